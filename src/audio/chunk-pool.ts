@@ -1,0 +1,196 @@
+import { assert } from '../errors.ts';
+import { Chunk, headroomBytes, type Slot } from './chunk.ts';
+
+const smallestSlotBytes = 1024;
+/** Larger chunks than this are refused: no setting leads there. */
+export const largestSlotBytes = 32 * 1024 * 1024;
+/** A slab holds as many slots as fit into this, at least one. */
+const slabBytes = 64 * 1024;
+const idleSlabMs = 5 * 60_000;
+const idleCheckMs = 30_000;
+
+export interface ChunkPoolOptions {
+  /** Gives memory for one slab, page-aligned where the platform can. */
+  readonly allocate?: (bytes: number) => ArrayBuffer;
+  /** See `ChunkIdentity.verifySeal`. */
+  readonly verifySeals?: boolean;
+}
+
+export interface ChunkPoolStatistics {
+  /** Slots that exist, and how many of them are free. */
+  readonly totalSlots: number;
+  readonly availableSlots: number;
+  readonly bytesAllocated: number;
+  /** Slots made since the start, by new slabs. */
+  readonly created: number;
+  /** Acquisitions served without new memory. */
+  readonly reused: number;
+  /** `reused` divided by all acquisitions, 0..1; 1 before the first. */
+  readonly hitRate: number;
+  /** Slabs given back after being idle. */
+  readonly cleanups: number;
+}
+
+/**
+ * Memory for all chunks: slabs cut into slots of 1 KiB, 2 KiB, 4 KiB … so that a long-running
+ * server neither fragments nor produces garbage per chunk.
+ *
+ * Ownership: the pool owns the slabs; a `Chunk` is a counted lease on one slot.
+ * Failure: `close` throws an `AssertionError` that names each chunk still held.
+ */
+export class ChunkPool {
+  readonly #allocate: (bytes: number) => ArrayBuffer;
+  readonly #verifySeals: boolean;
+  readonly #classes = new Map<number, SizeClass>();
+  readonly #leased = new Set<Chunk>();
+  readonly #idleTimer: NodeJS.Timeout;
+  #serial = 0;
+  #misses = 0;
+  #created = 0;
+  #cleanups = 0;
+
+  constructor(options: ChunkPoolOptions = {}) {
+    this.#allocate = options.allocate ?? ((bytes) => new ArrayBuffer(bytes));
+    this.#verifySeals = options.verifySeals ?? false;
+    this.#idleTimer = setInterval(() => this.returnIdleSlabs(), idleCheckMs).unref();
+  }
+
+  /** Leases a slot with room for `payloadBytes`; `owner` is named when the chunk is misused. */
+  acquire(payloadBytes: number, owner: string): Chunk {
+    const slot = this.#classFor(headroomBytes + payloadBytes).take();
+    this.#serial += 1;
+    const identity = { serial: this.#serial, owner, verifySeal: this.#verifySeals };
+    const chunk: Chunk = new Chunk(
+      {
+        memory: slot.memory,
+        free: () => {
+          this.#leased.delete(chunk);
+          slot.free();
+        },
+      },
+      identity,
+    );
+    this.#leased.add(chunk);
+    return chunk;
+  }
+
+  get statistics(): ChunkPoolStatistics {
+    const slabs = [...this.#classes.values()].flatMap((sizeClass) => sizeClass.slabs);
+    const totalSlots = sum(slabs, (slab) => slab.slotCount);
+    const reused = this.#serial - this.#misses;
+    return {
+      totalSlots,
+      availableSlots: totalSlots - this.#leased.size,
+      bytesAllocated: sum(slabs, (slab) => slab.bytes),
+      created: this.#created,
+      reused,
+      hitRate: this.#serial === 0 ? 1 : reused / this.#serial,
+      cleanups: this.#cleanups,
+    };
+  }
+
+  get isFull(): boolean {
+    return this.#leased.size === 0;
+  }
+
+  /** Gives back each slab of which no slot was used for five minutes. */
+  returnIdleSlabs(): void {
+    for (const sizeClass of this.#classes.values()) {
+      this.#cleanups += sizeClass.dropIdleSlabs(performance.now() - idleSlabMs);
+    }
+  }
+
+  /** Ends the life of the pool; every chunk must have come home. */
+  close(): void {
+    clearInterval(this.#idleTimer);
+    const some = [...this.#leased].slice(0, 5).map(String).join(', ');
+    assert(this.isFull, `${this.#leased.size} chunks were never released: ${some}`);
+    this.#classes.clear();
+  }
+
+  #classFor(bytes: number): SizeClass {
+    const slotBytes = Math.max(smallestSlotBytes, 2 ** Math.ceil(Math.log2(bytes)));
+    assert(slotBytes <= largestSlotBytes, `no chunk may need ${bytes} bytes`);
+    let sizeClass = this.#classes.get(slotBytes);
+    if (!sizeClass) {
+      sizeClass = new SizeClass(slotBytes, (bytes) => this.#newSlab(bytes, slotBytes));
+      this.#classes.set(slotBytes, sizeClass);
+    }
+    return sizeClass;
+  }
+
+  #newSlab(bytes: number, slotBytes: number): Slab {
+    const slab = new Slab(this.#allocate(bytes), slotBytes);
+    this.#misses += 1;
+    this.#created += slab.slotCount;
+    return slab;
+  }
+}
+
+/** All slabs whose slots have one size; the oldest slabs are used first, so that others drain. */
+class SizeClass {
+  readonly slabs: Slab[] = [];
+  readonly #newSlab: (bytes: number) => Slab;
+  readonly #bytes: number;
+
+  constructor(slotBytes: number, newSlab: (bytes: number) => Slab) {
+    this.#bytes = Math.max(slabBytes, slotBytes);
+    this.#newSlab = newSlab;
+  }
+
+  take(): Slot {
+    let slab = this.slabs.find((candidate) => candidate.hasFreeSlot);
+    if (!slab) {
+      slab = this.#newSlab(this.#bytes);
+      this.slabs.push(slab);
+    }
+    return slab.take();
+  }
+
+  dropIdleSlabs(idleSinceMs: number): number {
+    const kept = this.slabs.filter((slab) => !slab.isIdleSince(idleSinceMs));
+    const dropped = this.slabs.length - kept.length;
+    this.slabs.splice(0, this.slabs.length, ...kept);
+    return dropped;
+  }
+}
+
+class Slab {
+  readonly slotCount: number;
+  readonly bytes: number;
+  readonly #free: Slot[];
+  #lastUsedMs = performance.now();
+
+  constructor(memory: ArrayBuffer, slotBytes: number) {
+    this.bytes = memory.byteLength;
+    this.slotCount = this.bytes / slotBytes;
+    this.#free = Array.from({ length: this.slotCount }, (_, index) => {
+      const slot: Slot = {
+        memory: Buffer.from(memory, index * slotBytes, slotBytes),
+        free: () => {
+          this.#free.push(slot);
+          this.#lastUsedMs = performance.now();
+        },
+      };
+      return slot;
+    }).reverse(); // taken from the end: neighbouring chunks lie next to each other
+  }
+
+  get hasFreeSlot(): boolean {
+    return this.#free.length > 0;
+  }
+
+  isIdleSince(timeMs: number): boolean {
+    return this.#free.length === this.slotCount && this.#lastUsedMs <= timeMs;
+  }
+
+  take(): Slot {
+    const slot = this.#free.pop();
+    assert(slot !== undefined, 'a slab without a free slot was asked for one');
+    return slot;
+  }
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}

@@ -1,0 +1,175 @@
+import { crc32 } from 'node:zlib';
+import { assert } from '../errors.ts';
+import {
+  baseHeaderBytes,
+  baseOffset,
+  messageType,
+  wireChunkHeaderBytes,
+  wireChunkOffset,
+  writeTimeUs,
+} from '../protocol/layout.ts';
+
+/** Largest header of an unmasked WebSocket frame. Source: RFC 6455, section 5.2. */
+const webSocketHeaderBytes = 10;
+const messageOffset = webSocketHeaderBytes;
+const chunkHeaderOffset = messageOffset + baseHeaderBytes;
+
+/** Bytes in front of the payload of each slot: WebSocket header, base header, chunk header. */
+export const headroomBytes = chunkHeaderOffset + wireChunkHeaderBytes;
+
+/** The piece of a slab that one chunk occupies for its lifetime. */
+export interface Slot {
+  readonly memory: Buffer;
+  /** Puts the slot back into its pool. */
+  free(): void;
+}
+
+export interface ChunkIdentity {
+  readonly serial: number;
+  /** Who asked for the chunk: named when it is misused or leaks. */
+  readonly owner: string;
+  /** Check at the last release that nobody wrote after the seal: for tests, costs a checksum. */
+  readonly verifySeal: boolean;
+}
+
+/**
+ * One counted lease on a slot of pooled memory: first filled, then sealed, then only read.
+ *
+ * Shape: headroom for the message headers, then the payload; sealed once, the same bytes serve
+ * every TCP and every WebSocket client.
+ * Ownership: starts with one reference; whoever keeps a chunk retains it and releases it once.
+ * Failure: misuse is our own bug and throws an `AssertionError` that names the chunk.
+ */
+export class Chunk {
+  readonly #slot: Slot;
+  readonly #identity: ChunkIdentity;
+  #references = 1;
+  #payloadBytes = 0;
+  #timestampUs = 0;
+  #sealed = false;
+  #checksum = 0;
+  #tcpMessage: Buffer | undefined;
+  #webSocketFrame: Buffer | undefined;
+
+  constructor(slot: Slot, identity: ChunkIdentity) {
+    this.#slot = slot;
+    this.#identity = identity;
+  }
+
+  /** Payload bytes that fit into the slot. */
+  get capacityBytes(): number {
+    return this.#slot.memory.length - headroomBytes;
+  }
+
+  get payloadBytes(): number {
+    return this.#payloadBytes;
+  }
+
+  /** Says how much of the payload area is filled. */
+  set payloadBytes(bytes: number) {
+    this.#assertOpen('resized');
+    assert(bytes <= this.capacityBytes, `${this} holds ${this.capacityBytes} bytes, not ${bytes}`);
+    this.#payloadBytes = bytes;
+  }
+
+  /** The whole payload area, to be written before the seal. Make the view once, then use it. */
+  get writable(): Buffer {
+    this.#assertOpen('written');
+    return this.#slot.memory.subarray(headroomBytes);
+  }
+
+  /** The filled payload, to be read at any time. */
+  get payload(): Buffer {
+    this.#assertAlive('read');
+    return this.#slot.memory.subarray(headroomBytes, headroomBytes + this.#payloadBytes);
+  }
+
+  /** Server time at which the first sample was captured, microseconds. */
+  get timestampUs(): number {
+    return this.#timestampUs;
+  }
+
+  get isSealed(): boolean {
+    return this.#sealed;
+  }
+
+  /** The complete `WireChunk` message. */
+  get tcpMessage(): Buffer {
+    assert(this.#tcpMessage !== undefined, `${this} was sent before it was sealed`);
+    return this.#tcpMessage;
+  }
+
+  /** The same message as one unmasked binary WebSocket frame. */
+  get webSocketFrame(): Buffer {
+    this.#webSocketFrame ??= this.#frameForWebSocket();
+    return this.#webSocketFrame;
+  }
+
+  /** Writes all headers; from here on nothing in the slot changes until the last release. */
+  seal(timestampUs: number): void {
+    this.#assertOpen('sealed');
+    const { memory } = this.#slot;
+    const end = headroomBytes + this.#payloadBytes;
+    memory.fill(0, messageOffset, chunkHeaderOffset);
+    memory.writeUInt16LE(messageType.wireChunk, messageOffset + baseOffset.type);
+    writeTimeUs(memory, messageOffset + baseOffset.sentSec, timestampUs);
+    memory.writeUInt32LE(
+      wireChunkHeaderBytes + this.#payloadBytes,
+      messageOffset + baseOffset.size,
+    );
+    writeTimeUs(memory, chunkHeaderOffset + wireChunkOffset.sec, timestampUs);
+    memory.writeUInt32LE(this.#payloadBytes, chunkHeaderOffset + wireChunkOffset.payloadBytes);
+    this.#timestampUs = timestampUs;
+    this.#sealed = true;
+    this.#tcpMessage = memory.subarray(messageOffset, end);
+    if (this.#identity.verifySeal) this.#checksum = crc32(this.#tcpMessage);
+  }
+
+  retain(): this {
+    this.#assertAlive('retained');
+    this.#references += 1;
+    return this;
+  }
+
+  release(): void {
+    assert(this.#references > 0, `${this} was released twice`);
+    this.#references -= 1;
+    if (this.#references > 0) return;
+    if (this.#sealed && this.#identity.verifySeal) {
+      assert(crc32(this.tcpMessage) === this.#checksum, `${this} was written after it was sealed`);
+    }
+    this.#slot.free();
+  }
+
+  toString(): string {
+    const { serial, owner } = this.#identity;
+    return `chunk ${serial} (${this.#slot.memory.length}-byte slot, acquired by ${owner})`;
+  }
+
+  #frameForWebSocket(): Buffer {
+    const message = this.tcpMessage;
+    const { memory } = this.#slot;
+    const headerBytes = message.length < 126 ? 2 : message.length < 65_536 ? 4 : 10;
+    const start = messageOffset - headerBytes;
+    memory[start] = 0x82; // final binary frame; RFC 6455, section 5.2
+    if (headerBytes === 2) {
+      memory[start + 1] = message.length;
+    } else if (headerBytes === 4) {
+      memory[start + 1] = 126;
+      memory.writeUInt16BE(message.length, start + 2);
+    } else {
+      memory[start + 1] = 127;
+      memory.writeBigUInt64BE(BigInt(message.length), start + 2);
+    }
+    return memory.subarray(start, messageOffset + message.length);
+  }
+
+  #assertAlive(action: string): void {
+    assert(this.#references > 0, `${this} was ${action} after its last release`);
+  }
+
+  #assertOpen(action: string): void {
+    this.#assertAlive(action);
+    assert(!this.#sealed, `${this} was ${action} after it was sealed`);
+  }
+}

@@ -1,0 +1,54 @@
+import type { Chunk } from '../chunk.ts';
+import type { ChunkPool } from '../chunk-pool.ts';
+import type { SampleFormat } from '../sample-format.ts';
+
+/**
+ * Turns PCM chunks into chunks of one codec.
+ *
+ * Every chunk that it emits is independently decodable, carries whole frames only, and follows the
+ * previous one without a gap, so the stream can compute timestamps from frame counts alone.
+ */
+export interface Encoder {
+  /** Payload of the codec header message. */
+  readonly header: Uint8Array;
+  /** The format in which emitted frames are counted: it differs from the input after resampling. */
+  readonly format: SampleFormat;
+  /**
+   * Frames (of `format`) by which the decoded audio lags behind its input: codec look-ahead plus
+   * resampler delay. The stream subtracts them from each timestamp.
+   */
+  readonly delayFrames: number;
+  /**
+   * Encodes one chunk of PCM (`payloadBytes` of it are set, not sealed).
+   *
+   * Ownership: takes over the caller's reference.
+   * Failure: throws a `SourceError`; the encoder is then of no further use.
+   */
+  encode(pcm: Chunk): void;
+  /** Emits what is left over and forgets the past: the next `encode` starts a new run. */
+  flush(): void;
+  close(): void;
+}
+
+export interface EncoderContext {
+  /** The format of the PCM that will come. */
+  readonly format: SampleFormat;
+  /** What stands behind the colon of `codec:options`; empty for the defaults. */
+  readonly options: string;
+  readonly pool: ChunkPool;
+  /** Takes each encoded chunk (not sealed) with the number of frames that it holds. */
+  readonly emit: (chunk: Chunk, frames: number) => void;
+}
+
+/** One codec as the table of codecs knows it. */
+export interface Codec {
+  readonly name: string;
+  /** What `--stream.codec=<name>:?` prints: the options, their ranges and defaults. */
+  readonly help: string;
+  /**
+   * Checks options and format and builds an encoder.
+   *
+   * Failure: rejects with a `SourceError` that says what is allowed.
+   */
+  create(context: EncoderContext): Promise<Encoder>;
+}

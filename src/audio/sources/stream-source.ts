@@ -1,0 +1,51 @@
+import type { SourceError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { SampleFormat } from '../sample-format.ts';
+import type { StreamUri } from '../stream-uri.ts';
+
+/** What a source tells the stream that reads it. */
+export interface SourceSink {
+  /** The target of the last `read` is full. */
+  filled(): void;
+  /**
+   * The run of samples is broken (end of file, writer gone, process ended): whatever was read into
+   * the target is void, and what comes next starts a new run. The outstanding `read` stays valid
+   * and starts again at the beginning of its target.
+   */
+  interrupted(reason: string): void;
+  /** The source cannot go on for good; it has released everything it held. */
+  failed(error: SourceError): void;
+}
+
+/**
+ * Fills memory with PCM, on demand: the stream that owns it sets the pace, and a source that is
+ * not read holds its producer back.
+ */
+export interface StreamSource {
+  /** The format that the source really delivers, for example from a WAV header. */
+  readonly format: SampleFormat;
+  /** True when 24-bit samples arrive as 3 bytes each, without the 4-byte container. */
+  readonly packed24: boolean;
+  /** Begins to wait for data; called once. Faults are told to the sink, never thrown. */
+  start(sink: SourceSink): void;
+  /**
+   * Asks for `target` to be filled to its last byte, straight from the outside.
+   *
+   * Ownership: `target` belongs to the source until `filled` or `failed` is called, or `stop`
+   * resolves. At most one read is outstanding; `filled` may be called before `read` returns.
+   */
+  read(target: Uint8Array): void;
+  /** Lets go of everything (descriptors, children, timers); resolves when that is done. */
+  stop(): Promise<void>;
+}
+
+export interface SourceContext {
+  readonly uri: StreamUri;
+  readonly format: SampleFormat;
+  /** True when the stream address itself names the sample format. */
+  readonly formatIsExplicit: boolean;
+  readonly logger: Logger;
+}
+
+/** Checks the address and builds the source; throws a `SourceError` that says how to mend it. */
+export type SourceFactory = (context: SourceContext) => StreamSource;

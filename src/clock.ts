@@ -1,0 +1,17 @@
+/**
+ * The one clock of the server: monotonic, never touched by wall-clock changes.
+ *
+ * Units: microseconds since boot as a double, which stays exact far beyond any uptime.
+ */
+export interface Clock {
+  nowUs(): number;
+}
+
+// `performance.now()` is the same kernel clock as `process.hrtime.bigint()` but allocates nothing;
+// the difference is fixed once. Small and positive values are wanted: some microcontroller clients
+// keep milliseconds in 32 bits (protocol reference, "Which clock").
+const originUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
+
+export const monotonicClock: Clock = {
+  nowUs: () => originUs + performance.now() * 1000,
+};

@@ -1,0 +1,33 @@
+/** The faults that Zerocast tells apart. Each stops exactly one thing; see ARCHITECTURE.md, "Errors". */
+export class ZerocastError extends Error {
+  /** Short machine-readable name of the fault, for example `bad-sample-format`. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The configuration cannot be used: stops the process before any socket opens. */
+export class ConfigError extends ZerocastError {}
+
+/** A source or its encoder cannot go on: stops one stream. */
+export class SourceError extends ZerocastError {}
+
+/** A peer broke the binary protocol: stops one session. */
+export class ProtocolError extends ZerocastError {}
+
+/** A broken promise of our own code: stops the process. */
+export class AssertionError extends ZerocastError {}
+
+/** Fails with an `AssertionError` that says which promise was broken. */
+export function assert(condition: boolean, promise: string): asserts condition {
+  if (!condition) throw new AssertionError('assertion', promise);
+}
+
+/** The sentence to show a person for anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
