@@ -3,10 +3,15 @@
     {
       "target_name": "zerocast",
       "sources": ["native/binding/addon.cpp", "native/core/slab.cpp"],
-      "include_dirs": ["native/core", "<!@(node -p \"require('node-addon-api').include\")"],
+      "include_dirs": ["native/core", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"],
-      "cflags_cc": ["-std=c++20", "-Wall", "-Wextra", "-Wconversion", "-fno-exceptions"],
-      "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20" },
+      "cflags_cc!": ["-std=gnu++17"],
+      "cflags_cc": ["-std=c++20", "-fno-exceptions", "-Wall", "-Wextra", "-Wconversion"],
+      "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+        "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+        "WARNING_CFLAGS": ["-Wall", "-Wextra", "-Wconversion"]
+      },
       "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["/std:c++20"] } }
     }
   ]

@@ -46,6 +46,7 @@ export class Chunk {
   #references = 1;
   #payloadBytes = 0;
   #timestampUs = 0;
+  #durationUs = 0;
   #sealed = false;
   #checksum = 0;
   #tcpMessage: Buffer | undefined;
@@ -89,6 +90,11 @@ export class Chunk {
     return this.#timestampUs;
   }
 
+  /** How long the audio inside plays, microseconds. */
+  get durationUs(): number {
+    return this.#durationUs;
+  }
+
   get isSealed(): boolean {
     return this.#sealed;
   }
@@ -106,8 +112,9 @@ export class Chunk {
   }
 
   /** Writes all headers; from here on nothing in the slot changes until the last release. */
-  seal(timestampUs: number): void {
+  seal(time: { timestampUs: number; durationUs: number }): void {
     this.#assertOpen('sealed');
+    const { timestampUs, durationUs } = time;
     const { memory } = this.#slot;
     const end = headroomBytes + this.#payloadBytes;
     memory.fill(0, messageOffset, chunkHeaderOffset);
@@ -120,6 +127,7 @@ export class Chunk {
     writeTimeUs(memory, chunkHeaderOffset + wireChunkOffset.sec, timestampUs);
     memory.writeUInt32LE(this.#payloadBytes, chunkHeaderOffset + wireChunkOffset.payloadBytes);
     this.#timestampUs = timestampUs;
+    this.#durationUs = durationUs;
     this.#sealed = true;
     this.#tcpMessage = memory.subarray(messageOffset, end);
     if (this.#identity.verifySeal) this.#checksum = crc32(this.#tcpMessage);

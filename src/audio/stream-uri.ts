@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { SourceError } from '../errors.ts';
 
 /**
@@ -19,7 +20,127 @@ export interface StreamUri {
   readonly query: Readonly<Record<string, string>>;
 }
 
-/** Failure: throws a `SourceError` that says what is wrong with `text`. */
+/** Longest address that is looked at: controllers send them from outside. */
+export const maxStreamUriLength = 8192;
+
+const example = 'for example pipe:///tmp/snapfifo?name=default';
+const maxPort = 65_535;
+
+/**
+ * Takes an address apart; unknown parameters are kept, blanks may appear literally.
+ *
+ * Failure: throws a `SourceError` that says what is wrong with `text`.
+ */
 export function parseStreamUri(text: string): StreamUri {
-  throw new SourceError('bad-uri', `not parsed: ${text}`);
+  if (text.length > maxStreamUriLength) {
+    throw badUri(
+      `${text.slice(0, 40)}…`,
+      `it is longer than ${maxStreamUriLength} characters: shorten it`,
+    );
+  }
+  const address = withoutQuotes(wellFormed(text));
+  const [, scheme, afterScheme = ''] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(address) ?? [];
+  if (scheme === undefined) throw badUri(address, `it names no scheme: write ${example}`);
+  if (!afterScheme.startsWith('//')) {
+    throw badUri(address, `missing host separator: '//' after "${scheme}:", ${example}`);
+  }
+  const [beforeFragment, fragment] = cut(afterScheme.slice(2), '#');
+  const [beforeQuery, query] = cut(beforeFragment, '?');
+  const slash = beforeQuery.indexOf('/');
+  const authority = slash < 0 ? beforeQuery : beforeQuery.slice(0, slash);
+  const uri: StreamUri = {
+    scheme: scheme.toLowerCase(),
+    ...parseAuthority(authority, address),
+    path: slash < 0 ? '' : percentDecoded(beforeQuery.slice(slash)),
+    fragment: percentDecoded(fragment),
+    query: parseQuery(query),
+  };
+  if ([uri.path, uri.hostname, ...Object.values(uri.query)].some((part) => part.includes('\0'))) {
+    throw badUri(address, 'it holds a NUL character (%00), which no path or parameter may');
+  }
+  return uri;
+}
+
+/** Writes an address with sorted keys and percent-encoding: what controllers see as `raw`. */
+export function formatStreamUri(uri: Omit<StreamUri, 'hostname' | 'port'>): string {
+  const query = Object.entries(uri.query)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${percentEncoded(key)}=${percentEncoded(value)}`)
+    .join('&');
+  const path = uri.path.split('/').map(percentEncoded).join('/');
+  const fragment = percentEncoded(uri.fragment);
+  return `${uri.scheme}://${uri.host}${path}${query && `?${query}`}${fragment && `#${fragment}`}`;
+}
+
+function parseAuthority(
+  authority: string,
+  address: string,
+): Pick<StreamUri, 'host' | 'hostname' | 'port'> {
+  // Only this part may hold user information; an `@` behind it belongs to the path or the query.
+  const host = authority.slice(authority.lastIndexOf('@') + 1);
+  const match = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::(\d*))?$/.exec(host);
+  if (!match) {
+    throw badUri(
+      address,
+      `"${host}" is no host: write name, name:port, or an IPv6 address in brackets as [::1]:4953`,
+    );
+  }
+  const [, literal, name = '', digits = ''] = match;
+  const hostname = percentDecoded(literal ?? name);
+  if (literal !== undefined && !isIPv6(hostname)) {
+    throw badUri(address, `"${literal}" in brackets is no IPv6 address`);
+  }
+  if (/[\s\p{Cc}"'<>\\^`{|}]/u.test(hostname)) {
+    throw badUri(address, `the host "${hostname}" holds a character that no host name may`);
+  }
+  const port = digits === '' ? undefined : Number(digits);
+  if (port !== undefined && port > maxPort) {
+    throw badUri(address, `port ${digits} is above ${maxPort}`);
+  }
+  return { host, hostname, port };
+}
+
+function parseQuery(query: string): Record<string, string> {
+  const pairs = query
+    .split('&')
+    .filter((pair) => pair.includes('='))
+    .map((pair) => cut(pair, '=').map((part) => percentDecoded(part).trim()))
+    .filter(([key]) => key !== '');
+  // `fromEntries` defines own properties, so a key `__proto__` is a key like any other.
+  return Object.fromEntries(pairs);
+}
+
+/** The text before and behind the first `mark`; the second is empty when there is no mark. */
+function cut(text: string, mark: string): [string, string] {
+  const index = text.indexOf(mark);
+  return index < 0 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];
+}
+
+function withoutQuotes(text: string): string {
+  return text
+    .trim()
+    .replace(/^['"]+/, '')
+    .replace(/['"]+$/, '')
+    .trim();
+}
+
+/** Replaces lone surrogates, which no byte sequence can express. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+/** Decodes `%41`; a `%` that starts no such triple stays, because names are written by people. */
+function percentDecoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) =>
+    Buffer.from(run.replaceAll('%', ''), 'hex').toString(),
+  );
+}
+
+/** Also encodes the quotes that `encodeURIComponent` spares and `parseStreamUri` strips. */
+function percentEncoded(text: string): string {
+  return encodeURIComponent(text).replaceAll("'", '%27');
+}
+
+function badUri(address: string, fault: string): SourceError {
+  return new SourceError('bad-uri', `the stream address "${address}" cannot be used: ${fault}`);
 }

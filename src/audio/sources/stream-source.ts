@@ -35,6 +35,12 @@ export interface StreamSource {
    * resolves. At most one read is outstanding; `filled` may be called before `read` returns.
    */
   read(target: Uint8Array): void;
+  /**
+   * Drops the whole frames that the outstanding read has gathered so far: called when the stream
+   * goes idle, so that audio from before a pause is not played after it. A cut frame stays, because
+   * the same producer may go on in the middle of it. Sources that never wait for data lack it.
+   */
+  discardPartial?(): void;
   /** Lets go of everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }

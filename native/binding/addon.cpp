@@ -1,0 +1,66 @@
+#include <napi.h>
+
+#include "slab.hpp"
+
+// Checks arguments, calls the core, converts the result. Nothing here is static: several
+// environments (worker threads) may load the addon at once.
+
+namespace {
+
+// Far above any slab, and exact as a double.
+constexpr double maxSlabBytes = 1024.0 * 1024.0 * 1024.0;
+
+void throwTypeError(Napi::Env env, const char* message) {
+  Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
+}
+
+Napi::Value allocateSlab(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsNumber()) {
+    throwTypeError(env, "allocateSlab needs a number of bytes");
+    return env.Undefined();
+  }
+  const double bytes = info[0].As<Napi::Number>().DoubleValue();
+  // Written so that NaN fails too; a fraction would silently round.
+  if (!(bytes >= 1 && bytes <= maxSlabBytes) ||
+      bytes != static_cast<double>(static_cast<std::size_t>(bytes))) {
+    Napi::RangeError::New(env, "allocateSlab needs a whole number of bytes, 1 to 1073741824")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  auto slab = zerocast::Slab::allocate(static_cast<std::size_t>(bytes));
+  if (!slab) {
+    Napi::Error::New(env, "the system has no memory for a slab").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  // V8 counts the bytes of an external ArrayBuffer as external memory by itself, so the collector
+  // feels their weight without a call to AdjustExternalMemory.
+  const std::size_t slabBytes = slab->bytes();
+  const auto finalize = [slabBytes](Napi::Env, void* data) {
+    zerocast::Slab::free(data, slabBytes);
+  };
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, slab->data(), slabBytes, finalize);
+  // On an exception no ArrayBuffer took the memory over: the slab still frees it.
+  if (env.IsExceptionPending()) return env.Undefined();
+  static_cast<void>(slab->release());
+  return buffer;
+}
+
+Napi::Value isPageAligned(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsArrayBuffer()) {
+    throwTypeError(env, "isPageAligned needs an ArrayBuffer");
+    return env.Undefined();
+  }
+  return Napi::Boolean::New(env, zerocast::isPageAligned(info[0].As<Napi::ArrayBuffer>().Data()));
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("allocateSlab", Napi::Function::New(env, allocateSlab, "allocateSlab"));
+  exports.Set("isPageAligned", Napi::Function::New(env, isPageAligned, "isPageAligned"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(zerocast, initialise)

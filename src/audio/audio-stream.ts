@@ -1,0 +1,167 @@
+import type { Clock } from '../clock.ts';
+import { AssertionError, messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { Chunk } from './chunk.ts';
+import type { ChunkPool } from './chunk-pool.ts';
+import { Encoding } from './encoding.ts';
+import { PacedReader } from './paced-reader.ts';
+import { createSource } from './sources/sources.ts';
+import type { StreamSource } from './sources/stream-source.ts';
+import type { StreamOptions } from './stream-options.ts';
+
+/** `disabled`: the source or its encoder cannot go on, the log says why. */
+export type StreamState = 'idle' | 'playing' | 'disabled';
+
+export interface AudioStreamContext {
+  readonly pool: ChunkPool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Takes each sealed chunk. */
+  readonly onChunk: (chunk: Chunk) => void;
+  /** What was published is of no use to anybody any more. */
+  readonly onOutdated: () => void;
+  readonly onState: (state: StreamState) => void;
+}
+
+interface Input {
+  readonly reader: PacedReader;
+  readonly encoding: Encoding;
+}
+
+/**
+ * One stream: reads its source in real time, gives every chunk its timestamp, encodes it while
+ * somebody listens, and publishes it.
+ *
+ * Failure: a source or encoder that cannot go on disables this stream and nothing else.
+ */
+export class AudioStream {
+  readonly name: string;
+  readonly codec: string;
+  readonly options: StreamOptions;
+  readonly #context: AudioStreamContext;
+  readonly #logger: Logger;
+  #state: StreamState = 'idle';
+  #input: Input | undefined;
+  #listeners = 0;
+  #isStopped = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: StreamOptions, context: AudioStreamContext) {
+    this.options = options;
+    this.name = options.name;
+    this.codec = options.codec.split(':', 1)[0]?.trim().toLowerCase() ?? '';
+    this.#context = context;
+    this.#logger = context.logger.tagged('Stream');
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  /** Payload of the codec header message; `undefined` while clients have nothing to decode. */
+  get header(): Uint8Array | undefined {
+    return this.codec === 'null' ? undefined : this.#input?.encoding.header;
+  }
+
+  /** Opens source and encoder and begins to read; a fault disables the stream. */
+  async start(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (error) {
+      this.#disable(error);
+    }
+  }
+
+  addListener(): void {
+    this.#listeners += 1;
+    if (this.#listeners === 1) this.#guard(() => this.#input?.encoding.activate());
+  }
+
+  removeListener(): void {
+    this.#listeners -= 1;
+    if (this.#listeners === 0) this.#input?.encoding.deactivate();
+  }
+
+  /** Lets go of everything; resolves when source and encoder are closed. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#close();
+    await this.#closing;
+  }
+
+  async #open(): Promise<void> {
+    const { options } = this;
+    const source = createSource({ ...options, logger: this.#logger });
+    try {
+      const { pool, onChunk } = this.#context;
+      const { format } = source;
+      const encoding = await Encoding.open({ ...options, format, pool, publish: onChunk });
+      if (this.#isStopped) {
+        encoding.close();
+        await source.stop();
+        return;
+      }
+      this.#begin(source, encoding);
+    } catch (error) {
+      await source.stop();
+      throw error;
+    }
+  }
+
+  #begin(source: StreamSource, encoding: Encoding): void {
+    const { options } = this;
+    const { pool, clock, onOutdated } = this.#context;
+    const reader = new PacedReader(source, options, {
+      pool,
+      clock,
+      logger: this.#logger,
+      onPcm: (pcm) => this.#guard(() => encoding.take(pcm)),
+      onRunEnd: () => this.#guard(() => encoding.flush()),
+      onOutdated: () => {
+        encoding.clear();
+        onOutdated();
+      },
+      onActivity: (isPlaying) => this.#setState(isPlaying ? 'playing' : 'idle'),
+      onFailure: (error) => this.#disable(error),
+    });
+    this.#input = { reader, encoding };
+    if (this.#listeners > 0) encoding.activate();
+    this.#logger.info('stream started', {
+      stream: this.name,
+      source: options.uri.scheme,
+      format: String(source.format),
+      codec: options.codec,
+    });
+    reader.start();
+  }
+
+  /** Runs a step of the encoder: its failure stops this stream only. */
+  #guard(step: () => void): void {
+    if (this.#state === 'disabled') return;
+    try {
+      step();
+    } catch (error) {
+      this.#disable(error);
+    }
+  }
+
+  #disable(error: unknown): void {
+    if (error instanceof AssertionError) throw error;
+    this.#logger.error('stream disabled', { stream: this.name, reason: messageOf(error) });
+    this.#close();
+    this.#setState('disabled');
+  }
+
+  #close(): void {
+    const input = this.#input;
+    this.#input = undefined;
+    if (!input) return;
+    this.#closing = input.reader.stop().then(() => input.encoding.close());
+  }
+
+  #setState(state: StreamState): void {
+    if (state === this.#state || this.#state === 'disabled') return;
+    this.#state = state;
+    this.#context.onState(state);
+  }
+}

@@ -1,0 +1,61 @@
+import { SourceError } from '../../errors.ts';
+import type { Codec, Encoder, EncoderContext } from './encoder.ts';
+import { flacCodec } from './flac-encoder.ts';
+import { nullCodec } from './null-encoder.ts';
+import { opusCodec } from './opus-encoder.ts';
+import { pcmCodec } from './pcm-encoder.ts';
+
+/** Every codec that a stream can be sent in, by name. */
+export const codecs: ReadonlyMap<string, Codec> = new Map(
+  [flacCodec, opusCodec, pcmCodec, nullCodec].map((codec) => [codec.name, codec]),
+);
+
+/** Codecs of upstream's configuration files that are missing here, with what to do instead. */
+const missing: ReadonlyMap<string, string> = new Map([
+  ['ogg', 'codec ogg (Vorbis) is not supported yet: use flac or opus'],
+]);
+
+export interface CodecSpec {
+  readonly codec: Codec;
+  /** What stands behind the first colon; empty without one. */
+  readonly options: string;
+}
+
+/**
+ * Reads `name[:options]`, for example `flac:5`.
+ *
+ * Failure: throws a `SourceError` that names the known codecs.
+ */
+export function parseCodec(spec: string): CodecSpec {
+  const [name = '', ...rest] = spec.split(':');
+  return { codec: codecNamed(name), options: rest.join(':').trim() };
+}
+
+/**
+ * Builds the encoder for `name[:options]`.
+ *
+ * Failure: rejects with a `SourceError` that says what is allowed.
+ */
+export async function createEncoder(
+  spec: string,
+  context: Omit<EncoderContext, 'options'>,
+): Promise<Encoder> {
+  const { codec, options } = parseCodec(spec);
+  return codec.create({ ...context, options });
+}
+
+/** What `--stream.codec=<name>:?` prints. *Failure:* throws a `SourceError` for an unknown name. */
+export function codecHelp(name: string): string {
+  return codecNamed(name).help;
+}
+
+function codecNamed(text: string): Codec {
+  const name = text.trim().toLowerCase();
+  const codec = codecs.get(name);
+  if (codec) return codec;
+  const known = [...codecs.keys()].join(', ');
+  throw new SourceError(
+    'unknown-codec',
+    missing.get(name) ?? `"${text}" is no codec: use one of ${known}`,
+  );
+}

@@ -1,0 +1,204 @@
+import { SourceError } from '../../errors.ts';
+import type { Chunk } from '../chunk.ts';
+import { type Samples, samplesOf } from '../sample-conversion.ts';
+import type { SampleFormat } from '../sample-format.ts';
+import type { Codec, Encoder, EncoderContext } from './encoder.ts';
+import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
+import { type Libflac, loadLibflac } from './libflac.ts';
+
+const defaultLevel = 2;
+/** Levels up to this use short blocks, as upstream does: microcontrollers have RAM for no more. */
+const lastShortLevel = 2;
+const shortBlockFrames = 1152;
+const longBlockFrames = 4096;
+/** Frames handed to the library at once: bounds its input buffer whatever `chunk_ms` is. */
+const sliceFrames = 4096;
+const largest24 = 2 ** 23 - 1;
+
+/** Lossless, about half of the bytes; what clients get unless told otherwise. */
+export const flacCodec: Codec = {
+  name: 'flac',
+  help:
+    `flac[:level]: lossless; level 0 (fast) to 8 (small), default ${defaultLevel}; ` +
+    `levels 0 to ${lastShortLevel} send ${shortBlockFrames} samples per chunk, ` +
+    `higher ones ${longBlockFrames}`,
+  create: async ({ format, options, pool, emit }) => {
+    const level = parseLevel(options);
+    checkFormat(format);
+    return new FlacEncoder(await loadLibflac(), { format, level, pool, emit });
+  },
+};
+
+interface FlacSettings extends Omit<EncoderContext, 'options'> {
+  readonly level: number;
+}
+
+interface FlacFrame {
+  readonly bytes: Uint8Array;
+  readonly samples: number;
+}
+
+/**
+ * Cuts the samples into blocks and emits each as one chunk with one FLAC frame.
+ *
+ * The library wants one sample more than a block before it lets the block go.
+ */
+class FlacEncoder implements Encoder {
+  readonly header: Uint8Array;
+  readonly format: SampleFormat;
+  readonly delayFrames = 0;
+  readonly #flac: Libflac;
+  readonly #settings: FlacSettings;
+  readonly #blockFrames: number;
+  readonly #encoder: number;
+  readonly #input: number;
+  /** Frames that the library wrote: emitted only after it has returned. */
+  #written: FlacFrame[] = [];
+  #hasInput = false;
+  #closed = false;
+
+  constructor(flac: Libflac, settings: FlacSettings) {
+    this.#flac = flac;
+    this.#settings = settings;
+    this.format = settings.format;
+    this.#blockFrames = settings.level <= lastShortLevel ? shortBlockFrames : longBlockFrames;
+    this.header = flacHeader(this.format, this.#blockFrames);
+    this.#encoder = flac._module._FLAC__stream_encoder_new();
+    this.#input = flac._module._malloc(sliceFrames * this.format.channels * 4);
+    try {
+      if (this.#encoder === 0 || this.#input === 0) throw this.#fault('out of memory');
+      this.#begin();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  encode(pcm: Chunk): void {
+    try {
+      this.#process(samplesOf(pcm.payload, this.format));
+    } finally {
+      pcm.release();
+    }
+    this.#emitWritten();
+  }
+
+  flush(): void {
+    if (!this.#hasInput) return;
+    this.#finish();
+    this.#begin();
+    this.#emitWritten();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { _module: module } = this.#flac;
+    if (this.#encoder !== 0) {
+      module._FLAC__stream_encoder_finish(this.#encoder);
+      this.#flac.FLAC__stream_encoder_delete(this.#encoder);
+    }
+    if (this.#input !== 0) module._free(0);
+    this.#written = [];
+  }
+
+  /** Starts a stream with frame number 0; the library forgot its settings in `finish`. */
+  #begin(): void {
+    const { _module: module } = this.#flac;
+    const encoder = this.#encoder;
+    const { rateHz, bits, channels } = this.format;
+    module._FLAC__stream_encoder_set_verify(encoder, 0);
+    module._FLAC__stream_encoder_set_channels(encoder, channels);
+    module._FLAC__stream_encoder_set_bits_per_sample(encoder, bits);
+    module._FLAC__stream_encoder_set_sample_rate(encoder, rateHz);
+    module._FLAC__stream_encoder_set_compression_level(encoder, this.#settings.level);
+    module._FLAC__stream_encoder_set_blocksize(encoder, this.#blockFrames);
+    const status = this.#flac.init_encoder_stream(encoder, (bytes, _byteCount, samples) => {
+      if (samples > 0) this.#written.push({ bytes, samples });
+    });
+    if (status !== 0) throw this.#fault(`it refused ${this.format} with status ${status}`);
+    this.#hasInput = false;
+  }
+
+  #process(samples: Samples): void {
+    const { _module: module } = this.#flac;
+    const { channels, bits } = this.format;
+    for (let start = 0; start < samples.length; start += sliceFrames * channels) {
+      const slice = samples.subarray(start, start + sliceFrames * channels);
+      const heap = module.HEAP32.subarray(this.#input / 4, this.#input / 4 + slice.length);
+      if (bits === 24) copyClipped24(slice, heap);
+      else heap.set(slice);
+      this.#hasInput = true;
+      const frames = slice.length / channels;
+      const ok = this.#guard(() =>
+        module._FLAC__stream_encoder_process_interleaved(this.#encoder, this.#input, frames),
+      );
+      if (ok === 0) throw this.#fault(this.#state());
+    }
+  }
+
+  #finish(): void {
+    const { _module: module } = this.#flac;
+    const ok = this.#guard(() => module._FLAC__stream_encoder_finish(this.#encoder));
+    if (ok === 0) throw this.#fault(this.#state());
+  }
+
+  #emitWritten(): void {
+    const written = this.#written;
+    if (written.length === 0) return;
+    this.#written = [];
+    for (const { bytes, samples } of written) {
+      const chunk = this.#settings.pool.acquire(bytes.length, 'flac encoder');
+      chunk.writable.set(bytes);
+      chunk.payloadBytes = bytes.length;
+      this.#settings.emit(chunk, samples);
+    }
+  }
+
+  #guard<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (cause) {
+      throw this.#fault('it crashed', cause);
+    }
+  }
+
+  #state(): string {
+    return `its state is ${this.#flac.FLAC__stream_encoder_get_state(this.#encoder)}`;
+  }
+
+  #fault(what: string, cause?: unknown): SourceError {
+    return new SourceError('flac-encoder', `the flac library failed: ${what}`, { cause });
+  }
+}
+
+function copyClipped24(samples: Samples, target: Int32Array): void {
+  for (let index = 0; index < samples.length; index += 1) {
+    target[index] = Math.max(~largest24, Math.min(largest24, samples[index]!));
+  }
+}
+
+function parseLevel(options: string): number {
+  if (options === '') return defaultLevel;
+  if (/^[0-8]$/.test(options)) return Number(options);
+  throw new SourceError(
+    'bad-codec-options',
+    `"${options}" is no flac level: write a whole number of 0 to 8, for example flac:5`,
+  );
+}
+
+function checkFormat({ bits, rateHz }: SampleFormat): void {
+  if (bits === 32) {
+    throw new SourceError(
+      'bad-codec-format',
+      'flac carries at most 24 bits here: use codec pcm, or a sample format of 24 or 16 bits',
+    );
+  }
+  if (!isRateSelfDescribing(rateHz)) {
+    throw new SourceError(
+      'bad-codec-format',
+      `flac frames cannot spell a rate of ${rateHz} Hz, so some clients could not play them: use a ` +
+        'rate up to 65535 Hz, a multiple of 10 Hz up to 655350 Hz, or codec pcm',
+    );
+  }
+}

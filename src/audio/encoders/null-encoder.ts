@@ -1,0 +1,37 @@
+import { SourceError } from '../../errors.ts';
+import type { Chunk } from '../chunk.ts';
+import type { SampleFormat } from '../sample-format.ts';
+import type { Codec, Encoder } from './encoder.ts';
+
+/** For a source that only feeds other streams: nothing is ever sent. */
+export const nullCodec: Codec = {
+  name: 'null',
+  help: 'null: sends nothing, for sources that only feed other streams; no options',
+  create: async ({ format, options }) => {
+    if (options !== '') {
+      throw new SourceError(
+        'bad-codec-options',
+        `null takes no options, but "${options}" was given: write just null`,
+      );
+    }
+    return new NullEncoder(format);
+  },
+};
+
+class NullEncoder implements Encoder {
+  readonly header = new Uint8Array(0);
+  readonly format: SampleFormat;
+  readonly delayFrames = 0;
+
+  constructor(format: SampleFormat) {
+    this.format = format;
+  }
+
+  encode(pcm: Chunk): void {
+    pcm.release();
+  }
+
+  flush(): void {}
+
+  close(): void {}
+}

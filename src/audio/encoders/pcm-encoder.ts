@@ -1,0 +1,66 @@
+import { SourceError } from '../../errors.ts';
+import type { Chunk } from '../chunk.ts';
+import type { SampleFormat } from '../sample-format.ts';
+import type { Codec, Encoder, EncoderContext } from './encoder.ts';
+
+const headerBytes = 44;
+
+/** The codec that changes nothing: what came in goes out, in the same memory. */
+export const pcmCodec: Codec = {
+  name: 'pcm',
+  help: 'pcm: samples as they are; no options',
+  create: async (context) => {
+    if (context.options !== '') {
+      throw new SourceError(
+        'bad-codec-options',
+        `pcm takes no options, but "${context.options}" was given: write just pcm`,
+      );
+    }
+    return new PcmEncoder(context);
+  },
+};
+
+class PcmEncoder implements Encoder {
+  readonly header: Uint8Array;
+  readonly format: SampleFormat;
+  readonly delayFrames = 0;
+  readonly #emit: EncoderContext['emit'];
+
+  constructor(context: EncoderContext) {
+    this.header = riffHeader(context.format);
+    this.format = context.format;
+    this.#emit = context.emit;
+  }
+
+  encode(pcm: Chunk): void {
+    const frames = pcm.payloadBytes / this.format.frameBytes;
+    if (frames === 0) pcm.release();
+    else this.#emit(pcm, frames);
+  }
+
+  flush(): void {}
+
+  close(): void {}
+}
+
+/**
+ * The 44 bytes that clients read at fixed offsets. Block align and byte rate count 24-bit samples
+ * as 3 bytes, though they travel in 4: clients expect exactly this contradiction.
+ *
+ * Source: protocol reference, 4.1.
+ */
+export function riffHeader({ rateHz, bits, channels }: SampleFormat): Uint8Array {
+  const header = Buffer.alloc(headerBytes);
+  header.write('RIFF', 0, 'latin1');
+  header.writeUInt32LE(headerBytes - 8, 4);
+  header.write('WAVEfmt ', 8, 'latin1');
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20);
+  header.writeUInt16LE(channels, 22);
+  header.writeUInt32LE(rateHz, 24);
+  header.writeUInt32LE((rateHz * bits * channels) / 8, 28);
+  header.writeUInt16LE((channels * bits) / 8, 32);
+  header.writeUInt16LE(bits, 34);
+  header.write('data', 36, 'latin1');
+  return header;
+}

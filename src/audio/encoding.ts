@@ -1,0 +1,130 @@
+import type { Chunk } from './chunk.ts';
+import type { ChunkPool } from './chunk-pool.ts';
+import { createEncoder } from './encoders/codecs.ts';
+import type { Encoder } from './encoders/encoder.ts';
+import type { SampleFormat } from './sample-format.ts';
+
+/** PCM with its place in time. */
+export interface TimedPcm {
+  readonly chunk: Chunk;
+  readonly timestampUs: number;
+  /** True when the chunk does not continue the one before it. */
+  readonly startsRun: boolean;
+}
+
+export interface EncodingOptions {
+  readonly codec: string;
+  readonly format: SampleFormat;
+  readonly bufferMs: number;
+  readonly pool: ChunkPool;
+  /** Takes each sealed chunk, in order. */
+  readonly publish: (chunk: Chunk) => void;
+}
+
+/**
+ * The way from timed PCM to sealed chunks, taken only while somebody listens.
+ *
+ * While nobody does, the last `bufferMs` of PCM wait unencoded, so that the first listener starts
+ * as quickly as any other.
+ */
+export class Encoding {
+  readonly #encoder: Encoder;
+  readonly #options: EncodingOptions;
+  #waiting: TimedPcm[] = [];
+  #isActive = false;
+  #originUs = 0;
+  #frames = 0;
+
+  static async open(options: EncodingOptions): Promise<Encoding> {
+    const { codec, format, pool } = options;
+    // The encoder only emits while it is given audio, which is after the constructor has run.
+    let seal: (chunk: Chunk, frames: number) => void = (chunk) => chunk.release();
+    const emit = (chunk: Chunk, frames: number) => seal(chunk, frames);
+    const encoding = new Encoding(await createEncoder(codec, { format, pool, emit }), options);
+    seal = (chunk, frames) => encoding.#seal(chunk, frames);
+    return encoding;
+  }
+
+  private constructor(encoder: Encoder, options: EncodingOptions) {
+    this.#encoder = encoder;
+    this.#options = options;
+  }
+
+  get header(): Uint8Array {
+    return this.#encoder.header;
+  }
+
+  get isActive(): boolean {
+    return this.#isActive;
+  }
+
+  /** Failure: throws a `SourceError` when the encoder breaks. */
+  activate(): void {
+    this.#isActive = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const pcm of waiting) this.#encode(pcm);
+  }
+
+  deactivate(): void {
+    this.#isActive = false;
+  }
+
+  /**
+   * Ownership: takes over the caller's reference to the chunk.
+   * Failure: throws a `SourceError` when the encoder breaks.
+   */
+  take(pcm: TimedPcm): void {
+    if (this.#isActive) this.#encode(pcm);
+    else this.#keep(pcm);
+  }
+
+  /** The run of audio is over: its last frames shall not wait for a full block. */
+  flush(): void {
+    if (this.#isActive) this.#encoder.flush();
+  }
+
+  /** Forgets PCM that nobody will want any more. */
+  clear(): void {
+    for (const { chunk } of this.#waiting) chunk.release();
+    this.#waiting = [];
+  }
+
+  close(): void {
+    this.clear();
+    this.#encoder.close();
+  }
+
+  #keep(pcm: TimedPcm): void {
+    this.#waiting.push(pcm);
+    const oldestUs = pcm.timestampUs - this.#options.bufferMs * 1000;
+    let dropped = 0;
+    while ((this.#waiting[dropped]?.timestampUs ?? oldestUs) < oldestUs) {
+      this.#waiting[dropped]?.chunk.release();
+      dropped += 1;
+    }
+    if (dropped === 0) return;
+    this.#waiting.splice(0, dropped);
+    const first = this.#waiting[0];
+    if (first) this.#waiting[0] = { ...first, startsRun: true };
+  }
+
+  #encode(pcm: TimedPcm): void {
+    if (pcm.startsRun) {
+      this.#encoder.flush();
+      this.#originUs = pcm.timestampUs;
+      this.#frames = 0;
+    }
+    this.#encoder.encode(pcm.chunk);
+  }
+
+  #seal(chunk: Chunk, frames: number): void {
+    const { format, delayFrames } = this.#encoder;
+    chunk.seal({
+      timestampUs: this.#originUs + format.durationUs(this.#frames - delayFrames),
+      durationUs: format.durationUs(frames),
+    });
+    this.#frames += frames;
+    this.#options.publish(chunk);
+  }
+}

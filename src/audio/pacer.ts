@@ -1,0 +1,77 @@
+import type { SampleFormat } from './sample-format.ts';
+
+/** How late a chunk came, and through whom. */
+export interface Lateness {
+  readonly lateUs: number;
+  /** Which side was late: the producer of the audio, or this server. */
+  readonly side: 'source' | 'server';
+}
+
+/**
+ * The time base of one stream: sample counts on one monotonic clock.
+ *
+ * Within a run every timestamp follows from the number of frames alone, so nothing accumulates
+ * rounding errors. A chunk that comes late by no more than the tolerance keeps its place: the
+ * stream catches up, and nobody hears it. Beyond it the run ends and a new one starts at "now".
+ */
+export class Pacer {
+  readonly #format: SampleFormat;
+  readonly #toleranceUs: number;
+  #originUs = 0;
+  #frames = 0;
+  #isRunning = false;
+  #readSinceUs = 0;
+
+  constructor(format: SampleFormat, toleranceUs: number) {
+    this.#format = format;
+    this.#toleranceUs = toleranceUs;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** When the next chunk may be read: the moment at which the last one has been captured. */
+  get nextReadUs(): number {
+    return this.#originUs + this.#format.durationUs(this.#frames);
+  }
+
+  /** Time until which a chunk of `frames` may come without ending the run. */
+  deadlineUs(frames: number): number {
+    return this.nextReadUs + this.#format.durationUs(frames) + this.#toleranceUs;
+  }
+
+  readStarted(nowUs: number): void {
+    this.#readSinceUs = nowUs;
+  }
+
+  /**
+   * Takes note of a chunk of `frames` that is complete at `nowUs`.
+   *
+   * Returns how late it came when that ended the run; ask before `place`.
+   */
+  lateness(frames: number, nowUs: number): Lateness | undefined {
+    if (!this.#isRunning || nowUs <= this.deadlineUs(frames)) return undefined;
+    const lateUs = nowUs - this.nextReadUs - this.#format.durationUs(frames);
+    const serverLateUs = this.#readSinceUs - this.nextReadUs;
+    return { lateUs, side: serverLateUs > lateUs / 2 ? 'server' : 'source' };
+  }
+
+  /** Gives a chunk of `frames` its timestamp: a new run counts from `nowUs` minus its duration. */
+  place(frames: number, nowUs: number): { timestampUs: number; startsRun: boolean } {
+    const startsRun = !this.#isRunning;
+    if (startsRun) {
+      this.#isRunning = true;
+      this.#originUs = nowUs - this.#format.durationUs(frames);
+      this.#frames = 0;
+    }
+    const timestampUs = this.nextReadUs;
+    this.#frames += frames;
+    return { timestampUs, startsRun };
+  }
+
+  /** Ends the run: the next chunk starts a new one. */
+  end(): void {
+    this.#isRunning = false;
+  }
+}

@@ -1,0 +1,44 @@
+import net from 'node:net';
+
+/** Where a socket puts what it reads: the part of `net.OnReadOpts` that asks for each buffer. */
+export interface ReadInto {
+  /** The memory for the next bytes. */
+  buffer(): Uint8Array;
+  /** Takes the bytes that were written into `buffer`; false pauses the socket. */
+  callback(bytes: number, buffer: Uint8Array): boolean;
+}
+
+/**
+ * Makes a socket that Node created itself (accepted, or the output of a child) read into given
+ * memory, which Node offers only to sockets that one creates: a second socket takes over its
+ * handle before it has read anything.
+ *
+ * Ownership: `created` is consumed; use the socket that is returned.
+ * Failure: `_handle` is not public; without it the bytes are copied once more, nothing else changes.
+ */
+export function adoptSocket(created: net.Socket, readInto: ReadInto): net.Socket {
+  const handle: unknown = Reflect.get(created, '_handle');
+  if (typeof handle !== 'object' || handle === null) return copyingSocket(created, readInto);
+  Reflect.set(created, '_handle', null);
+  created.destroy(); // without its handle this only ends its bookkeeping
+  const options = { handle, onread: readInto };
+  return new net.Socket(options);
+}
+
+/** Feeds `readInto` from what the socket reads into memory of its own. */
+export function copyingSocket(socket: net.Socket, readInto: ReadInto): net.Socket {
+  socket.on('data', (data: Buffer) => {
+    let rest = data;
+    while (rest.length > 0) {
+      const buffer = readInto.buffer();
+      const bytes = Math.min(rest.length, buffer.length);
+      buffer.set(rest.subarray(0, bytes));
+      rest = rest.subarray(bytes);
+      if (readInto.callback(bytes, buffer)) continue;
+      socket.pause();
+      if (rest.length > 0) socket.unshift(rest);
+      return;
+    }
+  });
+  return socket;
+}

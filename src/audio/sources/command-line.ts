@@ -1,0 +1,37 @@
+import { SourceError } from '../../errors.ts';
+
+/**
+ * Splits a command line into arguments; no shell is involved.
+ *
+ * Shape: blanks separate; double quotes group, with `\"` and `\\` inside; single quotes group at
+ * the beginning of a word only, so that an apostrophe within one is just that.
+ * Failure: throws a `SourceError` when a quote is not closed.
+ */
+export function splitCommandLine(text: string): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote = '';
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charAt(at);
+    const next = text.charAt(at + 1);
+    if (quote === '"' && character === '\\' && (next === '"' || next === '\\')) {
+      word += next;
+      at += 1;
+    } else if (quote !== '') {
+      if (character === quote) quote = '';
+      else word += character;
+    } else if (character === '"' || (character === "'" && word === undefined)) {
+      quote = character;
+      word ??= '';
+    } else if (character.trim() === '') {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else {
+      word = (word ?? '') + character;
+    }
+  }
+  if (quote !== '') {
+    throw new SourceError('unclosed-quote', `a quote (${quote}) is not closed in: ${text}`);
+  }
+  return word === undefined ? words : [...words, word];
+}

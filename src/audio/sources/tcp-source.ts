@@ -1,0 +1,21 @@
+import { choiceOf, numberOf } from './source-parameters.ts';
+import type { SourceContext, StreamSource } from './stream-source.ts';
+import { createTcpClientSource } from './tcp-client-source.ts';
+import { createTcpServerSource } from './tcp-server-source.ts';
+
+const defaultPort = 4953;
+
+/** Receives PCM over TCP: `tcp://host[:port]?mode=server|client`. */
+export function createTcpSource(context: SourceContext): StreamSource {
+  const { uri } = context;
+  const port = numberOf(uri, 'port', {
+    fallback: defaultPort,
+    min: 0,
+    max: 65_535,
+    isWhole: true,
+  });
+  const address = { hostname: uri.hostname, port: uri.port ?? port };
+  return choiceOf(uri, 'mode', ['server', 'client']) === 'server'
+    ? createTcpServerSource(context, address)
+    : createTcpClientSource(context, address);
+}

@@ -1,0 +1,93 @@
+import type { SampleFormat } from '../sample-format.ts';
+import { choiceOf, numberOf } from './source-parameters.ts';
+import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
+
+/** Two clicks a second, each of them a decaying burst of the tone. */
+const beatsPerSecond = 2;
+const clickMs = 10;
+
+/** Generates a test signal: `tone:///?name=…[&freq=440][&pattern=sine|metronome][&level=-20]`. */
+export function createToneSource({ uri, format }: SourceContext): StreamSource {
+  return new ToneSource(format, {
+    frequencyHz: numberOf(uri, 'freq', {
+      fallback: Math.min(440, format.rateHz / 2),
+      min: Math.min(1, format.rateHz / 2),
+      max: format.rateHz / 2,
+      unit: `Hz (half of the sample rate of ${format})`,
+    }),
+    pattern: choiceOf(uri, 'pattern', ['sine', 'metronome']),
+    levelDb: numberOf(uri, 'level', { fallback: -20, min: -120, max: 0, unit: 'dBFS' }),
+  });
+}
+
+interface Tone {
+  readonly frequencyHz: number;
+  readonly pattern: 'sine' | 'metronome';
+  readonly levelDb: number;
+}
+
+/** Computes samples straight into the target; it never waits, so the stream alone paces it. */
+class ToneSource implements StreamSource {
+  readonly format: SampleFormat;
+  readonly packed24 = false;
+  readonly #tone: Tone;
+  readonly #amplitude: number;
+  readonly #phaseSteps: number;
+  readonly #phasePerFrame: number;
+  #phase = 0;
+  /** Counts from 0 to the sample rate: both patterns repeat within whole seconds. */
+  #frame = 0;
+  #sink: SourceSink | undefined;
+
+  constructor(format: SampleFormat, tone: Tone) {
+    this.format = format;
+    this.#tone = tone;
+    this.#amplitude = (2 ** (format.bits - 1) - 1) * 10 ** (tone.levelDb / 20);
+    // The phase is counted in whole steps of a thousandth of a hertz, so it never drifts.
+    this.#phaseSteps = format.rateHz * 1000;
+    this.#phasePerFrame = Math.round(tone.frequencyHz * 1000);
+  }
+
+  start(sink: SourceSink): void {
+    this.#sink = sink;
+  }
+
+  read(target: Uint8Array): void {
+    const view = new DataView(target.buffer, target.byteOffset, target.length);
+    const { frameBytes, sampleBytes } = this.format;
+    for (let offset = 0; offset < target.length; offset += frameBytes) {
+      const sample = Math.round(this.#amplitude * this.#nextFrame());
+      for (let at = offset; at < offset + frameBytes; at += sampleBytes) {
+        writeSample(view, at, sample, sampleBytes);
+      }
+    }
+    this.#sink?.filled();
+  }
+
+  async stop(): Promise<void> {
+    this.#sink = undefined;
+  }
+
+  /** The signal between -1 and 1. */
+  #nextFrame(): number {
+    const { rateHz } = this.format;
+    const angle = (2 * Math.PI * this.#phase) / this.#phaseSteps;
+    const frame = this.#frame;
+    this.#phase = (this.#phase + this.#phasePerFrame) % this.#phaseSteps;
+    this.#frame = (frame + 1) % rateHz;
+    if (this.#tone.pattern === 'sine') return Math.sin(angle);
+    // Beat n begins at the first frame that is not before n half seconds, also at odd rates.
+    const framesSinceBeat = Math.floor(((frame * beatsPerSecond) % rateHz) / beatsPerSecond);
+    const clickFrames = this.format.framesIn(clickMs);
+    if (framesSinceBeat >= clickFrames) return 0;
+    // A cosine: the onset, at full level, is what one measures.
+    const clickAngle = (2 * Math.PI * this.#tone.frequencyHz * framesSinceBeat) / rateHz;
+    return Math.cos(clickAngle) * (1 - framesSinceBeat / clickFrames);
+  }
+}
+
+function writeSample(view: DataView, at: number, sample: number, sampleBytes: number): void {
+  if (sampleBytes === 1) view.setInt8(at, sample);
+  else if (sampleBytes === 2) view.setInt16(at, sample, true);
+  else view.setInt32(at, sample, true); // 24 bits lie sign-extended in four bytes
+}

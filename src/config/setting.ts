@@ -1,0 +1,46 @@
+import type { ValueParser } from './value-parser.ts';
+
+/** One row of the table of settings. */
+export interface Setting<Value> {
+  /** As it would stand in the file: the text of a scalar, all texts of a repeatable key. */
+  readonly default: string | readonly string[];
+  readonly parser: ValueParser<Value>;
+  /** One or more sentences for the person who sets it. */
+  readonly doc: string;
+  /** The key may stand several times; its value is a list. */
+  readonly repeatable: boolean;
+  /** The value must never be shown. */
+  readonly secret: boolean;
+}
+
+interface ScalarRow<Value> {
+  readonly default: string;
+  readonly parser: ValueParser<Value>;
+  readonly doc: string;
+  readonly secret?: boolean;
+}
+
+interface ListRow<Value> {
+  readonly default: readonly string[];
+  readonly parser: ValueParser<Value>;
+  readonly doc: string;
+  readonly secret?: boolean;
+}
+
+export interface Scalar<Value> extends Setting<Value> {
+  readonly default: string;
+  readonly repeatable: false;
+}
+
+export interface List<Value> extends Setting<Value> {
+  readonly default: readonly string[];
+  readonly repeatable: true;
+}
+
+export function scalar<Value>(row: ScalarRow<Value>): Scalar<Value> {
+  return { secret: false, ...row, repeatable: false };
+}
+
+export function list<Value>(row: ListRow<Value>): List<Value> {
+  return { secret: false, ...row, repeatable: true };
+}

@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util';
+import { ConfigError, messageOf } from '../errors.ts';
+
+export interface ProbeOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Listen for this long; without it until interrupted. */
+  readonly seconds: number | undefined;
+  readonly json: boolean;
+  readonly wavFile: string | undefined;
+  readonly id: string;
+}
+
+export const probeUsage = `usage: zerocast probe [host[:port]] [options]
+
+Connects like a player, listens, and says whether the stream is whole.
+
+  --seconds N   stop after N seconds (default: until interrupted)
+  --json        one JSON object per second instead of a line, the last with "done": true
+  --wav FILE    record what a player would play, in real time order
+  --id ID       client id to announce (default: zerocast-probe-<process id>)
+
+exit status: 0 the stream was whole, 1 it was not, 2 wrong usage or no connection`;
+
+const defaultPort = 1704;
+const maxSeconds = 7 * 86_400;
+
+/** Failure: throws a `ConfigError` that says what is wrong. */
+export function parseProbeOptions(args: readonly string[]): ProbeOptions {
+  const { values, positionals } = parse(args);
+  if (positionals.length > 1) throw usageError(`one server at a time, not "${positionals[1]}"`);
+  return {
+    ...parseAddress(positionals[0] ?? '127.0.0.1'),
+    seconds: values.seconds === undefined ? undefined : parseSeconds(values.seconds),
+    json: values.json,
+    wavFile: values.wav,
+    id: values.id,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        seconds: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        wav: { type: 'string' },
+        id: { type: 'string', default: `zerocast-probe-${process.pid}` },
+      },
+    });
+  } catch (error) {
+    throw usageError(messageOf(error));
+  }
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0 && seconds <= maxSeconds)) {
+    throw usageError(`--seconds ${text} must be a number above 0 and up to ${maxSeconds}`);
+  }
+  return seconds;
+}
+
+/** `host`, `host:port`, an IPv6 literal, or one in brackets with or without `:port`. */
+function parseAddress(text: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(text);
+  if (!match) return { host: text, port: defaultPort };
+  const port = Number(match[3] ?? defaultPort);
+  const host = match[1] ?? match[2] ?? '';
+  if (host === '' || port < 1 || port > 65_535) throw usageError(`"${text}" is no host[:port]`);
+  return { host, port };
+}
+
+function usageError(fault: string): ConfigError {
+  return new ConfigError('usage', `${fault}\n\n${probeUsage}`);
+}

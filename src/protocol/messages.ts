@@ -1,0 +1,219 @@
+import { ProtocolError } from '../errors.ts';
+import { baseHeaderBytes, baseOffset, messageType, readTimeUs, writeTimeUs } from './layout.ts';
+
+/** Longer strings in a Hello are cut: they only serve for display and as ids. */
+export const maxHelloTextLength = 512;
+
+/** What a client says of itself. Source: protocol reference, 3.1. */
+export interface Hello {
+  readonly mac: string;
+  readonly hostName: string;
+  readonly version: string;
+  readonly clientName: string;
+  readonly os: string;
+  readonly arch: string;
+  readonly instance: number;
+  readonly id: string;
+  readonly protocolVersion: number;
+}
+
+export interface ServerSettings {
+  /** Capture-to-speaker delay, milliseconds. */
+  readonly bufferMs: number;
+  readonly latencyMs: number;
+  readonly muted: boolean;
+  /** Percent, 0..100. */
+  readonly volume: number;
+}
+
+/** The state of a client's own mixer. */
+export interface ClientInfo {
+  readonly volume: number;
+  readonly muted: boolean;
+}
+
+/** The id under which a client is known: several instances on one machine differ by a suffix. */
+export function clientIdOf(hello: Hello): string {
+  const id = hello.id || hello.mac;
+  return hello.instance === 1 ? id : `${id}#${hello.instance}`;
+}
+
+/** Reads a Hello leniently: what is missing becomes empty; only broken JSON is refused. */
+export function decodeHello(body: Buffer): Hello {
+  const json = decodeJsonObject('Hello', body);
+  const mac = textOf(json.MAC);
+  return {
+    mac,
+    hostName: textOf(json.HostName),
+    version: textOf(json.Version),
+    clientName: textOf(json.ClientName),
+    os: textOf(json.OS),
+    arch: textOf(json.Arch),
+    instance: integerOf(json.Instance, 1),
+    id: textOf(json.ID) || mac,
+    protocolVersion: integerOf(json.SnapStreamProtocolVersion, 1),
+  };
+}
+
+export function decodeClientInfo(body: Buffer): ClientInfo {
+  const json = decodeJsonObject('Client Info', body);
+  const volume = integerOf(json.volume, 100);
+  return { volume: Math.max(0, Math.min(100, volume)), muted: json.muted === true };
+}
+
+export function encodeHello(hello: Hello, id: number): Buffer {
+  const json = {
+    MAC: hello.mac,
+    HostName: hello.hostName,
+    Version: hello.version,
+    ClientName: hello.clientName,
+    OS: hello.os,
+    Arch: hello.arch,
+    Instance: hello.instance,
+    ID: hello.id,
+    SnapStreamProtocolVersion: hello.protocolVersion,
+  };
+  return encodeJsonMessage({ type: messageType.hello, id }, json);
+}
+
+export function encodeServerSettings(settings: ServerSettings, refersTo: number): Buffer {
+  const json = {
+    bufferMs: settings.bufferMs,
+    latency: settings.latencyMs,
+    muted: settings.muted,
+    volume: settings.volume,
+  };
+  return encodeJsonMessage({ type: messageType.serverSettings, refersTo }, json);
+}
+
+export function decodeServerSettings(body: Buffer): ServerSettings {
+  const json = decodeJsonObject('Server Settings', body);
+  return {
+    bufferMs: integerOf(json.bufferMs, 0),
+    latencyMs: integerOf(json.latency, 0),
+    muted: json.muted === true,
+    volume: integerOf(json.volume, 100),
+  };
+}
+
+export function encodeCodecHeader(codec: string, payload: Uint8Array): Buffer {
+  const name = Buffer.from(codec);
+  const message = newMessage({ type: messageType.codecHeader }, 8 + name.length + payload.length);
+  let offset = message.writeUInt32LE(name.length, baseHeaderBytes);
+  offset += name.copy(message, offset);
+  offset = message.writeUInt32LE(payload.length, offset);
+  message.set(payload, offset);
+  return message;
+}
+
+export interface CodecHeader {
+  readonly codec: string;
+  readonly payload: Buffer;
+}
+
+export function decodeCodecHeader(body: Buffer): CodecHeader {
+  const name = readBlock('Codec Header', body, 0);
+  const payload = readBlock('Codec Header', body, 4 + name.length);
+  return { codec: name.toString(), payload };
+}
+
+export interface TimeReply {
+  readonly requestId: number;
+  /** Server clock when the request was read, microseconds. */
+  readonly receivedUs: number;
+  /** `receivedUs` minus the client's `sent`; may be negative. */
+  readonly latencyUs: number;
+}
+
+export function encodeTimeReply(reply: TimeReply): Buffer {
+  const { requestId } = reply;
+  const message = newMessage({ type: messageType.time, id: requestId, refersTo: requestId }, 8);
+  writeTimeUs(message, baseOffset.receivedSec, reply.receivedUs);
+  writeTimeUs(message, baseHeaderBytes, reply.latencyUs);
+  return message;
+}
+
+export function encodeTimeRequest(id: number): Buffer {
+  return newMessage({ type: messageType.time, id }, 8);
+}
+
+/** The `latency` of a Time message, microseconds. */
+export function decodeTimeLatencyUs(body: Buffer): number {
+  if (body.length < 8) throw new ProtocolError('bad-time', 'a Time body has 8 bytes');
+  return readTimeUs(body, 0);
+}
+
+export interface ReceivedChunk {
+  readonly timestampUs: number;
+  readonly payload: Buffer;
+}
+
+export function decodeWireChunk(body: Buffer): ReceivedChunk {
+  if (body.length < 12) throw new ProtocolError('bad-chunk', 'a Wire Chunk has 12 bytes or more');
+  return { timestampUs: readTimeUs(body, 0), payload: readBlock('Wire Chunk', body, 8) };
+}
+
+/**
+ * Writes the sender's clock into a message, as late as possible: right before it is sent.
+ *
+ * Source: protocol reference, 6.2.
+ */
+export function stampSent(message: Buffer, nowUs: number): void {
+  writeTimeUs(message, baseOffset.sentSec, nowUs);
+}
+
+interface MessageHead {
+  readonly type: number;
+  readonly id?: number;
+  readonly refersTo?: number;
+}
+
+function newMessage(head: MessageHead, bodyBytes: number): Buffer {
+  const message = Buffer.alloc(baseHeaderBytes + bodyBytes);
+  message.writeUInt16LE(head.type, baseOffset.type);
+  message.writeUInt16LE(head.id ?? 0, baseOffset.id);
+  message.writeUInt16LE(head.refersTo ?? 0, baseOffset.refersTo);
+  message.writeUInt32LE(bodyBytes, baseOffset.size);
+  return message;
+}
+
+function encodeJsonMessage(head: MessageHead, json: object): Buffer {
+  const text = Buffer.from(JSON.stringify(json));
+  const message = newMessage(head, 4 + text.length);
+  message.writeUInt32LE(text.length, baseHeaderBytes);
+  text.copy(message, baseHeaderBytes + 4);
+  return message;
+}
+
+/** A length and that many bytes, as strings and payloads are written. */
+function readBlock(what: string, body: Buffer, offset: number): Buffer {
+  const length = body.length >= offset + 4 ? body.readUInt32LE(offset) : Number.NaN;
+  if (!(length <= body.length - offset - 4)) {
+    throw new ProtocolError('cut-short', `a ${what} ends before its content does`);
+  }
+  return body.subarray(offset + 4, offset + 4 + length);
+}
+
+function decodeJsonObject(what: string, body: Buffer): Record<string, unknown> {
+  const text = readBlock(what, body, 0).toString();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // The parser's own words quote the text, which may hold credentials.
+    throw new ProtocolError('bad-json', `a ${what} is not JSON`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new ProtocolError('bad-json', `a ${what} is no JSON object`);
+  }
+  return json as Record<string, unknown>;
+}
+
+function textOf(value: unknown): string {
+  const isText = typeof value === 'string' || typeof value === 'number';
+  return isText ? String(value).slice(0, maxHelloTextLength) : '';
+}
+
+function integerOf(value: unknown, fallback: number): number {
+  return Number.isSafeInteger(value) ? Number(value) : fallback;
+}

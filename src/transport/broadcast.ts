@@ -1,0 +1,168 @@
+import type { Chunk } from '../audio/chunk.ts';
+import { ChunkRing } from '../audio/chunk-ring.ts';
+import type { Clock } from '../clock.ts';
+import type { Connection } from './connection.ts';
+import { Cursor } from './cursor.ts';
+import type { FanOut } from './fan-out.ts';
+
+/** One session gets at most this much per tick, so that its reply lane never waits for long. */
+const maxSendBytes = 128 * 1024;
+const maxSendChunks = 512;
+
+/** With `send_interval = auto`: a share of the buffer, but never more than this. */
+const autoIntervalShare = 10;
+const maxAutoIntervalMs = 100;
+
+/** A joining client starts with the chunk that it can still play after this much transport time. */
+const startMarginMs = 150;
+
+export interface BroadcastOptions {
+  /** End-to-end delay, which is also how long the ring keeps a chunk. */
+  readonly bufferMs: number;
+  /** Time between two sends to one session; `auto` derives it from the buffer. */
+  readonly sendIntervalMs: number | 'auto';
+  /** Whether joining clients get the recent past at once. */
+  readonly instantStart: boolean;
+  /** What all sessions that catch up may get together per tick, beyond their regular share. */
+  readonly burstBytes: number;
+}
+
+/**
+ * One stream on its way to its sessions: the ring, a cursor per session, and the ticks.
+ *
+ * Each published chunk is a tick. A session is due every `send_interval`; sessions are spread
+ * over the phases of that interval. Who is behind is served at every tick within a common budget,
+ * in turns, so that a thousand joining clients do not delay those that play.
+ */
+export class Broadcast {
+  readonly ring = new ChunkRing();
+  readonly #fanOut: FanOut;
+  readonly #clock: Clock;
+  readonly #options: BroadcastOptions;
+  readonly #cursors: Cursor[] = [];
+  readonly #due: Cursor[] = [];
+  #joined = 0;
+  #tick = 0;
+  #firstInTurn = 0;
+  #tail: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
+
+  constructor(fanOut: FanOut, clock: Clock, options: BroadcastOptions) {
+    this.#fanOut = fanOut;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  get subscribers(): number {
+    return this.#cursors.length;
+  }
+
+  /** Starts to send to `connection`: from the recent past, or from the next chunk on. */
+  subscribe(connection: Connection): Cursor {
+    const { instantStart } = this.#options;
+    const from = instantStart ? this.#oldestWorthPlaying() : this.ring.head;
+    const cursor = new Cursor(connection, this.#joined, from);
+    this.#joined += 1;
+    this.#cursors.push(cursor);
+    this.#tail?.timer.refresh();
+    return cursor;
+  }
+
+  unsubscribe(cursor: Cursor): void {
+    const index = this.#cursors.indexOf(cursor);
+    if (index < 0) return;
+    const last = this.#cursors.pop();
+    if (last && last !== cursor) this.#cursors[index] = last;
+  }
+
+  /**
+   * Takes a new chunk into the ring and serves the sessions that are due.
+   *
+   * Ownership: takes over the caller's reference.
+   */
+  publish(chunk: Chunk): void {
+    const { durationUs } = chunk;
+    this.ring.push(chunk);
+    this.ring.dropBefore(this.#clock.nowUs() - this.#options.bufferMs * 1000);
+    this.#tick += 1;
+    const interval = this.#chunksPerSend(durationUs);
+    this.#serve(interval, this.#tick % interval);
+    this.#armTail(durationUs);
+  }
+
+  /** Drops all chunks: after a pause nobody will want them any more. */
+  clear(): void {
+    this.ring.clear();
+  }
+
+  close(): void {
+    clearTimeout(this.#tail?.timer);
+    this.#cursors.length = 0;
+    this.ring.clear();
+  }
+
+  #chunksPerSend(chunkUs: number): number {
+    const { sendIntervalMs, bufferMs } = this.#options;
+    const autoMs = Math.min(maxAutoIntervalMs, bufferMs / autoIntervalShare);
+    const intervalMs = sendIntervalMs === 'auto' ? autoMs : sendIntervalMs;
+    const chunks = Math.floor((intervalMs * 1000) / Math.max(1, chunkUs));
+    return Math.max(1, Math.min(maxSendChunks, chunks));
+  }
+
+  /** One tick: gives every session its quota and lets the fan-out send. */
+  #serve(interval: number, phase: number): void {
+    const count = this.#cursors.length;
+    const first = this.#firstInTurn;
+    const oldest = this.#oldestWorthPlaying();
+    let budgetBytes = this.#options.burstBytes;
+    this.#due.length = 0;
+    for (let turn = 0; turn < count; turn += 1) {
+      const index = (first + turn) % count;
+      const cursor = this.#cursors[index] as Cursor;
+      if (cursor.sequence < oldest) this.#jumpForward(cursor, oldest);
+      const backlog = this.ring.head - cursor.sequence;
+      const isDue = cursor.ordinal % interval === phase;
+      cursor.quota = isDue ? Math.min(backlog, interval) : 0;
+      if (backlog > interval && budgetBytes > 0) {
+        const chunkBytes = this.ring.at(cursor.sequence).tcpMessage.length;
+        cursor.quota = Math.min(backlog, catchUpChunks(chunkBytes));
+        budgetBytes -= cursor.quota * chunkBytes;
+        // Whoever comes after the budget is spent comes first in the next tick.
+        if (budgetBytes <= 0) this.#firstInTurn = (index + 1) % count;
+      }
+      if (cursor.quota > 0) this.#due.push(cursor);
+    }
+    this.#fanOut.deliver(this.ring, this.#due);
+  }
+
+  #jumpForward(cursor: Cursor, oldest: number): void {
+    cursor.counters.lostChunks += oldest - cursor.sequence;
+    cursor.sequence = oldest;
+  }
+
+  #oldestWorthPlaying(): number {
+    const { bufferMs } = this.#options;
+    const marginMs = Math.min(startMarginMs, bufferMs / 2);
+    return this.ring.firstSince(this.#clock.nowUs() - (bufferMs - marginMs) * 1000);
+  }
+
+  /** When no further chunk comes, what is left behind the head goes out one tick later. */
+  #armTail(chunkUs: number): void {
+    const delayMs = Math.ceil((2 * chunkUs) / 1000);
+    if (this.#tail?.delayMs === delayMs) {
+      this.#tail.timer.refresh();
+      return;
+    }
+    clearTimeout(this.#tail?.timer);
+    this.#tail = { timer: setTimeout(() => this.#flushTail(), delayMs), delayMs };
+  }
+
+  #flushTail(): void {
+    this.#serve(1, 0);
+    const { head } = this.ring;
+    if (this.#cursors.some((cursor) => cursor.sequence < head)) this.#tail?.timer.refresh();
+  }
+}
+
+function catchUpChunks(chunkBytes: number): number {
+  return Math.max(1, Math.min(maxSendChunks, Math.floor(maxSendBytes / chunkBytes)));
+}

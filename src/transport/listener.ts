@@ -1,0 +1,98 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { ConfigError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+
+/** Silence on a connection for this long makes the kernel ask whether the peer still lives. */
+const keepAliveDelayMs = 5000;
+/** A machine without free descriptors would log each refused connection. */
+const acceptErrorLogMs = 10_000;
+
+export interface ListenerOptions {
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** Names the setting in messages, for example `tcp-streaming`. */
+  readonly setting: string;
+  readonly logger: Logger;
+  readonly onConnection: (socket: Socket) => void;
+}
+
+/** One port on all its addresses. */
+export class Listener {
+  readonly #servers: Server[] = [];
+
+  /** Failure: rejects with a `ConfigError` when an address cannot be bound; nothing stays open. */
+  static async open(options: ListenerOptions): Promise<Listener> {
+    const listener = new Listener();
+    try {
+      for (const address of new Set(options.addresses)) {
+        listener.#servers.push(await bind(address, options));
+      }
+    } catch (error) {
+      await listener.close();
+      throw error;
+    }
+    return listener;
+  }
+
+  /** The port really bound: differs from the one asked for when that was 0. */
+  get port(): number {
+    const address = this.#servers[0]?.address();
+    return typeof address === 'object' && address ? address.port : 0;
+  }
+
+  /** Stops to accept; connections that exist are not touched. */
+  async close(): Promise<void> {
+    // A closing server waits for its connections, which are closed by their owners.
+    for (const server of this.#servers.splice(0)) server.close();
+  }
+}
+
+async function bind(address: string, options: ListenerOptions): Promise<Server> {
+  const { logger, port } = options;
+  try {
+    return await listen(address, options);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (address === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) {
+      logger.warn('no IPv6 on this machine, listening on IPv4 only', { port });
+      return bind('0.0.0.0', options);
+    }
+    throw new ConfigError('bind', describe(address, options, code ?? String(error)), {
+      cause: error,
+    });
+  }
+}
+
+function listen(address: string, options: ListenerOptions): Promise<Server> {
+  const { logger, port, onConnection } = options;
+  const server = createServer(
+    { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveDelayMs },
+    onConnection,
+  );
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address, port, backlog: 1024 }, () => {
+      server.off('error', reject);
+      let lastLogMs = Number.NEGATIVE_INFINITY;
+      server.on('error', (error) => {
+        if (performance.now() - lastLogMs < acceptErrorLogMs) return;
+        lastLogMs = performance.now();
+        logger.warn('a connection could not be accepted', { port, reason: error.message });
+      });
+      resolve(server);
+    });
+  });
+}
+
+const hints = new Map([
+  ['EADDRINUSE', 'another program (a second server?) uses it: stop that or choose another port'],
+  ['EACCES', 'ports below 1024 need root: choose a higher port'],
+  ['EADDRNOTAVAIL', 'this machine has no such address: correct bind_to_address'],
+  ['ENOTFOUND', 'the name is unknown: correct bind_to_address'],
+]);
+
+function describe(address: string, options: ListenerOptions, code: string): string {
+  const { setting, port } = options;
+  const hint = hints.get(code) ?? 'correct bind_to_address or port';
+  return `[${setting}] cannot listen on ${address} port ${port} (${code}): ${hint}`;
+}

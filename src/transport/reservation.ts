@@ -1,0 +1,43 @@
+const free = 0;
+const held = -1;
+
+/**
+ * The exclusive right to write to one socket: one 32-bit word shared with native code.
+ *
+ * The word is 0 when nobody writes, −1 while the fan-out holds it, and otherwise the number of
+ * asynchronous writes under way. Every change is one atomic exchange: nothing is checked first
+ * and done afterwards.
+ */
+export class Reservation {
+  readonly word = new Int32Array(new SharedArrayBuffer(4));
+
+  /** Takes the right for the fan-out; false when somebody else writes. */
+  tryHold(): boolean {
+    return Atomics.compareExchange(this.word, 0, free, held) === free;
+  }
+
+  /** Gives back what `tryHold` took. */
+  letGo(): void {
+    Atomics.compareExchange(this.word, 0, held, free);
+  }
+
+  /** Announces one asynchronous write; false while the fan-out holds the right. */
+  tryRaise(): boolean {
+    let seen = Atomics.load(this.word, 0);
+    while (seen !== held) {
+      const before = Atomics.compareExchange(this.word, 0, seen, seen + 1);
+      if (before === seen) return true;
+      seen = before;
+    }
+    return false;
+  }
+
+  /** Ends one asynchronous write. */
+  lower(): void {
+    Atomics.sub(this.word, 0, 1);
+  }
+
+  get isFree(): boolean {
+    return Atomics.load(this.word, 0) === free;
+  }
+}

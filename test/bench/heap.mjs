@@ -1,0 +1,107 @@
+import { fileURLToPath } from 'node:url';
+import { runLoad } from './load-run.mjs';
+import { listFailures, runCases } from './run-cases.mjs';
+import { ServerProcess } from './server-process.mjs';
+import { decimals, markdownTable, median } from './table.mjs';
+import { startZerocast } from './zerocast-server.mjs';
+
+const chunkMs = 20;
+// `auto` is 100 ms at the default buffer of 1 s.
+const chunksPerAutoInterval = 5;
+const reportLimitMs = 5000;
+const observer = new URL('heap-observer.mjs', import.meta.url).href;
+const writeLoop = fileURLToPath(new URL('write-loop.mjs', import.meta.url));
+// A young generation that a whole window fits into, see heap-observer.mjs.
+const nodeArgs = [
+  '--expose-gc',
+  '--min-semi-space-size=512',
+  '--max-semi-space-size=512',
+  '--import',
+  observer,
+];
+
+async function startWriteLoop({ port, chunksPerWrite }) {
+  const args = [...nodeArgs, writeLoop, String(port), String(chunksPerWrite)];
+  const server = new ServerProcess(process.execPath, args);
+  await server.listening(port);
+  return server;
+}
+
+const loopOf = (chunksPerWrite) => ({
+  name: `bare socket.write, ${chunksPerWrite} chunk${chunksPerWrite > 1 ? 's' : ''} each`,
+  start: (context) => startWriteLoop({ ...context, chunksPerWrite }),
+});
+
+const zerocastAt = (sendInterval, { codec }) => ({
+  name: `zerocast, send_interval ${sendInterval}`,
+  start: (context) => startZerocast({ ...context, codec, sendInterval, nodeArgs }),
+});
+
+async function measure({ running, port, clients, options, context }) {
+  let report;
+  const loadOptions = {
+    port,
+    clients,
+    // Replies to Time requests allocate too; here only the audio path counts.
+    'time-interval-ms': 0,
+    'connects-per-second': options.connectsPerSec,
+    'warm-up-ms': options.warmUpMs,
+    'window-ms': options.windowMs,
+  };
+  await runLoad(context.loadClient, loadOptions, (event) => {
+    if (event === 'joined') return;
+    if (event === 'window-end') report = running.nextLine('heap-observer ', reportLimitMs);
+    running.signal('SIGUSR2');
+  });
+  const { allocatedBytes, elapsedMs, collections } = JSON.parse(await report);
+  if (collections > 0) throw new Error('garbage was collected; use a shorter --window-ms');
+  return { bytesPerChunk: (allocatedBytes * chunkMs) / elapsedMs };
+}
+
+function summarise(cases) {
+  const groups = new Map();
+  for (const { server, clients, bytesPerChunk } of cases) {
+    const group = groups.get(server) ?? new Map();
+    group.set(clients, [...(group.get(clients) ?? []), bytesPerChunk]);
+    groups.set(server, group);
+  }
+  return [...groups].map(([server, group]) => {
+    const points = [...group].map(([clients, values]) => ({
+      clients,
+      bytesPerChunk: median(values),
+    }));
+    const [first, last] = [points[0], points.at(-1)];
+    const perClient =
+      (last.bytesPerChunk - first.bytesPerChunk) / (last.clients - first.clients || 1);
+    return { server, points, bytesPerChunkAndClient: perClient };
+  });
+}
+
+function describe(rows) {
+  const clients = rows[0].points.map((point) => point.clients);
+  const head = [
+    'server',
+    ...clients.map((count) => `${count} client${count > 1 ? 's' : ''}, bytes/chunk`),
+    'slope, bytes/chunk/client',
+  ];
+  const body = rows.map(({ server, points, bytesPerChunkAndClient }) => [
+    server,
+    ...points.map(({ bytesPerChunk }) => decimals(bytesPerChunk, 0)),
+    decimals(bytesPerChunkAndClient, 1),
+  ]);
+  return markdownTable([head, ...body]);
+}
+
+/**
+ * JavaScript heap allocated per published chunk, against a bare `socket.write` of the same bytes to
+ * the same number of sockets: the difference of the slopes is what our own code allocates.
+ */
+export async function runHeap(options, context) {
+  const servers = options.sendIntervals.flatMap((sendInterval) => [
+    loopOf(sendInterval === '0' ? 1 : chunksPerAutoInterval),
+    zerocastAt(sendInterval, options),
+  ]);
+  const cases = await runCases({ servers, measure, options, context });
+  const rows = summarise(cases);
+  return { options, cases, rows, text: describe(rows), failures: listFailures(cases) };
+}

@@ -1,0 +1,203 @@
+#include "client.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+// Timestamps are whole microseconds of an exact sample count, so they round by up to one.
+constexpr int64_t roundingUs = 1;
+// Both clocks are the same, read in two processes; more than this apart is a wrong stamp.
+constexpr int64_t stampToleranceUs = 100;
+
+std::string errorText(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
+
+}  // namespace
+
+Client::Client(int fd, uint32_t number, int timeBurst, int64_t nowUs, Measurement& measurement)
+    : measurement_(measurement),
+      fd_(fd),
+      number_(number),
+      startedUs_(nowUs),
+      timeBurst_(timeBurst) {}
+
+Client::~Client() { close(fd_); }
+
+void Client::fail(const std::string& why) {
+  if (!failed()) failure_ = "client " + std::to_string(number_) + ": " + why;
+}
+
+// Requests are some hundred bytes a second: a socket that does not take them whole is broken.
+void Client::send(const uint8_t* message, size_t bytes) {
+  const ssize_t sent = ::send(fd_, message, bytes, MSG_NOSIGNAL);
+  if (sent != static_cast<ssize_t>(bytes)) fail(errorText("send"));
+}
+
+// Client ids run from 2 to 9999 and on from 1, never 0 (protocol reference, section 2.1).
+uint16_t Client::nextId() {
+  lastId_ = lastId_ == 9999 ? uint16_t{1} : static_cast<uint16_t>(lastId_ + 1);
+  return lastId_;
+}
+
+void Client::greet() {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error != 0) return fail(std::string("connect: ") + std::strerror(error));
+  char json[400];
+  const int jsonBytes = std::snprintf(
+      json, sizeof json,
+      "{\"Arch\":\"x86_64\",\"ClientName\":\"Snapclient\",\"HostName\":\"bench-%u\","
+      "\"ID\":\"bench-%u\",\"Instance\":1,\"MAC\":\"02:00:00:%02x:%02x:%02x\",\"OS\":\"Linux\","
+      "\"SnapStreamProtocolVersion\":2,\"Version\":\"0.26.0\"}",
+      number_, number_, number_ >> 16 & 0xff, number_ >> 8 & 0xff, number_ & 0xff);
+  helloId_ = nextId();
+  uint8_t message[512];
+  const auto length32 = static_cast<uint32_t>(jsonBytes);
+  const BaseHeader header{typeHello, helloId_, 0, monotonicUs(), 0, 4 + length32};
+  putBaseHeader(message, &header);
+  putU32(message + baseHeaderBytes, length32);
+  std::memcpy(message + baseHeaderBytes + 4, json, length32);
+  send(message, baseHeaderBytes + 4 + length32);
+  state_ = State::greeted;
+}
+
+void Client::requestTime() {
+  if (pendingTimeId_ != 0) {
+    measurement_.timeUnanswered += 1;
+    return;
+  }
+  uint8_t message[baseHeaderBytes + timeBodyBytes] = {};
+  pendingTimeId_ = nextId();
+  timeSentUs_ = monotonicUs();
+  const BaseHeader header{typeTime, pendingTimeId_, 0, timeSentUs_, 0, timeBodyBytes};
+  putBaseHeader(message, &header);
+  send(message, sizeof message);
+}
+
+void Client::onReadable(std::vector<uint8_t>& scratch) {
+  std::memcpy(scratch.data(), rest_.data(), rest_.size());
+  const ssize_t got = recv(fd_, scratch.data() + rest_.size(), scratch.size() - rest_.size(), 0);
+  if (got == 0) return fail("the server closed the connection");
+  if (got < 0) {
+    if (errno != EAGAIN && errno != EINTR) fail(errorText("recv"));
+    return;
+  }
+  const int64_t nowUs = monotonicUs();
+  if (measurement_.covers(nowUs)) measurement_.receivedBytes += static_cast<uint64_t>(got);
+  const size_t bytes = rest_.size() + static_cast<size_t>(got);
+  size_t at = 0;
+  while (bytes - at >= baseHeaderBytes && !failed()) {
+    const BaseHeader header = getBaseHeader(scratch.data() + at);
+    if (header.bodyBytes > maxBodyBytes) return fail("a message claims too many bytes");
+    if (bytes - at < baseHeaderBytes + header.bodyBytes) break;
+    onMessage(header, scratch.data() + at + baseHeaderBytes, nowUs);
+    at += baseHeaderBytes + header.bodyBytes;
+  }
+  rest_.assign(scratch.data() + at, scratch.data() + bytes);
+}
+
+void Client::onMessage(const BaseHeader& header, const uint8_t* body, int64_t nowUs) {
+  switch (header.type) {
+    case typeServerSettings:
+      return onSettings(header);
+    case typeCodecHeader:
+      return onCodecHeader(header, body);
+    case typeWireChunk:
+      return onChunk(header, body, nowUs);
+    case typeTime:
+      return onTime(header, body, nowUs);
+    default:
+      return fail("message of type " + std::to_string(header.type));
+  }
+}
+
+void Client::onSettings(const BaseHeader& header) {
+  if (state_ != State::greeted) return;
+  if (header.refersTo != helloId_) return fail("first ServerSettings does not answer the Hello");
+  state_ = State::settled;
+  if (timeBurst_ > 0) requestTime();
+}
+
+void Client::onCodecHeader(const BaseHeader& header, const uint8_t* body) {
+  if (state_ != State::settled) return fail("CodecHeader out of order");
+  if (header.bodyBytes < 8) return fail("CodecHeader too short");
+  const uint32_t nameBytes = getU32(body);
+  if (nameBytes > header.bodyBytes - 8) return fail("CodecHeader cut off");
+  const std::string name(reinterpret_cast<const char*>(body) + 4, nameBytes);
+  if (name == "pcm") {
+    if (header.bodyBytes != 4 + nameBytes + 4 + 44) return fail("pcm header is not 44 bytes");
+    const uint8_t* riff = body + 8 + nameBytes;
+    const uint32_t bits = getU16(riff + 34);
+    // 24 bits travel in 4 bytes (protocol reference, section 4.1).
+    pcmBytesPerSec_ = int64_t{getU32(riff + 24)} * getU16(riff + 22) * (bits == 24 ? 4 : bits / 8);
+    if (pcmBytesPerSec_ == 0) return fail("pcm header without a format");
+  }
+  if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz") != name.npos) {
+    return fail("CodecHeader without a codec name");
+  }
+  measurement_.codec = name;
+  state_ = State::streaming;
+}
+
+void Client::onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowUs) {
+  if (state_ != State::streaming) return fail("WireChunk before the CodecHeader");
+  if (header.bodyBytes < wireChunkHeaderBytes) return fail("WireChunk too short");
+  const size_t payloadBytes = getU32(body + 8);
+  if (payloadBytes == 0 || payloadBytes != header.bodyBytes - wireChunkHeaderBytes) {
+    return fail("WireChunk payload and message length disagree");
+  }
+  const int64_t timestampUs = getTimeUs(body);
+  if (newestUs_ < 0) measurement_.firstChunkUs.add(nowUs - startedUs_);
+  checkContinuity(timestampUs, payloadBytes);
+  if (!measurement_.payloads.matches(timestampUs, body + wireChunkHeaderBytes, payloadBytes)) {
+    measurement_.mismatches += 1;
+  }
+  if (!measurement_.covers(timestampUs)) return;
+  windowChunks_ += 1;
+  measurement_.chunks += 1;
+  measurement_.chunkBytes += baseHeaderBytes + header.bodyBytes;
+  measurement_.chunkAgeUs.add(nowUs - timestampUs);
+}
+
+// A pcm chunk says by its length where the next one starts; of the other codecs the first step
+// counts for all that follow.
+void Client::checkContinuity(int64_t timestampUs, size_t payloadBytes) {
+  const int64_t stepUs = timestampUs - newestUs_;
+  if (newestUs_ >= 0) {
+    if (chunkUs_ == 0) chunkUs_ = stepUs;
+    if (stepUs <= 0) {
+      measurement_.duplicates += 1;
+      return;
+    }
+    if (std::llabs(stepUs - chunkUs_) > roundingUs) measurement_.gaps += 1;
+  }
+  newestUs_ = timestampUs;
+  if (pcmBytesPerSec_ > 0) {
+    chunkUs_ = static_cast<int64_t>(payloadBytes) * 1000000 / pcmBytesPerSec_;
+  }
+  measurement_.chunkUs = chunkUs_;
+}
+
+void Client::onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs) {
+  if (header.bodyBytes != timeBodyBytes || pendingTimeId_ == 0 ||
+      header.refersTo != pendingTimeId_) {
+    return fail("Time reply to no request");
+  }
+  pendingTimeId_ = 0;
+  const int64_t latencyUs = getTimeUs(body);
+  // Requested <= received by the server <= replied <= now, all on one clock.
+  const bool ordered = latencyUs >= -stampToleranceUs &&
+                       header.receivedUs >= timeSentUs_ - stampToleranceUs &&
+                       header.sentUs >= header.receivedUs - stampToleranceUs &&
+                       header.sentUs <= nowUs + stampToleranceUs &&
+                       std::llabs(header.receivedUs - timeSentUs_ - latencyUs) <= stampToleranceUs;
+  if (!ordered) measurement_.timeWrong += 1;
+  if (measurement_.covers(timeSentUs_)) measurement_.timeRoundTripUs.add(nowUs - timeSentUs_);
+  if (timeBurst_ > 0 && --timeBurst_ > 0) requestTime();
+}

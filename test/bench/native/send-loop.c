@@ -1,0 +1,274 @@
+// The baseline: one plain send() per client and chunk in C, and nothing else a server must do.
+//
+//   send-loop PORT
+//
+// It does the same job towards a client as the real server (ServerSettings, CodecHeader, one 20 ms
+// chunk of 48000:16:2 pcm in a complete WireChunk message of 3878 bytes, Time replies), so that
+// the same load client measures both. SIGTERM ends it with one JSON line.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "wire.h"
+
+enum {
+  chunkUs = 20000,
+  payloadBytes = 3840,
+  chunkMessageBytes = baseHeaderBytes + wireChunkHeaderBytes + payloadBytes,
+  // Enough for a Hello; every other message of the load client is shorter.
+  inputBytes = 2048,
+  maxClients = 65536,
+  maxEvents = 256,
+};
+
+typedef struct Client {
+  int fd;
+  bool streaming;
+  uint32_t inputUsed;
+  // The end of a chunk that the kernel took only partly; chunks are skipped until it is out.
+  uint32_t restBytes;
+  uint8_t input[inputBytes];
+  uint8_t rest[chunkMessageBytes];
+} Client;
+
+// Indexed by descriptor; nobody lives above `highestFd`.
+static Client *clients[maxClients];
+static int highestFd;
+static uint8_t chunk[chunkMessageBytes];
+static uint64_t sends, partialSends, skippedChunks;
+static volatile sig_atomic_t stopping;
+
+static void stop(int signalNumber) {
+  (void)signalNumber;
+  stopping = 1;
+}
+
+static _Noreturn void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static void watch(int epoll, int fd) {
+  struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
+}
+
+static void closeClient(Client *client) {
+  clients[client->fd] = NULL;
+  close(client->fd);
+  free(client);
+}
+
+static void acceptClients(int listener, int epoll) {
+  for (;;) {
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EAGAIN || errno == ECONNABORTED) return;
+      die("accept4");
+    }
+    if (fd >= maxClients) {
+      close(fd);
+      continue;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    Client *client = calloc(1, sizeof *client);
+    if (client == NULL) die("calloc");
+    client->fd = fd;
+    clients[fd] = client;
+    if (fd > highestFd) highestFd = fd;
+    watch(epoll, fd);
+  }
+}
+
+// Replies are some hundred bytes into an almost empty socket buffer: a refusal means a dead peer.
+static bool reply(Client *client, BaseHeader header, const uint8_t *body) {
+  uint8_t message[512];
+  memcpy(message + baseHeaderBytes, body, header.bodyBytes);
+  header.sentUs = monotonicUs();
+  putBaseHeader(message, &header);
+  size_t bytes = baseHeaderBytes + header.bodyBytes;
+  return send(client->fd, message, bytes, MSG_NOSIGNAL) == (ssize_t)bytes;
+}
+
+static bool greet(Client *client, uint16_t helloId, int64_t receivedUs) {
+  static const char settings[] = "{\"bufferMs\":1000,\"latency\":0,\"muted\":false,\"volume\":100}";
+  static const uint8_t codecHeader[55] =
+      "\x03\0\0\0pcm\x2c\0\0\0RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0"
+      "\x04\0\x10\0data\0\0\0";
+  uint8_t body[128];
+  uint32_t length = sizeof settings - 1;
+  putU32(body, length);
+  memcpy(body + 4, settings, length);
+  client->streaming = true;
+  return reply(client,
+               (BaseHeader){.type = typeServerSettings,
+                            .refersTo = helloId,
+                            .receivedUs = receivedUs,
+                            .bodyBytes = 4 + length},
+               body) &&
+         reply(client,
+               (BaseHeader){.type = typeCodecHeader,
+                            .receivedUs = receivedUs,
+                            .bodyBytes = sizeof codecHeader},
+               codecHeader);
+}
+
+static bool answer(Client *client, const BaseHeader *request, int64_t receivedUs) {
+  if (request->type == typeHello) return greet(client, request->id, receivedUs);
+  if (request->type != typeTime) return true;
+  uint8_t body[timeBodyBytes];
+  putTimeUs(body, receivedUs - request->sentUs);
+  return reply(client,
+               (BaseHeader){.type = typeTime,
+                            .id = request->id,
+                            .refersTo = request->id,
+                            .receivedUs = receivedUs,
+                            .bodyBytes = timeBodyBytes},
+               body);
+}
+
+static bool readClient(Client *client) {
+  ssize_t got =
+      recv(client->fd, client->input + client->inputUsed, inputBytes - client->inputUsed, 0);
+  if (got < 0) return errno == EAGAIN || errno == EINTR;
+  if (got == 0) return false;
+  int64_t receivedUs = monotonicUs();
+  client->inputUsed += (uint32_t)got;
+  uint32_t at = 0;
+  while (client->inputUsed - at >= baseHeaderBytes) {
+    BaseHeader header = getBaseHeader(client->input + at);
+    if (header.bodyBytes > inputBytes - baseHeaderBytes) return false;
+    if (client->inputUsed - at < baseHeaderBytes + header.bodyBytes) break;
+    if (!answer(client, &header, receivedUs)) return false;
+    at += baseHeaderBytes + header.bodyBytes;
+  }
+  memmove(client->input, client->input + at, client->inputUsed - at);
+  client->inputUsed -= at;
+  return true;
+}
+
+static bool sendChunk(Client *client) {
+  if (client->restBytes > 0) {
+    ssize_t sent = send(client->fd, client->rest, client->restBytes, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) return false;
+    if (sent > 0) {
+      client->restBytes -= (uint32_t)sent;
+      memmove(client->rest, client->rest + sent, client->restBytes);
+    }
+    if (client->restBytes > 0) {
+      skippedChunks += 1;
+      return true;
+    }
+  }
+  ssize_t sent = send(client->fd, chunk, sizeof chunk, MSG_NOSIGNAL);
+  sends += 1;
+  if (sent == (ssize_t)sizeof chunk) return true;
+  if (sent < 0) {
+    skippedChunks += 1;
+    return errno == EAGAIN;
+  }
+  partialSends += 1;
+  client->restBytes = (uint32_t)(sizeof chunk - (size_t)sent);
+  memcpy(client->rest, chunk + sent, client->restBytes);
+  return true;
+}
+
+static void publish(int64_t timestampUs) {
+  BaseHeader header = {.type = typeWireChunk,
+                       .sentUs = monotonicUs(),
+                       .bodyBytes = wireChunkHeaderBytes + payloadBytes};
+  putBaseHeader(chunk, &header);
+  putTimeUs(chunk + baseHeaderBytes, timestampUs);
+  putU32(chunk + baseHeaderBytes + 8, payloadBytes);
+  // The payload differs from chunk to chunk, so that the load client would see a mixed-up one.
+  putTimeUs(chunk + baseHeaderBytes + wireChunkHeaderBytes, timestampUs);
+  for (int fd = 0; fd <= highestFd; fd++) {
+    Client *client = clients[fd];
+    if (client != NULL && client->streaming && !sendChunk(client)) closeClient(client);
+  }
+}
+
+static int listenOn(uint16_t port) {
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int on = 1;
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (listener < 0) die("socket");
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0) die("bind");
+  if (listen(listener, SOMAXCONN) != 0) die("listen");
+  return listener;
+}
+
+static int startTimer(void) {
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  struct timespec period = {.tv_nsec = chunkUs * 1000L};
+  struct itimerspec every = {.it_interval = period, .it_value = period};
+  if (timer < 0 || timerfd_settime(timer, 0, &every, NULL) != 0) die("timerfd");
+  return timer;
+}
+
+static void printReport(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  printf(
+      "{\"sends\":%llu,\"partialSends\":%llu,\"skippedChunks\":%llu,"
+      "\"userUs\":%lld,\"systemUs\":%lld}\n",
+      (unsigned long long)sends, (unsigned long long)partialSends,
+      (unsigned long long)skippedChunks, usage.ru_utime.tv_sec * 1000000LL + usage.ru_utime.tv_usec,
+      usage.ru_stime.tv_sec * 1000000LL + usage.ru_stime.tv_usec);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2 || atoi(argv[1]) <= 0 || atoi(argv[1]) > 65535) {
+    fprintf(stderr, "usage: send-loop PORT\n");
+    return 2;
+  }
+  struct sigaction onTerm = {.sa_handler = stop};
+  sigaction(SIGTERM, &onTerm, NULL);
+  sigaction(SIGINT, &onTerm, NULL);
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+
+  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll < 0) die("epoll_create1");
+  int listener = listenOn((uint16_t)atoi(argv[1]));
+  int timer = startTimer();
+  watch(epoll, listener);
+  watch(epoll, timer);
+  // A chunk's timestamp is when its first sample was captured: one duration before it was read.
+  int64_t timestampUs = monotonicUs();
+  while (!stopping) {
+    struct epoll_event events[maxEvents];
+    int ready = epoll_wait(epoll, events, maxEvents, -1);
+    for (int i = 0; i < ready; i++) {
+      int fd = events[i].data.fd;
+      if (fd == listener) {
+        acceptClients(listener, epoll);
+      } else if (fd == timer) {
+        uint64_t due = 0;
+        if (read(timer, &due, sizeof due) != sizeof due) continue;
+        for (; due > 0; due--, timestampUs += chunkUs) publish(timestampUs);
+      } else if (clients[fd] != NULL && !readClient(clients[fd])) {
+        closeClient(clients[fd]);
+      }
+    }
+  }
+  printReport();
+  return 0;
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { createDecoder } from '../../src/audio/decoders/decoders.ts';
+import { benchFor, encodeAll, feed, framesOf, music, pcmOf } from '../support/encoding.ts';
+
+const cases = [
+  ['pcm', '48000:16:2'],
+  ['pcm', '96000:24:2'],
+  ['pcm', '44100:32:1'],
+  ['flac', '48000:16:2'],
+  ['flac:0', '44100:16:2'],
+  ['flac:8', '48000:24:6'],
+  ['flac', '22050:8:1'],
+  ['opus', '48000:16:2'],
+  ['opus:BITRATE:64000', '44100:16:2'],
+  ['opus', '96000:24:1'],
+] as const;
+const oddChunks = [1, 7, 960, 333, 5000, 2];
+
+describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
+  const codec = spec.split(':')[0]!;
+
+  it('gives back every reference, in a run, after a flush and when closed with input left', async () => {
+    const bench = await benchFor(spec, formatText);
+    feed(bench, pcmOf(bench.format, 3000, music), [480]);
+    expect(bench.pool.isFull).toBe(true);
+    bench.encoder.flush();
+    feed(bench, pcmOf(bench.format, 100, music), [100]);
+    const before = bench.emitted.length;
+    bench.encoder.close();
+    bench.encoder.close();
+    expect(bench.emitted).toHaveLength(before);
+    expect(bench.pool.isFull).toBe(true);
+  });
+
+  it('emits chunks that each decode alone to exactly the frames that it names', async () => {
+    const bench = await benchFor(spec, formatText);
+    const emitted = encodeAll(bench, pcmOf(bench.format, 12_000, music), oddChunks);
+    const decoder = await createDecoder(codec, bench.encoder.header);
+    expect(decoder.format).toEqual(bench.encoder.format);
+    expect(emitted.length).toBeGreaterThan(2);
+    for (const { payload, frames } of emitted) {
+      expect(frames).toBeGreaterThan(0);
+      expect(decoder.decode(payload).length).toBe(frames * decoder.format.frameBytes);
+    }
+    bench.encoder.close();
+    expect(bench.pool.isFull).toBe(true);
+  });
+
+  it('emits at least the duration that came in, and less than one opus packet more', async () => {
+    const bench = await benchFor(spec, formatText);
+    const { format, encoder } = bench;
+    const emitted = encodeAll(bench, pcmOf(format, 12_345, music), oddChunks);
+    const expected = (12_345 * encoder.format.rateHz) / format.rateHz;
+    const surplus = framesOf(emitted) - expected;
+    expect(surplus).toBeGreaterThanOrEqual(0);
+    expect(surplus).toBeLessThanOrEqual(codec === 'opus' ? 960 + encoder.delayFrames : 0);
+    encoder.close();
+    expect(bench.pool.isFull).toBe(true);
+  });
+
+  it('encodes the same whatever the length of the chunks that come in', async () => {
+    const bench = await benchFor(spec, formatText);
+    const pcm = pcmOf(bench.format, 9000, music);
+    const whole = encodeAll(bench, pcm, [9000]);
+    const odd = encodeAll(bench, pcm, oddChunks);
+    const bytes = (emitted: typeof odd) => Buffer.concat(emitted.map(({ payload }) => payload));
+    expect(bytes(odd).equals(bytes(whole))).toBe(true);
+    expect(framesOf(odd)).toBe(framesOf(whole));
+    bench.encoder.close();
+    expect(bench.pool.isFull).toBe(true);
+  });
+
+  it('forgets the past at a flush: a second run is encoded like the first', async () => {
+    const bench = await benchFor(spec, formatText);
+    const pcm = pcmOf(bench.format, 5555, music);
+    const header = Buffer.from(bench.encoder.header);
+    const first = encodeAll(bench, pcm, [960]);
+    const second = encodeAll(bench, pcm, [960]);
+    expect(second).toEqual(first);
+    expect(header.equals(bench.encoder.header)).toBe(true);
+    bench.encoder.close();
+    expect(bench.pool.isFull).toBe(true);
+  });
+
+  it('emits nothing at a flush without input, nor for an empty chunk', async () => {
+    const bench = await benchFor(spec, formatText);
+    bench.encoder.flush();
+    const empty = bench.pool.acquire(0, 'test source');
+    bench.encoder.encode(empty);
+    bench.encoder.flush();
+    expect(bench.emitted).toEqual([]);
+    bench.encoder.close();
+    expect(bench.pool.isFull).toBe(true);
+  });
+});
+
+it('the null encoder has an empty header, emits nothing and keeps nothing', async () => {
+  const bench = await benchFor('null', '48000:16:2');
+  expect(bench.encoder.header).toHaveLength(0);
+  expect(encodeAll(bench, pcmOf(bench.format, 5000, music), oddChunks)).toEqual([]);
+  bench.encoder.close();
+  expect(bench.pool.isFull).toBe(true);
+});

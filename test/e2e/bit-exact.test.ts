@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { correlate } from '../support/correlation.ts';
+import { longestExactRun } from '../support/pcm-compare.ts';
+import { play } from '../support/scene.ts';
+import { snapclientIsMissing } from '../support/snapclient.ts';
+import { risingTone, uniqueSignal } from '../support/test-signal.ts';
+
+const seconds = 8;
+
+// Two at once: each needs little of the processor and mostly waits for real time to pass.
+describe.skipIf(snapclientIsMissing).concurrent('a real client', () => {
+  it.each([
+    ['pcm', '48000:16:2', 'pipe'],
+    ['pcm', '44100:16:2', 'tcp'],
+    ['pcm', '96000:24:2', 'pipe'],
+    ['flac', '48000:16:2', 'tcp'],
+    ['flac', '44100:16:2', 'pipe'],
+    ['flac', '96000:24:2', 'tcp'],
+  ] as const)('plays %s at %s bit-exactly, fed by %s', async (codec, formatText, via) => {
+    const format = SampleFormat.parse(formatText);
+    const fed = uniqueSignal({ format, seconds });
+    const [recording] = await play({ format, codec, fed, via, clients: 1 });
+    const run = longestExactRun({ fed, recorded: recording!.pcm, format });
+    expect(run.share).toBeGreaterThanOrEqual(0.95);
+  });
+
+  it('plays opus so that it correlates with what was fed', async () => {
+    const format = SampleFormat.parse('48000:16:2');
+    const fed = risingTone({ format, seconds });
+    const [recording] = await play({ format, codec: 'opus', fed, via: 'tcp', clients: 1 });
+    const { coefficient } = correlate({ fed, recorded: recording!.pcm, format });
+    expect(coefficient).toBeGreaterThanOrEqual(0.99);
+  });
+
+  it('receives the same bytes as another client of the stream', async () => {
+    const format = SampleFormat.parse('48000:16:2');
+    const fed = uniqueSignal({ format, seconds });
+    const recordings = await play({ format, codec: 'flac', fed, via: 'pipe', clients: 2 });
+    const [first, second] = recordings.map(({ pcm }) => ({
+      pcm,
+      run: longestExactRun({ fed, recorded: pcm, format }),
+    }));
+    const fedFrame = Math.max(first!.run.fedFrame, second!.run.fedFrame);
+    const commonBytes = Math.floor(0.95 * fed.length);
+    const [ofFirst, ofSecond] = [first!, second!].map(({ pcm, run }) => {
+      const start = (run.recordedFrame + fedFrame - run.fedFrame) * format.frameBytes;
+      return pcm.subarray(start, start + commonBytes);
+    });
+    expect(ofFirst!.length).toBe(commonBytes);
+    expect(ofFirst!.equals(ofSecond!)).toBe(true);
+    // Two recordings of the same faults would also be equal.
+    expect(first!.run.share).toBeGreaterThanOrEqual(0.95);
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { firstAudibleFrame, longestExactRun } from '../support/pcm-compare.ts';
+import { play } from '../support/scene.ts';
+import { snapclientIsMissing } from '../support/snapclient.ts';
+import { uniqueSignal } from '../support/test-signal.ts';
+
+const format = SampleFormat.parse('48000:16:2');
+const seconds = 6;
+const joinAfterMs = 2500;
+
+// One after the other: they measure time.
+describe.skipIf(snapclientIsMissing)('a real client that joins late', () => {
+  it.each([
+    ['pcm', 'each chunk at once', ['--stream.send_interval=0']],
+    ['pcm', 'the default interval', []],
+    ['pcm', 'five chunks at once', ['--stream.send_interval=100']],
+    ['pcm', 'ten chunks at once', ['--stream.send_interval=200']],
+    ['flac', 'the default interval', []],
+    ['flac', 'ten chunks at once', ['--stream.send_interval=240']],
+  ] as const)('is heard soon and bit-exactly: %s, %s', async (codec, _, options) => {
+    const fed = uniqueSignal({ format, seconds });
+    const [recording] = await play({
+      format,
+      codec,
+      fed,
+      via: 'tcp',
+      clients: 1,
+      joinAfterMs,
+      options,
+    });
+    const { pcm, connectToAudibleMs } = recording!;
+    const run = longestExactRun({ fed, recorded: pcm, format });
+    // It did join late, and what it missed is what had been played before.
+    expect(run.fedFrame).toBeGreaterThan(format.framesIn(joinAfterMs) / 2);
+    // From its first audible sample on, nothing but what was fed.
+    expect(run.recordedFrame).toBe(firstAudibleFrame(pcm, format));
+    expect(run.frames / (seconds * format.rateHz - run.fedFrame)).toBeGreaterThanOrEqual(0.95);
+    expect(connectToAudibleMs).toBeLessThan(300);
+  });
+});

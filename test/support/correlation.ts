@@ -1,0 +1,103 @@
+import type { SampleFormat } from '../../src/audio/sample-format.ts';
+import type { Comparison } from './pcm-compare.ts';
+
+/** The coarse search looks at the sum of so many frames at once, which suits audio below 3 kHz. */
+const decimation = 8;
+/** Length of the piece of the feed that is looked for. */
+const probeFrames = 8192;
+
+export interface Correlation {
+  /** Recorded frame at which the first fed frame lies. */
+  readonly lagFrames: number;
+  /** Normalised correlation of all that was fed with what was recorded there, -1..1. */
+  readonly coefficient: number;
+}
+
+/**
+ * Finds where in the recording the feed lies and how alike they are there; for lossy codecs.
+ *
+ * What is missing in the recording counts as silence, so a gap lowers the coefficient.
+ */
+export function correlate({ fed, recorded, format }: Comparison): Correlation {
+  const fedMono = monoOf(fed, format);
+  const recordedMono = monoOf(recorded, format);
+  const probeStart = Math.floor((fedMono.length - probeFrames) / 2);
+  const probe = fedMono.subarray(probeStart, probeStart + probeFrames);
+
+  const coarse = bestOffset({
+    needle: decimated(probe),
+    haystack: decimated(recordedMono),
+    from: 0,
+    to: Math.floor((recordedMono.length - probe.length) / decimation),
+  });
+  const fine = bestOffset({
+    needle: probe,
+    haystack: recordedMono,
+    from: (coarse - 1) * decimation,
+    to: (coarse + 1) * decimation,
+  });
+  const lagFrames = fine - probeStart;
+  return { lagFrames, coefficient: coefficientAt(fed, recorded, format, lagFrames) };
+}
+
+interface Search {
+  readonly needle: Float64Array;
+  readonly haystack: Float64Array;
+  readonly from: number;
+  readonly to: number;
+}
+
+function bestOffset({ needle, haystack, from, to }: Search): number {
+  let best = { offset: 0, score: Number.NEGATIVE_INFINITY };
+  for (let offset = Math.max(0, from); offset <= to; offset += 1) {
+    let product = 0;
+    let energy = 0;
+    for (let index = 0; index < needle.length; index += 1) {
+      const value = haystack[offset + index] ?? 0;
+      product += needle[index]! * value;
+      energy += value * value;
+    }
+    const score = energy === 0 ? 0 : product / Math.sqrt(energy);
+    if (score > best.score) best = { offset, score };
+  }
+  return best.offset;
+}
+
+function coefficientAt(
+  fed: Buffer,
+  recorded: Buffer,
+  { sampleBytes, frameBytes }: SampleFormat,
+  lagFrames: number,
+): number {
+  let product = 0;
+  let fedEnergy = 0;
+  let recordedEnergy = 0;
+  for (let offset = 0; offset + sampleBytes <= fed.length; offset += sampleBytes) {
+    const place = offset + lagFrames * frameBytes;
+    const isRecorded = place >= 0 && place + sampleBytes <= recorded.length;
+    const a = fed.readIntLE(offset, sampleBytes);
+    const b = isRecorded ? recorded.readIntLE(place, sampleBytes) : 0;
+    product += a * b;
+    fedEnergy += a * a;
+    recordedEnergy += b * b;
+  }
+  const norm = Math.sqrt(fedEnergy * recordedEnergy);
+  return norm === 0 ? 0 : product / norm;
+}
+
+function monoOf(pcm: Buffer, { channels, sampleBytes, frameBytes }: SampleFormat): Float64Array {
+  return Float64Array.from({ length: Math.floor(pcm.length / frameBytes) }, (_, frame) => {
+    let sum = 0;
+    for (let channel = 0; channel < channels; channel += 1) {
+      sum += pcm.readIntLE(frame * frameBytes + channel * sampleBytes, sampleBytes);
+    }
+    return sum;
+  });
+}
+
+function decimated(signal: Float64Array): Float64Array {
+  return Float64Array.from({ length: Math.floor(signal.length / decimation) }, (_, index) => {
+    const piece = signal.subarray(index * decimation, (index + 1) * decimation);
+    return piece.reduce((sum, value) => sum + value, 0);
+  });
+}

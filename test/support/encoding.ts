@@ -1,0 +1,91 @@
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { createEncoder } from '../../src/audio/encoders/codecs.ts';
+import type { Encoder } from '../../src/audio/encoders/encoder.ts';
+import { bytesOf, newSamples } from '../../src/audio/sample-conversion.ts';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
+
+/** What an encoder emitted: a copy of each chunk's payload, and its frames. */
+export interface Emitted {
+  readonly payload: Buffer;
+  readonly frames: number;
+}
+
+/** An encoder with its pool and everything that it emitted so far. */
+export interface Bench {
+  readonly encoder: Encoder;
+  readonly format: SampleFormat;
+  readonly pool: ChunkPool;
+  readonly emitted: Emitted[];
+}
+
+/** Builds an encoder whose chunks are copied, sealed and given back at once. */
+export async function benchFor(spec: string, formatText: string): Promise<Bench> {
+  const format = SampleFormat.parse(formatText);
+  const pool = new ChunkPool({ verifySeals: true });
+  const emitted: Emitted[] = [];
+  const encoder = await createEncoder(spec, {
+    format,
+    pool,
+    emit: (chunk, frames) => {
+      chunk.seal({ timestampUs: 0, durationUs: format.durationUs(frames) });
+      emitted.push({ payload: Buffer.from(chunk.payload), frames });
+      chunk.release();
+    },
+  });
+  return { encoder, format, pool, emitted };
+}
+
+/** Cuts `pcm` into chunks of `chunkFrames` (taken in turn) and encodes them. */
+export function feed(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]): void {
+  const { frameBytes } = bench.format;
+  for (let start = 0, turn = 0; start < pcm.length; turn += 1) {
+    const bytes = chunkFrames[turn % chunkFrames.length]! * frameBytes;
+    const part = pcm.subarray(start, start + bytes);
+    const chunk = bench.pool.acquire(part.length, 'test source');
+    chunk.writable.set(part);
+    chunk.payloadBytes = part.length;
+    bench.encoder.encode(chunk);
+    start += part.length;
+  }
+}
+
+/** Everything a listener gets from `pcm`: encoded, flushed, and taken off the bench. */
+export function encodeAll(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]): Emitted[] {
+  feed(bench, pcm, chunkFrames);
+  bench.encoder.flush();
+  return bench.emitted.splice(0);
+}
+
+export function framesOf(emitted: readonly Emitted[]): number {
+  return emitted.reduce((total, { frames }) => total + frames, 0);
+}
+
+/** Samples of `signal(seconds, channel)` in -1..1 as PCM. */
+export function pcmOf(
+  format: SampleFormat,
+  frames: number,
+  signal: (seconds: number, channel: number) => number,
+): Buffer {
+  const { channels, rateHz, bits } = format;
+  const samples = newSamples(frames * channels, format);
+  const top = 2 ** (bits - 1);
+  for (let index = 0; index < samples.length; index += 1) {
+    const seconds = Math.floor(index / channels) / rateHz;
+    const value = Math.round(signal(seconds, index % channels) * top);
+    samples[index] = Math.max(-top, Math.min(top - 1, value));
+  }
+  return bytesOf(samples);
+}
+
+/** Something like music: tones that differ per channel, with a little noise, the same each time. */
+export function music(seconds: number, channel: number): number {
+  const noise = Math.sin(seconds * 12_345_678 + channel) * 0.02;
+  const tone = Math.sin(2 * Math.PI * (220 + 110 * channel) * seconds);
+  const swell = 0.5 + 0.3 * Math.sin(2 * Math.PI * 1.7 * seconds);
+  return noise + tone * swell + 0.1 * Math.sin(2 * Math.PI * 3001 * seconds);
+}
+
+/** A tone that rises without end: it is like itself at one shift only. */
+export function sweep(seconds: number): number {
+  return 0.6 * Math.sin(2 * Math.PI * (200 * seconds + 2500 * seconds * seconds));
+}

@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { SampleFormat } from '../../src/audio/sample-format.ts';
+import { feedPipe, feedTcp } from './feeder.ts';
+import { freePort, ServerProcess } from './server-process.ts';
+import { type Recording, Snapclient } from './snapclient.ts';
+
+export interface Scene {
+  readonly format: SampleFormat;
+  readonly codec: string;
+  /** The audio to feed, once. */
+  readonly fed: Buffer;
+  readonly via: 'pipe' | 'tcp';
+  readonly clients: number;
+  /** When the clients start, after the feed; without it they are there before the feed. */
+  readonly joinAfterMs?: number;
+  /** Further command-line options of the server. */
+  readonly options?: readonly string[];
+}
+
+/** Plays one scene: a server, one feed and real clients; returns what each client recorded. */
+export async function play(scene: Scene): Promise<readonly Recording[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'zerocast-scene-'));
+  const source = await sourceOf(scene, folder);
+  const server = await ServerProcess.start({
+    sources: [source.address],
+    options: scene.options ?? [],
+  });
+  const clients: Snapclient[] = [];
+  const startClients = async () => {
+    for (let index = 0; index < scene.clients; index += 1) {
+      clients.push(await Snapclient.start({ port: server.streamPort, hostId: `client-${index}` }));
+    }
+  };
+  try {
+    if (scene.joinAfterMs === undefined) await startClients();
+    const feed = source.feed();
+    if (scene.joinAfterMs !== undefined) {
+      await setTimeout(scene.joinAfterMs);
+      await startClients();
+    }
+    await feed;
+    await Promise.all(clients.map((client) => client.playedOut(scene.format)));
+    const recordings = await Promise.all(clients.map((client) => client.stop(scene.format)));
+    await server.stop();
+    return recordings;
+  } catch (error) {
+    throw new Error(`the server printed:\n${server.log.text}`, { cause: error });
+  } finally {
+    await Promise.all([server.kill(), ...clients.map((client) => client.kill())]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+interface TestSource {
+  readonly address: string;
+  feed(): Promise<void>;
+}
+
+async function sourceOf({ via, fed, format, codec }: Scene, folder: string): Promise<TestSource> {
+  const query = `name=default&sampleformat=${format}&codec=${codec}`;
+  if (via === 'pipe') {
+    const fifo = join(folder, 'fifo');
+    return { address: `pipe://${fifo}?${query}&mode=create`, feed: () => feedPipe(fifo, fed) };
+  }
+  const port = await freePort();
+  return { address: `tcp://127.0.0.1:${port}?${query}`, feed: () => feedTcp(port, fed) };
+}

@@ -1,0 +1,63 @@
+// Shows that slabs of the native addon are freed. Run as a process of its own, with --expose-gc,
+// because it judges by the memory of the whole process: node slab-collection.mjs SCENE
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { isMainThread, Worker } from 'node:worker_threads';
+
+const addon = createRequire(import.meta.url)('../../build/Release/zerocast.node');
+const mib = 1024 * 1024;
+
+const scenes = {
+  async collect() {
+    const beforeMib = residentMib();
+    let slabs = Array.from({ length: 64 }, () => touchedSlab(4 * mib));
+    assert.ok(residentMib() - beforeMib > 200, 'the slabs occupy memory while they are held');
+    assert.equal(slabs.length, 64);
+    slabs = undefined;
+    await untilFreed(beforeMib);
+  },
+
+  async pressure() {
+    const beforeMib = residentMib();
+    let peakMib = 0;
+    for (let round = 0; round < 1024; round += 1) {
+      touchedSlab(mib);
+      // Finalizers run between two turns of the event loop.
+      if (round % 8 === 0) await setImmediate();
+      peakMib = Math.max(peakMib, residentMib());
+    }
+    assert.ok(peakMib - beforeMib < 512, `1024 MiB of garbage made ${peakMib - beforeMib} MiB`);
+  },
+
+  async worker() {
+    const beforeMib = residentMib();
+    const worker = new Worker(new URL(import.meta.url), { argv: [process.argv[2]] });
+    await new Promise((resolve, reject) => {
+      worker.once('exit', resolve).once('error', reject);
+    });
+    await untilFreed(beforeMib);
+  },
+};
+
+if (isMainThread) await scenes[process.argv[2]]();
+else globalThis.held = Array.from({ length: 64 }, () => touchedSlab(4 * mib));
+
+function touchedSlab(bytes) {
+  const slab = addon.allocateSlab(bytes);
+  new Uint8Array(slab).fill(1);
+  return slab;
+}
+
+function residentMib() {
+  return process.memoryUsage.rss() / mib;
+}
+
+async function untilFreed(beforeMib) {
+  for (let attempt = 0; attempt < 50 && residentMib() - beforeMib > 64; attempt += 1) {
+    globalThis.gc();
+    await setTimeout(20);
+  }
+  assert.ok(residentMib() - beforeMib <= 64, `${residentMib() - beforeMib} MiB are still held`);
+}

@@ -1,0 +1,158 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { SampleFormat } from '../../src/audio/sample-format.ts';
+import { OutputLog } from './output-log.ts';
+import { firstAudibleFrame } from './pcm-compare.ts';
+
+const pollMs = 4;
+const silentTailMs = 500;
+
+/** True when the real client is not installed; under CI that is a failure, not a reason to skip. */
+export const snapclientIsMissing =
+  !process.env.CI && spawnSync('snapclient', ['--version']).error !== undefined;
+
+/** Size of the growing recording at one moment. */
+interface Growth {
+  readonly timeMs: number;
+  readonly bytes: number;
+}
+
+/**
+ * The real `snapclient`, playing into a file.
+ *
+ * Its file player writes in real time from the moment when the codec is known, 50 ms at once, and
+ * silence as long as it has no audio.
+ */
+export class Snapclient {
+  readonly log: OutputLog;
+  readonly #child: ChildProcess;
+  readonly #folder: string;
+  readonly #file: string;
+  readonly #growth: Growth[] = [];
+  readonly #poll: NodeJS.Timeout;
+  readonly #closed: Promise<number | null>;
+
+  private constructor(port: number, hostId: string) {
+    this.#folder = mkdtempSync(join(tmpdir(), 'zerocast-client-'));
+    this.#file = join(this.#folder, 'recording.pcm');
+    writeFileSync(this.#file, '');
+    const player = `file:filename=${this.#file}`;
+    this.#child = spawn(
+      'snapclient',
+      [
+        '-h',
+        '127.0.0.1',
+        '-p',
+        `${port}`,
+        '--hostID',
+        hostId,
+        '--player',
+        player,
+        '--logsink',
+        'stdout',
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.log = new OutputLog('snapclient', this.#child);
+    this.#poll = setInterval(() => this.#noteGrowth(), pollMs);
+    this.#closed = new Promise((resolve) => {
+      this.#child.once('close', (exitCode) => resolve(exitCode));
+    });
+  }
+
+  /** Resolves when the client knows the stream's codec and has begun to record. */
+  static async start(server: {
+    readonly port: number;
+    readonly hostId: string;
+  }): Promise<Snapclient> {
+    const client = new Snapclient(server.port, server.hostId);
+    try {
+      await client.log.waitFor(/Connected to/);
+      await client.log.waitFor(/\(Player\) Sampleformat: /);
+    } catch (error) {
+      await client.kill();
+      throw error;
+    }
+    return client;
+  }
+
+  /** Resolves when there was sound and then none for a while: everything was played. */
+  async playedOut(format: SampleFormat, timeoutMs = 40_000): Promise<void> {
+    const silentBytes = format.framesIn(silentTailMs) * format.frameBytes;
+    const deadlineMs = performance.now() + timeoutMs;
+    while (performance.now() < deadlineMs) {
+      await setTimeout(100);
+      const pcm = await readFile(this.#file);
+      const head = firstAudibleFrame(pcm, format);
+      if (head === undefined) continue;
+      const tail = pcm.subarray(-silentBytes);
+      if (firstAudibleFrame(tail, format) === undefined) return;
+    }
+    throw new Error(`snapclient had not played out after ${timeoutMs} ms:\n${this.log.text}`);
+  }
+
+  /** Ends the client and returns what it played. */
+  async stop(format: SampleFormat): Promise<Recording> {
+    this.#child.kill('SIGINT');
+    const exitCode = await this.#closed;
+    this.#noteGrowth();
+    const pcm = readFileSync(this.#file);
+    await this.#finish();
+    if (exitCode !== 0) throw new Error(`snapclient exited with ${exitCode}:\n${this.log.text}`);
+    return {
+      pcm,
+      connectToAudibleMs: this.#connectToAudibleMs(pcm, format),
+      log: this.log.text,
+    };
+  }
+
+  /** Ends the client for good, for the clean-up of a test; harmless after `stop`. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#finish();
+  }
+
+  #noteGrowth(): void {
+    const bytes = statSync(this.#file).size;
+    if (bytes !== (this.#growth.at(-1)?.bytes ?? 0)) {
+      this.#growth.push({ timeMs: Date.now(), bytes });
+    }
+  }
+
+  /** A sample is heard as long after its block was written as it lies behind the block's start. */
+  #connectToAudibleMs(pcm: Buffer, format: SampleFormat): number | undefined {
+    const frame = firstAudibleFrame(pcm, format);
+    if (frame === undefined) return undefined;
+    const byte = frame * format.frameBytes;
+    const index = this.#growth.findIndex((growth) => growth.bytes > byte);
+    const blockStart = this.#growth[index - 1]?.bytes ?? 0;
+    const intoBlockMs = ((byte - blockStart) / format.frameBytes / format.rateHz) * 1000;
+    return this.#growth[index]!.timeMs + intoBlockMs - connectedAtMs(this.log.text);
+  }
+
+  async #finish(): Promise<void> {
+    await this.#closed;
+    clearInterval(this.#poll);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+export interface Recording {
+  readonly pcm: Buffer;
+  /** From the TCP connect, by the client's own log, to the first sample that is not silent. */
+  readonly connectToAudibleMs: number | undefined;
+  readonly log: string;
+}
+
+/** Source: a line of the client, `2026-11-20 14-15-09.791 [Notice] (Connection) Connected to …`. */
+function connectedAtMs(log: string): number {
+  const match = /^(\S+) (\d\d)-(\d\d)-(\d\d\.\d{3}) .*\bConnected to/m.exec(log);
+  if (!match) throw new Error(`snapclient did not say when it connected:\n${log}`);
+  const [, date, hours, minutes, seconds] = match;
+  // Without a zone the time is local, as in the log.
+  return Date.parse(`${date}T${hours}:${minutes}:${seconds}`);
+}

@@ -1,0 +1,139 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { loadAddonFrom, loadNativeAddon } from '../../src/transport/native-addon.ts';
+
+const result = loadNativeAddon({});
+const addon = 'addon' in result ? result.addon : undefined;
+const mayBeMissing = !process.env.CI;
+
+function reasonOf(loaded: ReturnType<typeof loadNativeAddon>): string {
+  return 'reason' in loaded ? loaded.reason : 'it was loaded';
+}
+
+describe('loading the native addon', () => {
+  it('finds the built addon', (context) => {
+    if (!addon && mayBeMissing) context.skip(reasonOf(result));
+    expect(result).toEqual({ addon: expect.anything() });
+  });
+
+  it('can be switched off by the environment', () => {
+    expect(reasonOf(loadNativeAddon({ ZEROCAST_NATIVE: 'off' }))).toMatch(/switched off/);
+  });
+
+  it('says how to build an addon that is missing', () => {
+    expect(reasonOf(loadAddonFrom('../../build/nowhere/zerocast.node'))).toMatch(
+      /not built: run .*install-addon/,
+    );
+  });
+
+  it('says in one line why a broken file cannot be loaded', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zerocast-addon-'));
+    try {
+      const broken = join(folder, 'zerocast.node');
+      writeFileSync(broken, 'no shared object');
+      expect(reasonOf(loadAddonFrom(broken))).toMatch(/^it cannot be loaded: [^\n]+$/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('refuses an addon that lacks a function', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zerocast-addon-'));
+    try {
+      const other = join(folder, 'other.cjs');
+      writeFileSync(other, 'exports.allocateSlab = () => new ArrayBuffer(1);');
+      expect(reasonOf(loadAddonFrom(other))).toMatch(/another version: it has no isPageAligned/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe.skipIf(!addon && mayBeMissing)('slabs of the native addon', () => {
+  it('begin at a page and are zero and writable', () => {
+    const slabs = [1, 4096, 65_536, 1_000_000].map((bytes) => {
+      const memory = addon!.allocateSlab(bytes);
+      expect(memory.byteLength).toBe(bytes);
+      expect(addon!.isPageAligned(memory)).toBe(true);
+      return new Uint8Array(memory);
+    });
+    for (const slab of slabs) {
+      expect(slab.every((byte) => byte === 0)).toBe(true);
+      slab.fill(0xa5);
+      expect(slab.at(-1)).toBe(0xa5);
+    }
+  });
+
+  it('tell page-aligned memory from other memory', () => {
+    // Several heap buffers at once cannot all lie at the beginning of a page.
+    const heap = Array.from({ length: 16 }, () => new ArrayBuffer(64));
+    expect(heap.every((memory) => addon!.isPageAligned(memory))).toBe(false);
+  });
+
+  it.each([undefined, '4096', Number.NaN, 0, -1, 1.5, 2 ** 30 + 1, Number.POSITIVE_INFINITY])(
+    'refuse %s as their size',
+    (bytes) => {
+      // The addon must stand wrong arguments, whatever the compiler thinks of them.
+      expect(() => addon!.allocateSlab(bytes as number)).toThrow(/allocateSlab needs/);
+    },
+  );
+
+  it('answer only for an ArrayBuffer', () => {
+    const wrong = Buffer.alloc(1) as unknown as ArrayBuffer;
+    expect(() => addon!.isPageAligned(wrong)).toThrow(/needs an ArrayBuffer/);
+  });
+
+  it('carry the chunks of a pool', () => {
+    const slabs: ArrayBuffer[] = [];
+    const pool = new ChunkPool({
+      verifySeals: true,
+      allocate: (bytes) => {
+        const slab = addon!.allocateSlab(bytes);
+        slabs.push(slab);
+        return slab;
+      },
+    });
+    const chunks = Array.from({ length: 40 }, () => pool.acquire(3840, 'the test'));
+    expect(slabs.length).toBeGreaterThan(1);
+    for (const [index, chunk] of chunks.entries()) {
+      expect(slabs).toContain(chunk.writable.buffer);
+      chunk.writable.fill(index);
+      chunk.payloadBytes = 3840;
+      chunk.seal({ timestampUs: index * 20_000, durationUs: 20_000 });
+    }
+    for (const [index, chunk] of chunks.entries()) {
+      expect(chunk.payload.every((byte) => byte === index)).toBe(true);
+      chunk.release();
+    }
+    expect(pool.isFull).toBe(true);
+    pool.close();
+  });
+});
+
+describe.skipIf(!addon && mayBeMissing)('memory of collected slabs', () => {
+  const script = fileURLToPath(new URL('../support/slab-collection.mjs', import.meta.url));
+
+  function run(scene: string): { exitCode: number | null; output: string } {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, scene], {
+      encoding: 'utf8',
+    });
+    return { exitCode: status, output: stdout + stderr };
+  }
+
+  it('goes back to the system', () => {
+    expect(run('collect')).toEqual({ exitCode: 0, output: '' });
+  });
+
+  it('weighs enough for the collector to act by itself', () => {
+    expect(run('pressure')).toEqual({ exitCode: 0, output: '' });
+  });
+
+  it('is freed when a worker thread that loaded the addon ends', () => {
+    expect(run('worker')).toEqual({ exitCode: 0, output: '' });
+  });
+});
