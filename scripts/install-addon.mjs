@@ -52,7 +52,8 @@ function reasonIn(output) {
   const patterns = [
     /^.*\bfatal error: .*$/m,
     /^.*\berror: .*$/m,
-    /^.*: (?:command )?not found$/m,
+    /^make: .*(?:not found|No such file or directory)$/m,
+    /^\w+Error: .*$/m,
     /^gyp ERR! stack (?:\w*Error: )?(.*)$/m,
   ];
   for (const pattern of patterns) {

@@ -54,8 +54,7 @@ export function autoOr(numbers: ValueParser<number>): ValueParser<'auto' | numbe
   return {
     allowed: `auto or ${numbers.allowed}`,
     unit: numbers.unit,
-    parse: (text, warn) =>
-      text.toLowerCase() === 'auto' ? 'auto' : numbers.parse(text, warn),
+    parse: (text, warn) => (text.toLowerCase() === 'auto' ? 'auto' : numbers.parse(text, warn)),
   };
 }
 

@@ -15,6 +15,8 @@ const maxAutoIntervalMs = 100;
 
 /** A joining client starts with the chunk that it can still play after this much transport time. */
 const startMarginMs = 150;
+/** Audio with less time left than this would come too late: whoever stands there is moved on. */
+const staleMarginMs = 50;
 
 export interface BroadcastOptions {
   /** End-to-end delay, which is also how long the ring keeps a chunk. */
@@ -112,13 +114,13 @@ export class Broadcast {
   #serve(interval: number, phase: number): void {
     const count = this.#cursors.length;
     const first = this.#firstInTurn;
-    const oldest = this.#oldestWorthPlaying();
+    const oldest = this.#oldestToSend(interval);
     let budgetBytes = this.#options.burstBytes;
     this.#due.length = 0;
     for (let turn = 0; turn < count; turn += 1) {
       const index = (first + turn) % count;
       const cursor = this.#cursors[index] as Cursor;
-      if (cursor.sequence < oldest) this.#jumpForward(cursor, oldest);
+      if (cursor.sequence < oldest) this.#moveOn(cursor, oldest);
       const backlog = this.ring.head - cursor.sequence;
       const isDue = cursor.ordinal % interval === phase;
       cursor.quota = isDue ? Math.min(backlog, interval) : 0;
@@ -134,15 +136,26 @@ export class Broadcast {
     this.#fanOut.deliver(this.ring, this.#due);
   }
 
-  #jumpForward(cursor: Cursor, oldest: number): void {
-    cursor.counters.lostChunks += oldest - cursor.sequence;
-    cursor.sequence = oldest;
+  #moveOn(cursor: Cursor, oldest: number): void {
+    const target = Math.max(oldest, this.#oldestWorthPlaying());
+    cursor.counters.lostChunks += target - cursor.sequence;
+    cursor.sequence = target;
+  }
+
+  /** Where the ring begins to be of use; the last regular share always is. */
+  #oldestToSend(interval: number): number {
+    const fresh = this.ring.firstSince(this.#playableSinceUs(staleMarginMs));
+    return Math.max(this.ring.tail, Math.min(fresh, this.ring.head - interval));
   }
 
   #oldestWorthPlaying(): number {
+    return this.ring.firstSince(this.#playableSinceUs(startMarginMs));
+  }
+
+  /** Capture time of audio that is to be played `marginMs` from now. */
+  #playableSinceUs(marginMs: number): number {
     const { bufferMs } = this.#options;
-    const marginMs = Math.min(startMarginMs, bufferMs / 2);
-    return this.ring.firstSince(this.#clock.nowUs() - (bufferMs - marginMs) * 1000);
+    return this.#clock.nowUs() - (bufferMs - Math.min(marginMs, bufferMs / 2)) * 1000;
   }
 
   /** When no further chunk comes, what is left behind the head goes out one tick later. */

@@ -20,7 +20,7 @@ describe.skipIf(snapclientIsMissing).concurrent('a real client', () => {
   ] as const)('plays %s at %s bit-exactly, fed by %s', async (codec, formatText, via) => {
     const format = SampleFormat.parse(formatText);
     const fed = uniqueSignal({ format, seconds });
-    const [recording] = await play({ format, codec, fed, via, clients: 1 });
+    const [recording] = await play({ format, codec, fed, via, earlyClients: 1 });
     const run = longestExactRun({ fed, recorded: recording!.pcm, format });
     expect(run.share).toBeGreaterThanOrEqual(0.95);
   });
@@ -28,7 +28,7 @@ describe.skipIf(snapclientIsMissing).concurrent('a real client', () => {
   it('plays opus so that it correlates with what was fed', async () => {
     const format = SampleFormat.parse('48000:16:2');
     const fed = risingTone({ format, seconds });
-    const [recording] = await play({ format, codec: 'opus', fed, via: 'tcp', clients: 1 });
+    const [recording] = await play({ format, codec: 'opus', fed, via: 'tcp', earlyClients: 1 });
     const { coefficient } = correlate({ fed, recorded: recording!.pcm, format });
     expect(coefficient).toBeGreaterThanOrEqual(0.99);
   });
@@ -36,7 +36,7 @@ describe.skipIf(snapclientIsMissing).concurrent('a real client', () => {
   it('receives the same bytes as another client of the stream', async () => {
     const format = SampleFormat.parse('48000:16:2');
     const fed = uniqueSignal({ format, seconds });
-    const recordings = await play({ format, codec: 'flac', fed, via: 'pipe', clients: 2 });
+    const recordings = await play({ format, codec: 'flac', fed, via: 'pipe', earlyClients: 2 });
     const [first, second] = recordings.map(({ pcm }) => ({
       pcm,
       run: longestExactRun({ fed, recorded: pcm, format }),

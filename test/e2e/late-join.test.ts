@@ -7,32 +7,34 @@ import { uniqueSignal } from '../support/test-signal.ts';
 
 const format = SampleFormat.parse('48000:16:2');
 const seconds = 6;
-const joinAfterMs = 2500;
+const lateClientAfterMs = 2500;
 
 // One after the other: they measure time.
 describe.skipIf(snapclientIsMissing)('a real client that joins late', () => {
   it.each([
-    ['pcm', 'each chunk at once', ['--stream.send_interval=0']],
-    ['pcm', 'the default interval', []],
-    ['pcm', 'five chunks at once', ['--stream.send_interval=100']],
-    ['pcm', 'ten chunks at once', ['--stream.send_interval=200']],
-    ['flac', 'the default interval', []],
-    ['flac', 'ten chunks at once', ['--stream.send_interval=240']],
-  ] as const)('is heard soon and bit-exactly: %s, %s', async (codec, _, options) => {
+    ['pcm', 'alone', 'each chunk at once', ['--stream.send_interval=0']],
+    ['pcm', 'after another', 'each chunk at once', ['--stream.send_interval=0']],
+    ['pcm', 'alone', 'the default interval', []],
+    ['pcm', 'after another', 'the default interval', []],
+    ['pcm', 'after another', 'five chunks at once', ['--stream.send_interval=100']],
+    ['pcm', 'after another', 'ten chunks at once', ['--stream.send_interval=200']],
+    ['flac', 'alone', 'the default interval', []],
+    ['flac', 'after another', 'ten chunks at once', ['--stream.send_interval=240']],
+  ] as const)('is heard soon and bit-exactly: %s, %s, %s', async (codec, company, _, options) => {
     const fed = uniqueSignal({ format, seconds });
-    const [recording] = await play({
+    const recordings = await play({
       format,
       codec,
       fed,
       via: 'tcp',
-      clients: 1,
-      joinAfterMs,
+      earlyClients: company === 'alone' ? 0 : 1,
+      lateClientAfterMs,
       options,
     });
-    const { pcm, connectToAudibleMs } = recording!;
+    const { pcm, connectToAudibleMs } = recordings.at(-1)!;
     const run = longestExactRun({ fed, recorded: pcm, format });
     // It did join late, and what it missed is what had been played before.
-    expect(run.fedFrame).toBeGreaterThan(format.framesIn(joinAfterMs) / 2);
+    expect(run.fedFrame).toBeGreaterThan(format.framesIn(lateClientAfterMs) / 2);
     // From its first audible sample on, nothing but what was fed.
     expect(run.recordedFrame).toBe(firstAudibleFrame(pcm, format));
     expect(run.frames / (seconds * format.rateHz - run.fedFrame)).toBeGreaterThanOrEqual(0.95);

@@ -13,14 +13,15 @@ export interface Scene {
   /** The audio to feed, once. */
   readonly fed: Buffer;
   readonly via: 'pipe' | 'tcp';
-  readonly clients: number;
-  /** When the clients start, after the feed; without it they are there before the feed. */
-  readonly joinAfterMs?: number;
+  /** Clients that are there before the feed begins. */
+  readonly earlyClients: number;
+  /** One more client that starts so long after the feed has begun. */
+  readonly lateClientAfterMs?: number;
   /** Further command-line options of the server. */
   readonly options?: readonly string[];
 }
 
-/** Plays one scene: a server, one feed and real clients; returns what each client recorded. */
+/** Plays one scene: a server, one feed and real clients; returns what each client recorded, in order. */
 export async function play(scene: Scene): Promise<readonly Recording[]> {
   const folder = mkdtempSync(join(tmpdir(), 'zerocast-scene-'));
   const source = await sourceOf(scene, folder);
@@ -29,17 +30,16 @@ export async function play(scene: Scene): Promise<readonly Recording[]> {
     options: scene.options ?? [],
   });
   const clients: Snapclient[] = [];
-  const startClients = async () => {
-    for (let index = 0; index < scene.clients; index += 1) {
-      clients.push(await Snapclient.start({ port: server.streamPort, hostId: `client-${index}` }));
-    }
+  const startClient = async () => {
+    const hostId = `client-${clients.length}`;
+    clients.push(await Snapclient.start({ port: server.streamPort, hostId }));
   };
   try {
-    if (scene.joinAfterMs === undefined) await startClients();
+    for (let index = 0; index < scene.earlyClients; index += 1) await startClient();
     const feed = source.feed();
-    if (scene.joinAfterMs !== undefined) {
-      await setTimeout(scene.joinAfterMs);
-      await startClients();
+    if (scene.lateClientAfterMs !== undefined) {
+      await setTimeout(scene.lateClientAfterMs);
+      await startClient();
     }
     await feed;
     await Promise.all(clients.map((client) => client.playedOut(scene.format)));

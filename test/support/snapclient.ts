@@ -10,6 +10,7 @@ import { firstAudibleFrame } from './pcm-compare.ts';
 
 const pollMs = 4;
 const silentTailMs = 500;
+const waitMs = 40_000;
 
 /** True when the real client is not installed; under CI that is a failure, not a reason to skip. */
 export const snapclientIsMissing =
@@ -80,19 +81,18 @@ export class Snapclient {
     return client;
   }
 
+  /** Resolves when the first sound is in the recording. */
+  async heardSound(): Promise<void> {
+    await this.#until('heard anything', (pcm) => pcm.some((byte) => byte !== 0));
+  }
+
   /** Resolves when there was sound and then none for a while: everything was played. */
-  async playedOut(format: SampleFormat, timeoutMs = 40_000): Promise<void> {
+  async playedOut(format: SampleFormat): Promise<void> {
     const silentBytes = format.framesIn(silentTailMs) * format.frameBytes;
-    const deadlineMs = performance.now() + timeoutMs;
-    while (performance.now() < deadlineMs) {
-      await setTimeout(100);
-      const pcm = await readFile(this.#file);
-      const head = firstAudibleFrame(pcm, format);
-      if (head === undefined) continue;
-      const tail = pcm.subarray(-silentBytes);
-      if (firstAudibleFrame(tail, format) === undefined) return;
-    }
-    throw new Error(`snapclient had not played out after ${timeoutMs} ms:\n${this.log.text}`);
+    await this.#until('played out', (pcm) => {
+      const lastBytes = pcm.subarray(-silentBytes);
+      return pcm.some((byte) => byte !== 0) && lastBytes.every((byte) => byte === 0);
+    });
   }
 
   /** Ends the client and returns what it played. */
@@ -114,6 +114,15 @@ export class Snapclient {
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#finish();
+  }
+
+  async #until(what: string, isSo: (pcm: Buffer) => boolean): Promise<void> {
+    const deadlineMs = performance.now() + waitMs;
+    while (performance.now() < deadlineMs) {
+      await setTimeout(100);
+      if (isSo(await readFile(this.#file))) return;
+    }
+    throw new Error(`snapclient had not ${what} after ${waitMs} ms:\n${this.log.text}`);
   }
 
   #noteGrowth(): void {

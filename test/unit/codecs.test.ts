@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { codecHelp, codecs, parseCodec } from '../../src/audio/encoders/codecs.ts';
 import { parseOpusOptions } from '../../src/audio/encoders/opus-options.ts';
-import { SourceError } from '../../src/errors.ts';
-import { benchFor } from '../support/encoding.ts';
+import { AssertionError, SourceError } from '../../src/errors.ts';
+import { benchFor, feed, music, pcmOf } from '../support/encoding.ts';
 
 function faultOf(action: () => unknown): SourceError {
   try {
@@ -116,3 +116,16 @@ it('building an encoder takes the options from the spec', async () => {
   small.encoder.close();
   short.encoder.close();
 });
+
+it.each(['flac', 'opus'])(
+  '%s used after it was closed is our bug, and leaks nothing',
+  async (spec) => {
+    const bench = await benchFor(spec, '44100:16:2');
+    const pcm = pcmOf(bench.format, 100, music);
+    feed(bench, pcm, [100]);
+    bench.encoder.close();
+    expect(() => feed(bench, pcm, [100])).toThrow(AssertionError);
+    expect(() => bench.encoder.flush()).toThrow(AssertionError);
+    expect(bench.pool.isFull).toBe(true);
+  },
+);

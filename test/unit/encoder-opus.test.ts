@@ -11,20 +11,19 @@ import {
   sweep,
 } from '../support/encoding.ts';
 
-/** How far the delay may be off, in frames at 48 kHz. */
-const sameRateTolerance = 2;
-const resampledTolerance = 48;
+/** How far the delay may be off, in frames at 48 kHz, with or without resampling. */
+const toleranceFrames = 2;
 
 describe.each([
-  ['48000:16:2', sameRateTolerance],
-  ['48000:24:2', sameRateTolerance],
-  ['48000:32:2', sameRateTolerance],
-  ['48000:16:1', sameRateTolerance],
-  ['44100:16:2', resampledTolerance],
-  ['96000:24:2', resampledTolerance],
-  ['16000:8:1', resampledTolerance],
-  ['192000:32:1', resampledTolerance],
-])('opus of %s', (formatText, tolerance) => {
+  '48000:16:2',
+  '48000:24:2',
+  '48000:32:2',
+  '48000:16:1',
+  '44100:16:2',
+  '96000:24:2',
+  '16000:8:1',
+  '192000:32:1',
+])('opus of %s', (formatText) => {
   it('sounds like its input, `delayFrames` later, on both channels', async () => {
     const bench = await benchFor('opus', formatText);
     const { format, encoder } = bench;
@@ -35,7 +34,7 @@ describe.each([
     for (const channel of [0, 1]) {
       const decoded = await decode(bench, emitted, channel);
       const { lag, correlation } = bestLag(decoded, reference);
-      expect(Math.abs(lag - encoder.delayFrames)).toBeLessThanOrEqual(tolerance);
+      expect(Math.abs(lag - encoder.delayFrames)).toBeLessThanOrEqual(toleranceFrames);
       expect(correlation).toBeGreaterThanOrEqual(0.99);
     }
     encoder.close();

@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { assert, SourceError } from '../../errors.ts';
 import type { Chunk } from '../chunk.ts';
 import { type Samples, samplesOf } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
@@ -76,6 +76,7 @@ class FlacEncoder implements Encoder {
 
   encode(pcm: Chunk): void {
     try {
+      assert(!this.#closed, 'a flac encoder was used after it was closed');
       this.#process(samplesOf(pcm.payload, this.format));
     } finally {
       pcm.release();
@@ -84,6 +85,7 @@ class FlacEncoder implements Encoder {
   }
 
   flush(): void {
+    assert(!this.#closed, 'a flac encoder was used after it was closed');
     if (!this.#hasInput) return;
     this.#finish();
     this.#begin();
@@ -94,11 +96,8 @@ class FlacEncoder implements Encoder {
     if (this.#closed) return;
     this.#closed = true;
     const { _module: module } = this.#flac;
-    if (this.#encoder !== 0) {
-      module._FLAC__stream_encoder_finish(this.#encoder);
-      this.#flac.FLAC__stream_encoder_delete(this.#encoder);
-    }
-    if (this.#input !== 0) module._free(0);
+    if (this.#encoder !== 0) this.#flac.FLAC__stream_encoder_delete(this.#encoder);
+    if (this.#input !== 0) module._free(this.#input);
     this.#written = [];
   }
 

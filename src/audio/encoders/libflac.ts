@@ -12,7 +12,7 @@ export interface Libflac {
     write: (bytes: Uint8Array, byteCount: number, samples: number) => void,
   ): number;
   FLAC__stream_encoder_get_state(encoder: number): number;
-  /** Also forgets the callbacks: call `finish` before, or its last write finds none. */
+  /** Frees everything; samples that wait for their frame are dropped. */
   FLAC__stream_encoder_delete(encoder: number): void;
 }
 

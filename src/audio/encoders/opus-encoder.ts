@@ -1,5 +1,5 @@
 import type { Encoder as LibopusEncoder } from '@evan/opus';
-import { messageOf, SourceError } from '../../errors.ts';
+import { assert, messageOf, SourceError } from '../../errors.ts';
 import type { Chunk } from '../chunk.ts';
 import { newSamples, type Samples, samplesOf } from '../sample-conversion.ts';
 import { SampleFormat } from '../sample-format.ts';
@@ -61,6 +61,7 @@ class OpusEncoder implements Encoder {
   encode(pcm: Chunk): void {
     const { format } = this.#context;
     try {
+      assert(!this.#closed, 'an opus encoder was used after it was closed');
       const samples = samplesOf(pcm.payload, format);
       this.#inputFrames += samples.length / format.channels;
       const step = maxOpusInputFrames * format.channels;
@@ -73,6 +74,7 @@ class OpusEncoder implements Encoder {
   }
 
   flush(): void {
+    assert(!this.#closed, 'an opus encoder was used after it was closed');
     if (this.#inputFrames === 0) return;
     const { rateHz, channels } = this.#context.format;
     const audibleFrames = Math.ceil((this.#inputFrames * opusRateHz) / rateHz) + this.delayFrames;

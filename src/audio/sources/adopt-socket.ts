@@ -8,6 +8,12 @@ export interface ReadInto {
   callback(bytes: number, buffer: Uint8Array): boolean;
 }
 
+/** A socket that reads the pipe behind a descriptor straight into given memory, and closes it. */
+export function openDescriptor(fd: number, readInto: ReadInto): net.Socket {
+  const options = { fd, readable: true, writable: false, onread: readInto };
+  return new net.Socket(options);
+}
+
 /**
  * Makes a socket that Node created itself (accepted, or the output of a child) read into given
  * memory, which Node offers only to sockets that one creates: a second socket takes over its
@@ -21,7 +27,7 @@ export function adoptSocket(created: net.Socket, readInto: ReadInto): net.Socket
   if (typeof handle !== 'object' || handle === null) return copyingSocket(created, readInto);
   Reflect.set(created, '_handle', null);
   created.destroy(); // without its handle this only ends its bookkeeping
-  const options = { handle, onread: readInto };
+  const options = { handle, readable: true, writable: true, onread: readInto };
   return new net.Socket(options);
 }
 

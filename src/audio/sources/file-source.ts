@@ -117,7 +117,9 @@ class FileSource implements StreamSource {
   }
 
   #readMore(): void {
-    const { #fd: fd, #target: target, #filledBytes: filledBytes } = this;
+    const fd = this.#fd;
+    const target = this.#target;
+    const filledBytes = this.#filledBytes;
     if (fd === undefined || target === undefined) return;
     const bytes = Math.min(target.length - filledBytes, this.#file.dataEnd - this.#position);
     this.#reading = new Promise((resolve) => {
@@ -138,9 +140,12 @@ class FileSource implements StreamSource {
     }
     this.#position += bytes;
     this.#filledBytes += bytes;
-    if (this.#filledBytes < target.length) return this.#readMore();
-    this.#target = undefined;
-    this.#sink?.filled();
+    if (this.#filledBytes < target.length) {
+      this.#readMore();
+    } else {
+      this.#target = undefined;
+      this.#sink?.filled();
+    }
   }
 
   /** Goes on from the beginning in the middle of the target: no sample is lost, none is added. */
@@ -150,7 +155,8 @@ class FileSource implements StreamSource {
     this.#filledBytes -= playedBytes % this.#file.frameBytes; // the file ends within a frame
     if (playedBytes >= shortestBytes(this.#file)) {
       this.#isStarved = false;
-      return this.#readMore();
+      this.#readMore();
+      return;
     }
     // Somebody emptied the file, perhaps to write it anew.
     this.#filledBytes = 0;

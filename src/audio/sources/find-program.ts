@@ -7,7 +7,7 @@ import { SourceError } from '../../errors.ts';
  *
  * Failure: throws a `SourceError` when there is none that may be executed.
  */
-export function findProgram(path: string, searchPath = process.env['PATH'] ?? ''): string {
+export function findProgram(path: string, searchPath = process.env.PATH ?? ''): string {
   const folders = searchPath.split(':').filter((folder) => folder.startsWith('/'));
   const candidates = [path, ...folders.map((folder) => join(folder, basename(path)))];
   const found = candidates.find(isProgram);

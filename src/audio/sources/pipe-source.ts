@@ -1,7 +1,7 @@
 import { existsSync, stat } from 'node:fs';
-import { Socket } from 'node:net';
 import { messageOf, SourceError } from '../../errors.ts';
 import type { SampleFormat } from '../sample-format.ts';
+import { openDescriptor } from './adopt-socket.ts';
 import { makeFifo, type OpenFifo, openFifoForReading } from './fifo.ts';
 import { Intake } from './intake.ts';
 import { choiceOf, pathOf, rawShapeOf } from './source-parameters.ts';
@@ -98,7 +98,7 @@ class PipeSource implements StreamSource {
     this.#bytesAtCheck = 0;
     this.#waitIsLogged = false;
     this.#intake.connect(
-      (onread) => new Socket({ fd: fifo.fd, readable: true, writable: false, onread }),
+      (readInto) => openDescriptor(fifo.fd, readInto),
       (error) => this.#reopen(error?.message ?? 'the writer closed the fifo'),
     );
   }

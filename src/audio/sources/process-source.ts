@@ -27,7 +27,7 @@ export function createProcessSource(context: SourceContext): StreamSource {
   const path = pathOf(context);
   const program: Program = {
     path: findProgram(path),
-    args: splitCommandLine(context.uri.query['params'] ?? ''),
+    args: splitCommandLine(context.uri.query.params ?? ''),
     watchdogMs: 1000 * numberOf(context.uri, 'wd_timeout', watchdogRange),
     logStderr: flagOf(context.uri, 'log_stderr'),
   };

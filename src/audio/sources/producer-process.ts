@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { assert } from '../../errors.ts';
-import { adoptSocket, type ReadInto } from './adopt-socket.ts';
+import { adoptSocket, openDescriptor, type ReadInto } from './adopt-socket.ts';
 import { openAnonymousPipe } from './fifo.ts';
 import { LineSplitter } from './line-splitter.ts';
 
@@ -84,9 +84,7 @@ export class ProducerProcess {
   connect(readInto: ReadInto): Socket {
     const { stdout } = this.#child;
     const fd = this.#outputFd;
-    if (fd !== undefined) {
-      return new Socket({ fd, readable: true, writable: false, onread: readInto });
-    }
+    if (fd !== undefined) return openDescriptor(fd, readInto);
     // A program that could not be started for want of descriptors has no output at all.
     if (stdout === null || stdout === undefined) return new Socket();
     assert(stdout instanceof Socket, 'the output of a child is a socket');

@@ -74,7 +74,8 @@ function parseFormat(bytes: Buffer): SampleFormat {
   const bits = bytes.readUInt16LE(14);
   // Samples of, say, 20 bits lie left-aligned in three bytes: play the whole container.
   const containerBits = (8 * frameBytes) / channels;
-  if (!(bits > containerBits - 8 && bits <= containerBits)) {
+  const isContained = bits > containerBits - 8 && bits <= containerBits;
+  if (!isContained || containerBits % 8 !== 0) {
     throw badWav(`${bits} bits do not fit its ${frameBytes}-byte frames of ${channels} channels`);
   }
   try {
@@ -92,5 +93,5 @@ function readAt(fd: number, position: number, bytes: number): Buffer {
 }
 
 function badWav(fault: string): SourceError {
-  return new SourceError('bad-wav', `the WAV file cannot be played: ${fault}`);
+  return new SourceError('bad-wav', fault);
 }

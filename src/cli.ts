@@ -1,0 +1,201 @@
+import type { Override } from './config/load-config.ts';
+import { nearestOption } from './config/nearest.ts';
+import { quoted } from './config/report.ts';
+import { ConfigError } from './errors.ts';
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'help'; readonly all: boolean }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'codec-help'; readonly codec: string }
+  | { readonly kind: 'probe'; readonly args: readonly string[] }
+  | {
+      readonly kind: 'serve';
+      readonly configFile?: string;
+      readonly overrides: readonly Override[];
+      /** Sentences to log once the log is open. */
+      readonly warnings: readonly string[];
+    };
+
+/**
+ * Reads the arguments behind the name of the program.
+ *
+ * Failure: throws one `ConfigError` that lists every fault.
+ * Source: protocol reference, section 18.
+ */
+export function parseCommandLine(argv: readonly string[]): Command {
+  const [first, ...rest] = argv;
+  if (first === 'probe') return { kind: 'probe', args: rest };
+  const reading = new Reading(argv);
+  while (reading.hasNext()) readArgument(reading);
+  return commandOf(reading);
+}
+
+/** The arguments, and what was understood of them so far. */
+class Reading {
+  readonly #argv: readonly string[];
+  #next = 0;
+  readonly overrides: Override[] = [];
+  readonly warnings: string[] = [];
+  readonly faults: string[] = [];
+  configFile: string | undefined;
+  helpCount = 0;
+  wantsVersion = false;
+
+  constructor(argv: readonly string[]) {
+    this.#argv = argv;
+  }
+
+  hasNext(): boolean {
+    return this.#next < this.#argv.length;
+  }
+
+  take(): string {
+    return this.#argv[this.#next++] ?? '';
+  }
+
+  /** The next argument, unless it is an option itself; numbers such as -1 are values. */
+  takeValue(): string | undefined {
+    const next = this.#argv[this.#next];
+    if (next === undefined || /^-\D/.test(next)) return undefined;
+    this.#next += 1;
+    return next;
+  }
+}
+
+interface Argument {
+  /** As it was written, without its value: `--config`, `-c`, `--stream.codec`. */
+  readonly option: string;
+  /** What was attached to it: `--config=X`, `-cX`. */
+  readonly attached: string | undefined;
+}
+
+type Reader = (argument: Argument, reading: Reading) => void;
+
+/** Options without a dot, each with what it does. */
+const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  ['-h', countHelp],
+  ['--help', countHelp],
+  ['-v', wantVersion],
+  ['--version', wantVersion],
+  ['-c', readConfigFile],
+  ['--config', readConfigFile],
+  ['-z', readZerocopy],
+  ['--zerocopy', readZerocopy],
+  ['-d', warnAboutDaemon],
+  ['--daemon', warnAboutDaemon],
+  ['-s', readOldOption({ section: 'stream', key: 'source' })],
+  ['-b', readOldOption({ section: 'stream', key: 'buffer' })],
+  ['-p', readOldOption({ section: 'tcp-streaming', key: 'port' })],
+]);
+
+function readArgument(reading: Reading): void {
+  const text = reading.take();
+  const argument = splitArgument(text);
+  const reader = argument && readers.get(argument.option);
+  if (reader) {
+    reader(argument, reading);
+  } else if (argument && /^--[^.]+\../.test(argument.option)) {
+    readOverride(argument, reading);
+  } else if (argument) {
+    const nearest = nearestOption(argument.option, [...readers.keys()]);
+    reading.warnings.push(
+      `unknown option ${quoted(argument.option)} is ignored; the nearest known one is ${nearest}`,
+    );
+  } else {
+    reading.warnings.push(`argument ${quoted(text)} is ignored: it belongs to no option`);
+  }
+}
+
+/** Nothing for what is no option at all. */
+function splitArgument(text: string): Argument | undefined {
+  const [, long, longValue] = /^(--[^=]+)(?:=(.*))?$/s.exec(text) ?? [];
+  if (long) return { option: long, attached: longValue };
+  const [, short, shortValue] = /^(-[a-z])(.+)?$/is.exec(text) ?? [];
+  return short ? { option: short, attached: shortValue } : undefined;
+}
+
+function countHelp({ attached = '' }: Argument, reading: Reading): void {
+  reading.helpCount += 1 + (/^h+$/.test(attached) ? attached.length : 0);
+}
+
+function wantVersion(_argument: Argument, reading: Reading): void {
+  reading.wantsVersion = true;
+}
+
+/** Server versions of long ago named the codec with -c, and start scripts still do. */
+const codecShape = /^(pcm|flac|ogg|opus|null)(:.*)?$/;
+
+function readConfigFile(argument: Argument, reading: Reading): void {
+  const value = valueOf(argument, 'a file name', reading);
+  if (value === undefined) return;
+  if (argument.option === '-c' && codecShape.test(value)) {
+    pushOldOption({ section: 'stream', key: 'codec', option: '-c', value }, reading);
+  } else {
+    reading.configFile = value;
+  }
+}
+
+function readZerocopy({ option, attached }: Argument, reading: Reading): void {
+  reading.overrides.push({ section: 'stream', key: 'zerocopy', value: attached ?? 'true', option });
+}
+
+function warnAboutDaemon({ option }: Argument, reading: Reading): void {
+  reading.warnings.push(
+    `option ${option} is ignored: the server stays in the foreground; ` +
+      'let a service manager such as systemd put it into the background',
+  );
+}
+
+function readOldOption(setting: { readonly section: string; readonly key: string }): Reader {
+  return (argument, reading) => {
+    const value = valueOf(argument, 'a value', reading);
+    if (value === undefined) return;
+    pushOldOption({ ...setting, option: argument.option, value }, reading);
+  };
+}
+
+function pushOldOption(override: Override, reading: Reading): void {
+  const { section, key, option } = override;
+  reading.warnings.push(`option ${option} is deprecated; write --${section}.${key}=... instead`);
+  reading.overrides.push(override);
+}
+
+function readOverride(argument: Argument, reading: Reading): void {
+  const value = valueOf(argument, 'a value', reading);
+  if (value === undefined) return;
+  const { option } = argument;
+  const dot = option.indexOf('.');
+  reading.overrides.push({
+    section: option.slice(2, dot),
+    key: option.slice(dot + 1),
+    value,
+    option,
+  });
+}
+
+function valueOf({ option, attached }: Argument, what: string, reading: Reading) {
+  const value = attached ?? reading.takeValue();
+  if (value === undefined) {
+    const example = option.startsWith('--') ? `${option}=...` : `${option} ...`;
+    reading.faults.push(`option ${quoted(option)} needs ${what}: ${example}`);
+  }
+  return value;
+}
+
+function commandOf(reading: Reading): Command {
+  const { configFile, overrides, warnings, faults } = reading;
+  if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
+  if (reading.wantsVersion) return { kind: 'version' };
+  if (faults.length > 0) {
+    throw new ConfigError(
+      'bad-command-line',
+      `${faults.join('\n')}\nzerocast --help lists the options`,
+    );
+  }
+  const question = overrides.find(
+    ({ section, key, value }) => section === 'stream' && key === 'codec' && value.endsWith(':?'),
+  );
+  if (question) return { kind: 'codec-help', codec: question.value.slice(0, -2) };
+  return { kind: 'serve', ...(configFile !== undefined && { configFile }), overrides, warnings };
+}

@@ -1,0 +1,73 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { messageOf } from '../errors.ts';
+import { type Assignment, readIniText } from './ini-text.ts';
+import type { Report } from './report.ts';
+
+/** Real files have a few KiB; more is a wrong path. */
+export const maxConfigBytes = 1024 * 1024;
+
+/** Reads at most `maxBytes` of a file. *Failure:* throws what the file system says. */
+export type ReadFile = (path: string, maxBytes: number) => Uint8Array;
+
+export const readFromDisk: ReadFile = (path, maxBytes) => {
+  const descriptor = openSync(path, 'r');
+  try {
+    const bytes = new Uint8Array(maxBytes);
+    let length = 0;
+    while (length < maxBytes) {
+      const count = readSync(descriptor, bytes, length, maxBytes - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+};
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly assignments: readonly Assignment[];
+}
+
+interface Search {
+  /** The file that was asked for; it must be there. */
+  readonly file: string | undefined;
+  /** Where to look otherwise; the first that is there counts, none is fine too. */
+  readonly searchPaths: readonly string[];
+  readonly readFile: ReadFile;
+}
+
+/** Finds and reads the configuration file; faults go to `report`. */
+export function openConfigFile(search: Search, report: Report): ConfigFile | undefined {
+  const paths = search.file === undefined ? search.searchPaths : [search.file];
+  for (const path of paths) {
+    try {
+      const bytes = search.readFile(path, maxConfigBytes + 1);
+      return { path, assignments: readBytes(bytes, path, report) };
+    } catch (thrown) {
+      if (search.file === undefined && isMissing(thrown)) continue;
+      report.fault(path, `the configuration file cannot be read: ${messageOf(thrown)}`);
+      return { path, assignments: [] };
+    }
+  }
+  return undefined;
+}
+
+function readBytes(bytes: Uint8Array, path: string, report: Report): readonly Assignment[] {
+  if (bytes.length > maxConfigBytes) {
+    report.fault(path, `the file is too long; allowed: ${maxConfigBytes} bytes`);
+    return [];
+  }
+  if (bytes.includes(0)) {
+    report.fault(path, 'the file is binary: it has NUL bytes; allowed: UTF-8 text');
+    return [];
+  }
+  // Other bytes that are no UTF-8 become U+FFFD and are refused by line, outside of comments.
+  return readIniText(new TextDecoder().decode(bytes), path, report);
+}
+
+function isMissing(thrown: unknown): boolean {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}

@@ -1,0 +1,50 @@
+import type { Assignment } from './ini-text.ts';
+import { nearestWord } from './nearest.ts';
+import type { Report } from './report.ts';
+import { deprecatedNames, findRow, rows } from './schema.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const prefix = 'ZEROCAST_';
+
+/** The environment variable that sets `section.key`. */
+export function environmentName(section: string, key: string): string {
+  return `${prefix}${section}_${key}`.replaceAll('-', '_').toUpperCase();
+}
+
+const nameByVariable: ReadonlyMap<string, string> = new Map(
+  [...rows.map((row) => `${row.section}.${row.key}`), ...deprecatedNames.keys()].map((name) => {
+    const [section = '', key = ''] = name.split('.');
+    return [environmentName(section, key), name];
+  }),
+);
+
+/** Ours, but no settings: what other parts read, and what Kubernetes sets for a service. */
+const otherVariable = /^ZEROCAST_(NATIVE$|SERVICE_|PORT$|PORT_\d)/;
+
+/**
+ * Reads the settings among the environment variables; an empty variable counts as not set.
+ * Several values of a repeatable key stand on lines of their own.
+ */
+export function readEnvironment(environment: Environment, report: Report): readonly Assignment[] {
+  const assignments: Assignment[] = [];
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith(prefix) || otherVariable.test(variable) || !text?.trim()) continue;
+    const origin = `environment variable ${variable}`;
+    const name = nameByVariable.get(variable);
+    if (name === undefined) {
+      const nearest = nearestWord(variable, [...nameByVariable.keys()]);
+      report.warn(origin, `ignored: it sets nothing; the nearest known one is ${nearest}`);
+      continue;
+    }
+    const [section = '', key = ''] = name.split('.');
+    for (const value of valuesOf(text, name)) assignments.push({ section, key, value, origin });
+  }
+  return assignments;
+}
+
+function valuesOf(text: string, name: string): readonly string[] {
+  const isList = findRow(deprecatedNames.get(name) ?? name)?.setting.repeatable;
+  const values = isList ? text.split(/\r?\n/) : [text];
+  return values.map((value) => value.trim()).filter((value) => value !== '');
+}

@@ -1,0 +1,92 @@
+import { list, scalar } from './setting.ts';
+import { autoOr, integer, sampleFormat, someText, truth } from './value-parser.ts';
+
+/** The sections that concern audio and its clients. */
+export const streamSettings = {
+  stream: {
+    source: list({
+      default: ['pipe:///tmp/snapfifo?name=default'],
+      parser: someText('the address of a source, for example pipe:///tmp/snapfifo?name=default'),
+      doc:
+        'Where audio comes from: scheme://host/path?name=<name>[&key=value...]; ' +
+        'schemes: pipe, file, process, tcp, tone. The first source is the stream of new groups. ' +
+        'Common keys: codec, sampleformat, chunk_ms, idle_threshold, silence_threshold_percent, ' +
+        'send_silence.',
+    }),
+    plugin_dir: scalar({
+      default: '/usr/share/snapserver/plug-ins',
+      parser: someText('a path'),
+      doc: 'Folder of the control scripts that a stream may name.',
+    }),
+    sandbox_dir: scalar({
+      default: '/usr/share/snapserver/sandbox',
+      parser: someText('a path'),
+      doc: 'Folder of the programs that streams added at run time may start.',
+    }),
+    sampleformat: scalar({
+      default: '48000:16:2',
+      parser: sampleFormat,
+      doc: 'Format of sources that name none: rate:bits:channels.',
+    }),
+    codec: scalar({
+      default: 'flac',
+      parser: someText('a codec as name or name:options, for example flac:2', /^[a-z0-9]+(:.*)?$/i),
+      doc:
+        'Codec of streams that name none, as name or name:options: flac, opus, pcm, null. ' +
+        '--stream.codec=<name>:? lists the options.',
+    }),
+    chunk_ms: scalar({
+      default: '20',
+      parser: integer({ min: 10, max: 1000, unit: 'ms', raise: true }),
+      doc: 'Audio that is read from a source at a time.',
+    }),
+    buffer: scalar({
+      default: '1000',
+      parser: integer({ min: 20, max: 60_000, unit: 'ms', raise: true }),
+      doc: 'Time from the source to the loudspeaker, the same for every client.',
+    }),
+    send_to_muted: scalar({
+      default: 'false',
+      parser: truth,
+      doc: 'Whether muted clients get audio all the same.',
+    }),
+    zerocopy: scalar({
+      default: 'false',
+      parser: truth,
+      doc: 'Whether audio is sent without copying it into the kernel, where that is possible (-z).',
+    }),
+    send_interval: scalar({
+      default: 'auto',
+      parser: autoOr(integer({ min: 0, max: 1000, unit: 'ms' })),
+      doc:
+        'How much audio is collected for one send: auto is about a tenth of buffer, at most ' +
+        '100 ms, in whole chunks; 0 sends every chunk at once.',
+    }),
+    instant_start: scalar({
+      default: 'true',
+      parser: truth,
+      doc:
+        'Whether a client that joins gets the audio that is still to be played, so that it ' +
+        'starts at once instead of one buffer later.',
+    }),
+    instant_start_burst: scalar({
+      default: '4096',
+      parser: integer({ min: 64, max: 1_048_576, unit: 'KiB' }),
+      doc: 'Catching-up audio that all joining clients together may get per tick.',
+    }),
+    resync_tolerance: scalar({
+      default: 'auto',
+      parser: autoOr(integer({ min: 0, max: 60_000, unit: 'ms' })),
+      doc:
+        'How late a source may be before its stream starts a new timeline: auto is a quarter of ' +
+        'buffer, at most 250 ms.',
+    }),
+  },
+  streaming_client: {
+    initial_volume: scalar({
+      default: '100',
+      parser: integer({ min: 0, max: 100, unit: 'percent' }),
+      doc: 'Volume of clients that were never seen before.',
+    }),
+  },
+} as const;

@@ -1,0 +1,40 @@
+import { compatibleVersion, packageVersion } from '../version.ts';
+import { environmentName } from './environment.ts';
+import { defaultSearchPaths } from './load-config.ts';
+import { rows } from './schema.ts';
+import { wrapText } from './wrap-text.ts';
+
+const options = `Usage: zerocast [options]
+       zerocast probe [host[:port]] [options]
+
+  -h, --help            Show this text; -hh adds every setting
+  -v, --version         Show the version
+  -c, --config FILE     Read FILE instead of ${defaultSearchPaths.join(' or ')}
+  -z, --zerocopy        Send audio without copying it into the kernel, where that is possible
+  --SECTION.KEY=VALUE   Override a setting of the file, for example --stream.codec=opus;
+                        repeatable keys are added to those of the file
+  --stream.codec=NAME:? Show the options of a codec
+
+Environment variables override the file too, for example ${environmentName('stream', 'codec')}=opus.
+`;
+
+/** The text of `--help`, and with `all` of `-hh`. */
+export function usage(all: boolean): string {
+  if (!all) return options;
+  const settings = rows.map(({ section, key, setting }) => {
+    const value = setting.parser.unit ? `VALUE (${setting.parser.unit})` : 'VALUE';
+    const standard = [setting.default].flat().join(', ') || 'empty';
+    const extra = setting.repeatable ? ' May be given several times.' : '';
+    const text = `${setting.doc}${extra} Default: ${standard}.`;
+    return `  --${section}.${key}=${value}\n${wrapText(text, { width: 96, indent: '        ' })}\n`;
+  });
+  return `${options}\nSettings:\n${settings.join('')}`;
+}
+
+/** The text of `--version`. */
+export function versionText(): string {
+  return `zerocast v${packageVersion}
+compatible with snapserver v${compatibleVersion}
+Licence: MIT. This is free software without any warranty.
+`;
+}

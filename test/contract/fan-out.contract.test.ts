@@ -1,0 +1,198 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { ChunkRing } from '../../src/audio/chunk-ring.ts';
+import { encodeTimeReply } from '../../src/protocol/messages.ts';
+import { Cursor } from '../../src/transport/cursor.ts';
+import type { FanOut } from '../../src/transport/fan-out.ts';
+import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
+import { messageTypes, SocketPairs, turn, until } from '../support/socket-pairs.ts';
+
+const implementations: [string, (pool: ChunkPool) => FanOut][] = [
+  ['NodeFanOut', (pool) => new NodeFanOut(pool)],
+];
+
+describe.each(implementations)('%s', (_, create) => {
+  let pool: ChunkPool;
+  let ring: ChunkRing;
+  let fanOut: FanOut;
+  let pairs: SocketPairs;
+
+  beforeEach(async () => {
+    pool = new ChunkPool({ verifySeals: true });
+    ring = new ChunkRing();
+    fanOut = create(pool);
+    pairs = await SocketPairs.open();
+  });
+
+  afterEach(async () => {
+    pairs.close();
+    ring.clear();
+    await eventually(() => pool.isFull);
+    expect(pool.isFull).toBe(true);
+    pool.close();
+  });
+
+  function publish(count: number, bytes = 500): void {
+    for (let index = 0; index < count; index += 1) {
+      const chunk = pool.acquire(bytes, 'test');
+      chunk.writable.fill(ring.head % 251, 0, bytes);
+      chunk.payloadBytes = bytes;
+      chunk.seal({ timestampUs: ring.head * 20_000, durationUs: 20_000 });
+      ring.push(chunk);
+    }
+  }
+
+  function expected(from: number, to: number): Buffer {
+    const messages = [];
+    for (let sequence = from; sequence < to; sequence += 1) {
+      messages.push(ring.at(sequence).tcpMessage);
+    }
+    return Buffer.concat(messages);
+  }
+
+  function deliver(cursors: Cursor[], quota = 100): void {
+    for (const cursor of cursors) cursor.quota = quota;
+    fanOut.deliver(ring, cursors);
+  }
+
+  it('sends what lies between each cursor and the head, and moves the cursors there', async () => {
+    const [near, far] = [await pairs.join(), await pairs.join()];
+    publish(10);
+    const cursors = [new Cursor(near.connection, 0, 8), new Cursor(far.connection, 1, 2)];
+    deliver(cursors);
+    expect(cursors.map(({ sequence }) => sequence)).toEqual([10, 10]);
+    await eventually(() => near.heard().length >= expected(8, 10).length);
+    await eventually(() => far.heard().length >= expected(2, 10).length);
+    expect(near.heard().equals(expected(8, 10))).toBe(true);
+    expect(far.heard().equals(expected(2, 10))).toBe(true);
+  });
+
+  it('sends no more chunks than the quota allows', async () => {
+    const peer = await pairs.join();
+    publish(10);
+    const cursor = new Cursor(peer.connection, 0, 0);
+    deliver([cursor], 3);
+    expect(cursor.sequence).toBe(3);
+    expect(cursor.counters).toMatchObject({ sends: 1, chunks: 3, bytes: expected(0, 3).length });
+    await eventually(() => peer.heard().length >= expected(0, 3).length);
+    expect(peer.heard().equals(expected(0, 3))).toBe(true);
+  });
+
+  it('sends nothing to a cursor that stands at the head', async () => {
+    const peer = await pairs.join();
+    publish(3);
+    const cursor = new Cursor(peer.connection, 0, 3);
+    deliver([cursor]);
+    expect(cursor.counters.sends).toBe(0);
+  });
+
+  it('gives sessions at the same place identical bytes', async () => {
+    const all = await pairs.joinAll(20);
+    publish(5);
+    deliver(all.map(({ connection }, index) => new Cursor(connection, index, 0)));
+    const whole = expected(0, 5);
+    for (const { heard } of all) {
+      await eventually(() => heard().length >= whole.length);
+      expect(heard().equals(whole)).toBe(true);
+    }
+  });
+
+  it('skips and counts a session whose socket is reserved, and serves it later', async () => {
+    const peer = await pairs.join();
+    publish(2);
+    const cursor = new Cursor(peer.connection, 0, 0);
+    peer.connection.reservation.tryRaise();
+    deliver([cursor]);
+    expect(cursor.sequence).toBe(0);
+    expect(cursor.counters.coordinationFallbacks).toBe(1);
+    peer.connection.reservation.lower();
+    deliver([cursor]);
+    await eventually(() => peer.heard().length >= expected(0, 2).length);
+    expect(peer.heard().equals(expected(0, 2))).toBe(true);
+  });
+
+  it('keeps messages and audio whole when they are sent at the same time', async () => {
+    const peer = await pairs.join();
+    const cursor = new Cursor(peer.connection, 0, 0);
+    let replies = 0;
+    for (let round = 0; round < 200; round += 1) {
+      publish(1, 5000);
+      deliver([cursor]);
+      peer.connection.send(encodeTimeReply({ requestId: 1, receivedUs: 0, latencyUs: 0 }));
+      replies += 1;
+      if (round % 3 === 0) await turn();
+    }
+    await eventually(() => {
+      deliver([cursor]);
+      return cursor.sequence === ring.head;
+    });
+    await eventually(() => peer.heard().length >= expected(0, 200).length + replies * 34);
+    const sizes = messageTypes(peer.heard());
+    expect(sizes.filter((type) => type === 2)).toHaveLength(200);
+    expect(sizes.filter((type) => type === 4)).toHaveLength(200);
+  });
+
+  it('keeps chunks that are on the way although the ring has dropped them', async () => {
+    const peer = await pairs.join(false);
+    publish(400, 50_000);
+    const whole = expected(0, 400);
+    const cursor = new Cursor(peer.connection, 0, 0);
+    deliver([cursor], 400);
+    ring.clear();
+    await turn();
+    expect(pool.isFull).toBe(false);
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    peer.remote.on('data', (data: Buffer) => {
+      pieces.push(data);
+      bytes += data.length;
+    });
+    await eventually(() => bytes >= whole.length);
+    expect(Buffer.concat(pieces).equals(whole)).toBe(true);
+    await eventually(() => pool.isFull);
+  });
+
+  it('queues nothing for a stalled session and leaves the others alone', async () => {
+    const [stalled, healthy] = [await pairs.join(false), await pairs.join()];
+    const cursors = [new Cursor(stalled.connection, 0, 0), new Cursor(healthy.connection, 1, 0)];
+    for (let round = 0; round < 300; round += 1) {
+      publish(1, 60_000);
+      deliver(cursors);
+      ring.dropBefore((ring.head - 20) * 20_000);
+      const [first] = cursors;
+      if (first && first.sequence < ring.tail) first.sequence = ring.tail;
+      await turn();
+    }
+    await eventually(() => {
+      deliver(cursors);
+      return cursors[1]?.sequence === ring.head;
+    });
+    expect(stalled.connection.busySinceUs).toBeDefined();
+    expect(cursors[0]?.counters.coordinationFallbacks).toBeGreaterThan(100);
+    // Ring, the healthy session's last batch and one batch for the stalled one.
+    expect(pool.statistics.totalSlots - pool.statistics.availableSlots).toBeLessThan(30);
+    await eventually(() => messageTypes(healthy.heard()).length === 300);
+  });
+
+  it('gives everything back when peers vanish with chunks on the way', async () => {
+    const all = await pairs.joinAll(10, false);
+    const cursors = all.map(({ connection }, index) => new Cursor(connection, index, 0));
+    for (let round = 0; round < 100; round += 1) {
+      publish(1, 60_000);
+      deliver(cursors);
+      await turn();
+    }
+    for (const [index, peer] of all.entries()) {
+      if (index % 2 === 0) peer.remote.resetAndDestroy();
+      else peer.connection.close('given up');
+    }
+    ring.clear();
+    await eventually(() => pool.isFull);
+    await eventually(() => all.every(({ closedFor }) => closedFor() !== undefined));
+  });
+});
+
+async function eventually(condition: () => boolean): Promise<void> {
+  await until(condition);
+  expect(condition()).toBe(true);
+}

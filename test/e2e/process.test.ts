@@ -1,0 +1,145 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { mainFile, ServerProcess } from '../support/server-process.ts';
+import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
+
+async function startServer(source: string): Promise<ServerProcess> {
+  const server = await ServerProcess.start({ sources: [source] });
+  onTestFinished(() => server.kill());
+  return server;
+}
+
+describe('the server as a process', () => {
+  it.skipIf(snapclientIsMissing).each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'exits with 0 on %s while it streams',
+    async (signal) => {
+      const server = await startServer('tone:///?name=default&codec=flac');
+      const client = await Snapclient.start({ port: server.streamPort, hostId: 'listener' });
+      onTestFinished(() => client.kill());
+      await client.heardSound();
+      await server.stop(signal);
+      expect(server.log.text).not.toMatch(/\[(Error|Fatal)\]/);
+    },
+  );
+
+  it('takes the programs that it started with it', async () => {
+    const program = stubbornProgram();
+    const server = await startServer(program.source);
+    const pid = await program.pid();
+    expect(isRunning(pid)).toBe(true);
+    await server.stop();
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it('is forced by a second signal when the orderly end takes long', async () => {
+    const program = stubbornProgram();
+    const server = await startServer(program.source);
+    await program.pid();
+    server.signal('SIGTERM');
+    await setTimeout(200);
+    server.signal('SIGTERM');
+    expect(await server.ended()).not.toEqual({ exitCode: 0, signal: null });
+  });
+
+  it('has closed its port when it is gone', async () => {
+    const server = await startServer('tone:///?name=default');
+    await server.stop();
+    const again = await ServerProcess.start({
+      sources: ['tone:///?name=default'],
+      options: [`--tcp-streaming.port=${server.streamPort}`],
+    });
+    onTestFinished(() => again.kill());
+    await again.stop();
+  });
+
+  it('refuses a port that is taken, with a message and exit status 1', async () => {
+    const server = await startServer('tone:///?name=default');
+    const second = run([
+      '--tcp-streaming.bind_to_address=127.0.0.1',
+      `--tcp-streaming.port=${server.streamPort}`,
+      '--http.enabled=false',
+      '--tcp-control.enabled=false',
+      '--stream.source=tone:///?name=default',
+    ]);
+    expect(second.status).toBe(1);
+    expect(second.output).toContain(`${server.streamPort}`);
+    await server.stop();
+  });
+});
+
+describe('the command line', () => {
+  it.each(['-v', '--version'])('prints the version and the licence for %s', (option) => {
+    const { status, output } = run([option]);
+    expect(status).toBe(0);
+    expect(output).toMatch(/v\d+\.\d+\.\d+/);
+    expect(output).toMatch(/MIT/);
+  });
+
+  it.each(['-h', '--help'])('prints the usage for %s', (option) => {
+    const { status, output } = run([option]);
+    expect(status).toBe(0);
+    expect(output).toContain('--config');
+    expect(output).not.toContain('--stream.sampleformat');
+  });
+
+  it('also lists every setting for -hh', () => {
+    const { status, output } = run(['-hh']);
+    expect(status).toBe(0);
+    expect(output).toContain('--stream.sampleformat');
+  });
+
+  it('prints the options of a codec', () => {
+    const { status, output } = run(['--stream.codec=flac:?']);
+    expect(status).toBe(0);
+    expect(output).toMatch(/level/i);
+  });
+
+  it('ends with 1 and names the file when the configuration cannot be read', () => {
+    const { status, output } = run(['-c', '/nonexistent/zerocast.conf']);
+    expect(status).toBe(1);
+    expect(output).toContain('/nonexistent/zerocast.conf');
+  });
+});
+
+function run(options: readonly string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [mainFile, ...options], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  return { status, output: stdout + stderr };
+}
+
+/** A source program that ignores requests to end, so that the orderly end takes two seconds. */
+function stubbornProgram(): { source: string; pid(): Promise<number> } {
+  const folder = mkdtempSync(join(tmpdir(), 'zerocast-program-'));
+  const script = join(folder, 'program.sh');
+  const pidFile = join(folder, 'pid');
+  writeFileSync(
+    script,
+    `trap '' TERM INT HUP\necho $$ > ${pidFile}.new\nmv ${pidFile}.new ${pidFile}\nexec sleep 60\n`,
+  );
+  onTestFinished(() => {
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    source: `process:///bin/sh?name=default&params=${script}`,
+    pid: async () => {
+      while (!existsSync(pidFile)) await setTimeout(20);
+      return Number(readFileSync(pidFile, 'utf8'));
+    },
+  };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,58 @@
+/** Bytes that never repeat within 2^24 words, so that any loss, copy or swap of them shows. */
+export function numberedBytes(bytes: number, firstWord = 0): Buffer {
+  const buffer = Buffer.alloc(Math.ceil(bytes / 4) * 4);
+  for (let word = 0; word < buffer.length / 4; word += 1) {
+    buffer.writeUInt32LE(((firstWord + word) * 2_654_435_761) >>> 0, word * 4);
+  }
+  return buffer.subarray(0, bytes);
+}
+
+export interface WavOptions {
+  readonly rateHz?: number;
+  readonly bits?: number;
+  readonly channels?: number;
+  readonly tag?: number;
+  /** Format tag behind WAVE_FORMAT_EXTENSIBLE. */
+  readonly subFormat?: number;
+  readonly blockAlign?: number;
+  /** Size that the header claims for the audio. */
+  readonly dataBytes?: number;
+  /** Chunks between the format and the audio. */
+  readonly between?: Buffer;
+  /** What follows the audio. */
+  readonly trailer?: Buffer;
+}
+
+export function riffChunk(name: string, body: Uint8Array, claimedBytes = body.length): Buffer {
+  const header = Buffer.alloc(8);
+  header.write(name, 'latin1');
+  header.writeUInt32LE(claimedBytes, 4);
+  const padding = Buffer.alloc(body.length % 2);
+  return Buffer.concat([header, body, padding]);
+}
+
+/** A WAV file with `audio` in it. */
+export function wavFile(audio: Uint8Array, options: WavOptions = {}): Buffer {
+  const { rateHz = 48_000, bits = 16, channels = 2, subFormat } = options;
+  const blockAlign = options.blockAlign ?? channels * Math.ceil(bits / 8);
+  const format = Buffer.alloc(subFormat === undefined ? 16 : 40);
+  format.writeUInt16LE(options.tag ?? (subFormat === undefined ? 1 : 0xfffe), 0);
+  format.writeUInt16LE(channels, 2);
+  format.writeUInt32LE(rateHz, 4);
+  format.writeUInt32LE(rateHz * blockAlign, 8);
+  format.writeUInt16LE(blockAlign, 12);
+  format.writeUInt16LE(bits, 14);
+  if (subFormat !== undefined) {
+    format.writeUInt16LE(22, 16);
+    format.writeUInt16LE(bits, 18);
+    format.writeUInt16LE(subFormat, 24);
+  }
+  const body = Buffer.concat([
+    Buffer.from('WAVE'),
+    riffChunk('fmt ', format),
+    options.between ?? Buffer.alloc(0),
+    riffChunk('data', audio, options.dataBytes),
+    options.trailer ?? Buffer.alloc(0),
+  ]);
+  return riffChunk('RIFF', body);
+}

@@ -1,0 +1,106 @@
+import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { createSource } from '../../src/audio/sources/sources.ts';
+import type { SourceSink, StreamSource } from '../../src/audio/sources/stream-source.ts';
+import { parseStreamUri } from '../../src/audio/stream-uri.ts';
+import type { SourceError } from '../../src/errors.ts';
+import type { LogFields, Logger } from '../../src/logger.ts';
+
+const waitMs = 5000;
+
+/** Waits until `condition` holds. Failure: rejects after five seconds, naming `what`. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + waitMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+export interface LogRecord {
+  readonly level: string;
+  readonly phrase: string;
+  readonly fields: LogFields;
+}
+
+/** A logger that keeps what it is told. */
+export function recordingLogger(): { readonly logger: Logger; readonly records: LogRecord[] } {
+  const records: LogRecord[] = [];
+  const keep =
+    (level: string) =>
+    (phrase: string, fields: LogFields = {}) => {
+      records.push({ level, phrase, fields });
+    };
+  const logger: Logger = {
+    trace: keep('trace'),
+    debug: keep('debug'),
+    info: keep('info'),
+    notice: keep('notice'),
+    warn: keep('warn'),
+    error: keep('error'),
+    fatal: keep('fatal'),
+    tagged: () => logger,
+  };
+  return { logger, records };
+}
+
+/** Reads a source the way a stream does and remembers what it was told. */
+export class SourceHarness implements SourceSink {
+  readonly source: StreamSource;
+  readonly records: LogRecord[];
+  readonly interruptions: string[] = [];
+  readonly failures: SourceError[] = [];
+  filledCount = 0;
+
+  constructor(address: string, sampleformat = '48000:16:2') {
+    const uri = parseStreamUri(address);
+    const { logger, records } = recordingLogger();
+    this.records = records;
+    this.source = createSource({
+      uri,
+      format: SampleFormat.parse(uri.query.sampleformat ?? sampleformat),
+      formatIsExplicit: uri.query.sampleformat !== undefined,
+      logger,
+    });
+  }
+
+  start(): this {
+    this.source.start(this);
+    return this;
+  }
+
+  filled(): void {
+    this.filledCount += 1;
+  }
+
+  interrupted(reason: string): void {
+    this.interruptions.push(reason);
+  }
+
+  failed(error: SourceError): void {
+    this.failures.push(error);
+  }
+
+  /** Asks for `bytes` without waiting for them. */
+  ask(bytes: number): Buffer {
+    const target = Buffer.alloc(bytes, 0xee);
+    this.source.read(target);
+    return target;
+  }
+
+  /** Waits until the outstanding read is done. */
+  async whenFilled(count: number): Promise<void> {
+    await until(() => this.filledCount >= count || this.failures.length > 0, 'a target is full');
+    if (this.failures[0]) throw this.failures[0];
+  }
+
+  async read(bytes: number): Promise<Buffer> {
+    const count = this.filledCount + 1;
+    const target = this.ask(bytes);
+    await this.whenFilled(count);
+    return target;
+  }
+
+  logged(phrase: string): LogRecord[] {
+    return this.records.filter((record) => record.phrase === phrase);
+  }
+}

@@ -1,0 +1,47 @@
+import { expect } from 'vitest';
+import { Application } from '../../src/application.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { LogLines } from './log-lines.ts';
+import { until } from './socket-pairs.ts';
+
+/** A real server inside the test process, on a port of its own, with every check switched on. */
+export class TestServer {
+  readonly application: Application;
+  readonly log: LogLines;
+
+  /** Settings as on the command line: `stream.codec=pcm`. */
+  static async start(...settings: string[]): Promise<TestServer> {
+    const log = new LogLines();
+    const overrides = [
+      'tcp-streaming.bind_to_address=127.0.0.1',
+      'tcp-streaming.port=0',
+      ...settings,
+    ].map((setting) => {
+      const [, section = '', key = '', value = ''] = /^([^.]+)\.([^=]+)=(.*)$/s.exec(setting) ?? [];
+      return { section, key, value, option: `--${setting}` };
+    });
+    const { config } = loadConfig({ searchPaths: [], overrides });
+    const application = await Application.start({ config, logger: log, verifySeals: true });
+    return new TestServer(application, log);
+  }
+
+  private constructor(application: Application, log: LogLines) {
+    this.application = application;
+    this.log = log;
+  }
+
+  get port(): number {
+    return this.application.streamingPort;
+  }
+
+  /** Stops the server: fails unless every chunk has come home. */
+  async stop(): Promise<void> {
+    await this.application.close();
+    expect(this.application.pool.isFull).toBe(true);
+  }
+
+  async untilSessions(count: number): Promise<void> {
+    await until(() => this.application.server.sessionCount === count);
+    expect(this.application.server.sessionCount).toBe(count);
+  }
+}

@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { Broadcast, type BroadcastOptions } from '../../src/transport/broadcast.ts';
+import type { Cursor } from '../../src/transport/cursor.ts';
+import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
+import { messageTypes, type Peer, SocketPairs, turn, until } from '../support/socket-pairs.ts';
+
+const chunkUs = 20_000;
+const defaults: BroadcastOptions = {
+  bufferMs: 1000,
+  sendIntervalMs: 'auto',
+  instantStart: true,
+  burstBytes: 4 * 1024 * 1024,
+};
+
+let pool: ChunkPool;
+let pairs: SocketPairs;
+let nowUs: number;
+let broadcast: Broadcast;
+
+beforeEach(async () => {
+  nowUs = 10_000_000;
+  pool = new ChunkPool({ verifySeals: true });
+  pairs = await SocketPairs.open({ nowUs: () => nowUs });
+});
+
+afterEach(async () => {
+  pairs.close();
+  broadcast.close();
+  await until(() => pool.isFull);
+  expect(pool.isFull).toBe(true);
+  pool.close();
+});
+
+function open(options: Partial<BroadcastOptions> = {}): void {
+  const clock = { nowUs: () => nowUs };
+  broadcast = new Broadcast(new NodeFanOut(pool), clock, { ...defaults, ...options });
+}
+
+/** Publishes one chunk that was captured just now, and lets its writes end. */
+async function tick(count = 1, bytes = 3840): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    nowUs += chunkUs;
+    const chunk = pool.acquire(bytes, 'test');
+    chunk.payloadBytes = bytes;
+    chunk.seal({ timestampUs: nowUs - chunkUs, durationUs: chunkUs });
+    broadcast.publish(chunk);
+    await turn();
+    await turn();
+  }
+}
+
+function chunksHeard({ heard }: Peer): number {
+  return messageTypes(heard()).filter((type) => type === 2).length;
+}
+
+async function subscribe(count: number): Promise<Cursor[]> {
+  const peers = await pairs.joinAll(count);
+  return peers.map(({ connection }) => broadcast.subscribe(connection));
+}
+
+describe('Broadcast', () => {
+  it('sends a tenth of the buffer at once, to a part of the sessions per tick', async () => {
+    open();
+    const cursors = await subscribe(10);
+    await tick(5);
+    for (const { counters } of cursors) counters.sends = 0;
+    await tick();
+    expect(cursors.filter(({ counters }) => counters.sends === 1)).toHaveLength(2);
+    await tick(9);
+    expect(cursors.map(({ counters }) => counters.sends)).toEqual(new Array(10).fill(2));
+    const sizes = cursors.map(({ counters }) => counters.chunks);
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(4);
+  });
+
+  it.each([
+    [0, 1000, 20],
+    [40, 1000, 10],
+    [200, 1000, 2],
+    ['auto', 500, 10],
+    ['auto', 20, 20],
+  ] as const)(
+    'with send_interval %s and a buffer of %i ms makes %i sends in 20 chunks',
+    async (interval, bufferMs, sends) => {
+      open({ sendIntervalMs: interval, bufferMs });
+      const [cursor] = await subscribe(1);
+      await tick(20);
+      expect(cursor?.counters.sends).toBe(sends);
+    },
+  );
+
+  it('flushes what is left in all phases when the stream stops', async () => {
+    open();
+    const peers = await pairs.joinAll(5);
+    for (const { connection } of peers) broadcast.subscribe(connection);
+    await tick(7);
+    expect(peers.map(chunksHeard)).not.toEqual(new Array(5).fill(7));
+    await until(() => peers.every((peer) => chunksHeard(peer) === 7));
+    expect(peers.map(chunksHeard)).toEqual(new Array(5).fill(7));
+  });
+
+  it('starts a new session with the oldest chunk that it can still play', async () => {
+    open();
+    await tick(60);
+    const peer = await pairs.join();
+    const cursor = broadcast.subscribe(peer.connection);
+    // 1000 ms of buffer less 150 ms for the way: 42 chunks and the one that begins earlier.
+    expect(broadcast.ring.head - cursor.sequence).toBe(42);
+    await tick();
+    await until(() => chunksHeard(peer) >= 43);
+    expect(chunksHeard(peer)).toBe(43);
+  });
+
+  it('starts with the next chunk when instant start is off', async () => {
+    open({ instantStart: false });
+    await tick(60);
+    const [cursor] = await subscribe(1);
+    expect(cursor?.sequence).toBe(broadcast.ring.head);
+  });
+
+  it('serves a session that joins a stream which has just stopped', async () => {
+    open();
+    await tick(10);
+    const peer = await pairs.join();
+    broadcast.subscribe(peer.connection);
+    await until(() => chunksHeard(peer) === 10);
+    expect(chunksHeard(peer)).toBe(10);
+  });
+
+  it('bounds the burst per tick, serves all who join in turns, and never starves who plays', async () => {
+    open({ burstBytes: 64 * 1024, sendIntervalMs: 0 });
+    const [playing] = await subscribe(1);
+    await tick(60);
+    const joining = await subscribe(8);
+    const before = joining.reduce((sum, { counters }) => sum + counters.bytes, 0);
+    expect(before).toBe(0);
+    await tick();
+    // One session gets at most 128 KiB, and the budget was spent with the first.
+    const served = joining.filter(({ counters }) => counters.chunks > 1);
+    expect(served).toHaveLength(1);
+    await tick(7);
+    expect(joining.every(({ counters }) => counters.chunks > 1)).toBe(true);
+    expect(playing?.counters).toMatchObject({ chunks: 68, sends: 68, lostChunks: 0 });
+    await tick(40);
+    expect(joining.every(({ sequence }) => sequence === broadcast.ring.head)).toBe(true);
+  });
+
+  it('lets a session that was skipped catch up at the next tick', async () => {
+    open();
+    const [peer] = await pairs.joinAll(1);
+    if (!peer) throw new Error('no peer');
+    const cursor = broadcast.subscribe(peer.connection);
+    await tick(4);
+    peer.connection.reservation.tryRaise();
+    await tick();
+    expect(cursor.counters).toMatchObject({ sends: 0, coordinationFallbacks: 1 });
+    peer.connection.reservation.lower();
+    await tick();
+    expect(cursor.counters).toMatchObject({ sends: 1, chunks: 6 });
+  });
+
+  it('moves a session that fell behind to audio that it can still play, and counts the loss', async () => {
+    open();
+    const [peer] = await pairs.joinAll(1);
+    if (!peer) throw new Error('no peer');
+    const cursor = broadcast.subscribe(peer.connection);
+    peer.connection.reservation.tryRaise();
+    await tick(100);
+    peer.connection.reservation.lower();
+    await tick();
+    const { chunks, lostChunks } = cursor.counters;
+    expect(chunks + lostChunks).toBe(cursor.sequence);
+    // Of 101 chunks those of the last 850 to 950 ms are still of use.
+    expect(lostChunks).toBeGreaterThanOrEqual(101 - 48);
+    expect(lostChunks).toBeLessThanOrEqual(101 - 42);
+    await tick(3);
+    expect(cursor.sequence).toBeGreaterThan(95);
+  });
+
+  it('sends nothing more after a session has unsubscribed', async () => {
+    open({ sendIntervalMs: 0 });
+    const [first, second] = await subscribe(2);
+    await tick();
+    if (first) broadcast.unsubscribe(first);
+    if (first) broadcast.unsubscribe(first);
+    await tick(3);
+    expect([first?.counters.chunks, second?.counters.chunks]).toEqual([1, 4]);
+    expect(broadcast.subscribers).toBe(1);
+  });
+});
