@@ -3,6 +3,8 @@ import { nearestOption } from './config/nearest.ts';
 import { quoted } from './config/report.ts';
 import { ConfigError } from './errors.ts';
 
+export { usage, versionText } from './config/usage.ts';
+
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'help'; readonly all: boolean }
@@ -127,7 +129,7 @@ function wantVersion(_argument: Argument, reading: Reading): void {
 const codecShape = /^(pcm|flac|ogg|opus|null)(:.*)?$/;
 
 function readConfigFile(argument: Argument, reading: Reading): void {
-  const value = valueOf(argument, 'a file name', reading);
+  const value = takeValueOf(argument, 'a file name', reading);
   if (value === undefined) return;
   if (argument.option === '-c' && codecShape.test(value)) {
     pushOldOption({ section: 'stream', key: 'codec', option: '-c', value }, reading);
@@ -149,7 +151,7 @@ function warnAboutDaemon({ option }: Argument, reading: Reading): void {
 
 function readOldOption(setting: { readonly section: string; readonly key: string }): Reader {
   return (argument, reading) => {
-    const value = valueOf(argument, 'a value', reading);
+    const value = takeValueOf(argument, 'a value', reading);
     if (value === undefined) return;
     pushOldOption({ ...setting, option: argument.option, value }, reading);
   };
@@ -162,7 +164,7 @@ function pushOldOption(override: Override, reading: Reading): void {
 }
 
 function readOverride(argument: Argument, reading: Reading): void {
-  const value = valueOf(argument, 'a value', reading);
+  const value = takeValueOf(argument, 'a value', reading);
   if (value === undefined) return;
   const { option } = argument;
   const dot = option.indexOf('.');
@@ -174,7 +176,11 @@ function readOverride(argument: Argument, reading: Reading): void {
   });
 }
 
-function valueOf({ option, attached }: Argument, what: string, reading: Reading) {
+function takeValueOf(
+  { option, attached }: Argument,
+  what: string,
+  reading: Reading,
+): string | undefined {
   const value = attached ?? reading.takeValue();
   if (value === undefined) {
     const example = option.startsWith('--') ? `${option}=...` : `${option} ...`;

@@ -1,5 +1,5 @@
 import { environmentName } from './environment.ts';
-import { type Row, rows } from './schema.ts';
+import { type Row, rows, schema } from './schema.ts';
 import { wrapText } from './wrap-text.ts';
 
 const width = 96;
@@ -35,10 +35,10 @@ source = pipe:///tmp/snapfifo?name=default
 
 /** The text of `config/zerocast.conf`. */
 export function renderConfigFile(): string {
-  const sections = Map.groupBy(rows, (row) => row.section);
-  const parts = [...sections].map(
-    ([section, keys]) => `\n[${section}]\n\n${keys.map(renderRow).join('\n')}`,
-  );
+  const parts = Object.keys(schema).map((section) => {
+    const keys = rows.filter((row) => row.section === section);
+    return `\n[${section}]\n\n${keys.map(renderRow).join('\n')}`;
+  });
   return `${introduction}${parts.join('')}`;
 }
 

@@ -50,7 +50,7 @@ describe('the server as a process', () => {
     await server.stop();
     const again = await ServerProcess.start({
       sources: ['tone:///?name=default'],
-      options: [`--tcp-streaming.port=${server.streamPort}`],
+      streamPort: server.streamPort,
     });
     onTestFinished(() => again.kill());
     await again.stop();

@@ -42,15 +42,16 @@ export class ServerProcess {
 
   /**
    * Starts the server with `sources` (stream addresses) and further `options` of the command
-   * line; resolves when it accepts clients.
+   * line; resolves when it accepts clients, on a free port unless one is given.
    */
   static async start(setup: {
     readonly sources: readonly string[];
     readonly options?: readonly string[];
+    readonly streamPort?: number;
   }): Promise<ServerProcess> {
     assertBuilt();
     const folder = mkdtempSync(join(tmpdir(), 'zerocast-server-'));
-    const streamPort = await freePort();
+    const streamPort = setup.streamPort ?? (await freePort());
     const configFile = join(folder, 'zerocast.conf');
     writeFileSync(configFile, configText(setup.sources, { folder, streamPort }));
     const command = [mainFile, '-c', configFile, ...(setup.options ?? [])];

@@ -10,6 +10,11 @@ import { LineSplitter } from './line-splitter.ts';
 
 /** How long programs may take to end after a signal before they are killed. */
 export const endGraceMs = 2000;
+/**
+ * And how long what it had started may take after it. Short, because nobody tells when that is
+ * over: in containers the dead often stay in their group for want of somebody who buries them.
+ */
+const stragglerGraceMs = 200;
 const goneCheckMs = 20;
 
 export interface ProducerOptions {
@@ -100,20 +105,17 @@ export class ProducerProcess {
   /** Ends the program and all that it started: by `signal`, after two seconds by force. */
   async end(signal: NodeJS.Signals): Promise<ProducerExit> {
     this.#signal(signal);
-    const isGone = () => this.#hasExited && !this.#signal(0);
-    if (!(await this.#within(endGraceMs, isGone))) this.#signal('SIGKILL');
+    await this.#within(endGraceMs, () => this.#hasExited);
+    await this.#within(stragglerGraceMs, () => !this.#signal(0));
+    this.#signal('SIGKILL');
     const exit = await this.exited;
     this.#child.stderr?.destroy();
     return exit;
   }
 
-  async #within(ms: number, isDone: () => boolean): Promise<boolean> {
+  async #within(ms: number, isDone: () => boolean): Promise<void> {
     const deadlineMs = performance.now() + ms;
-    while (!isDone()) {
-      if (performance.now() > deadlineMs) return false;
-      await delay(goneCheckMs);
-    }
-    return true;
+    while (!isDone() && performance.now() < deadlineMs) await delay(goneCheckMs);
   }
 
   /** Sends `signal` to the whole group; false when nobody is left in it. Zero only asks. */

@@ -12,7 +12,7 @@ namespace {
 
 // Timestamps are whole microseconds of an exact sample count, so they round by up to one.
 constexpr int64_t roundingUs = 1;
-// Both clocks are the same, read in two processes; more than this apart is a wrong stamp.
+// Stamps of one exchange are in order but for this: rounding, and the time between stamp and send.
 constexpr int64_t stampToleranceUs = 100;
 
 std::string errorText(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
@@ -158,11 +158,12 @@ void Client::onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowU
   if (!measurement_.payloads.matches(timestampUs, body + wireChunkHeaderBytes, payloadBytes)) {
     measurement_.mismatches += 1;
   }
-  if (!measurement_.covers(timestampUs)) return;
+  const int64_t capturedUs = measurement_.serverClock.toOurs(timestampUs);
+  if (!measurement_.covers(capturedUs)) return;
   windowChunks_ += 1;
   measurement_.chunks += 1;
   measurement_.chunkBytes += baseHeaderBytes + header.bodyBytes;
-  measurement_.chunkAgeUs.add(nowUs - timestampUs);
+  measurement_.chunkAgeUs.add(nowUs - capturedUs);
 }
 
 // A pcm chunk says by its length where the next one starts; of the other codecs the first step
@@ -190,12 +191,14 @@ void Client::onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs
     return fail("Time reply to no request");
   }
   pendingTimeId_ = 0;
+  ServerClock& clock = measurement_.serverClock;
+  clock.learn(timeSentUs_, header.receivedUs, header.sentUs, nowUs);
+  const int64_t toleranceUs = stampToleranceUs + clock.toleranceUs();
   const int64_t latencyUs = getTimeUs(body);
-  // Requested <= received by the server <= replied <= now, all on one clock.
-  const bool ordered = latencyUs >= -stampToleranceUs &&
-                       header.receivedUs >= timeSentUs_ - stampToleranceUs &&
-                       header.sentUs >= header.receivedUs - stampToleranceUs &&
-                       header.sentUs <= nowUs + stampToleranceUs &&
+  // Requested <= received by the server <= replied <= now, brought to one clock.
+  const bool ordered = clock.toOurs(header.receivedUs) >= timeSentUs_ - toleranceUs &&
+                       header.sentUs >= header.receivedUs &&
+                       clock.toOurs(header.sentUs) <= nowUs + toleranceUs &&
                        std::llabs(header.receivedUs - timeSentUs_ - latencyUs) <= stampToleranceUs;
   if (!ordered) measurement_.timeWrong += 1;
   if (measurement_.covers(timeSentUs_)) measurement_.timeRoundTripUs.add(nowUs - timeSentUs_);

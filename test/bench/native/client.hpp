@@ -6,14 +6,17 @@
 
 #include "payload-check.hpp"
 #include "samples.hpp"
+#include "server-clock.hpp"
 #include "wire.h"
 
 // What all clients of one run share: the window that is measured and everything found in it.
 struct Measurement {
-  // Chunks count by timestamp and replies by request, so the window has sharp edges for everyone.
+  // All times by our clock. Chunks count by timestamp and replies by request, so the window has
+  // sharp edges for everyone.
   int64_t windowStartUs = INT64_MAX;
   int64_t windowEndUs = INT64_MAX;
   Samples chunkAgeUs, timeRoundTripUs, firstChunkUs;
+  ServerClock serverClock;
   PayloadCheck payloads;
   std::string codec;
   int64_t chunkUs = 0;

@@ -132,7 +132,8 @@ bool Load::allJoined() {
 
 bool Load::allDrained() const {
   for (const auto& client : clients_) {
-    if (client->newestUs() < measurement_.windowEndUs) return false;
+    const int64_t capturedUs = measurement_.serverClock.toOurs(client->newestUs());
+    if (capturedUs < measurement_.windowEndUs) return false;
   }
   return true;
 }
@@ -209,6 +210,7 @@ void Load::report() {
   line.add("mismatches", measurement_.mismatches);
   line.add("timeUnanswered", measurement_.timeUnanswered);
   line.add("timeWrong", measurement_.timeWrong);
+  line.add("serverClockOffsetUs", measurement_.serverClock.offsetUs());
   line.addRaw("chunkAgeUs", measurement_.chunkAgeUs.toJson());
   line.addRaw("timeRoundTripUs", measurement_.timeRoundTripUs.toJson());
   line.addRaw("firstChunkUs", measurement_.firstChunkUs.toJson());

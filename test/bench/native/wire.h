@@ -35,7 +35,7 @@ typedef struct BaseHeader {
   uint32_t bodyBytes;
 } BaseHeader;
 
-// The clock of the server too, so times of both processes compare directly.
+// A clock that wall-clock changes never touch.
 static inline int64_t monotonicUs(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

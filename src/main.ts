@@ -1,0 +1,129 @@
+#!/usr/bin/env node
+import { Application } from './application.ts';
+import { codecHelp } from './audio/encoders/codecs.ts';
+import { type Command, parseCommandLine, usage, versionText } from './cli.ts';
+import { defaultSearchPaths, loadConfig } from './config/load-config.ts';
+import { messageOf, ZerocastError } from './errors.ts';
+import { createLogger } from './log.ts';
+import type { Logger } from './logger.ts';
+import { runProbe, unreachableStatus } from './probe/probe.ts';
+import { type ProbeOptions, parseProbeOptions, probeUsage } from './probe/probe-options.ts';
+import { compatibleVersion, packageVersion } from './version.ts';
+
+/** Wrong use, a bad configuration, a port that is taken, or our own fault. */
+const failureStatus = 1;
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Exit status of a process that a signal ended. Source: POSIX shells, 128 + SIGKILL's number. */
+const forcedStatus = 137;
+
+type Serve = Extract<Command, { kind: 'serve' }>;
+type Handlers = { readonly [Kind in Command['kind']]: (command: never) => Promise<number> };
+
+const handlers: Handlers = {
+  help: async ({ all }: Extract<Command, { kind: 'help' }>) => print(usage(all)),
+  version: async () => print(versionText()),
+  'codec-help': async ({ codec }: Extract<Command, { kind: 'codec-help' }>) =>
+    print(codecHelp(codec)),
+  probe: async ({ args }: Extract<Command, { kind: 'probe' }>) => probe(args),
+  serve,
+};
+
+function print(text: string): number {
+  process.stdout.write(`${text.trimEnd()}\n`);
+  return 0;
+}
+
+async function probe(args: readonly string[]): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) return print(probeUsage);
+  let options: ProbeOptions;
+  try {
+    options = parseProbeOptions(args);
+  } catch (error) {
+    process.stderr.write(`zerocast probe: ${messageOf(error)}\n`);
+    return unreachableStatus;
+  }
+  const { stdout } = process;
+  const output = {
+    write: (text: string) => void stdout.write(text),
+    isTerminal: stdout.isTTY === true,
+  };
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  process.once('SIGTERM', () => abort.abort());
+  return runProbe(options, output, abort.signal);
+}
+
+async function serve(command: Serve): Promise<number> {
+  const { config, warnings, file } = loadConfig({
+    file: command.configFile,
+    searchPaths: defaultSearchPaths,
+    environment: process.env,
+    overrides: command.overrides,
+  });
+  const { logger, close } = createLogger(config.logging);
+  try {
+    // The first line: programs that start the server wait for it.
+    logger.tagged('Snapserver').info(`Version ${compatibleVersion}`);
+    const log = logger.tagged('Zerocast');
+    log.info(`zerocast ${packageVersion}`, { node: process.version, config: file ?? 'built-in' });
+    for (const warning of [...command.warnings, ...warnings]) log.warn(warning);
+    if (config.stream.zerocopy) {
+      log.notice('zero-copy sending is not part of this version, sending plainly');
+    }
+    return await runUntilSignal(log, () => Application.start({ config, logger }));
+  } finally {
+    await close();
+  }
+}
+
+async function runUntilSignal(log: Logger, start: () => Promise<Application>): Promise<number> {
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of stopSignals) {
+      process.once(signal, () => {
+        for (const second of stopSignals) process.once(second, () => process.exit(forcedStatus));
+        resolve(signal);
+      });
+    }
+  });
+  let application: Application;
+  try {
+    application = await start();
+  } catch (error) {
+    log.fatal('the server cannot start', { reason: messageOf(error) });
+    return failureStatus;
+  }
+  const signal = await Promise.race([stopped, failure(log)]);
+  if (signal === undefined) return failureStatus;
+  log.info('stopping', { signal });
+  await application.close();
+  log.info('stopped');
+  return 0;
+}
+
+/** Resolves when our own code broke a promise: nobody knows what holds any more. */
+function failure(log: Logger): Promise<undefined> {
+  return new Promise((resolve) => {
+    const report = (error: unknown) => {
+      const stack = error instanceof Error ? error.stack : undefined;
+      log.fatal('internal error', { reason: messageOf(error), stack });
+      resolve(undefined);
+    };
+    process.once('uncaughtException', report);
+    process.once('unhandledRejection', report);
+  });
+}
+
+async function main(): Promise<number> {
+  try {
+    const command = parseCommandLine(process.argv.slice(2));
+    // The table has one handler per kind, and each takes exactly its kind.
+    return await handlers[command.kind](command as never);
+  } catch (error) {
+    const isExpected = error instanceof ZerocastError;
+    const text = isExpected || !(error instanceof Error) ? messageOf(error) : error.stack;
+    process.stderr.write(`zerocast: ${text}\n`);
+    return failureStatus;
+  }
+}
+
+process.exit(await main());

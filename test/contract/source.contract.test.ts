@@ -1,0 +1,187 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDescriptors, scratchFolder } from '../support/fifo.ts';
+import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
+import { SourceHarness, until } from '../support/source-harness.ts';
+import { rigKinds, type SourceRig } from '../support/source-producers.ts';
+
+/** More than the kernel keeps on its way, so a producer must be held back. */
+const floodBytes = 24_000_000;
+const kernelBytes = 14_000_000;
+
+/** Sources that have their audio at hand, and what they will deliver. */
+const sources = [
+  {
+    kind: 'raw file',
+    create: (folder: string) => {
+      writeFileSync(join(folder, 'audio.raw'), numberedBytes(100_000));
+      return new SourceHarness(`file://${folder}/audio.raw`);
+    },
+    expected: () => numberedBytes(100_000),
+  },
+  {
+    kind: 'WAV file',
+    create: (folder: string) => {
+      writeFileSync(join(folder, 'audio.wav'), wavFile(numberedBytes(100_000)));
+      return new SourceHarness(`file://${folder}/audio.wav`);
+    },
+    expected: () => numberedBytes(100_000),
+  },
+  {
+    kind: 'tone',
+    create: () => new SourceHarness('tone:///?freq=997'),
+    expected: () => {
+      const whole = Buffer.alloc(100_000);
+      new SourceHarness('tone:///?freq=997').start().source.read(whole);
+      return whole;
+    },
+  },
+];
+
+let folder: ReturnType<typeof scratchFolder>;
+beforeEach(() => {
+  folder = scratchFolder();
+});
+afterEach(() => folder.remove());
+
+/** Reads `bytes` in targets of changing size, each within memory that nobody else may touch. */
+async function readInPieces(harness: SourceHarness, bytes: number): Promise<Buffer> {
+  const sizes = [4, 3840, 400, 19_200, 8, 1028];
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (let turn = 0; at < bytes; turn += 1) {
+    const size = Math.min(sizes[turn % sizes.length] ?? 4, bytes - at);
+    const memory = Buffer.alloc(size + 20, 0xa5);
+    const count = harness.filledCount + 1;
+    harness.source.read(memory.subarray(10, 10 + size));
+    await harness.whenFilled(count);
+    expect(memory.subarray(0, 10).every((byte) => byte === 0xa5)).toBe(true);
+    expect(memory.subarray(10 + size).every((byte) => byte === 0xa5)).toBe(true);
+    pieces.push(memory.subarray(10, 10 + size));
+    at += size;
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Stops while a read is outstanding; nothing may come after that and nothing may stay open. */
+async function stopDuringRead(harness: SourceHarness, descriptorsBefore: number): Promise<void> {
+  const memory = Buffer.alloc(40_000);
+  harness.source.read(memory);
+  const filled = harness.filledCount;
+  await harness.source.stop();
+  const told = [harness.filledCount - filled, harness.failures.length];
+  const content = Buffer.from(memory);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect([harness.filledCount - filled, harness.failures.length]).toEqual(told);
+  expect(memory.equals(content)).toBe(true);
+  await until(() => openDescriptors() <= descriptorsBefore, 'all descriptors are closed');
+}
+
+describe.each(sources)('the contract of sources: $kind', ({ create, expected }) => {
+  it('fills targets of any size with exactly its bytes, in order', async () => {
+    const harness = create(folder.path).start();
+    expect((await readInPieces(harness, 100_000)).equals(expected())).toBe(true);
+    expect(harness.interruptions).toEqual([]);
+    await harness.source.stop();
+  });
+
+  it('releases everything when it is stopped during a read', async () => {
+    const before = openDescriptors();
+    await stopDuringRead(create(folder.path).start(), before);
+  });
+
+  it('can be stopped before it was started, and twice', async () => {
+    const before = openDescriptors();
+    const harness = create(folder.path);
+    await harness.source.stop();
+    await harness.source.stop();
+    expect(openDescriptors()).toBe(before);
+    expect(harness.failures).toEqual([]);
+  });
+});
+
+describe.each(rigKinds)('the contract of sources: $kind', ({ open }) => {
+  let rig: SourceRig;
+  let harness: SourceHarness;
+  beforeEach(async () => {
+    rig = await open(folder.path);
+    harness = rig.harness;
+  });
+  afterEach(async () => {
+    await harness.source.stop();
+    await rig.close();
+  });
+
+  it('fills targets of any size with exactly its bytes, in order', async () => {
+    harness.start();
+    await rig.produce(numberedBytes(100_000));
+    expect((await readInPieces(harness, 100_000)).equals(numberedBytes(100_000))).toBe(true);
+    expect(harness.interruptions).toEqual([]);
+  });
+
+  it('holds its producer back while it is not read, and loses nothing', async () => {
+    harness.start();
+    const audio = numberedBytes(floodBytes);
+    const producer = await rig.produce(audio);
+    expect((await harness.read(4)).equals(audio.subarray(0, 4))).toBe(true);
+    let before = -1;
+    while (before < producer.accepted()) {
+      before = producer.accepted();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    expect(before).toBeGreaterThan(4);
+    expect(before).toBeLessThan(kernelBytes);
+    const rest = await harness.read(floodBytes - 4);
+    expect(rest.equals(audio.subarray(4))).toBe(true);
+  });
+
+  it('starts a new run at the beginning of the target', async () => {
+    harness.start();
+    const target = harness.ask(40_000);
+    await rig.produce(numberedBytes(30_001));
+    await until(() => harness.interruptions.length === 1, 'the run is broken');
+    expect(target.subarray(0, 30_001).equals(numberedBytes(30_001))).toBe(true);
+    const audio = numberedBytes(40_000, 100_000);
+    await rig.produce(audio);
+    await harness.whenFilled(1);
+    expect(target.equals(audio)).toBe(true);
+    expect(harness.interruptions.length).toBe(1);
+  });
+
+  it('drops whole frames on demand, and nothing else', async () => {
+    harness.start();
+    const audio = numberedBytes(4000);
+    const target = harness.ask(4000);
+    const producer = await rig.produce(audio.subarray(0, 1002), { stays: true });
+    await until(() => target.subarray(0, 1002).equals(audio.subarray(0, 1002)), 'bytes are read');
+    harness.source.discardPartial?.();
+    harness.source.discardPartial?.();
+    producer.add(audio.subarray(1002));
+    producer.add(audio.subarray(0, 1000));
+    await harness.whenFilled(1);
+    const expected = Buffer.concat([audio.subarray(1000), audio.subarray(0, 1000)]);
+    expect(target.equals(expected)).toBe(true);
+    expect(harness.interruptions).toEqual([]);
+  });
+
+  it('releases everything when it is stopped during a read', async () => {
+    const before = openDescriptors();
+    harness.start();
+    const producer = await rig.produce(numberedBytes(10_000), { stays: true });
+    await harness.read(8000);
+    producer.leave();
+    await stopDuringRead(harness, before);
+  });
+
+  it('can be stopped at once, before it was started, and twice', async () => {
+    const before = openDescriptors();
+    await harness.source.stop();
+    await harness.source.stop();
+    const other = rig.another().start();
+    other.ask(100);
+    await other.source.stop();
+    await until(() => openDescriptors() <= before, 'all descriptors are closed');
+    expect(other.failures).toEqual([]);
+  });
+});
