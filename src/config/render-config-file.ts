@@ -20,13 +20,14 @@ const introduction = `${wrapText(
 const activeLines: ReadonlyMap<string, string> = new Map([
   [
     'stream.source',
-    `${wrapText(
-      'The first source is a test tone, so that a client can be heard without any set-up. Put ' +
-        'your own source in its place, or remove the line: then the pipe comes first. To hear ' +
-        'the pipe, write audio into it: ' +
-        'ffmpeg -i song.mp3 -f s16le -ar 48000 -ac 2 - > /tmp/snapfifo',
-      comment,
-    )}
+    `
+${wrapText(
+  'The first source is a test tone, so that a client can be heard without any set-up. Put ' +
+    'your own source in its place, or remove the line: then the pipe comes first. To hear ' +
+    'the pipe, write audio into it: ' +
+    'ffmpeg -i song.mp3 -f s16le -ar 48000 -ac 2 - > /tmp/snapfifo',
+  comment,
+)}
 source = tone:///?name=Test%20tone&freq=440
 source = pipe:///tmp/snapfifo?name=default
 `,

@@ -251,8 +251,8 @@ int main(int argc, char **argv) {
   int timer = startTimer();
   watch(epoll, listener);
   watch(epoll, timer);
-  // A chunk's timestamp is when its first sample was captured: one duration before it was read.
-  int64_t timestampUs = monotonicUs();
+  // As with a generated signal, a chunk is new when it is published: its age is all delivery.
+  int64_t timestampUs = monotonicUs() + chunkUs;
   while (!stopping) {
     struct epoll_event events[maxEvents];
     int ready = epoll_wait(epoll, events, maxEvents, -1);

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { type Command, parseCommandLine, usage, versionText } from '../../src/cli.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { rows } from '../../src/config/schema.ts';
+import { ConfigError } from '../../src/errors.ts';
+import { compatibleVersion, packageVersion } from '../../src/version.ts';
+
+type Serve = Extract<Command, { kind: 'serve' }>;
+
+function serve(...argv: string[]): Serve {
+  const command = parseCommandLine(argv);
+  if (command.kind !== 'serve') throw new Error(`it is a ${command.kind}`);
+  return command;
+}
+
+function configOf(...argv: string[]) {
+  return loadConfig({ searchPaths: [], overrides: serve(...argv).overrides });
+}
+
+describe('the command line', () => {
+  it('serves by default', () => {
+    expect(parseCommandLine([])).toEqual({ kind: 'serve', overrides: [], warnings: [] });
+  });
+
+  it.each([
+    [['-h'], false],
+    [['--help'], false],
+    [['-hh'], true],
+    [['-h', '-h'], true],
+    [['--help', '-h'], true],
+    [['--config', '-h'], false],
+    [['-v', '-h', '--nonsense'], false],
+  ])('shows help for %j', (argv, all) => {
+    expect(parseCommandLine(argv)).toEqual({ kind: 'help', all });
+  });
+
+  it('shows the version', () => {
+    expect(parseCommandLine(['-v'])).toEqual({ kind: 'version' });
+    expect(parseCommandLine(['--stream.codec=flac', '--version'])).toEqual({ kind: 'version' });
+  });
+
+  it('asks a codec for its options', () => {
+    const question = { kind: 'codec-help', codec: 'flac' };
+    expect(parseCommandLine(['--stream.codec=flac:?'])).toEqual(question);
+    expect(parseCommandLine(['--stream.codec', 'flac:?'])).toEqual(question);
+  });
+
+  it('hands over to the probe', () => {
+    const args = ['host:1704', '--json', '-h'];
+    expect(parseCommandLine(['probe', ...args])).toEqual({ kind: 'probe', args });
+  });
+
+  it.each([[['-c', 'a.conf']], [['-ca.conf']], [['--config', 'a.conf']], [['--config=a.conf']]])(
+    'takes the file from %j',
+    (argv) => {
+      expect(serve(...argv)).toMatchObject({ configFile: 'a.conf', overrides: [], warnings: [] });
+    },
+  );
+
+  it.each([[['-z']], [['--zerocopy']], [['--stream.zerocopy', 'yes']]])(
+    'switches zero-copy on for %j',
+    (argv) => {
+      expect(configOf(...argv).config.stream.zerocopy).toBe(true);
+    },
+  );
+
+  it('overrides settings with and without an equals sign', () => {
+    const { config, warnings } = configOf(
+      '--stream.codec=flac:8',
+      '--server.threads',
+      '-1',
+      '--stream.source',
+      'pipe:///a?name=x=y',
+      '--stream.source=tcp://[::1]:4953?name=A B',
+      '--http.doc_root=',
+    );
+    expect(warnings).toEqual([]);
+    expect(config.stream.codec).toBe('flac:8');
+    expect(config.server.threads).toBe(-1);
+    expect(config.stream.source).toEqual(['pipe:///a?name=x=y', 'tcp://[::1]:4953?name=A B']);
+    expect(config.http.docRoot).toBe('');
+  });
+
+  it('starts as Music Assistant starts its server', () => {
+    const file = fileURLToPath(new URL('../support/conf/current.conf', import.meta.url));
+    const argv = [
+      `--config=${file}`,
+      '--server.datadir=/data/snap',
+      '--http.enabled=true',
+      '--http.port=1780',
+      '--http.doc_root=/usr/share/snapweb',
+      '--tcp-control.enabled=true',
+      '--tcp-control.port=1705',
+      '--stream.sampleformat=48000:16:2',
+      '--stream.buffer=1200',
+      '--stream.chunk_ms=26',
+      '--stream.codec=flac',
+      '--stream.send_to_muted=false',
+      '--streaming_client.initial_volume=25',
+      '--stream.plugin_dir=/app/plugins',
+    ];
+    const { configFile, overrides, warnings } = serve(...argv);
+    expect(warnings).toEqual([]);
+    const loaded = loadConfig({ file: configFile, overrides });
+    expect(loaded.warnings).toEqual([]);
+    expect(loaded.config).toMatchObject({
+      server: { datadir: '/data/snap' },
+      http: { enabled: true, port: 1780, docRoot: '/usr/share/snapweb' },
+      tcpControl: { enabled: true, port: 1705 },
+      stream: { buffer: 1200, chunkMs: 26, codec: 'flac', pluginDir: '/app/plugins' },
+      streamingClient: { initialVolume: 25 },
+    });
+    const older = argv.map((one) => one.replace('--tcp-control.', '--tcp.'));
+    const loadedOlder = loadConfig({ file, overrides: serve(...older).overrides });
+    expect(loadedOlder.config).toEqual(loaded.config);
+    expect(loadedOlder.warnings).toHaveLength(2);
+  });
+
+  it('accepts the short options of old start scripts, with a warning', () => {
+    const argv = ['-d', '-s', 'pipe:///tmp/x?name=V', '-b800', '-p', '1714', '-c', 'flac:2'];
+    const { overrides, warnings, configFile } = serve(...argv);
+    const { config } = loadConfig({ searchPaths: [], overrides });
+    expect(configFile).toBeUndefined();
+    expect(config.stream).toMatchObject({
+      source: ['pipe:///tmp/x?name=V'],
+      buffer: 800,
+      codec: 'flac:2',
+    });
+    expect(config.tcpStreaming.port).toBe(1714);
+    expect(warnings).toHaveLength(5);
+    expect(warnings[1]).toBe('option -s is deprecated; write --stream.source=... instead');
+  });
+
+  it.each(['-d', '-d-3', '--daemon', '--daemon=-3'])('stays in the foreground for %s', (text) => {
+    expect(serve(text).warnings).toEqual([expect.stringMatching(/the server stays in the fore/)]);
+  });
+
+  it('warns of what it does not know', () => {
+    const { warnings, overrides } = serve('--confg=x', '-q', '--buffer=5', 'pipe:///x', '--', '-');
+    expect(overrides).toEqual([]);
+    expect(warnings).toEqual([
+      'unknown option "--confg" is ignored; the nearest known one is --config',
+      expect.stringMatching(/^unknown option "-q" is ignored; the nearest known one is -/),
+      'unknown option "--buffer" is ignored; the nearest known one is --stream.buffer',
+      'argument "pipe:///x" is ignored: it belongs to no option',
+      'argument "--" is ignored: it belongs to no option',
+      'argument "-" is ignored: it belongs to no option',
+    ]);
+  });
+
+  it('swallows the value of an unknown setting', () => {
+    const { overrides, warnings } = serve('--streem.codec', 'opus');
+    expect(warnings).toEqual([]);
+    expect(loadConfig({ searchPaths: [], overrides }).warnings).toEqual([
+      expect.stringMatching(/option --streem.codec: .* the nearest known one is \[stream\] codec/),
+    ]);
+  });
+
+  it('tells all missing values together and points to the help', () => {
+    const parse = () => parseCommandLine(['--stream.codec', '--http.port', '-z', '-c']);
+    expect(parse).toThrow(ConfigError);
+    expect(parse).toThrow(/"--stream.codec" needs a value: --stream.codec=\.\.\.\n/);
+    expect(parse).toThrow(/"--http.port" needs a value/);
+    expect(parse).toThrow(/"-c" needs a file name: -c \.\.\.\nzerocast --help lists the options$/);
+  });
+});
+
+describe('the help', () => {
+  it('lists every setting only when asked twice', () => {
+    expect(usage(false)).toContain('--zerocopy');
+    expect(usage(false)).not.toContain('--stream.buffer=');
+    for (const { section, key } of rows) expect(usage(true)).toContain(`\n  --${section}.${key}=`);
+    expect(usage(true)).toContain('--stream.buffer=VALUE (ms)\n');
+  });
+
+  it('fits a terminal', () => {
+    for (const line of usage(true).split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+});
+
+describe('the version', () => {
+  it('names ours, the compatible one and the licence', () => {
+    const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+    expect(manifest).toContain(`"version": "${packageVersion}"`);
+    const [first, second, third] = versionText().split('\n');
+    expect(first).toBe(`zerocast v${packageVersion}`);
+    expect(second).toContain(`snapserver v${compatibleVersion}`);
+    expect(third).toMatch(/MIT/);
+  });
+});

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { editDistance, nearestOption, nearestSetting } from '../../src/config/nearest.ts';
+import { renderConfigFile } from '../../src/config/render-config-file.ts';
+import { renderSettingsTable } from '../../src/config/render-settings-table.ts';
+import { rows } from '../../src/config/schema.ts';
+import { wrapText } from '../../src/config/wrap-text.ts';
+
+const shipped = new URL('../../config/zerocast.conf', import.meta.url);
+
+function loadText(text: string) {
+  const readFile = () => new TextEncoder().encode(text);
+  return loadConfig({ file: 'zerocast.conf', readFile });
+}
+
+describe('the shipped configuration file', () => {
+  it('is what the table says: run `npm run build && node scripts/generate-config.mjs`', () => {
+    expect(readFileSync(shipped, 'utf8')).toBe(renderConfigFile());
+  });
+
+  it('plays a tone at once and keeps the default pipe', () => {
+    const { config, warnings } = loadText(renderConfigFile());
+    expect(warnings).toEqual([]);
+    expect(config.stream.source).toEqual([
+      'tone:///?name=Test%20tone&freq=440',
+      'pipe:///tmp/snapfifo?name=default',
+    ]);
+  });
+
+  it('sets nothing else than the defaults when every line is made active', () => {
+    const text = renderConfigFile()
+      .replace(/^#(\w+ =.+)$/gm, '$1')
+      .replace(/^source = .*\n/gm, '');
+    expect(text).not.toBe(renderConfigFile());
+    const { config, warnings } = loadText(text);
+    expect(warnings).toEqual([]);
+    expect(config).toEqual(loadConfig({ searchPaths: [] }).config);
+  });
+
+  it('explains every key', () => {
+    const text = renderConfigFile();
+    for (const { key, setting } of rows) {
+      expect(text).toContain(`\n#${key} =`);
+      expect(setting.doc).toMatch(/^\S.*[.]$/);
+    }
+  });
+});
+
+describe('the table of settings', () => {
+  it('has one row per setting', () => {
+    const lines = renderSettingsTable().trimEnd().split('\n');
+    expect(lines).toHaveLength(rows.length + 2);
+    expect(lines.at(2)).toMatch(/^\| `server` \| `threads` \| `-1` \| {2}\| Accepted/);
+    for (const line of lines) expect(line.split(/(?<!\\)\|/)).toHaveLength(7);
+  });
+});
+
+describe('wrapped text', () => {
+  it('breaks at spaces and never inside of a word', () => {
+    const text = wrapText('aa bb cccccccccc d', { width: 7, indent: '# ' });
+    expect(text).toBe('# aa bb\n# cccccccccc\n# d');
+  });
+});
+
+describe('the nearest name', () => {
+  it('is the one with the fewest edits', () => {
+    expect(editDistance('kitten', 'sitting')).toBe(3);
+    expect(editDistance('', 'abc')).toBe(3);
+    expect(editDistance('ABC', 'abc')).toBe(0);
+    expect(nearestSetting('tcp_control', 'prot')).toMatchObject({
+      section: 'tcp-control',
+      key: 'port',
+    });
+    expect(nearestOption('--confg', ['--help', '--config'])).toBe('--config');
+    expect(nearestOption('--buffer', ['--help', '--config'])).toBe('--stream.buffer');
+  });
+
+  it('costs little for a name without end', () => {
+    expect(editDistance('x'.repeat(1_000_000), 'y')).toBe(64);
+  });
+});
