@@ -10,7 +10,7 @@ function read(text: string) {
   return { assignments, warnings: report.warnings };
 }
 
-function valueOf(text: string): string | undefined {
+function onlyValue(text: string): string | undefined {
   return read(`[stream]\nsource = ${text}\n`).assignments[0]?.value;
 }
 
@@ -50,7 +50,7 @@ describe('the ini reader', () => {
     'x # y',
     'Küche 🎵',
   ])('takes %j literally', (text) => {
-    expect(valueOf(text)).toBe(text);
+    expect(onlyValue(text)).toBe(text);
   });
 
   it.each([
@@ -62,7 +62,7 @@ describe('the ini reader', () => {
     ['""', ''],
     ['', ''],
   ])('takes the quotes off %j', (text, value) => {
-    expect(valueOf(text)).toBe(value);
+    expect(onlyValue(text)).toBe(value);
   });
 
   it.each(['__proto__', 'constructor', 'a.b', 'a\\.b', 'a#b', 'x;y', '1:2', '"q"', ''])(
@@ -111,7 +111,7 @@ describe('the ini reader', () => {
     const text = fc.string({ unit: 'grapheme' }).filter((one) => !/[\r\n\uFFFD]|\p{Cc}/u.test(one));
     fc.assert(
       fc.property(text, (one) => {
-        expect(valueOf(`"${one.replace(/["\\]/g, '\\$&')}"`)).toBe(one);
+        expect(onlyValue(`"${one.replace(/["\\]/g, '\\$&')}"`)).toBe(one);
       }),
       { numRuns: 500 },
     );
