@@ -4,10 +4,11 @@ import { ConfigError, messageOf } from './errors.ts';
 import { DescriptorSink } from './log/descriptor-sink.ts';
 import { type LevelOfTag, levelFor, parseLogFilter } from './log/log-filter.ts';
 import { type LogSink, nullSink } from './log/log-sink.ts';
+import { openOutput } from './log/output-descriptor.ts';
 import { PinoLogger } from './log/pino-logger.ts';
 import { type SeverityName, severities } from './log/severity.ts';
 import { SystemSink } from './log/system-sink.ts';
-import { type LogRecord, textLine, textMessage } from './log/text-line.ts';
+import { type LogRecord, textLine } from './log/text-line.ts';
 import type { Logger } from './logger.ts';
 
 export interface LogOptions {
@@ -36,7 +37,7 @@ export function createLogger(options: LogOptions): Log {
   const levels: LevelOfTag = new Map(
     options.filter.flatMap((text) => [...(parseLogFilter(text)?.levels ?? [])]),
   );
-  const formatLine = formatterOf(options);
+  const formatLine = formatters[options.format];
   const destination = new RecordWriter({ sink, formatLine, now });
   const root = pino<'notice'>(
     {
@@ -56,11 +57,10 @@ export function createLogger(options: LogOptions): Log {
 
 type FormatLine = (json: string, record: LogRecord) => string;
 
-function formatterOf({ format, sink }: LogOptions): FormatLine {
-  if (format === 'json') return (json) => json.trimEnd();
-  if (sink === 'system') return (_json, record) => textMessage(record);
-  return (_json, record) => textLine(record);
-}
+const formatters: Readonly<Record<LogOptions['format'], FormatLine>> = {
+  json: (json) => json.trimEnd(),
+  text: (_json, record) => textLine(record),
+};
 
 /** Takes the records of pino, formats them for the sink, and says how many it had to drop. */
 class RecordWriter {
@@ -117,7 +117,7 @@ function openSink({ sink, systemCommand }: LogOptions): LogSink {
     case 'null':
       return nullSink;
     case 'stdout':
-      return new DescriptorSink({ descriptor: 1, owned: false, onFault: complain });
+      return new DescriptorSink({ ...openOutput(1), onFault: complain });
     case 'stderr':
       return stderrSink();
     case 'system':
@@ -135,7 +135,7 @@ function openSink({ sink, systemCommand }: LogOptions): LogSink {
 }
 
 function stderrSink(): LogSink {
-  return new DescriptorSink({ descriptor: 2, owned: false, onFault: () => {} });
+  return new DescriptorSink({ ...openOutput(2), onFault: () => {} });
 }
 
 function openFileSink(fileName: string): LogSink {

@@ -50,6 +50,8 @@ async function probe(args: readonly string[]): Promise<number> {
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
   process.once('SIGTERM', () => abort.abort());
+  // Whoever read the output, such as `head`, has seen enough.
+  stdout.on('error', () => abort.abort());
   return runProbe(options, output, abort.signal);
 }
 

@@ -44,6 +44,7 @@ export class AudioStream {
   #input: Input | undefined;
   #listeners = 0;
   #isStopped = false;
+  #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: StreamOptions, context: AudioStreamContext) {
@@ -65,11 +66,8 @@ export class AudioStream {
 
   /** Opens source and encoder and begins to read; a fault disables the stream. */
   async start(): Promise<void> {
-    try {
-      await this.#open();
-    } catch (error) {
-      this.#disable(error);
-    }
+    this.#opening = this.#open().catch((error) => this.#disable(error));
+    await this.#opening;
   }
 
   addListener(): void {
@@ -85,6 +83,7 @@ export class AudioStream {
   /** Lets go of everything; resolves when source and encoder are closed. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    await this.#opening;
     this.#close();
     await this.#closing;
   }
@@ -147,6 +146,7 @@ export class AudioStream {
 
   #disable(error: unknown): void {
     if (error instanceof AssertionError) throw error;
+    if (this.#state === 'disabled') return;
     this.#logger.error('stream disabled', { stream: this.name, reason: messageOf(error) });
     this.#close();
     this.#setState('disabled');

@@ -32,6 +32,8 @@ export class Encoding {
   readonly #options: EncodingOptions;
   #waiting: TimedPcm[] = [];
   #isActive = false;
+  /** The run was over while nobody listened: its last frames still wait in the encoder. */
+  #owesFlush = false;
   #originUs = 0;
   #frames = 0;
 
@@ -61,9 +63,9 @@ export class Encoding {
   /** Failure: throws a `SourceError` when the encoder breaks. */
   activate(): void {
     this.#isActive = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const pcm of waiting) this.#encode(pcm);
+    // Before each step, so that an encoder that breaks leaves the others where `clear` finds them.
+    for (let pcm = this.#waiting.shift(); pcm; pcm = this.#waiting.shift()) this.#encode(pcm);
+    if (this.#owesFlush) this.flush();
   }
 
   deactivate(): void {
@@ -75,12 +77,14 @@ export class Encoding {
    * Failure: throws a `SourceError` when the encoder breaks.
    */
   take(pcm: TimedPcm): void {
+    this.#owesFlush = false;
     if (this.#isActive) this.#encode(pcm);
     else this.#keep(pcm);
   }
 
   /** The run of audio is over: its last frames shall not wait for a full block. */
   flush(): void {
+    this.#owesFlush = !this.#isActive;
     if (this.#isActive) this.#encoder.flush();
   }
 

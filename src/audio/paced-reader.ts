@@ -1,15 +1,18 @@
 import type { Clock } from '../clock.ts';
 import type { SourceError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import type { LogFields, Logger } from '../logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { TimedPcm } from './encoding.ts';
-import { Pacer } from './pacer.ts';
+import { type Lateness, Pacer } from './pacer.ts';
 import { expandPacked24, packedTail } from './packed24.ts';
 import { RestartableTimer } from './restartable-timer.ts';
 import { SilenceDetector } from './silence.ts';
 import type { StreamSource } from './sources/stream-source.ts';
 import type { StreamOptions } from './stream-options.ts';
+
+/** How often a read that waits for its source is looked at. */
+const lookMs = 20;
 
 export interface PacedReaderContext {
   readonly pool: ChunkPool;
@@ -39,19 +42,24 @@ export class PacedReader {
   readonly #silence: SilenceDetector;
   readonly #frames: number;
   readonly #chunkBytes: number;
-  /** Nothing was read for so long that the stream counts as idle. */
-  readonly #idleTimer: RestartableTimer;
-  /** Nothing was read for so long that the time base cannot be kept. */
-  readonly #runTimer: RestartableTimer;
+  /** Looks after which a stream without data counts as idle. */
+  readonly #idleLooks: number;
+  /** Looks after which the time base of a stream without data cannot be kept. */
+  readonly #runLooks: number;
+  readonly #lookTimer: RestartableTimer;
   readonly #outdatedTimer: RestartableTimer;
   #slotTimer: NodeJS.Timeout | undefined;
   #chunk: Chunk | undefined;
   #isReading = false;
+  /** Looks at the outstanding read so far, and when the last one was. */
+  #looks = 0;
+  #lookedUs = 0;
   #isPumping = false;
   #isStopped = false;
   #isPlaying = false;
   #silentSinceUs: number | undefined;
-  #skippedSilence = false;
+  /** The last chunk was silence that is not sent. */
+  #skipsSilence = false;
 
   constructor(source: StreamSource, options: StreamOptions, context: PacedReaderContext) {
     const { format } = source;
@@ -62,14 +70,11 @@ export class PacedReader {
     this.#silence = new SilenceDetector(format, options.silenceThresholdPercent);
     this.#frames = format.framesIn(options.chunkMs);
     this.#chunkBytes = this.#frames * format.frameBytes;
-    this.#idleTimer = new RestartableTimer(options.idleThresholdMs + options.chunkMs, () =>
-      this.#onNoData(),
-    );
-    this.#runTimer = new RestartableTimer(options.resyncToleranceMs + 2 * options.chunkMs, () =>
-      this.#onRunLost(),
-    );
+    this.#idleLooks = Math.ceil((options.idleThresholdMs + options.chunkMs) / lookMs);
+    this.#runLooks = Math.ceil((options.resyncToleranceMs + 2 * options.chunkMs) / lookMs);
+    this.#lookTimer = new RestartableTimer(lookMs, () => this.#look());
     this.#outdatedTimer = new RestartableTimer(options.bufferMs, () => {
-      if (!this.#pacer.isRunning) context.onOutdated();
+      if (!this.#pacer.isRunning || this.#skipsSilence) context.onOutdated();
     });
   }
 
@@ -85,8 +90,7 @@ export class PacedReader {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#slotTimer);
-    this.#idleTimer.stop();
-    this.#runTimer.stop();
+    this.#lookTimer.stop();
     this.#outdatedTimer.stop();
     await this.#source.stop();
     this.#chunk?.release();
@@ -102,7 +106,6 @@ export class PacedReader {
   }
 
   #isTimeToRead(): boolean {
-    if (!this.#pacer.isRunning) return true;
     const waitUs = this.#pacer.nextReadUs - this.#context.clock.nowUs();
     if (waitUs <= 0) return true;
     this.#slotTimer = setTimeout(() => this.#pump(), Math.ceil(waitUs / 1000));
@@ -113,9 +116,10 @@ export class PacedReader {
     const { pool, clock } = this.#context;
     this.#chunk ??= pool.acquire(this.#chunkBytes, `stream "${this.#options.name}"`);
     this.#isReading = true;
-    this.#pacer.readStarted(clock.nowUs());
-    this.#idleTimer.restart();
-    this.#runTimer.restart();
+    this.#looks = 0;
+    this.#lookedUs = clock.nowUs();
+    this.#pacer.readStarted(this.#lookedUs);
+    this.#lookTimer.restart();
     this.#source.read(this.#targetIn(this.#chunk));
   }
 
@@ -135,31 +139,25 @@ export class PacedReader {
     this.#chunk = undefined;
     chunk.payloadBytes = this.#chunkBytes;
     if (this.#source.packed24) expandPacked24(chunk.writable, this.#samples);
-    this.#take(chunk, this.#context.clock.nowUs());
+    this.#noteStall();
+    this.#take(chunk, this.#lookedUs);
     this.#pump();
   }
 
   #take(chunk: Chunk, nowUs: number): void {
     const late = this.#pacer.lateness(this.#frames, nowUs);
     if (late) {
-      const { name } = this.#options;
-      const lateMs = Math.round(late.lateUs / 1000);
-      this.#context.logger.warn('resync, audio came too late', {
-        stream: name,
-        late: late.side,
-        lateMs,
-      });
+      const { lateUs, side } = late;
+      this.#context.logger.warn('resync, audio came too late', this.#lateness(side, lateUs));
       this.#endRun();
     }
     const place = this.#pacer.place(this.#frames, nowUs);
-    if (this.#isToBeSkipped(chunk, nowUs)) {
-      chunk.release();
-      this.#skippedSilence = true;
-      return;
-    }
-    const startsRun = place.startsRun || this.#skippedSilence;
-    this.#skippedSilence = false;
-    this.#context.onPcm({ chunk, timestampUs: place.timestampUs, startsRun });
+    const resumes = this.#skipsSilence;
+    this.#skipsSilence = this.#isToBeSkipped(chunk, nowUs);
+    if (this.#skipsSilence && !resumes) this.#endOutput();
+    // The stream may have been stopped by what was told above.
+    if (this.#skipsSilence || this.#isStopped) chunk.release();
+    else this.#context.onPcm({ ...place, chunk, startsRun: place.startsRun || resumes });
   }
 
   /** Follows the activity of the stream; true for silence that is not to be sent. */
@@ -182,20 +180,45 @@ export class PacedReader {
     this.#endRun();
   }
 
-  #onNoData(): void {
-    if (this.#isReading) this.#setPlaying(false);
+  /**
+   * Looks at a read that waits for its source. Patience counts looks, not time: when this server
+   * was stalled, the audio may lie there and nobody had an opportunity to take it.
+   */
+  #look(): void {
+    if (!this.#isReading) return;
+    this.#noteStall();
+    this.#looks += 1;
+    if (this.#looks === this.#idleLooks) this.#setPlaying(false);
+    if (this.#looks === this.#runLooks) this.#onRunLost();
+    if (this.#looks < Math.max(this.#idleLooks, this.#runLooks)) this.#lookTimer.restart();
+  }
+
+  #noteStall(): void {
+    const nowUs = this.#context.clock.nowUs();
+    this.#pacer.stalled(Math.max(0, nowUs - this.#lookedUs - lookMs * 1000));
+    this.#lookedUs = nowUs;
   }
 
   #onRunLost(): void {
-    if (!this.#isReading || !this.#pacer.isRunning) return;
+    if (!this.#pacer.isRunning) return;
+    const waitedUs = this.#lookedUs - this.#pacer.nextReadUs;
+    this.#context.logger.info('no audio comes', this.#lateness('source', waitedUs));
     this.#source.discardPartial?.();
     this.#endRun();
   }
 
   #endRun(): void {
     this.#pacer.end();
+    this.#endOutput();
+  }
+
+  #endOutput(): void {
     this.#context.onRunEnd();
-    this.#outdatedTimer.restart();
+    if (!this.#isStopped) this.#outdatedTimer.restart();
+  }
+
+  #lateness(late: Lateness['side'], lateUs: number): LogFields {
+    return { stream: this.#options.name, late, lateMs: Math.round(lateUs / 1000) };
   }
 
   #setPlaying(isPlaying: boolean): void {

@@ -17,10 +17,10 @@ export interface Lateness {
 export class Pacer {
   readonly #format: SampleFormat;
   readonly #toleranceUs: number;
-  #originUs = 0;
+  #originUs = Number.NEGATIVE_INFINITY;
   #frames = 0;
   #isRunning = false;
-  #readSinceUs = 0;
+  #serverLateUs = 0;
 
   constructor(format: SampleFormat, toleranceUs: number) {
     this.#format = format;
@@ -31,7 +31,10 @@ export class Pacer {
     return this.#isRunning;
   }
 
-  /** When the next chunk may be read: the moment at which the last one has been captured. */
+  /**
+   * When the next chunk may be read: the moment at which the last one has been captured, also
+   * when its run is over.
+   */
   get nextReadUs(): number {
     return this.#originUs + this.#format.durationUs(this.#frames);
   }
@@ -42,7 +45,12 @@ export class Pacer {
   }
 
   readStarted(nowUs: number): void {
-    this.#readSinceUs = nowUs;
+    this.#serverLateUs = nowUs - this.nextReadUs;
+  }
+
+  /** Takes note that this server slept for `us` during the read that is under way. */
+  stalled(us: number): void {
+    this.#serverLateUs += us;
   }
 
   /**
@@ -53,16 +61,18 @@ export class Pacer {
   lateness(frames: number, nowUs: number): Lateness | undefined {
     if (!this.#isRunning || nowUs <= this.deadlineUs(frames)) return undefined;
     const lateUs = nowUs - this.nextReadUs - this.#format.durationUs(frames);
-    const serverLateUs = this.#readSinceUs - this.nextReadUs;
-    return { lateUs, side: serverLateUs > lateUs / 2 ? 'server' : 'source' };
+    return { lateUs, side: this.#serverLateUs > lateUs / 2 ? 'server' : 'source' };
   }
 
-  /** Gives a chunk of `frames` its timestamp: a new run counts from `nowUs` minus its duration. */
+  /**
+   * Gives a chunk of `frames` its timestamp: a new run counts from `nowUs` minus its duration, but
+   * never goes back behind the run before it.
+   */
   place(frames: number, nowUs: number): { timestampUs: number; startsRun: boolean } {
     const startsRun = !this.#isRunning;
     if (startsRun) {
       this.#isRunning = true;
-      this.#originUs = nowUs - this.#format.durationUs(frames);
+      this.#originUs = Math.max(nowUs - this.#format.durationUs(frames), this.nextReadUs);
       this.#frames = 0;
     }
     const timestampUs = this.nextReadUs;

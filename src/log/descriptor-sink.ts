@@ -5,8 +5,8 @@ import { closeTimeoutMs, type LogSink, maxQueuedBytes } from './log-sink.ts';
 /** A descriptor that is not ready (EAGAIN) is tried again after this time. */
 const retryMs = 10;
 
-/** So often a last, synchronous write is tried before what is left is lost. */
-const maxFlushAttempts = 50;
+/** So often a last, synchronous write may find its reader busy before what is left is lost. */
+const maxVainAttempts = closeTimeoutMs / retryMs;
 
 /**
  * Writes lines to an open descriptor, off the main thread and in order, so that a terminal or a
@@ -22,8 +22,10 @@ export class DescriptorSink implements LogSink {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #isWriting = false;
-  /** Nobody will ever read again (EPIPE), or the sink is closed. */
-  #isDone = false;
+  /** Nobody will ever read again (EPIPE). */
+  #isUnread = false;
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
   #faultTold = false;
   #whenIdle: (() => void) | undefined;
 
@@ -40,7 +42,7 @@ export class DescriptorSink implements LogSink {
   }
 
   write(line: string): boolean {
-    if (this.#isDone) return true;
+    if (this.#isUnread || this.#isClosed) return true;
     const bytes = Buffer.from(`${line}\n`);
     if (this.#queuedBytes + bytes.length > maxQueuedBytes) return false;
     this.#queue.push(bytes);
@@ -56,12 +58,20 @@ export class DescriptorSink implements LogSink {
     this.#queue = [];
     this.#queuedBytes -= bytes.length;
     let done = 0;
-    for (let attempt = 0; done < bytes.length && attempt < maxFlushAttempts; attempt++) {
-      done += writeNow(this.#descriptor, bytes.subarray(done));
+    let vainAttempts = 0;
+    while (done < bytes.length && vainAttempts < maxVainAttempts) {
+      const written = writeNow(this.#descriptor, bytes.subarray(done));
+      done += written;
+      if (written === 0) vainAttempts += 1;
     }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#closeOnce();
+    return this.#closing;
+  }
+
+  async #closeOnce(): Promise<void> {
     if (this.#isWriting) await this.#idle();
     this.#release();
   }
@@ -77,9 +87,13 @@ export class DescriptorSink implements LogSink {
   }
 
   #release(): void {
-    this.#isDone = true;
+    this.#isClosed = true;
     process.off('exit', this.#flushAtExit);
-    if (this.#owned && !this.#isWriting) close(this.#descriptor, () => {});
+    if (!this.#isWriting) this.#letGo();
+  }
+
+  #letGo(): void {
+    if (this.#owned) close(this.#descriptor, () => {});
   }
 
   #writeQueue(): void {
@@ -91,8 +105,15 @@ export class DescriptorSink implements LogSink {
 
   #writeBytes(bytes: Buffer): void {
     write(this.#descriptor, bytes, 0, bytes.length, null, (error, written) => {
+      if (this.#isClosed) {
+        // The close has not waited any longer: what is left is lost.
+        this.#letGo();
+        return;
+      }
       if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.#writeBytes(bytes), retryMs);
+        // Back into the queue, where a process that ends meanwhile still finds it.
+        this.#queue.unshift(bytes);
+        setTimeout(() => this.#writeQueue(), retryMs);
         return;
       }
       this.#queuedBytes -= error ? bytes.length : written;
@@ -110,7 +131,7 @@ export class DescriptorSink implements LogSink {
 
   #fail(error: NodeJS.ErrnoException): void {
     if (error.code === 'EPIPE') {
-      this.#isDone = true;
+      this.#isUnread = true;
       this.#queue = [];
     } else if (!this.#faultTold) {
       this.#faultTold = true;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeTimeoutMs, type LogSink, maxQueuedBytes } from './log-sink.ts';
 import type { Severity } from './severity.ts';
+import { withoutStamp } from './text-line.ts';
 
 /** The facility "user" as syslog counts it. */
 const facility = 1;
@@ -62,7 +63,7 @@ export class SystemSink implements LogSink {
     if (this.#hasFailed || !stdin) return this.#fallback.write(line, severity);
     if (stdin.writableLength + line.length > maxQueuedBytes) return false;
     if (this.#kept && this.#kept.length < maxKeptLines) this.#kept.push({ line, severity });
-    stdin.write(`<${facility * 8 + severity.syslog}>${line}\n`);
+    stdin.write(`<${facility * 8 + severity.syslog}>${withoutStamp(line)}\n`);
     return true;
   }
 

@@ -16,17 +16,17 @@ export interface LogRecord {
  *
  * Source: protocol reference, section 18.
  */
-export function textLine(record: LogRecord): string {
-  const time = localTime(new Date(record.time));
-  return `${time} [${severities[record.level].label}] ${textMessage(record)}`;
-}
-
-/** The part behind time and severity: a system log has these two of its own. */
-export function textMessage({ time, level, tag, msg, ...fields }: LogRecord): string {
+export function textLine({ time, level, tag, msg, ...fields }: LogRecord): string {
+  const stamp = `${localTime(new Date(time))} [${severities[level].label}]`;
   const words = Object.entries(fields).map(
     ([key, value]) => `${printable(key)}=${fieldText(value)}`,
   );
-  return [`(${printable(tag)})`, printable(msg), ...words].join(' ');
+  return [stamp, `(${printable(tag)})`, printable(msg), ...words].join(' ');
+}
+
+/** A text line without time and severity: a system log has these two of its own. */
+export function withoutStamp(line: string): string {
+  return line.replace(/^\S+ \S+ \[\w+\] /, '');
 }
 
 function fieldText(value: unknown): string {

@@ -56,6 +56,7 @@ export class ProbeClient {
   #opening: Promise<void> | undefined;
   readonly #early: { timestampUs: number; payload: Buffer }[] = [];
   #requestId = helloId;
+  #requests = 0;
   #requestTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -114,6 +115,7 @@ export class ProbeClient {
   #requestTime(): void {
     if (this.#closed) return;
     this.#requestId = (this.#requestId % 9999) + 1;
+    this.#requests += 1;
     this.#send(encodeTimeRequest(this.#requestId));
   }
 
@@ -140,7 +142,7 @@ export class ProbeClient {
 
   #onTime({ body, sentUs, receivedUs: arrivedUs }: IncomingMessage): void {
     this.sync.add({ latencyUs: decodeTimeLatencyUs(body), sentUs, arrivedUs });
-    const delayMs = this.#requestId < firstRequests ? 0 : requestIntervalMs;
+    const delayMs = this.#requests < firstRequests ? 0 : requestIntervalMs;
     clearTimeout(this.#requestTimer);
     this.#requestTimer = setTimeout(() => this.#requestTime(), delayMs);
   }
@@ -176,6 +178,7 @@ export class ProbeClient {
   }
 
   #decode(decoder: Decoder, chunk: { timestampUs: number; payload: Buffer }): void {
+    if (this.#closed) return;
     const { timestampUs } = chunk;
     let pcm: Buffer;
     try {

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { parseArgs } from 'node:util';
 import { ConfigError, messageOf } from '../errors.ts';
 
@@ -65,10 +66,10 @@ function parseSeconds(text: string): number {
 
 /** `host`, `host:port`, an IPv6 literal, or one in brackets with or without `:port`. */
 function parseAddress(text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(text);
-  if (!match) return { host: text, port: defaultPort };
-  const port = Number(match[3] ?? defaultPort);
-  const host = match[1] ?? match[2] ?? '';
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s]*))(?::(\d+))?$/.exec(text);
+  if (isIPv6(text)) return { host: text, port: defaultPort };
+  const port = Number(match?.[3] ?? defaultPort);
+  const host = match?.[1] ?? match?.[2] ?? '';
   if (host === '' || port < 1 || port > 65_535) throw usageError(`"${text}" is no host[:port]`);
   return { host, port };
 }

@@ -10,7 +10,7 @@ const reportIntervalMs = 1000;
 /** What the probe found so far; the JSON output. */
 export interface ProbeReport {
   readonly done: boolean;
-  /** One codec header, at least one chunk, no gap, no duplicate, nothing undecodable. */
+  /** Audio arrived without gap, duplicate or anything undecodable, and not cut off by a fault. */
   readonly whole: boolean;
   readonly codec: string;
   readonly format: string;
@@ -62,7 +62,7 @@ export function runProbe(
         if (options.wavFile === undefined || wavFault !== undefined) return;
         try {
           wav ??= new WavWriter(options.wavFile, decoder.format);
-          wav.write({ timestampUs, pcm });
+          wav.write({ timestampUs, pcm, format: decoder.format });
         } catch (error) {
           wavFault = messageOf(error);
           client.close(wavFault);
@@ -85,7 +85,7 @@ export function runProbe(
       const final = report(true, reason);
       print(final, options, output);
       const reached = client.settings !== undefined;
-      resolve(reached ? Number(!(final.whole && reason === stopReason)) : unreachableStatus);
+      resolve(reached ? Number(!final.whole) : unreachableStatus);
     }
   });
 }
@@ -102,9 +102,10 @@ interface Findings {
 function describe({ client, maxAgeUs, done, reason }: Findings): ProbeReport {
   const { continuity, sync } = client;
   const faults = continuity.gaps + continuity.duplicates + client.decodeErrors;
+  const isCutOff = done && reason !== stopReason;
   return {
     done,
-    whole: client.chunks > 0 && faults === 0,
+    whole: client.decoder !== undefined && client.chunks > 0 && faults === 0 && !isCutOff,
     codec: client.codec,
     format: client.decoder?.format.toString() ?? '',
     bufferMs: client.settings?.bufferMs ?? null,

@@ -6,8 +6,10 @@ import { messageOf, ZerocastError } from '../errors.ts';
 const headerBytes = 44;
 /** Sizes inside a WAV file are 32-bit numbers. */
 const maxDataBytes = 0xffff_ffff - headerBytes;
-/** A longer gap is a pause of the source; nobody wants hours of silence. */
+/** A longer gap is a pause of the source: left out, as nobody wants hours of silence. */
 const maxFillUs = 60_000_000;
+/** Timestamps are whole microseconds: what differs by their rounding is no gap. */
+const roundingUs = 2;
 
 /**
  * Records audio in real time order: every chunk stands where its timestamp says, so that missing
@@ -30,17 +32,19 @@ export class WavWriter {
     writeSync(this.#file, riffHeader(format));
   }
 
-  /** Puts PCM (wire layout) at its time; what overlaps the audio before it is left out. */
-  write(chunk: { timestampUs: number; pcm: Buffer }): void {
-    const { frameBytes, rateHz } = this.#format;
-    this.#startUs ??= chunk.timestampUs;
-    const place = Math.round(((chunk.timestampUs - this.#startUs) * rateHz) / 1_000_000);
-    const missing = place - this.#frames;
-    if (missing < 0)
-      this.#append(chunk.pcm.subarray(Math.min(chunk.pcm.length, -missing * frameBytes)));
-    else if (this.#format.durationUs(missing) > maxFillUs) this.#startUs = undefined;
-    else this.#append(Buffer.alloc(missing * frameBytes));
-    if (missing >= 0) this.#append(chunk.pcm);
+  /**
+   * Puts PCM (wire layout) at its time; what overlaps the audio before it is left out.
+   *
+   * Failure: throws a `ZerocastError` when the stream has changed its format.
+   */
+  write(chunk: { timestampUs: number; pcm: Buffer; format: SampleFormat }): void {
+    if (!chunk.format.equals(this.#format)) {
+      const change = `from ${this.#format} to ${chunk.format}`;
+      throw new ZerocastError('wav', `the stream changed ${change}: one WAV file has one format`);
+    }
+    const missing = this.#framesMissingBefore(chunk.timestampUs);
+    if (missing > 0) this.#append(Buffer.alloc(missing * this.#format.frameBytes));
+    this.#append(chunk.pcm.subarray(Math.max(0, -missing) * this.#format.frameBytes));
   }
 
   /** Completes the header. */
@@ -52,6 +56,16 @@ export class WavWriter {
     size.writeUInt32LE(dataBytes);
     writeSync(this.#file, size, 0, 4, headerBytes - 4);
     closeSync(this.#file);
+  }
+
+  /** Below zero when audio of that time overlaps what is there. */
+  #framesMissingBefore(timestampUs: number): number {
+    const recordedUs = this.#format.durationUs(this.#frames);
+    this.#startUs ??= timestampUs;
+    const missingUs = timestampUs - this.#startUs - recordedUs;
+    if (missingUs > maxFillUs) this.#startUs = timestampUs - recordedUs;
+    if (missingUs > maxFillUs || Math.abs(missingUs) <= roundingUs) return 0;
+    return Math.round((missingUs * this.#format.rateHz) / 1_000_000);
   }
 
   get #fileFrameBytes(): number {

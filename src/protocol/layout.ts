@@ -37,11 +37,15 @@ export const messageType = {
   error: 8,
 } as const;
 
-/** Writes a time in microseconds as seconds and 0..999999 microseconds, also below zero. */
+/**
+ * Writes a time in microseconds as seconds and 0..999999 microseconds, also below zero.
+ *
+ * Seconds beyond 32 bits wrap around, as the difference to a peer's arbitrary clock may be any.
+ */
 export function writeTimeUs(target: Buffer, offset: number, timeUs: number): void {
   const wholeUs = Math.round(timeUs);
   const sec = Math.floor(wholeUs / 1_000_000);
-  target.writeInt32LE(sec, offset);
+  target.writeInt32LE(sec | 0, offset);
   target.writeInt32LE(wholeUs - sec * 1_000_000, offset + 4);
 }
 

@@ -77,6 +77,11 @@ export class MessageReader {
     this.#deliver = deliver;
   }
 
+  /** Whether the bytes so far end within a message. */
+  get isMidMessage(): boolean {
+    return this.#headerBytes > 0 || this.#skipBytes > 0 || this.#expectedBytes >= 0;
+  }
+
   feed(data: Buffer, receivedUs: number): void {
     let offset = 0;
     while (offset < data.length) {

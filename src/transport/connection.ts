@@ -47,7 +47,9 @@ export class Connection {
     });
     socket.on('data', (data: Buffer) => this.#receive(reader, data));
     socket.on('error', (error) => this.close(`connection failed: ${error.message}`));
-    socket.on('close', () => this.close('closed by the client'));
+    // Whoever says no more is gone: answering a half-closed connection would only fail later.
+    socket.on('end', () => this.close(closedByClient(reader)));
+    socket.on('close', () => this.close(closedByClient(reader)));
   }
 
   get isClosed(): boolean {
@@ -130,6 +132,11 @@ export class Connection {
     this.reservation.lower();
     this.#writeWaiting();
   };
+}
+
+function closedByClient(reader: MessageReader): string {
+  const place = reader.isMidMessage ? ' in the middle of a message' : '';
+  return `closed by the client${place}`;
 }
 
 /** Plain IPv4 addresses of dual-stack sockets are shown as such. */

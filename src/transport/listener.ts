@@ -24,8 +24,10 @@ export class Listener {
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener();
     try {
-      for (const address of new Set(options.addresses)) {
-        listener.#servers.push(await bind(address, options));
+      for (const address of withoutCovered(options.addresses)) {
+        // Port 0 is chosen by the system once, for all addresses.
+        const port = options.port || listener.port;
+        listener.#servers.push(await bind(address, { ...options, port }));
       }
     } catch (error) {
       await listener.close();
@@ -45,6 +47,11 @@ export class Listener {
     // A closing server waits for its connections, which are closed by their owners.
     for (const server of this.#servers.splice(0)) server.close();
   }
+}
+
+/** `::` takes all addresses, so that a second one beside it would find the port in use. */
+function withoutCovered(addresses: readonly string[]): readonly string[] {
+  return addresses.includes('::') ? ['::'] : [...new Set(addresses)];
 }
 
 async function bind(address: string, options: ListenerOptions): Promise<Server> {

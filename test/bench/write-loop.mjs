@@ -1,4 +1,5 @@
-// The barest Node server: `socket.write(sharedBuffer)` for every client, without a callback.
+// The barest Node server: one `socket.write(sharedBuffer, callback)` per client, nothing kept.
+// The callback belongs to it: who uses memory again must hear when the kernel has taken it.
 //
 //   node write-loop.mjs PORT CHUNKS_PER_WRITE
 //
@@ -88,13 +89,21 @@ function fill(batch) {
   }
 }
 
+let writtenBatches = 0;
+function onWritten() {
+  writtenBatches += 1;
+}
+
 function tick() {
   const batch = ring[(publishedChunks / chunksPerWrite) % batches];
   fill(batch);
-  for (const socket of streaming) socket.write(batch);
+  for (const socket of streaming) socket.write(batch, onWritten);
   const nextUs = startedUs + (publishedChunks + chunksPerWrite) * chunkUs;
   setTimeout(tick, Math.max(0, (nextUs - nowUs()) / 1000));
 }
 setTimeout(tick, (chunkUs * chunksPerWrite) / 1000);
 
-process.on('SIGTERM', () => process.exit(0));
+process.on('SIGTERM', () => {
+  process.stderr.write(`${writtenBatches} batches written\n`);
+  process.exit(0);
+});

@@ -120,6 +120,15 @@ describe.each(rigKinds)('the contract of sources: $kind', ({ open }) => {
     expect(harness.interruptions).toEqual([]);
   });
 
+  it('loses nothing of what comes before it is read for the first time', async () => {
+    harness.start();
+    const audio = numberedBytes(4000);
+    const producer = await rig.produce(audio, { stays: true });
+    await until(() => producer.accepted() === audio.length, 'the kernel has the audio');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await readInPieces(harness, 4000)).equals(audio)).toBe(true);
+  });
+
   it('holds its producer back while it is not read, and loses nothing', async () => {
     harness.start();
     const audio = numberedBytes(floodBytes);

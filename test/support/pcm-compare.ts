@@ -20,16 +20,17 @@ export interface Comparison {
 }
 
 /**
- * Finds the longest piece of the recording that is, without a gap, exactly a piece of the feed.
+ * Finds the pieces of the recording that are, without a gap, exactly pieces of the feed, in the
+ * order of the recording.
  *
  * Every 64th place of the feed is indexed by the frames there; places that look like others
  * (silence) are left out. So the shortest run that is surely found has 64 + 8 frames.
  */
-export function longestExactRun({ fed, recorded, format }: Comparison): ExactRun {
+export function exactRuns({ fed, recorded, format }: Comparison): readonly ExactRun[] {
   const { frameBytes } = format;
   const places = indexOf(fed, frameBytes);
   const fedFrames = Math.floor(fed.length / frameBytes);
-  let best: ExactRun = { frames: 0, share: 0, fedFrame: 0, recordedFrame: 0 };
+  const runs: ExactRun[] = [];
   let frame = 0;
   while ((frame + windowFrames) * frameBytes <= recorded.length) {
     const fedFrame = places.get(windowAt(recorded, frame, frameBytes));
@@ -41,17 +42,40 @@ export function longestExactRun({ fed, recorded, format }: Comparison): ExactRun
     const after = equalBytesForward(fed, fedFrame * frameBytes, recorded, frame * frameBytes);
     const framesBefore = Math.floor(before / frameBytes);
     const frames = framesBefore + Math.floor(after / frameBytes);
-    if (frames > best.frames) {
-      best = {
-        frames,
-        share: frames / fedFrames,
-        fedFrame: fedFrame - framesBefore,
-        recordedFrame: frame - framesBefore,
-      };
-    }
-    frame += Math.max(1, Math.floor(after / frameBytes));
+    runs.push({
+      frames,
+      share: frames / fedFrames,
+      fedFrame: fedFrame - framesBefore,
+      recordedFrame: frame - framesBefore,
+    });
+    frame += Math.floor(after / frameBytes);
   }
-  return best;
+  return runs;
+}
+
+/** The longest of `exactRuns`; a run of 0 frames when there is none. */
+export function longestExactRun(comparison: Comparison): ExactRun {
+  const none: ExactRun = { frames: 0, share: 0, fedFrame: 0, recordedFrame: 0 };
+  return exactRuns(comparison).reduce(
+    (longest, run) => (run.frames > longest.frames ? run : longest),
+    none,
+  );
+}
+
+/**
+ * True when the runs differ from one whole run only by single frames that were left out or doubled.
+ *
+ * That is how a client keeps in step with the server; no fault of a server looks like it, because
+ * a server loses whole chunks.
+ */
+export function differsBySingleFrames(runs: readonly ExactRun[]): boolean {
+  return runs.slice(1).every((run, index) => {
+    const previous = runs[index]!;
+    const recordedGap = run.recordedFrame - previous.recordedFrame;
+    const fedGap = run.fedFrame - previous.fedFrame;
+    const isContiguous = Math.abs(recordedGap - previous.frames) <= 1;
+    return isContiguous && Math.abs(fedGap - recordedGap) === 1;
+  });
 }
 
 /** Index of the first frame that is not silent, or undefined. */

@@ -10,7 +10,7 @@ import { firstAudibleFrame } from './pcm-compare.ts';
 
 const pollMs = 4;
 const silentTailMs = 500;
-const waitMs = 40_000;
+const waitMs = 60_000;
 
 /** True when the real client is not installed; under CI that is a failure, not a reason to skip. */
 export const snapclientIsMissing =

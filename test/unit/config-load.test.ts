@@ -1,42 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { maxConfigBytes } from '../../src/config/config-file.ts';
+import { describe, expect, it } from 'vitest';
 import { environmentName } from '../../src/config/environment.ts';
-import { type ConfigInputs, loadConfig, type Override } from '../../src/config/load-config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { deprecatedNames, rows } from '../../src/config/schema.ts';
-import { ConfigError } from '../../src/errors.ts';
-
-const nothing: ConfigInputs = { searchPaths: [] };
-
-function loadText(text: string | Uint8Array, more: ConfigInputs = {}) {
-  const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
-  return loadConfig({ file: 'my.conf', readFile: () => bytes, ...more });
-}
-
-function faultsOf(load: () => unknown): string {
-  try {
-    load();
-  } catch (thrown) {
-    expect(thrown).toBeInstanceOf(ConfigError);
-    return (thrown as ConfigError).message;
-  }
-  throw new Error('nothing was thrown');
-}
-
-function option(name: string, value: string): Override {
-  const [section = '', key = ''] = name.split('.');
-  return { section, key, value, option: `--${name}` };
-}
+import { faultsOf, loadText, option, withoutFile } from '../support/config-text.ts';
 
 function sample(name: string): string {
   return fileURLToPath(new URL(`../support/conf/${name}`, import.meta.url));
 }
 
 describe('the defaults', () => {
-  const { config, warnings, file } = loadConfig(nothing);
+  const { config, warnings, file } = loadConfig(withoutFile);
 
   it('are those of upstream and our own', () => {
     expect(file).toBeUndefined();
@@ -227,163 +202,5 @@ describe('values', () => {
     const message = faultsOf(() => loadText(text));
     expect(message).toMatch(/line 3: \[stream\] chunk_ms is 200; allowed: at most buffer, .* 100/);
     expect(message).toMatch(/line 4: \[stream\] send_interval is 100; allowed: less than buffer/);
-  });
-});
-
-describe('layers', () => {
-  it('win in the order file, environment, command line', () => {
-    const environment = { ZEROCAST_STREAM_BUFFER: '500', ZEROCAST_STREAM_CODEC: 'opus' };
-    const overrides = [option('stream.codec', 'null'), option('stream.codec', 'pcm')];
-    const text = '[stream]\nbuffer = 400\ncodec = flac\nchunk_ms = 40';
-    const { stream } = loadText(text, { environment, overrides }).config;
-    expect(stream).toMatchObject({ buffer: 500, codec: 'pcm', chunkMs: 40 });
-  });
-
-  it('replace lists by the environment and add to them by the command line', () => {
-    const text =
-      '[stream]\nsource = file:///a\nsource[] = file:///b\n[http]\nbind_to_address = ::1';
-    const environment = { ZEROCAST_STREAM_SOURCE: ' file:///c \n\n file:///d?x=1\r\n' };
-    const overrides = [
-      option('stream.source', 'file:///e'),
-      option('stream.source', 'file:///f'),
-      option('http.bind_to_address', '127.0.0.1'),
-    ];
-    expect(loadText(text).config.stream.source).toEqual(['file:///a', 'file:///b']);
-    const { config } = loadText(text, { environment, overrides });
-    expect(config.stream.source).toEqual(['file:///c', 'file:///d?x=1', 'file:///e', 'file:///f']);
-    expect(config.http.bindToAddress).toEqual(['::1', '127.0.0.1']);
-  });
-
-  it('leave out the default of a list as soon as anything is given', () => {
-    const overrides = [option('stream.source', 'file:///e')];
-    expect(loadConfig({ ...nothing, overrides }).config.stream.source).toEqual(['file:///e']);
-  });
-
-  it('know the old names too', () => {
-    const environment = { ZEROCAST_STREAM_PORT: '1714' };
-    const overrides = [option('tcp.port', '1715'), option('tcp.enabled', 'false')];
-    const { config, warnings } = loadConfig({ ...nothing, environment, overrides });
-    expect(config.tcpStreaming.port).toBe(1714);
-    expect(config.tcpControl).toMatchObject({ port: 1715, enabled: false });
-    expect(warnings).toContain(
-      'option --tcp.port: [tcp] port is deprecated; write [tcp-control] port instead',
-    );
-    expect(warnings).toHaveLength(3);
-  });
-
-  it('prefer the new name of a key wherever it stands', () => {
-    const { config } = loadText('[tcp-control]\nport = 1\n[tcp]\nport = 2');
-    expect(config.tcpControl.port).toBe(1);
-  });
-
-  it('take the last of a key that stands twice, and say so', () => {
-    const { config, warnings } = loadText('[stream]\nbuffer = 100\n[http]\n[stream]\nbuffer = 200');
-    expect(config.stream.buffer).toBe(200);
-    expect(warnings).toEqual([
-      'my.conf, line 2: [stream] buffer is ignored: it is set again at my.conf, line 5',
-    ]);
-  });
-
-  it('take an empty environment variable for one that is not set', () => {
-    const environment = { ZEROCAST_STREAM_CODEC: '', ZEROCAST_STREAM_SOURCE: ' ', PATH: '/bin' };
-    expect(loadConfig({ ...nothing, environment }).warnings).toEqual([]);
-  });
-
-  it('leave alone the variables that are no settings', () => {
-    const environment = {
-      ZEROCAST_NATIVE: 'off',
-      ZEROCAST_PORT: 'tcp://10.0.0.1:1704',
-      ZEROCAST_PORT_1704_TCP_ADDR: '10.0.0.1',
-      ZEROCAST_SERVICE_HOST: '10.0.0.1',
-    };
-    expect(loadConfig({ ...nothing, environment }).warnings).toEqual([]);
-  });
-});
-
-describe('unknown names', () => {
-  it('are ignored with the nearest known one', () => {
-    const text =
-      '[stream]\nsample_format = x\n[streem]\ncodec = opus\nbufer = 1\n[http]\nbuffer = 1';
-    const environment = { ZEROCAST_STREAM_BUFER: '1' };
-    const overrides = [option('stream.bufer', '1')];
-    const { config, warnings } = loadText(text, { environment, overrides });
-    expect(config.stream.codec).toBe('flac');
-    expect(warnings).toEqual([
-      'my.conf, line 2: "sample_format" is ignored: no such key in [stream]; ' +
-        'the nearest known one is [stream] sampleformat',
-      'my.conf, line 4: all keys of "streem" are ignored: no such section; ' +
-        'for "codec" the nearest known one is [stream] codec',
-      'my.conf, line 7: "buffer" is ignored: no such key in [http]; ' +
-        'the nearest known one is [stream] buffer',
-      'environment variable ZEROCAST_STREAM_BUFER: ignored: it sets nothing; ' +
-        'the nearest known one is ZEROCAST_STREAM_BUFFER',
-      'option --stream.bufer: "bufer" is ignored: no such key in [stream]; ' +
-        'the nearest known one is [stream] buffer',
-    ]);
-  });
-
-  it('include keys before any section', () => {
-    const { warnings } = loadText('buffer = 1\ncodec = x');
-    expect(warnings).toEqual([
-      'my.conf, line 1: keys before the first [section] are ignored, as is "buffer"; ' +
-        'the nearest known one is [stream] buffer',
-    ]);
-  });
-
-  it('cannot flood the log', () => {
-    const { warnings } = loadText(`[stream]\n${'x = 1\n'.repeat(100_000)}`);
-    expect(warnings).toHaveLength(51);
-    expect(warnings.at(-1)).toBe('and 99950 more warnings');
-  });
-});
-
-describe('the file', () => {
-  let folder: string;
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'zerocast-config-'));
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  it('is the first of the search paths that is there', () => {
-    const path = join(folder, 'second.conf');
-    writeFileSync(path, '[stream]\nbuffer = 321\n');
-    const searchPaths = [join(folder, 'no.conf'), join(path, 'no.conf'), path, '/dev/zero'];
-    const { config, file } = loadConfig({ searchPaths });
-    expect(file).toBe(path);
-    expect(config.stream.buffer).toBe(321);
-  });
-
-  it('must be there when it was asked for', () => {
-    const file = join(folder, 'no.conf');
-    expect(faultsOf(() => loadConfig({ file }))).toMatch(/no.conf: .* cannot be read: ENOENT/);
-  });
-
-  it('must be readable when it is there', () => {
-    const path = join(folder, 'folder.conf');
-    mkdirSync(path);
-    expect(faultsOf(() => loadConfig({ searchPaths: [path] }))).toMatch(/cannot be read: EISDIR/);
-  });
-
-  it('must not be longer than the limit, without being read to the end', () => {
-    const message = faultsOf(() => loadConfig({ file: '/dev/zero' }));
-    expect(message).toContain(`the file is too long; allowed: ${maxConfigBytes} bytes`);
-    const longest = `#${'x'.repeat(maxConfigBytes - 1)}`;
-    expect(loadText(longest).warnings).toEqual([]);
-  });
-
-  it('must be text', () => {
-    expect(faultsOf(() => loadText('[stream]\n\0'))).toMatch(/the file is binary: it has NUL/);
-    const garbage = Uint8Array.from({ length: 5000 }, (_, index) => ((index * 7919) % 255) + 1);
-    expect(faultsOf(() => loadText(garbage))).toMatch(/line \d+: ".*" is no text/);
-    const latin1 = Buffer.from('# K\xfcche\n[stream]\nsource = pipe:///x?name=K\xfcche', 'latin1');
-    expect(faultsOf(() => loadText(latin1))).toMatch(/a fault:\n.*line 3: .* is no text.*UTF-8/);
-  });
-
-  it('does not make a message without end', () => {
-    const message = faultsOf(() =>
-      loadText(`[stream]\n${`buffer = ${'x'.repeat(900)}\n`.repeat(999)}`),
-    );
-    expect(message).toContain('and 949 more faults');
-    expect(message.length).toBeLessThan(20_000);
   });
 });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -89,6 +89,25 @@ describe('a process that logs', () => {
     expect(lines.length - 2 + Number(missing)).toBe(300);
   });
 
+  it('loses nothing when it exits while its reader is slow', async () => {
+    const body = `const { logger } = createLogger({ sink: 'stdout', ${options} });
+      for (let i = 0; i < 1000; i++) logger.info('y'.repeat(500), { i });
+      setTimeout(() => process.exit(0), 100);`;
+    const { lines } = await run('hurry.js', body, '"$NODE" "$PROGRAM" | (sleep 0.4; cat)');
+    expect(numbersIn(lines)).toEqual(upTo1000);
+  });
+
+  it('ends although its reader has stopped', async () => {
+    const body = `const { logger, close } = createLogger({ sink: 'stdout', ${options} });
+      for (let i = 0; i < 50; i++) logger.info('y'.repeat(10_000));
+      await close();
+      process.exitCode = 7;`;
+    const stopped = '{ "$NODE" "$PROGRAM"; echo "status $?" >&2; kill $(cat "$PROGRAM.pid"); } |';
+    const reader = 'sh -c \'echo $$ > "$PROGRAM.pid"; exec sleep 60\'';
+    const { stderr } = await run('stuck.js', body, `${stopped} ${reader}`);
+    expect(stderr).toMatch(/^status 7\n/);
+  });
+
   it('says once that the disk is full, and still ends', async () => {
     const body = `const { logger, close } = createLogger({ sink: 'file:/dev/full', ${options} });
       logger.info('x');
@@ -117,13 +136,18 @@ describe('a process that logs', () => {
     expect(status).toBe(0);
     expect(notice).toMatch(/^zerocast: the system log cannot be used, stderr is used instead: /);
     expect(notice).toMatch(reason);
-    expect(lines).toEqual([expect.stringMatching(/early$/), expect.stringMatching(/late$/)]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^\S+ \S+ \[Info\] .*early$/),
+      expect.stringMatching(/^\S+ \S+ \[Info\] .*late$/),
+    ]);
   });
 
   it('is not kept alive by the system log', async () => {
+    const command = join(folder.path, 'patient-logger');
+    writeFileSync(command, '#!/bin/sh\nexec cat > /dev/null\n', { mode: 0o755 });
     const body = `const { logger } = createLogger({
-        sink: 'system', systemCommand: '/bin/cat', ${options} });
+        sink: 'system', systemCommand: '${command}', ${options} });
       logger.info('x');`;
-    expect((await run('unref.js', body)).status).toBe(0);
+    expect(await run('unref.js', body)).toMatchObject({ status: 0, stderr: '' });
   });
 });

@@ -192,6 +192,16 @@ describe('sinks', () => {
     expect(open).toThrow(/"printer" is no log sink; allowed: stdout/);
   });
 
+  it('may be closed twice', async () => {
+    const sink = `file:${join(folder, 'log.txt')}`;
+    const { logger, close } = createLogger({ format: 'text', sink, filter: ['*:info'] });
+    logger.info('x');
+    await Promise.all([close(), close()]);
+    logger.info('too late');
+    await close();
+    expect(readFileSync(join(folder, 'log.txt'), 'utf8')).toMatch(/ x\n$/);
+  });
+
   it('can be none at all', async () => {
     const log = createLogger({ format: 'text', sink: 'null', filter: ['*:trace'] });
     log.logger.fatal('x');

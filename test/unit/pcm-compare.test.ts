@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { correlate } from '../support/correlation.ts';
-import { firstAudibleFrame, longestExactRun } from '../support/pcm-compare.ts';
+import {
+  differsBySingleFrames,
+  exactRuns,
+  firstAudibleFrame,
+  longestExactRun,
+} from '../support/pcm-compare.ts';
 import { risingTone, uniqueSignal } from '../support/test-signal.ts';
 
 const formats = ['48000:16:2', '44100:16:2', '96000:24:2', '8000:8:1'].map((text) =>
@@ -83,6 +88,30 @@ describe('the longest exact run', () => {
       fedFrame: 0,
       recordedFrame: 76_000,
     });
+  });
+});
+
+describe('a recording of a client that corrected its speed', () => {
+  const fed = uniqueSignal({ format, seconds: 1 });
+
+  function differs(...parts: readonly Buffer[]): boolean {
+    return differsBySingleFrames(exactRuns({ fed, recorded: Buffer.concat(parts), format }));
+  }
+
+  it('differs from the feed by single frames only', () => {
+    expect(differs(fed)).toBe(true);
+    expect(differs(silence(5), frames(fed, 0, 20_000), frames(fed, 20_001))).toBe(true);
+    expect(differs(frames(fed, 0, 20_000), frames(fed, 19_999))).toBe(true);
+    expect(
+      differs(frames(fed, 0, 9000), frames(fed, 8999, 30_000), frames(fed, 30_001), silence(5)),
+    ).toBe(true);
+  });
+
+  it('is told from one with lost, repeated or wrong chunks', () => {
+    expect(differs(frames(fed, 0, 20_000), frames(fed, 20_960))).toBe(false);
+    expect(differs(frames(fed, 0, 20_000), frames(fed, 19_040))).toBe(false);
+    expect(differs(frames(fed, 0, 20_000), silence(960), frames(fed, 20_960))).toBe(false);
+    expect(differs(frames(fed, 24_000), frames(fed, 0, 24_000))).toBe(false);
   });
 });
 

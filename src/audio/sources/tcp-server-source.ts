@@ -22,8 +22,6 @@ class TcpServerSource implements StreamSource {
   readonly #server: net.Server;
   #sink: SourceSink | undefined;
   #producer = '';
-  /** Resolves when the listener is open, or never will be: only then can it be closed. */
-  #settled: Promise<void> = Promise.resolve();
 
   constructor(context: SourceContext, address: TcpAddress) {
     const shape = rawShapeOf(context);
@@ -41,15 +39,9 @@ class TcpServerSource implements StreamSource {
   start(sink: SourceSink): void {
     const { hostname, port } = this.#address;
     this.#sink = sink;
-    this.#settled = new Promise((resolve) => {
-      this.#server.on('error', (error) => {
-        resolve();
-        this.#fail(error);
-      });
-      this.#server.listen({ port, ...(hostname !== '' && { host: hostname }) }, () => {
-        resolve();
-        this.#logger.info('waiting for a producer', { address: this.#listeningAt() });
-      });
+    this.#server.on('error', (error) => this.#fail(error));
+    this.#server.listen({ port, ...(hostname !== '' && { host: hostname }) }, () => {
+      this.#logger.info('waiting for a producer', { address: this.#listeningAt() });
     });
   }
 
@@ -63,9 +55,8 @@ class TcpServerSource implements StreamSource {
 
   async stop(): Promise<void> {
     this.#sink = undefined;
-    await this.#settled;
     await this.#intake.close();
-    // The callback also comes, with an error, when the listener never opened.
+    // The callback also comes, with an error, when the listener is not open (yet).
     await new Promise((resolve) => this.#server.close(resolve));
   }
 

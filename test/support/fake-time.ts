@@ -1,0 +1,50 @@
+import { vi } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
+import { turn } from './socket-pairs.ts';
+
+const waitMs = 5000;
+
+/** Time that passes only when a test says so; files, pipes and sockets stay real. */
+export class FakeTime implements Clock {
+  #nowMs = 100_000;
+
+  static install(): FakeTime {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    return new FakeTime();
+  }
+
+  nowUs(): number {
+    return this.#nowMs * 1000;
+  }
+
+  /** Lets `ms` pass, one by one, with an opportunity for input and output after each. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 1) {
+      this.#nowMs += 1;
+      vi.advanceTimersByTime(1);
+      await turn();
+    }
+  }
+
+  /** Lets input and output go on while time stands still. Failure: rejects after five seconds. */
+  async until(condition: () => boolean, what: string): Promise<void> {
+    const deadline = performance.now() + waitMs;
+    while (!condition()) {
+      if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
+      await turn();
+    }
+  }
+
+  /** Ends the faking; returns how many timers were still set. */
+  remove(): number {
+    const count = vi.getTimerCount();
+    vi.useRealTimers();
+    return count;
+  }
+}
+
+/** Keeps the event loop from running, as a server under load does. */
+export function stall(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}

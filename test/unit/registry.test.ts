@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import type { Hello } from '../../src/protocol/messages.ts';
+import { type ClientRecord, Registry } from '../../src/server/registry.ts';
+import { helloOf } from '../support/scripted-client.ts';
+
+interface Scene {
+  readonly registry: Registry;
+  /** Time of the registry's clock, Unix milliseconds. */
+  nowMs: number;
+  join(id: string, rest?: { hello?: Partial<Hello>; streamId?: string }): ClientRecord;
+}
+
+function scene(options: { maxClients?: number; initialVolume?: number } = {}): Scene {
+  const { maxClients = 10, initialVolume = 60 } = options;
+  const result: Scene = {
+    nowMs: 1000,
+    registry: new Registry({
+      bufferMs: 900,
+      initialVolume,
+      maxClients,
+      nowMs: () => result.nowMs,
+    }),
+    join: (id, { hello = {}, streamId = 'first' } = {}) =>
+      result.registry.join(id, { hello: helloOf(id, hello), address: '10.0.0.1', streamId }),
+  };
+  return result;
+}
+
+const ids = (registry: Registry) =>
+  [...registry.groups].flatMap((group) => group.clients.map(({ id }) => id));
+
+describe('a client that was never seen before', () => {
+  it('gets a group of its own, on the stream that is given', () => {
+    const { registry, join } = scene();
+    const [a, b] = [join('a'), join('b', { streamId: 'second' })];
+    expect(a.group).toMatchObject({ streamId: 'first', name: '', isMuted: false, clients: [a] });
+    expect(b.group).toMatchObject({ streamId: 'second', clients: [b] });
+    expect(a.group.id).not.toBe(b.group.id);
+    expect([...registry.groups]).toEqual([a.group, b.group]);
+  });
+
+  it('starts with the initial volume, unmuted, connected and seen just now', () => {
+    const { registry, join } = scene({ initialVolume: 35 });
+    const client = join('a');
+    expect(client).toMatchObject({ isConnected: true, lastSeenMs: 1000, address: '10.0.0.1' });
+    expect(registry.settingsOf(client)).toEqual({
+      bufferMs: 900,
+      latencyMs: 0,
+      muted: false,
+      volume: 35,
+    });
+  });
+});
+
+describe('a client that comes back', () => {
+  it('is the same client in the same group, and keeps its volume', () => {
+    const { registry, join } = scene();
+    const first = join('a');
+    registry.report(first, { volume: 12, muted: true });
+    registry.leave(first);
+    const again = join('a', { streamId: 'other' });
+    expect(again).toBe(first);
+    expect(registry.clientCount).toBe(1);
+    expect([...registry.groups]).toHaveLength(1);
+    expect(again.group.streamId).toBe('first');
+    expect(registry.settingsOf(again)).toMatchObject({ volume: 12, muted: true });
+  });
+
+  it('is described by what it says last', () => {
+    const scenery = scene();
+    const client = scenery.join('a', { hello: { hostName: 'old', version: '0.26.0' } });
+    scenery.registry.leave(client);
+    scenery.nowMs = 5000;
+    scenery.join('a', { hello: { hostName: 'new', version: '0.34.0' } });
+    expect(client.hello).toMatchObject({ hostName: 'new', version: '0.34.0' });
+    expect(client).toMatchObject({ isConnected: true, lastSeenMs: 5000 });
+  });
+
+  it('gets a stream when there was none at its first visit', () => {
+    const { join } = scene();
+    expect(join('a', { streamId: '' }).group.streamId).toBe('');
+    expect(join('a', { streamId: 'later' }).group.streamId).toBe('later');
+  });
+
+  it('is known by its id letter by letter', () => {
+    const { registry, join } = scene();
+    join('aa:bb');
+    join('AA:BB');
+    join('__proto__');
+    expect(registry.clientCount).toBe(3);
+  });
+});
+
+it('mutes a client when it or its group is muted', () => {
+  const { registry, join } = scene();
+  const client = join('a');
+  client.group.isMuted = true;
+  expect(registry.settingsOf(client).muted).toBe(true);
+  client.group.isMuted = false;
+  expect(registry.settingsOf(client).muted).toBe(false);
+  client.isMuted = true;
+  expect(registry.settingsOf(client).muted).toBe(true);
+});
+
+it('notes when a client was seen last, while it is there and when it goes', () => {
+  const scenery = scene();
+  const client = scenery.join('a');
+  scenery.nowMs = 2000;
+  scenery.registry.seen(client);
+  expect(client.lastSeenMs).toBe(2000);
+  scenery.nowMs = 3000;
+  scenery.registry.leave(client);
+  expect(client).toMatchObject({ isConnected: false, lastSeenMs: 3000 });
+});
+
+describe('the limit of known clients', () => {
+  it('forgets the one that is absent for the longest time, with its group', () => {
+    const scenery = scene({ maxClients: 3 });
+    const [a, b] = [scenery.join('a'), scenery.join('b')];
+    scenery.join('c');
+    scenery.nowMs = 2000;
+    scenery.registry.leave(b);
+    scenery.nowMs = 3000;
+    scenery.registry.leave(a);
+    scenery.join('d');
+    expect(ids(scenery.registry)).toEqual(['a', 'c', 'd']);
+    expect(scenery.registry.clientCount).toBe(3);
+    expect([...scenery.registry.groups]).toHaveLength(3);
+  });
+
+  it('forgets nobody who is connected, even if that exceeds it', () => {
+    const { registry, join } = scene({ maxClients: 2 });
+    for (const id of ['a', 'b', 'c', 'd']) join(id);
+    expect(ids(registry)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('forgets nobody when a known client comes back', () => {
+    const { registry, join } = scene({ maxClients: 2 });
+    registry.leave(join('a'));
+    registry.leave(join('b'));
+    join('a');
+    expect(ids(registry)).toEqual(['a', 'b']);
+  });
+
+  it('keeps a group in which somebody else is left', () => {
+    const { registry, join } = scene({ maxClients: 2 });
+    const [a, b] = [join('a'), join('b')];
+    a.group.clients.push(b);
+    registry.leave(a);
+    join('c');
+    expect(a.group.clients).toEqual([b]);
+    expect([...registry.groups]).toContain(a.group);
+  });
+
+  it('holds for ten thousand strangers who come and go', () => {
+    const { registry, join } = scene({ maxClients: 100 });
+    for (let index = 0; index < 10_000; index += 1) registry.leave(join(`stranger ${index}`));
+    expect(registry.clientCount).toBe(100);
+    expect([...registry.groups]).toHaveLength(100);
+  });
+});
