@@ -1,6 +1,9 @@
-// Writes config/zerocast.conf from the table of settings. Run `npm run build` first.
-import { writeFileSync } from 'node:fs';
+// Writes config/zerocast.conf and the table of settings in README.md. Run `npm run build` first.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { renderConfigFile } from '../dist/config/render-config-file.js';
+import { insertSettingsTable } from '../dist/config/render-settings-table.js';
 
-const target = new URL('../config/zerocast.conf', import.meta.url);
-writeFileSync(target, renderConfigFile());
+const configFile = new URL('../config/zerocast.conf', import.meta.url);
+const readme = new URL('../README.md', import.meta.url);
+writeFileSync(configFile, renderConfigFile());
+writeFileSync(readme, insertSettingsTable(readFileSync(readme, 'utf8')));

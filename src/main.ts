@@ -2,6 +2,7 @@
 import { Application } from './application.ts';
 import { codecHelp } from './audio/encoders/codecs.ts';
 import { type Command, parseCommandLine, usage, versionText } from './cli.ts';
+import type { Config } from './config/config.ts';
 import { defaultSearchPaths, loadConfig } from './config/load-config.ts';
 import { messageOf, ZerocastError } from './errors.ts';
 import { createLogger } from './log.ts';
@@ -69,13 +70,24 @@ async function serve(command: Serve): Promise<number> {
     const log = logger.tagged('Zerocast');
     log.info(`zerocast ${packageVersion}`, { node: process.version, config: file ?? 'built-in' });
     for (const warning of [...command.warnings, ...warnings]) log.warn(warning);
-    if (config.stream.zerocopy) {
-      log.notice('zero-copy sending is not part of this version, sending plainly');
-    }
+    for (const part of missingParts(config)) log.notice(`${part} is not part of this version`);
     return await runUntilSignal(log, () => Application.start({ config, logger }));
   } finally {
     await close();
   }
+}
+
+/** What the configuration asks for and nobody would get without a word. */
+function missingParts(config: Config): string[] {
+  const { stream, tcpControl, http, authorization, server } = config;
+  const parts: readonly (readonly [boolean, string])[] = [
+    [stream.zerocopy, 'zero-copy sending'],
+    [tcpControl.enabled, 'control by TCP'],
+    [http.enabled || http.sslEnabled, 'control by HTTP'],
+    [authorization.enabled, 'authorization'],
+    [server.mdnsEnabled, 'mDNS'],
+  ];
+  return parts.filter(([isWanted]) => isWanted).map(([, name]) => name);
 }
 
 async function runUntilSignal(log: Logger, start: () => Promise<Application>): Promise<number> {

@@ -189,8 +189,9 @@ export class PacedReader {
     this.#noteStall();
     this.#looks += 1;
     if (this.#looks === this.#idleLooks) this.#setPlaying(false);
-    if (this.#looks === this.#runLooks) this.#onRunLost();
-    if (this.#looks < Math.max(this.#idleLooks, this.#runLooks)) this.#lookTimer.restart();
+    if (this.#looks === this.#runLooks && !this.#isStopped) this.#onRunLost();
+    const isDecided = this.#looks >= Math.max(this.#idleLooks, this.#runLooks);
+    if (!isDecided && !this.#isStopped) this.#lookTimer.restart();
   }
 
   #noteStall(): void {

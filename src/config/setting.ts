@@ -37,7 +37,7 @@ export interface List<Value> extends Setting<Value> {
   readonly repeatable: true;
 }
 
-export function scalar<Value>(row: ScalarRow<Value>): Scalar<Value> {
+export function scalar<const Value>(row: ScalarRow<Value>): Scalar<Value> {
   return { secret: false, ...row, repeatable: false };
 }
 

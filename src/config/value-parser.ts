@@ -71,7 +71,7 @@ export function someText(allowed: string, shape = /./): ValueParser<string> {
   return { allowed, unit: '', parse: (text) => (shape.test(text) ? text : undefined) };
 }
 
-export function oneOf<Word extends string>(words: readonly Word[]): ValueParser<Word> {
+export function oneOf<const Word extends string>(words: readonly Word[]): ValueParser<Word> {
   return {
     allowed: words.join(' or '),
     unit: '',

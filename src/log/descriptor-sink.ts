@@ -1,16 +1,16 @@
-import { close, write, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { closeTimeoutMs, type LogSink, maxQueuedBytes } from './log-sink.ts';
 
-/** A descriptor that is not ready (EAGAIN) is tried again after this time. */
+/** A descriptor whose reader takes nothing at the moment (EAGAIN) is tried again after this. */
 const retryMs = 10;
 
-/** So often a last, synchronous write may find its reader busy before what is left is lost. */
+/** So often a last write may find its reader busy before what is left is lost. */
 const maxVainAttempts = closeTimeoutMs / retryMs;
 
 /**
- * Writes lines to an open descriptor, off the main thread and in order, so that a terminal or a
- * pipe that nobody reads cannot hold up the audio.
+ * Writes lines to an open descriptor at once, so that a process that dies has said everything;
+ * what a non-blocking reader does not take yet waits in a bounded queue.
  *
  * Ownership: closes the descriptor only when `owned`.
  */
@@ -21,13 +21,11 @@ export class DescriptorSink implements LogSink {
   readonly #flushAtExit = () => this.flushSync();
   #queue: Buffer[] = [];
   #queuedBytes = 0;
-  #isWriting = false;
+  #retry: NodeJS.Timeout | undefined;
   /** Nobody will ever read again (EPIPE). */
   #isUnread = false;
-  #isClosed = false;
-  #closing: Promise<void> | undefined;
   #faultTold = false;
-  #whenIdle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(options: {
     readonly descriptor: number;
@@ -42,27 +40,22 @@ export class DescriptorSink implements LogSink {
   }
 
   write(line: string): boolean {
-    if (this.#isUnread || this.#isClosed) return true;
+    if (this.#isUnread || this.#closing) return true;
     const bytes = Buffer.from(`${line}\n`);
     if (this.#queuedBytes + bytes.length > maxQueuedBytes) return false;
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
-    if (!this.#isWriting) this.#writeQueue();
+    if (!this.#retry) this.#writeQueue();
     return true;
   }
 
   flushSync(): void {
-    // The thread pool has a write in hand and says only later how it went: let it go first.
-    if (this.#isWriting) sleepSync(retryMs);
-    const bytes = Buffer.concat(this.#queue);
-    this.#queue = [];
-    this.#queuedBytes -= bytes.length;
-    let done = 0;
-    let vainAttempts = 0;
-    while (done < bytes.length && vainAttempts < maxVainAttempts) {
-      const written = writeNow(this.#descriptor, bytes.subarray(done));
-      done += written;
-      if (written === 0) vainAttempts += 1;
+    for (let vain = 0; this.#queue.length > 0 && vain < maxVainAttempts; ) {
+      const before = this.#queuedBytes;
+      this.#writeQueue();
+      if (this.#queuedBytes < before) continue;
+      vain += 1;
+      sleepSync(retryMs);
     }
   }
 
@@ -72,83 +65,48 @@ export class DescriptorSink implements LogSink {
   }
 
   async #closeOnce(): Promise<void> {
-    if (this.#isWriting) await this.#idle();
-    this.#release();
-  }
-
-  #idle(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, closeTimeoutMs);
-      this.#whenIdle = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  #release(): void {
-    this.#isClosed = true;
+    for (let vain = 0; this.#queue.length > 0 && vain < maxVainAttempts; vain++) {
+      await new Promise((resolve) => setTimeout(resolve, retryMs));
+      this.#writeQueue();
+    }
+    clearTimeout(this.#retry);
     process.off('exit', this.#flushAtExit);
-    if (!this.#isWriting) this.#letGo();
+    if (this.#owned) closeSync(this.#descriptor);
   }
 
-  #letGo(): void {
-    if (this.#owned) close(this.#descriptor, () => {});
-  }
-
+  /** Writes until the queue is empty or the reader takes no more. */
   #writeQueue(): void {
-    const bytes = Buffer.concat(this.#queue);
-    this.#queue = [];
-    this.#isWriting = true;
-    this.#writeBytes(bytes);
-  }
-
-  #writeBytes(bytes: Buffer): void {
-    write(this.#descriptor, bytes, 0, bytes.length, null, (error, written) => {
-      if (this.#isClosed) {
-        // The close has not waited any longer: what is left is lost.
-        this.#letGo();
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    for (let bytes = this.#queue[0]; bytes; bytes = this.#queue[0]) {
+      const written = this.#writeSome(bytes);
+      if (written === 0) {
+        this.#retry = setTimeout(() => this.#writeQueue(), retryMs);
         return;
       }
-      if (error?.code === 'EAGAIN') {
-        // Back into the queue, where a process that ends meanwhile still finds it.
-        this.#queue.unshift(bytes);
-        setTimeout(() => this.#writeQueue(), retryMs);
-        return;
-      }
-      this.#queuedBytes -= error ? bytes.length : written;
-      if (error) this.#fail(error);
-      if (!error && written < bytes.length) {
-        this.#writeBytes(bytes.subarray(written));
-      } else if (this.#queue.length > 0) {
-        this.#writeQueue();
-      } else {
-        this.#isWriting = false;
-        this.#whenIdle?.();
-      }
-    });
-  }
-
-  #fail(error: NodeJS.ErrnoException): void {
-    if (error.code === 'EPIPE') {
-      this.#isUnread = true;
-      this.#queue = [];
-    } else if (!this.#faultTold) {
-      this.#faultTold = true;
-      this.#onFault(`log lines are lost: ${messageOf(error)}`);
+      this.#queuedBytes -= written;
+      if (written < bytes.length) this.#queue[0] = bytes.subarray(written);
+      else this.#queue.shift();
     }
   }
-}
 
-/** Writes what the descriptor takes; after a moment of rest, nothing when it is not ready. */
-function writeNow(descriptor: number, bytes: Buffer): number {
-  try {
-    return writeSync(descriptor, bytes);
-  } catch (thrown) {
-    const isBusy = thrown instanceof Error && 'code' in thrown && thrown.code === 'EAGAIN';
-    if (isBusy) sleepSync(retryMs);
-    // Any other fault: the process ends, and this was the place to say so.
-    return isBusy ? 0 : bytes.length;
+  /** How many bytes are off our hands: written, or lost for good. */
+  #writeSome(bytes: Buffer): number {
+    try {
+      return writeSync(this.#descriptor, bytes);
+    } catch (thrown) {
+      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+      if (code === 'EAGAIN') return 0;
+      if (code === 'EPIPE') this.#isUnread = true;
+      else this.#tellOnce(`log lines are lost: ${messageOf(thrown)}`);
+      return bytes.length;
+    }
+  }
+
+  #tellOnce(sentence: string): void {
+    if (this.#faultTold) return;
+    this.#faultTold = true;
+    this.#onFault(sentence);
   }
 }
 

@@ -9,15 +9,15 @@ export interface OutputDescriptor {
 /**
  * A way to stdout (1) or stderr (2) that never waits for its reader, where there is one.
  *
- * A pipe is opened once more, because switching the given one to non-blocking would do so for
- * every process that shares it. Left blocking, a reader that has stopped would keep a thread of
- * the pool, and then the end of the process, waiting for ever.
+ * A pipe or terminal that nobody reads must not hold up the audio. It is opened once more, because
+ * switching the given descriptor to non-blocking would do so for every process that shares it.
  */
 export function openOutput(descriptor: 1 | 2): OutputDescriptor {
   const given = { descriptor, owned: false };
   try {
-    if (!fstatSync(descriptor).isFIFO()) return given;
-    const flags = constants.O_WRONLY | constants.O_NONBLOCK;
+    const status = fstatSync(descriptor);
+    if (!status.isFIFO() && !status.isCharacterDevice()) return given;
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
     return { descriptor: openSync(`/proc/self/fd/${descriptor}`, flags), owned: true };
   } catch {
     // No /proc, no permission, or no reader: the given one has to do.

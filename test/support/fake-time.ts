@@ -35,11 +35,13 @@ export class FakeTime implements Clock {
     }
   }
 
-  /** Ends the faking; returns how many timers were still set. */
-  remove(): number {
-    const count = vi.getTimerCount();
+  /** Timers that are set. */
+  get timers(): number {
+    return vi.getTimerCount();
+  }
+
+  remove(): void {
     vi.useRealTimers();
-    return count;
   }
 }
 

@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { editDistance, nearestOption, nearestSetting } from '../../src/config/nearest.ts';
 import { renderConfigFile } from '../../src/config/render-config-file.ts';
-import { renderSettingsTable } from '../../src/config/render-settings-table.ts';
+import {
+  insertSettingsTable,
+  renderSettingsTable,
+} from '../../src/config/render-settings-table.ts';
 import { rows } from '../../src/config/schema.ts';
 import { wrapText } from '../../src/config/wrap-text.ts';
 
@@ -48,6 +51,12 @@ describe('the shipped configuration file', () => {
 });
 
 describe('the table of settings', () => {
+  it('stands in the README: run `npm run build && node scripts/generate-config.mjs`', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(renderSettingsTable());
+    expect(insertSettingsTable(readme)).toBe(readme);
+  });
+
   it('has one row per setting', () => {
     const lines = renderSettingsTable().trimEnd().split('\n');
     expect(lines).toHaveLength(rows.length + 2);

@@ -57,7 +57,7 @@ async function occupy(host: string, port = 0): Promise<number> {
 }
 
 describe('a listener', () => {
-  it('hands on each connection, without delay and with keep-alive', async () => {
+  it('hands on each connection', async () => {
     const listener = await open(['127.0.0.1']);
     expect(await isReachable('127.0.0.1', listener.port)).toBe(true);
     await until(() => sockets.length === 2);

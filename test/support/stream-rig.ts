@@ -1,0 +1,65 @@
+import { AudioStream, type StreamState } from '../../src/audio/audio-stream.ts';
+import type { Chunk } from '../../src/audio/chunk.ts';
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
+import { type Clock, monotonicClock } from '../../src/clock.ts';
+import { LogLines } from './log-lines.ts';
+import { streamDefaults } from './reader-rig.ts';
+
+export interface Published {
+  readonly timestampUs: number;
+  readonly durationUs: number;
+  readonly atUs: number;
+  readonly payload: Buffer;
+}
+
+/** A stream on a real source, and all that it published. */
+export class StreamRig {
+  readonly pool = new ChunkPool({ verifySeals: true });
+  readonly log = new LogLines();
+  readonly stream: AudioStream;
+  readonly published: Published[] = [];
+  readonly states: StreamState[] = [];
+  outdated = 0;
+  /** Called for each chunk: a place to do harm. */
+  onChunk: (chunk: Chunk) => void = () => undefined;
+
+  constructor(
+    address: string,
+    defaults: Partial<StreamDefaults> = {},
+    clock: Clock = monotonicClock,
+  ) {
+    this.stream = new AudioStream(parseStreamOptions(address, { ...streamDefaults, ...defaults }), {
+      pool: this.pool,
+      clock,
+      logger: this.log,
+      onChunk: (chunk) => {
+        const { timestampUs, durationUs } = chunk;
+        const payload = Buffer.from(chunk.payload);
+        chunk.release();
+        this.published.push({ timestampUs, durationUs, atUs: clock.nowUs(), payload });
+        this.onChunk(chunk);
+      },
+      onOutdated: () => {
+        this.outdated += 1;
+      },
+      onState: (state) => this.states.push(state),
+    });
+  }
+
+  /** Starts the stream with one listener. */
+  async play(): Promise<this> {
+    await this.stream.start();
+    this.stream.addListener();
+    return this;
+  }
+
+  get audio(): Buffer {
+    return Buffer.concat(this.published.map(({ payload }) => payload));
+  }
+
+  get endUs(): number {
+    const last = this.published.at(-1);
+    return last ? last.timestampUs + last.durationUs : 0;
+  }
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import { parseStreamOptions } from '../../src/audio/stream-options.ts';
+import { SourceError } from '../../src/errors.ts';
+import { streamDefaults } from '../support/reader-rig.ts';
+
+const parse = (text: string) => parseStreamOptions(text, streamDefaults);
+
+function faultOf(text: string): SourceError {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof SourceError) return error;
+    throw error;
+  }
+  throw new Error(`${text} was accepted`);
+}
+
+describe('the options of a stream', () => {
+  it('are the defaults unless the address says otherwise', () => {
+    const { uri, format, ...rest } = parse('pipe:///tmp/fifo?name=Living room');
+    expect(uri.path).toBe('/tmp/fifo');
+    expect(String(format)).toBe('48000:16:2');
+    expect(rest).toEqual({
+      name: 'Living room',
+      codec: 'pcm',
+      chunkMs: 20,
+      bufferMs: 1000,
+      resyncToleranceMs: 250,
+      formatIsExplicit: false,
+      idleThresholdMs: 100,
+      silenceThresholdPercent: 0,
+      sendSilence: true,
+      packed24: false,
+    });
+  });
+
+  it('are what the address says', () => {
+    const address =
+      'tcp://0.0.0.0:4953?name=x&codec=flac:5&sampleformat=96000:24:2&chunk_ms=10&' +
+      'idle_threshold=5000&silence_threshold_percent=0.5&send_silence=false&packed_s24le=true';
+    const { format, ...rest } = parse(address);
+    expect(String(format)).toBe('96000:24:2');
+    expect(rest).toMatchObject({
+      codec: 'flac:5',
+      chunkMs: 10,
+      formatIsExplicit: true,
+      idleThresholdMs: 5000,
+      silenceThresholdPercent: 0.5,
+      sendSilence: false,
+      packed24: true,
+    });
+  });
+
+  it('take a parameter without a value for one that is not there', () => {
+    const { codec, format, formatIsExplicit } = parse('tone:///?name=x&codec=&sampleformat=');
+    expect(codec).toBe('pcm');
+    expect(String(format)).toBe('48000:16:2');
+    expect(formatIsExplicit).toBe(false);
+  });
+
+  it.each([
+    ['true', true],
+    ['1', true],
+    ['YES', true],
+    ['on', true],
+    ['False', false],
+    ['0', false],
+    ['no', false],
+    ['off', false],
+  ])('read send_silence=%s as %s', (text, expected) => {
+    expect(parse(`tone:///?name=x&send_silence=${text}`).sendSilence).toBe(expected);
+  });
+
+  it.each([
+    ['chunk_ms=1', 'chunkMs', 1],
+    ['chunk_ms=1000', 'chunkMs', 1000],
+    ['idle_threshold=10', 'idleThresholdMs', 10],
+    ['silence_threshold_percent=100', 'silenceThresholdPercent', 100],
+  ] as const)('accept %s, the limit', (parameter, key, value) => {
+    expect(parse(`tone:///?name=x&${parameter}`)[key]).toBe(value);
+  });
+});
+
+describe('options that cannot be used', () => {
+  it.each([
+    ['chunk_ms=0', 'from 1 to 1000'],
+    ['chunk_ms=1001', 'from 1 to 1000'],
+    ['chunk_ms=twenty', 'from 1 to 1000'],
+    ['chunk_ms=', 'from 1 to 1000'],
+    ['chunk_ms=NaN', 'from 1 to 1000'],
+    ['idle_threshold=9', 'from 10 to'],
+    ['idle_threshold=-100', 'from 10 to'],
+    ['silence_threshold_percent=101', 'from 0 to 100'],
+    ['silence_threshold_percent=-1', 'from 0 to 100'],
+    ['send_silence=maybe', 'true or false'],
+    ['packed_s24le=2', 'true or false'],
+    ['sampleformat=48000:16', 'rate:bits:channels'],
+    ['sampleformat=48000:20:2', '8, 16, 24 or 32 bits'],
+  ])('name the stream, the parameter %s and what is allowed', (parameter, allowed) => {
+    const fault = faultOf(`tone:///?name=Bad&${parameter}`);
+    expect(fault.code).toBe('bad-parameter');
+    expect(fault.message).toContain('stream "Bad"');
+    expect(fault.message).toContain(parameter.split('=')[1]);
+    expect(fault.message).toContain(allowed);
+  });
+
+  it('are packed samples of a format that has none', () => {
+    const fault = faultOf('tone:///?name=Bad&packed_s24le=true');
+    expect(fault.message).toContain('needs a 24-bit sampleformat, not 48000:16:2');
+  });
+
+  it.each(['tone:///', 'tone:///?name=', 'tone:///?name=  ', 'tone:///?codec=pcm'])(
+    'are those of %s, which has no name',
+    (address) => {
+      const fault = faultOf(address);
+      expect(fault.code).toBe('no-name');
+      expect(fault.message).toContain('add ?name=');
+    },
+  );
+
+  it('are those of an address that is none', () => {
+    expect(faultOf('pipe:/tmp/fifo?name=x').code).toBe('bad-uri');
+  });
+});
