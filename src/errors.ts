@@ -22,9 +22,14 @@ export class ProtocolError extends ZerocastError {}
 /** A broken promise of our own code: stops the process. */
 export class AssertionError extends ZerocastError {}
 
-/** Fails with an `AssertionError` that says which promise was broken. */
-export function assert(condition: boolean, promise: string): asserts condition {
-  if (!condition) throw new AssertionError('assertion', promise);
+/**
+ * Fails with an `AssertionError` that says which promise was broken, and by whom.
+ *
+ * The two parts are put together only on failure: this runs for every chunk and session.
+ */
+export function assert(condition: boolean, promise: string, subject?: object): asserts condition {
+  if (!condition)
+    throw new AssertionError('assertion', subject ? `${subject} ${promise}` : promise);
 }
 
 /** The sentence to show a person for anything that was thrown. */

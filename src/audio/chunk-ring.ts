@@ -1,4 +1,4 @@
-import { assert } from '../errors.ts';
+import { AssertionError, assert } from '../errors.ts';
 import type { Chunk } from './chunk.ts';
 
 /** More chunks than any buffer setting needs: 10 ms chunks for about ten minutes. */
@@ -26,7 +26,7 @@ export class ChunkRing {
 
   /** Ownership: takes over the caller's reference. */
   push(chunk: Chunk): void {
-    assert(chunk.isSealed, `${chunk} was published before it was sealed`);
+    assert(chunk.isSealed, 'was published before it was sealed', chunk);
     if (this.#head - this.#tail === this.#slots.length) this.#grow();
     this.#slots[this.#head % this.#slots.length] = chunk;
     this.#head += 1;
@@ -34,10 +34,10 @@ export class ChunkRing {
 
   at(sequence: number): Chunk {
     const chunk = this.#slots[sequence % this.#slots.length];
-    assert(
-      sequence >= this.#tail && sequence < this.#head && chunk !== undefined,
-      `sequence ${sequence} is outside of the ring ${this.#tail}..${this.#head}`,
-    );
+    if (sequence < this.#tail || sequence >= this.#head || !chunk) {
+      const range = `${this.#tail}..${this.#head}`;
+      throw new AssertionError('assertion', `sequence ${sequence} is outside of the ring ${range}`);
+    }
     return chunk;
   }
 

@@ -68,20 +68,20 @@ export class Chunk {
 
   /** Says how much of the payload area is filled. */
   set payloadBytes(bytes: number) {
-    this.#assertOpen('resized');
-    assert(bytes <= this.capacityBytes, `${this} holds ${this.capacityBytes} bytes, not ${bytes}`);
+    this.#assertOpen('was resized after it was sealed');
+    assert(bytes <= this.capacityBytes, 'was filled beyond its capacity', this);
     this.#payloadBytes = bytes;
   }
 
   /** The whole payload area, to be written before the seal. Make the view once, then use it. */
   get writable(): Buffer {
-    this.#assertOpen('written');
+    this.#assertOpen('was written after it was sealed');
     return this.#slot.memory.subarray(headroomBytes);
   }
 
   /** The filled payload, to be read at any time. */
   get payload(): Buffer {
-    this.#assertAlive('read');
+    this.#assertAlive('was read after its last release');
     return this.#slot.memory.subarray(headroomBytes, headroomBytes + this.#payloadBytes);
   }
 
@@ -101,7 +101,7 @@ export class Chunk {
 
   /** The complete `WireChunk` message. */
   get tcpMessage(): Buffer {
-    assert(this.#tcpMessage !== undefined, `${this} was sent before it was sealed`);
+    assert(this.#tcpMessage !== undefined, 'was sent before it was sealed', this);
     return this.#tcpMessage;
   }
 
@@ -113,7 +113,7 @@ export class Chunk {
 
   /** Writes all headers; from here on nothing in the slot changes until the last release. */
   seal(time: { timestampUs: number; durationUs: number }): void {
-    this.#assertOpen('sealed');
+    this.#assertOpen('was sealed after it was sealed');
     const { timestampUs, durationUs } = time;
     const { memory } = this.#slot;
     const end = headroomBytes + this.#payloadBytes;
@@ -134,17 +134,17 @@ export class Chunk {
   }
 
   retain(): this {
-    this.#assertAlive('retained');
+    this.#assertAlive('was retained after its last release');
     this.#references += 1;
     return this;
   }
 
   release(): void {
-    assert(this.#references > 0, `${this} was released twice`);
+    assert(this.#references > 0, 'was released twice', this);
     this.#references -= 1;
     if (this.#references > 0) return;
     if (this.#sealed && this.#identity.verifySeal) {
-      assert(crc32(this.tcpMessage) === this.#checksum, `${this} was written after it was sealed`);
+      assert(crc32(this.tcpMessage) === this.#checksum, 'was written after it was sealed', this);
     }
     this.#slot.free();
   }
@@ -172,12 +172,12 @@ export class Chunk {
     return memory.subarray(start, messageOffset + message.length);
   }
 
-  #assertAlive(action: string): void {
-    assert(this.#references > 0, `${this} was ${action} after its last release`);
+  #assertAlive(promise: string): void {
+    assert(this.#references > 0, promise, this);
   }
 
-  #assertOpen(action: string): void {
-    this.#assertAlive(action);
-    assert(!this.#sealed, `${this} was ${action} after it was sealed`);
+  #assertOpen(promise: string): void {
+    this.#assertAlive('was changed after its last release');
+    assert(!this.#sealed, promise, this);
   }
 }
