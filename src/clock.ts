@@ -10,6 +10,8 @@ export interface Clock {
 // `performance.now()` is the same kernel clock as `process.hrtime.bigint()` but allocates nothing;
 // the difference is fixed once. Small and positive values are wanted: some microcontroller clients
 // keep milliseconds in 32 bits (protocol reference, "Which clock").
+// The first access to `performance` loads it, which takes milliseconds that must not count.
+performance.now();
 const originUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
 
 export const monotonicClock: Clock = {

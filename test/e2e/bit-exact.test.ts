@@ -10,7 +10,9 @@ import { risingTone, uniqueSignal } from '../support/test-signal.ts';
 // frames to keep in step; a shorter recording is exact on a busy machine, too.
 const seconds = 5;
 
-describe.skipIf(snapclientIsMissing)('a real client', () => {
+// When the machine is so busy that the client is woken too late, the client skips what it missed;
+// a fault of the server shows every time.
+describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
   it.each([
     ['pcm', '48000:16:2', 'pipe'],
     ['pcm', '44100:16:2', 'tcp'],

@@ -5,6 +5,8 @@ import type { Comparison } from './pcm-compare.ts';
 const decimation = 8;
 /** Length of the piece of the feed that is looked for. */
 const probeFrames = 8192;
+/** Neighbouring waves of a tone look alike: the coarse search may be wrong by some of them. */
+const fineSearchFrames = 1024;
 
 export interface Correlation {
   /** Recorded frame at which the first fed frame lies. */
@@ -33,8 +35,8 @@ export function correlate({ fed, recorded, format }: Comparison): Correlation {
   const fine = bestOffset({
     needle: probe,
     haystack: recordedMono,
-    from: (coarse - 1) * decimation,
-    to: (coarse + 1) * decimation,
+    from: coarse * decimation - fineSearchFrames,
+    to: coarse * decimation + fineSearchFrames,
   });
   const lagFrames = fine - probeStart;
   return { lagFrames, coefficient: coefficientAt(fed, recorded, format, lagFrames) };

@@ -137,6 +137,14 @@ describe('the correlation', () => {
     expect(coefficient).toBeCloseTo(1, 9);
   });
 
+  it('finds the place to the frame even where neighbouring waves look alike', () => {
+    const slow = risingTone({ format, seconds: 8 });
+    for (const lag of [42_540, 44_196, 44_497]) {
+      const recorded = Buffer.concat([silence(lag), slow]);
+      expect(correlate({ fed: slow, recorded, format }).lagFrames).toBe(lag);
+    }
+  });
+
   it('finds a feed of which the beginning is missing', () => {
     const recorded = frames(fed, 1000);
     const { lagFrames, coefficient } = correlate({ fed, recorded, format });

@@ -177,8 +177,9 @@ static bool sendChunk(Client *client) {
   sends += 1;
   if (sent == (ssize_t)sizeof chunk) return true;
   if (sent < 0) {
+    if (errno != EAGAIN) return false;
     skippedChunks += 1;
-    return errno == EAGAIN;
+    return true;
   }
   partialSends += 1;
   client->restBytes = (uint32_t)(sizeof chunk - (size_t)sent);
