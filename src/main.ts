@@ -57,6 +57,8 @@ async function probe(args: readonly string[]): Promise<number> {
 }
 
 async function serve(command: Serve): Promise<number> {
+  // Before the first line, as whoever waits for that may send a signal at once.
+  const stopped = stopSignal();
   const { config, warnings, file } = loadConfig({
     file: command.configFile,
     searchPaths: defaultSearchPaths,
@@ -71,7 +73,7 @@ async function serve(command: Serve): Promise<number> {
     log.info(`zerocast ${packageVersion}`, { node: process.version, config: file ?? 'built-in' });
     for (const warning of [...command.warnings, ...warnings]) log.warn(warning);
     for (const part of missingParts(config)) log.notice(`${part} is not part of this version`);
-    return await runUntilSignal(log, () => Application.start({ config, logger }));
+    return await runUntil(stopped, log, () => Application.start({ config, logger }));
   } finally {
     await close();
   }
@@ -90,8 +92,9 @@ function missingParts(config: Config): string[] {
   return parts.filter(([isWanted]) => isWanted).map(([, name]) => name);
 }
 
-async function runUntilSignal(log: Logger, start: () => Promise<Application>): Promise<number> {
-  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+/** Resolves with the first signal to stop; the second one forces the end. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
     for (const signal of stopSignals) {
       process.once(signal, () => {
         for (const second of stopSignals) process.once(second, () => process.exit(forcedStatus));
@@ -99,6 +102,14 @@ async function runUntilSignal(log: Logger, start: () => Promise<Application>): P
       });
     }
   });
+}
+
+async function runUntil(
+  stopped: Promise<NodeJS.Signals>,
+  log: Logger,
+  start: () => Promise<Application>,
+): Promise<number> {
+  const broken = failure(log);
   let application: Application;
   try {
     application = await start();
@@ -106,7 +117,7 @@ async function runUntilSignal(log: Logger, start: () => Promise<Application>): P
     log.fatal('the server cannot start', { reason: messageOf(error) });
     return failureStatus;
   }
-  const signal = await Promise.race([stopped, failure(log)]);
+  const signal = await Promise.race([stopped, broken]);
   if (signal === undefined) return failureStatus;
   log.info('stopping', { signal });
   await application.close();
@@ -140,4 +151,6 @@ async function main(): Promise<number> {
   }
 }
 
+// Each program that a source runs has its own listener for the end of this process.
+process.setMaxListeners(0);
 process.exit(await main());

@@ -94,7 +94,9 @@ export class AudioStream {
     try {
       const { pool, onChunk } = this.#context;
       const { format } = source;
-      const encoding = await Encoding.open({ ...options, format, pool, publish: onChunk });
+      const onFailure = (error: unknown) => this.#disable(error);
+      const publish = onChunk;
+      const encoding = await Encoding.open({ ...options, format, pool, publish, onFailure });
       if (this.#isStopped) {
         encoding.close();
         await source.stop();
@@ -149,6 +151,7 @@ export class AudioStream {
     if (this.#state === 'disabled') return;
     this.#logger.error('stream disabled', { stream: this.name, reason: messageOf(error) });
     this.#close();
+    this.#context.onOutdated();
     this.#setState('disabled');
   }
 

@@ -12,6 +12,9 @@ export interface TimedPcm {
   readonly startsRun: boolean;
 }
 
+/** What waits is encoded in slices of this length, so that other streams are served in between. */
+const sliceMs = 5;
+
 export interface EncodingOptions {
   readonly codec: string;
   readonly format: SampleFormat;
@@ -19,6 +22,8 @@ export interface EncodingOptions {
   readonly pool: ChunkPool;
   /** Takes each sealed chunk, in order. */
   readonly publish: (chunk: Chunk) => void;
+  /** The encoder broke while it worked through what had waited. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /**
@@ -32,7 +37,8 @@ export class Encoding {
   readonly #options: EncodingOptions;
   #waiting: TimedPcm[] = [];
   #isActive = false;
-  /** The run was over while nobody listened: its last frames still wait in the encoder. */
+  #nextSlice: NodeJS.Immediate | undefined;
+  /** The run is over, but its last frames could not be flushed yet. */
   #owesFlush = false;
   #originUs = 0;
   #frames = 0;
@@ -60,16 +66,20 @@ export class Encoding {
     return this.#isActive;
   }
 
+  /** Chunks that wait to be encoded. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Failure: throws a `SourceError` when the encoder breaks. */
   activate(): void {
     this.#isActive = true;
-    // Before each step, so that an encoder that breaks leaves the others where `clear` finds them.
-    for (let pcm = this.#waiting.shift(); pcm; pcm = this.#waiting.shift()) this.#encode(pcm);
-    if (this.#owesFlush) this.flush();
+    this.#encodeSlice();
   }
 
   deactivate(): void {
     this.#isActive = false;
+    clearImmediate(this.#nextSlice);
   }
 
   /**
@@ -78,14 +88,15 @@ export class Encoding {
    */
   take(pcm: TimedPcm): void {
     this.#owesFlush = false;
-    if (this.#isActive) this.#encode(pcm);
-    else this.#keep(pcm);
+    if (!this.#isActive) this.#keep(pcm);
+    else if (this.#waiting.length > 0) this.#waiting.push(pcm);
+    else this.#encode(pcm);
   }
 
   /** The run of audio is over: its last frames shall not wait for a full block. */
   flush(): void {
-    this.#owesFlush = !this.#isActive;
-    if (this.#isActive) this.#encoder.flush();
+    this.#owesFlush = !this.#isActive || this.#waiting.length > 0;
+    if (!this.#owesFlush) this.#encoder.flush();
   }
 
   /** Forgets PCM that nobody will want any more. */
@@ -95,6 +106,7 @@ export class Encoding {
   }
 
   close(): void {
+    this.deactivate();
     this.clear();
     this.#encoder.close();
   }
@@ -111,6 +123,26 @@ export class Encoding {
     this.#waiting.splice(0, dropped);
     const first = this.#waiting[0];
     if (first) this.#waiting[0] = { ...first, startsRun: true };
+  }
+
+  #encodeSlice(): void {
+    const endMs = performance.now() + sliceMs;
+    // Taken out one by one, so that an encoder that breaks leaves the rest where `clear` finds it.
+    while (performance.now() < endMs) {
+      const pcm = this.#waiting.shift();
+      if (!pcm) break;
+      this.#encode(pcm);
+    }
+    if (this.#waiting.length > 0) this.#nextSlice = setImmediate(() => this.#encodeNextSlice());
+    else if (this.#owesFlush) this.flush();
+  }
+
+  #encodeNextSlice(): void {
+    try {
+      this.#encodeSlice();
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
   }
 
   #encode(pcm: TimedPcm): void {

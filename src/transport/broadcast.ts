@@ -98,6 +98,7 @@ export class Broadcast {
 
   close(): void {
     clearTimeout(this.#tail?.timer);
+    this.#tail = undefined;
     this.#cursors.length = 0;
     this.ring.clear();
   }

@@ -1,9 +1,14 @@
 import type { Socket } from 'node:net';
+import { adoptSocket } from '../adopt-socket.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf, ProtocolError } from '../errors.ts';
 import { type IncomingMessage, MessageReader, serverPolicy } from '../protocol/message-reader.ts';
 import { stampSent } from '../protocol/messages.ts';
 import { Reservation } from './reservation.ts';
+
+/** What sockets read into: all that arrives is used up before the next socket reads. */
+const receiveBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+const noBytes = Buffer.alloc(0);
 
 /** Replies that may wait for one peer: only a peer that asks without reading gets there. */
 const maxWaitingMessages = 256;
@@ -37,19 +42,22 @@ export class Connection {
   #closed = false;
 
   constructor(context: ConnectionContext, handler: ConnectionHandler) {
-    const { socket, clock } = context;
-    this.#socket = socket;
-    this.#clock = clock;
+    this.#clock = context.clock;
     this.#handler = handler;
-    this.remoteAddress = displayAddress(socket.remoteAddress);
     const reader = new MessageReader(serverPolicy, (message) => {
       if (!this.#closed) this.#handler.onMessage(message);
     });
-    socket.on('data', (data: Buffer) => this.#receive(reader, data));
+    const socket = adoptSocket(context.socket, {
+      buffer: () => receiveBuffer,
+      callback: (bytes) => this.#receive(reader, receiveBuffer.subarray(0, bytes)),
+    });
+    this.#socket = socket;
+    this.remoteAddress = displayAddress(socket.remoteAddress);
     socket.on('error', (error) => this.close(`connection failed: ${error.message}`));
     // Whoever says no more is gone: answering a half-closed connection would only fail later.
     socket.on('end', () => this.close(closedByClient(reader)));
     socket.on('close', () => this.close(closedByClient(reader)));
+    socket.resume();
   }
 
   get isClosed(): boolean {
@@ -77,17 +85,18 @@ export class Connection {
   }
 
   /**
-   * Hands audio to the socket; the caller holds the reservation.
+   * Hands audio to the socket; the caller holds the reservation, and this ends it.
    *
-   * Ownership: `audio` must stay unchanged until `written` is called. The caller then ends its
-   * own use and calls `audioWritten`.
+   * Returns true when the kernel has taken all of it at once, the usual case. Otherwise `audio`
+   * must stay unchanged until `written` is called, and the caller then calls `audioWritten`.
    */
-  writeAudio(audio: Buffer, written: () => void): void {
-    this.#busySinceUs = this.#clock.nowUs();
-    this.#socket.write(audio, written);
+  writeAudio(audio: Buffer, written: () => void): boolean {
+    const isTaken = this.#write(audio, written);
+    if (isTaken) this.reservation.letGo();
+    return isTaken;
   }
 
-  /** Ends an audio write: gives the reservation back and lets waiting messages go. */
+  /** Ends an audio write that took longer: waiting messages go next. */
   audioWritten(): void {
     this.#busySinceUs = undefined;
     this.reservation.letGo();
@@ -103,28 +112,35 @@ export class Connection {
     this.#handler.onClose(reason);
   }
 
-  #receive(reader: MessageReader, data: Buffer): void {
-    if (this.#closed) return;
+  /** Returns whether to go on reading. */
+  #receive(reader: MessageReader, data: Buffer): boolean {
+    if (this.#closed) return false;
     try {
       reader.feed(data, this.#clock.nowUs());
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(`protocol violation: ${messageOf(error)}`);
     }
+    return !this.#closed;
+  }
+
+  /** Returns whether the kernel has taken all of it; otherwise `written` is called when it has. */
+  #write(bytes: Buffer, written: () => void): boolean {
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength === 0) return true;
+    // An empty write behind it: a callback on each write would cost a quarter more, always.
+    this.#busySinceUs = this.#clock.nowUs();
+    this.#socket.write(noBytes, written);
+    return false;
   }
 
   #writeWaiting(): void {
-    if (this.#waiting.length === 0 || this.#closed || this.#busySinceUs !== undefined) return;
-    if (!this.reservation.tryRaise()) return;
-    this.#busySinceUs = this.#clock.nowUs();
-    const batch = this.#waiting.splice(0);
-    this.#socket.cork();
-    for (const [index, message] of batch.entries()) {
+    while (this.#waiting.length > 0 && !this.#closed && this.reservation.tryRaise()) {
+      const message = this.#waiting.shift() ?? noBytes;
       stampSent(message, this.#clock.nowUs());
-      if (index < batch.length - 1) this.#socket.write(message);
-      else this.#socket.write(message, this.#controlWritten);
+      if (!this.#write(message, this.#controlWritten)) return;
+      this.reservation.lower();
     }
-    this.#socket.uncork();
   }
 
   readonly #controlWritten = (): void => {

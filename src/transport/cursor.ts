@@ -38,8 +38,7 @@ export class Cursor {
 
   /** Hands `audio`, which lies in `memory`, to the socket; the reservation is held. */
   send(audio: Buffer, memory: Chunk): void {
-    this.#onTheWay = memory.retain();
-    this.connection.writeAudio(audio, this.#written);
+    if (!this.connection.writeAudio(audio, this.#written)) this.#onTheWay = memory.retain();
   }
 
   readonly #written = (): void => {

@@ -73,7 +73,13 @@ async function bind(address: string, options: ListenerOptions): Promise<Server> 
 function listen(address: string, options: ListenerOptions): Promise<Server> {
   const { logger, port, onConnection } = options;
   const server = createServer(
-    { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveDelayMs },
+    {
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveDelayMs,
+      // Whoever takes the socket begins to read.
+      pauseOnConnect: true,
+    },
     onConnection,
   );
   return new Promise((resolve, reject) => {

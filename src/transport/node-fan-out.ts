@@ -4,6 +4,15 @@ import type { ChunkRing } from '../audio/chunk-ring.ts';
 import type { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
 
+/** A quota is always smaller than this: see `Broadcast`. */
+const maxQuotaChunks = 1024;
+
+/** Bytes that one or more sessions get, and the chunk in whose memory they lie. */
+interface Batch {
+  readonly bytes: Buffer;
+  readonly memory: Chunk;
+}
+
 /**
  * The fan-out in plain JavaScript: one `socket.write` per due session.
  *
@@ -14,7 +23,7 @@ export class NodeFanOut implements FanOut {
   readonly name = 'node';
   readonly #pool: ChunkPool;
   /** The batches of the current tick, by first sequence and number of chunks. */
-  readonly #batches = new Map<number, Chunk>();
+  readonly #batches = new Map<number, Batch>();
 
   constructor(pool: ChunkPool) {
     this.#pool = pool;
@@ -25,49 +34,45 @@ export class NodeFanOut implements FanOut {
       const count = Math.min(cursor.quota, ring.head - cursor.sequence);
       if (count <= 0) continue;
       if (cursor.connection.reservation.tryHold()) {
-        this.#send(ring, cursor, count);
+        this.#send(this.#batch(ring, cursor.sequence, count), cursor, count);
       } else {
         cursor.counters.coordinationFallbacks += 1;
       }
     }
-    for (const batch of this.#batches.values()) batch.release();
+    for (const { memory } of this.#batches.values()) memory.release();
     this.#batches.clear();
   }
 
-  #send(ring: ChunkRing, cursor: Cursor, count: number): void {
-    const memory = count === 1 ? ring.at(cursor.sequence) : this.#batch(ring, cursor, count);
-    const audio = count === 1 ? memory.tcpMessage : memory.payload;
-    cursor.send(audio, memory);
+  #send({ bytes, memory }: Batch, cursor: Cursor, count: number): void {
+    cursor.send(bytes, memory);
     cursor.sequence += count;
     cursor.counters.sends += 1;
     cursor.counters.chunks += count;
-    cursor.counters.bytes += audio.length;
+    cursor.counters.bytes += bytes.length;
   }
 
-  #batch(ring: ChunkRing, cursor: Cursor, count: number): Chunk {
-    const key = cursor.sequence * maxQuotaChunks + count;
+  #batch(ring: ChunkRing, first: number, count: number): Batch {
+    const key = first * maxQuotaChunks + count;
     let batch = this.#batches.get(key);
     if (!batch) {
-      batch = this.#layTogether(ring, cursor.sequence, count);
+      batch = count === 1 ? share(ring.at(first)) : this.#layTogether(ring, first, count);
       this.#batches.set(key, batch);
     }
     return batch;
   }
 
-  #layTogether(ring: ChunkRing, first: number, count: number): Chunk {
-    let bytes = 0;
-    for (let index = 0; index < count; index += 1)
-      bytes += ring.at(first + index).tcpMessage.length;
-    const batch = this.#pool.acquire(bytes, 'a batch of the fan-out');
-    const target = batch.writable;
+  #layTogether(ring: ChunkRing, first: number, count: number): Batch {
+    const messages = Array.from({ length: count }, (_, index) => ring.at(first + index).tcpMessage);
+    const bytes = messages.reduce((sum, message) => sum + message.length, 0);
+    const memory = this.#pool.acquire(bytes, 'a batch of the fan-out');
+    const target = memory.writable;
     let offset = 0;
-    for (let index = 0; index < count; index += 1) {
-      offset += ring.at(first + index).tcpMessage.copy(target, offset);
-    }
-    batch.payloadBytes = bytes;
-    return batch;
+    for (const message of messages) offset += message.copy(target, offset);
+    memory.payloadBytes = bytes;
+    return { bytes: memory.payload, memory };
   }
 }
 
-/** A quota is always smaller than this: see `Broadcast`. */
-const maxQuotaChunks = 1024;
+function share(chunk: Chunk): Batch {
+  return { bytes: chunk.tcpMessage, memory: chunk.retain() };
+}

@@ -7,6 +7,7 @@ import { SourceError } from '../../src/errors.ts';
 import { decodeWireChunk } from '../../src/protocol/messages.ts';
 import { music, pcmOf } from '../support/encoding.ts';
 import { distancesUs } from '../support/reader-rig.ts';
+import { turn, until } from '../support/socket-pairs.ts';
 
 const chunkUs = 20_000;
 const startUs = 5_000_000;
@@ -46,10 +47,20 @@ function publish(chunk: Chunk): void {
   if (published.length === failAt) throw new SourceError('test', 'the encoder broke');
 }
 
+function onFailure(error: unknown): void {
+  throw error;
+}
+
+/** Lets somebody listen, and waits until the past is encoded. */
+async function activate(): Promise<void> {
+  encoding.activate();
+  await until(() => encoding.waiting === 0);
+}
+
 async function open(codec: string, formatText = '48000:16:2', bufferMs = 1000): Promise<void> {
   format = SampleFormat.parse(formatText);
   pcm = pcmOf(format, format.framesIn(20), music);
-  encoding = await Encoding.open({ codec, format, bufferMs, pool, publish });
+  encoding = await Encoding.open({ codec, format, bufferMs, pool, publish, onFailure });
 }
 
 /** Chunks of 20 ms that follow each other from `fromUs` on; the first one starts a run. */
@@ -79,7 +90,7 @@ describe('encoding while somebody listens', () => {
     ['opus', '44100:16:2', 20_000, 2500],
   ])('%s of %s publishes chunks exactly %d µs apart', async (codec, text, us, delayUs) => {
     await open(codec, text);
-    encoding.activate();
+    await activate();
     take(100, startUs);
     encoding.flush();
     expect(published[0]?.timestampUs).toBeCloseTo(startUs - delayUs, 6);
@@ -93,7 +104,7 @@ describe('encoding while somebody listens', () => {
     '%s: flushes the tail of a run with its own time base',
     async (codec) => {
       await open(codec);
-      encoding.activate();
+      await activate();
       take(4, startUs);
       const before = published.length;
       encoding.flush();
@@ -108,7 +119,7 @@ describe('encoding while somebody listens', () => {
 
   it('flushes the old run before a chunk that starts a new one', async () => {
     await open('flac');
-    encoding.activate();
+    await activate();
     take(4, startUs);
     take(4, startUs + 500_000);
     encoding.flush();
@@ -120,7 +131,7 @@ describe('encoding while somebody listens', () => {
 
   it('null publishes nothing', async () => {
     await open('null');
-    encoding.activate();
+    await activate();
     take(10, startUs);
     encoding.flush();
     expect(published).toEqual([]);
@@ -142,7 +153,7 @@ describe('encoding while nobody listens', () => {
     async (codec) => {
       await open(codec);
       take(500, startUs);
-      encoding.activate();
+      await activate();
       const nowUs = startUs + 500 * chunkUs;
       expect(published[0]?.timestampUs).toBeCloseTo(nowUs - 51 * chunkUs, -4);
       expect(endUs(published.at(-1))).toBeGreaterThan(nowUs - 25_000);
@@ -156,13 +167,13 @@ describe('encoding while nobody listens', () => {
     '%s goes on without a gap after a short absence',
     async (codec) => {
       await open(codec);
-      encoding.activate();
+      await activate();
       take(50, startUs);
       encoding.deactivate();
       const before = published.length;
       take(15, startUs + 50 * chunkUs, false);
       expect(published).toHaveLength(before);
-      encoding.activate();
+      await activate();
       take(15, startUs + 65 * chunkUs, false);
       const distances = distancesUs(published);
       for (const distance of distances) expect(distance).toBeCloseTo(distances[0] ?? 0, 6);
@@ -171,11 +182,11 @@ describe('encoding while nobody listens', () => {
 
   it.each(['pcm', 'flac', 'opus'])('%s jumps, and never back, after a long one', async (codec) => {
     await open(codec);
-    encoding.activate();
+    await activate();
     take(50, startUs);
     encoding.deactivate();
     take(250, startUs + 50 * chunkUs, false);
-    encoding.activate();
+    await activate();
     take(10, startUs + 300 * chunkUs, false);
     const distances = distancesUs(published);
     expect(Math.min(...distances)).toBeGreaterThan(0);
@@ -187,13 +198,13 @@ describe('encoding while nobody listens', () => {
     await open('flac');
     take(4, startUs);
     encoding.flush();
-    encoding.activate();
+    await activate();
     expect(endUs(published.at(-1))).toBe(startUs + 4 * chunkUs);
     encoding.deactivate();
     take(4, startUs + 4 * chunkUs);
     encoding.flush();
     take(4, startUs + 8 * chunkUs, false);
-    encoding.activate();
+    await activate();
     expect(endUs(published.at(-1))).toBeLessThan(startUs + 12 * chunkUs);
   });
 
@@ -202,7 +213,7 @@ describe('encoding while nobody listens', () => {
     take(4, startUs);
     encoding.flush();
     take(4, startUs + 400_000);
-    encoding.activate();
+    await activate();
     encoding.flush();
     expect(published.map(({ timestampUs }) => timestampUs - startUs)).toEqual([
       ...[0, 24_000, 48_000, 72_000],
@@ -211,12 +222,57 @@ describe('encoding while nobody listens', () => {
     expect(endUs(published[3])).toBe(startUs + 80_000);
   });
 
+  it('is encoded in slices, in order with what comes meanwhile', async () => {
+    await open('flac:8', '96000:24:2');
+    take(50, startUs);
+    encoding.activate();
+    let turns = 0;
+    let next = 50;
+    while (encoding.waiting > 0) {
+      if (turns === 1) {
+        take(5, startUs + next * chunkUs, false);
+        next += 5;
+      }
+      turns += 1;
+      await turn();
+    }
+    expect(turns).toBeGreaterThan(3);
+    encoding.flush();
+    expect(new Set(distancesUs(published.slice(0, -1)).map(Math.round))).toEqual(new Set([42_667]));
+    expect(endUs(published.at(-1))).toBeCloseTo(startUs + 55 * chunkUs, 3);
+  });
+
+  it('flushes the end of a run only after what waits', async () => {
+    await open('flac:8', '96000:24:2');
+    take(50, startUs);
+    encoding.activate();
+    encoding.flush();
+    await until(() => encoding.waiting === 0);
+    await until(() => endUs(published.at(-1)) >= startUs + 50 * chunkUs);
+    expect(endUs(published.at(-1))).toBeCloseTo(startUs + 50 * chunkUs, 3);
+  });
+
+  it('goes on waiting when the listener leaves in between', async () => {
+    await open('flac:8', '96000:24:2');
+    take(50, startUs);
+    encoding.activate();
+    encoding.deactivate();
+    const waiting = encoding.waiting;
+    expect(waiting).toBeGreaterThan(0);
+    await turn();
+    await turn();
+    expect(encoding.waiting).toBe(waiting);
+    await activate();
+    encoding.flush();
+    expect(endUs(published.at(-1))).toBeCloseTo(startUs + 50 * chunkUs, 3);
+  });
+
   it('forgets on demand', async () => {
     await open('pcm');
     take(20, startUs);
     encoding.clear();
     expect(pool.isFull).toBe(true);
-    encoding.activate();
+    await activate();
     expect(published).toEqual([]);
   });
 });
@@ -224,7 +280,7 @@ describe('encoding while nobody listens', () => {
 describe('an encoder that fails', () => {
   it('says so when it is opened', async () => {
     await open('pcm');
-    const options = { format, bufferMs: 1000, pool, publish };
+    const options = { format, bufferMs: 1000, pool, publish, onFailure };
     await expect(Encoding.open({ ...options, codec: 'mp3' })).rejects.toThrow('"mp3" is no codec');
     await expect(Encoding.open({ ...options, codec: 'flac:9' })).rejects.toThrow('0 to 8');
   });
@@ -240,7 +296,7 @@ describe('an encoder that fails', () => {
 
   it('loses no memory when it fails on a chunk', async () => {
     await open('flac');
-    encoding.activate();
+    await activate();
     failAt = 2;
     expect(() => take(20, startUs)).toThrow('the encoder broke');
   });

@@ -19,7 +19,7 @@ const sources = filesUnder('src').filter((file) => file.endsWith('.ts'));
 const order: readonly string[] = ['control', 'server', 'transport', 'audio', 'protocol'];
 /** What ties the layers together. */
 const outermost = new Set(['main.ts', 'application.ts', 'cli.ts', 'probe']);
-const forAnyone = new Set(['errors.ts', 'clock.ts', 'logger.ts', 'version.ts']);
+const forAnyone = new Set(['adopt-socket.ts', 'errors.ts', 'clock.ts', 'logger.ts', 'version.ts']);
 
 /** Imports that the order does not cover, with the only folders or files that may do them. */
 const exceptions: ReadonlyMap<string, readonly string[]> = new Map([

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
+import type { ReadInto } from '../../adopt-socket.ts';
 import { assert } from '../../errors.ts';
-import type { ReadInto } from './adopt-socket.ts';
 
 /**
  * Fills the target of the outstanding read from one socket after another, without a copy.

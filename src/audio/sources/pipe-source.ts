@@ -1,7 +1,7 @@
 import { existsSync, stat } from 'node:fs';
+import { openDescriptor } from '../../adopt-socket.ts';
 import { messageOf, SourceError } from '../../errors.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import { openDescriptor } from './adopt-socket.ts';
 import { makeFifo, type OpenFifo, openFifoForReading } from './fifo.ts';
 import { Intake } from './intake.ts';
 import { choiceOf, pathOf, rawShapeOf } from './source-parameters.ts';

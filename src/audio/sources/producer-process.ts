@@ -3,8 +3,8 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { adoptSocket, openDescriptor, type ReadInto } from '../../adopt-socket.ts';
 import { assert } from '../../errors.ts';
-import { adoptSocket, openDescriptor, type ReadInto } from './adopt-socket.ts';
 import { openAnonymousPipe } from './fifo.ts';
 import { LineSplitter } from './line-splitter.ts';
 
@@ -52,7 +52,11 @@ export class ProducerProcess {
         if (child.pid === undefined) resolve({ code: null, signal: null, error: error.message });
       });
     });
+    // Also a forced end of this process leaves no orphans.
+    const killGroup = () => void this.#signal('SIGKILL');
+    process.once('exit', killGroup);
     void this.exited.then(() => {
+      process.off('exit', killGroup);
       this.#hasExited = true;
     });
   }

@@ -1,8 +1,8 @@
 import net from 'node:net';
+import { adoptSocket } from '../../adopt-socket.ts';
 import { SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import { adoptSocket } from './adopt-socket.ts';
 import { Intake } from './intake.ts';
 import { rawShapeOf } from './source-parameters.ts';
 import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
