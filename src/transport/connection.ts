@@ -39,6 +39,7 @@ export class Connection {
   readonly #handler: ConnectionHandler;
   readonly #waiting: Buffer[] = [];
   #busySinceUs: number | undefined;
+  #isReceiving = false;
   #closed = false;
 
   constructor(context: ConnectionContext, handler: ConnectionHandler) {
@@ -76,12 +77,13 @@ export class Connection {
    */
   send(message: Buffer): void {
     if (this.#closed) return;
-    if (this.#waiting.length === maxWaitingMessages) {
-      this.close(`asks without reading: ${maxWaitingMessages} replies are waiting`);
-      return;
-    }
     this.#waiting.push(message);
+    // What one received buffer asks for is answered by one write.
+    if (this.#isReceiving && this.#waiting.length < maxWaitingMessages) return;
     this.#writeWaiting();
+    if (this.#waiting.length > maxWaitingMessages) {
+      this.close(`asks without reading: ${maxWaitingMessages} replies are waiting`);
+    }
   }
 
   /**
@@ -91,7 +93,8 @@ export class Connection {
    * must stay unchanged until `written` is called, and the caller then calls `audioWritten`.
    */
   writeAudio(audio: Buffer, written: () => void): boolean {
-    const isTaken = this.#write(audio, written);
+    this.#socket.write(audio);
+    const isTaken = this.#isTaken(written);
     if (isTaken) this.reservation.letGo();
     return isTaken;
   }
@@ -115,32 +118,38 @@ export class Connection {
   /** Returns whether to go on reading. */
   #receive(reader: MessageReader, data: Buffer): boolean {
     if (this.#closed) return false;
+    this.#isReceiving = true;
     try {
       reader.feed(data, this.#clock.nowUs());
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(`protocol violation: ${messageOf(error)}`);
     }
+    this.#isReceiving = false;
+    this.#writeWaiting();
     return !this.#closed;
   }
 
-  /** Returns whether the kernel has taken all of it; otherwise `written` is called when it has. */
-  #write(bytes: Buffer, written: () => void): boolean {
-    this.#socket.write(bytes);
+  #writeWaiting(): void {
+    if (this.#waiting.length === 0 || this.#closed || this.#busySinceUs !== undefined) return;
+    if (!this.reservation.tryRaise()) return;
+    this.#socket.cork();
+    for (const message of this.#waiting) {
+      stampSent(message, this.#clock.nowUs());
+      this.#socket.write(message);
+    }
+    this.#socket.uncork();
+    this.#waiting.length = 0;
+    if (this.#isTaken(this.#controlWritten)) this.reservation.lower();
+  }
+
+  /** Whether the kernel has taken all that was written; otherwise `written` is called when it has. */
+  #isTaken(written: () => void): boolean {
     if (this.#socket.writableLength === 0) return true;
     // An empty write behind it: a callback on each write would cost a quarter more, always.
     this.#busySinceUs = this.#clock.nowUs();
     this.#socket.write(noBytes, written);
     return false;
-  }
-
-  #writeWaiting(): void {
-    while (this.#waiting.length > 0 && !this.#closed && this.reservation.tryRaise()) {
-      const message = this.#waiting.shift() ?? noBytes;
-      stampSent(message, this.#clock.nowUs());
-      if (!this.#write(message, this.#controlWritten)) return;
-      this.reservation.lower();
-    }
   }
 
   readonly #controlWritten = (): void => {
