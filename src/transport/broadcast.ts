@@ -127,7 +127,7 @@ export class Broadcast {
       cursor.quota = isDue ? Math.min(backlog, interval) : 0;
       if (backlog > interval && budgetBytes > 0) {
         const chunkBytes = this.ring.at(cursor.sequence).tcpMessage.length;
-        cursor.quota = Math.min(backlog, catchUpChunks(chunkBytes));
+        cursor.quota = Math.min(backlog, Math.max(interval, catchUpChunks(chunkBytes)));
         budgetBytes -= cursor.quota * chunkBytes;
         // Whoever comes after the budget is spent comes first in the next tick.
         if (budgetBytes <= 0) this.#firstInTurn = (index + 1) % count;

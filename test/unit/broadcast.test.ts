@@ -159,6 +159,20 @@ describe('Broadcast', () => {
     expect(cursor.counters).toMatchObject({ sends: 1, chunks: 6 });
   });
 
+  it('lets a session catch up although one chunk is nearly all that fits into a tick', async () => {
+    open();
+    const [peer] = await pairs.joinAll(1);
+    if (!peer) throw new Error('no peer');
+    const cursor = broadcast.subscribe(peer.connection);
+    peer.connection.reservation.tryRaise();
+    await tick(20, 100_000);
+    peer.connection.reservation.lower();
+    await tick(10, 100_000);
+    await until(() => peer.connection.reservation.isFree);
+    expect(broadcast.ring.head - cursor.sequence).toBeLessThanOrEqual(5);
+    expect(cursor.counters.lostChunks).toBe(0);
+  });
+
   it('moves a session that fell behind to audio that it can still play, and counts the loss', async () => {
     open();
     const [peer] = await pairs.joinAll(1);
