@@ -42,7 +42,6 @@ export class Broadcast {
   readonly #clock: Clock;
   readonly #options: BroadcastOptions;
   readonly #cursors: Cursor[] = [];
-  readonly #due: Cursor[] = [];
   #joined = 0;
   #tick = 0;
   #firstInTurn = 0;
@@ -117,7 +116,6 @@ export class Broadcast {
     const first = this.#firstInTurn;
     const oldest = this.#oldestToSend(interval);
     let budgetBytes = this.#options.burstBytes;
-    this.#due.length = 0;
     for (let turn = 0; turn < count; turn += 1) {
       const index = (first + turn) % count;
       const cursor = this.#cursors[index] as Cursor;
@@ -132,9 +130,8 @@ export class Broadcast {
         // Whoever comes after the budget is spent comes first in the next tick.
         if (budgetBytes <= 0) this.#firstInTurn = (index + 1) % count;
       }
-      if (cursor.quota > 0) this.#due.push(cursor);
     }
-    this.#fanOut.deliver(this.ring, this.#due);
+    this.#fanOut.deliver(this.ring, this.#cursors);
   }
 
   #moveOn(cursor: Cursor, oldest: number): void {

@@ -8,11 +8,11 @@ import type { Cursor } from './cursor.ts';
 export interface FanOut {
   readonly name: 'node' | 'native';
   /**
-   * Sends to each due session what lies between its cursor and the head, at most `quota` chunks,
-   * and moves the cursor. A session whose socket is reserved is skipped and counted.
+   * Sends to each session what lies between its cursor and the head, at most `quota` chunks, and
+   * moves the cursor. A session whose socket is reserved is skipped and counted.
    *
    * Ownership: keeps the chunks that are on the way to a socket retained until the socket has
    * taken them.
    */
-  deliver(ring: ChunkRing, due: readonly Cursor[]): void;
+  deliver(ring: ChunkRing, cursors: readonly Cursor[]): void;
 }

@@ -29,8 +29,8 @@ export class NodeFanOut implements FanOut {
     this.#pool = pool;
   }
 
-  deliver(ring: ChunkRing, due: readonly Cursor[]): void {
-    for (const cursor of due) {
+  deliver(ring: ChunkRing, cursors: readonly Cursor[]): void {
+    for (const cursor of cursors) {
       const count = Math.min(cursor.quota, ring.head - cursor.sequence);
       if (count <= 0) continue;
       if (cursor.connection.reservation.tryHold()) {
