@@ -1,6 +1,10 @@
 import { AudioStream } from './audio/audio-stream.ts';
 import { ChunkPool } from './audio/chunk-pool.ts';
-import { parseStreamOptions, type StreamDefaults } from './audio/stream-options.ts';
+import {
+  parseStreamOptions,
+  type StreamDefaults,
+  type StreamOptions,
+} from './audio/stream-options.ts';
 import { monotonicClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { messageOf, SourceError } from './errors.ts';
@@ -8,7 +12,7 @@ import type { Logger } from './logger.ts';
 import { Registry } from './server/registry.ts';
 import { StreamChannel } from './server/stream-channel.ts';
 import { StreamServer } from './server/stream-server.ts';
-import { Broadcast } from './transport/broadcast.ts';
+import { Broadcast, playablePastMs } from './transport/broadcast.ts';
 import type { FanOut } from './transport/fan-out.ts';
 import { Listener } from './transport/listener.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
@@ -19,6 +23,8 @@ const maxKnownClients = 10_000;
 /** `resync_tolerance = auto`: a share of the buffer, but never more than this. */
 const autoToleranceShare = 4;
 const maxAutoToleranceMs = 250;
+/** Turns of the event loop that broken-off writes may take to report their end. */
+const maxDrainTurns = 100;
 
 export interface ApplicationOptions {
   readonly config: Config;
@@ -123,7 +129,7 @@ export class Application {
     }
   }
 
-  #wireChannel(options: ReturnType<typeof parseStreamOptions>): StreamChannel {
+  #wireChannel(options: StreamOptions): StreamChannel {
     const { stream } = this.#config;
     const logger = this.#logger;
     const broadcast = new Broadcast(this.#fanOut, monotonicClock, {
@@ -138,8 +144,10 @@ export class Application {
       logger,
       onChunk: (chunk) => broadcast.publish(chunk),
       onOutdated: () => broadcast.clear(),
-      onState: (state) =>
-        logger.tagged('Stream').info('state changed', { stream: options.name, state }),
+      onState: (state) => {
+        logger.tagged('Stream').info('state changed', { stream: options.name, state });
+        if (state === 'disabled') this.server.reroute();
+      },
     });
     return new StreamChannel(audioStream, broadcast);
   }
@@ -152,6 +160,7 @@ export class Application {
       codec: stream.codec,
       chunkMs: stream.chunkMs,
       bufferMs: stream.buffer,
+      pastMs: playablePastMs(stream.buffer),
       resyncToleranceMs:
         stream.resyncTolerance === 'auto' ? autoToleranceMs : stream.resyncTolerance,
     };
@@ -171,5 +180,3 @@ export class Application {
     logger.info('listening for clients', { port: this.streamingPort });
   }
 }
-
-const maxDrainTurns = 100;

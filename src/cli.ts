@@ -1,9 +1,7 @@
-import type { Override } from './config/load-config.ts';
+import type { Assignment } from './config/ini-text.ts';
 import { nearestOption } from './config/nearest.ts';
 import { quoted } from './config/report.ts';
 import { ConfigError } from './errors.ts';
-
-export { usage, versionText } from './config/usage.ts';
 
 /** What the command line asks for. */
 export type Command =
@@ -14,7 +12,7 @@ export type Command =
   | {
       readonly kind: 'serve';
       readonly configFile?: string;
-      readonly overrides: readonly Override[];
+      readonly overrides: readonly Assignment[];
       /** Sentences to log once the log is open. */
       readonly warnings: readonly string[];
     };
@@ -37,7 +35,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
 class Reading {
   readonly #argv: readonly string[];
   #next = 0;
-  readonly overrides: Override[] = [];
+  readonly overrides: Assignment[] = [];
   readonly warnings: string[] = [];
   readonly faults: string[] = [];
   configFile: string | undefined;
@@ -132,14 +130,14 @@ function readConfigFile(argument: Argument, reading: Reading): void {
   const value = takeValueOf(argument, 'a file name', reading);
   if (value === undefined) return;
   if (argument.option === '-c' && codecShape.test(value)) {
-    pushOldOption({ section: 'stream', key: 'codec', option: '-c', value }, reading);
+    pushOldOption({ section: 'stream', key: 'codec', value }, argument, reading);
   } else {
     reading.configFile = value;
   }
 }
 
 function readZerocopy({ option, attached }: Argument, reading: Reading): void {
-  reading.overrides.push({ section: 'stream', key: 'zerocopy', value: attached ?? 'true', option });
+  override({ section: 'stream', key: 'zerocopy', value: attached ?? 'true' }, option, reading);
 }
 
 function warnAboutDaemon({ option }: Argument, reading: Reading): void {
@@ -153,14 +151,14 @@ function readOldOption(setting: { readonly section: string; readonly key: string
   return (argument, reading) => {
     const value = takeValueOf(argument, 'a value', reading);
     if (value === undefined) return;
-    pushOldOption({ ...setting, option: argument.option, value }, reading);
+    pushOldOption({ ...setting, value }, argument, reading);
   };
 }
 
-function pushOldOption(override: Override, reading: Reading): void {
-  const { section, key, option } = override;
+function pushOldOption(given: Given, { option }: Argument, reading: Reading): void {
+  const { section, key } = given;
   reading.warnings.push(`option ${option} is deprecated; write --${section}.${key}=... instead`);
-  reading.overrides.push(override);
+  override(given, option, reading);
 }
 
 function readOverride(argument: Argument, reading: Reading): void {
@@ -168,12 +166,13 @@ function readOverride(argument: Argument, reading: Reading): void {
   if (value === undefined) return;
   const { option } = argument;
   const dot = option.indexOf('.');
-  reading.overrides.push({
-    section: option.slice(2, dot),
-    key: option.slice(dot + 1),
-    value,
-    option,
-  });
+  override({ section: option.slice(2, dot), key: option.slice(dot + 1), value }, option, reading);
+}
+
+type Given = Omit<Assignment, 'origin'>;
+
+function override(given: Given, option: string, reading: Reading): void {
+  reading.overrides.push({ ...given, value: given.value.trim(), origin: `option ${option}` });
 }
 
 function takeValueOf(

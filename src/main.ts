@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { Application } from './application.ts';
 import { codecHelp } from './audio/encoders/codecs.ts';
-import { type Command, parseCommandLine, usage, versionText } from './cli.ts';
+import { type Command, parseCommandLine } from './cli.ts';
 import type { Config } from './config/config.ts';
-import { defaultSearchPaths, loadConfig } from './config/load-config.ts';
+import { loadConfig } from './config/load-config.ts';
+import { usage, versionText } from './config/usage.ts';
 import { messageOf, ZerocastError } from './errors.ts';
 import { createLogger } from './log.ts';
 import type { Logger } from './logger.ts';
@@ -17,17 +18,20 @@ const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Exit status of a process that a signal ended. Source: POSIX shells, 128 + SIGKILL's number. */
 const forcedStatus = 137;
 
-type Serve = Extract<Command, { kind: 'serve' }>;
-type Handlers = { readonly [Kind in Command['kind']]: (command: never) => Promise<number> };
-
-const handlers: Handlers = {
-  help: async ({ all }: Extract<Command, { kind: 'help' }>) => print(usage(all)),
-  version: async () => print(versionText()),
-  'codec-help': async ({ codec }: Extract<Command, { kind: 'codec-help' }>) =>
-    print(codecHelp(codec)),
-  probe: async ({ args }: Extract<Command, { kind: 'probe' }>) => probe(args),
-  serve,
-};
+async function run(command: Command): Promise<number> {
+  switch (command.kind) {
+    case 'help':
+      return print(usage(command.all));
+    case 'version':
+      return print(versionText());
+    case 'codec-help':
+      return print(codecHelp(command.codec));
+    case 'probe':
+      return probe(command.args);
+    case 'serve':
+      return serve(command);
+  }
+}
 
 function print(text: string): number {
   process.stdout.write(`${text.trimEnd()}\n`);
@@ -49,19 +53,17 @@ async function probe(args: readonly string[]): Promise<number> {
     isTerminal: stdout.isTTY === true,
   };
   const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
-  process.once('SIGTERM', () => abort.abort());
+  for (const signal of stopSignals) process.once(signal, () => abort.abort());
   // Whoever read the output, such as `head`, has seen enough.
   stdout.on('error', () => abort.abort());
   return runProbe(options, output, abort.signal);
 }
 
-async function serve(command: Serve): Promise<number> {
+async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<number> {
   // Before the first line, as whoever waits for that may send a signal at once.
   const stopped = stopSignal();
   const { config, warnings, file } = loadConfig({
     file: command.configFile,
-    searchPaths: defaultSearchPaths,
     environment: process.env,
     overrides: command.overrides,
   });
@@ -140,9 +142,7 @@ function failure(log: Logger): Promise<undefined> {
 
 async function main(): Promise<number> {
   try {
-    const command = parseCommandLine(process.argv.slice(2));
-    // The table has one handler per kind, and each takes exactly its kind.
-    return await handlers[command.kind](command as never);
+    return await run(parseCommandLine(process.argv.slice(2)));
   } catch (error) {
     const isExpected = error instanceof ZerocastError;
     const text = isExpected || !(error instanceof Error) ? messageOf(error) : error.stack;

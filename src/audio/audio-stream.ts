@@ -3,6 +3,7 @@ import { AssertionError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
+import { codecName } from './encoders/codecs.ts';
 import { Encoding } from './encoding.ts';
 import { PacedReader } from './paced-reader.ts';
 import { createSource } from './sources/sources.ts';
@@ -50,7 +51,7 @@ export class AudioStream {
   constructor(options: StreamOptions, context: AudioStreamContext) {
     this.options = options;
     this.name = options.name;
-    this.codec = options.codec.split(':', 1)[0]?.trim().toLowerCase() ?? '';
+    this.codec = codecName(options.codec);
     this.#context = context;
     this.#logger = context.logger.tagged('Stream');
   }

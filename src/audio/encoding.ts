@@ -18,7 +18,8 @@ const sliceMs = 5;
 export interface EncodingOptions {
   readonly codec: string;
   readonly format: SampleFormat;
-  readonly bufferMs: number;
+  /** How much of the past a listener who joins can still use. */
+  readonly pastMs: number;
   readonly pool: ChunkPool;
   /** Takes each sealed chunk, in order. */
   readonly publish: (chunk: Chunk) => void;
@@ -29,7 +30,7 @@ export interface EncodingOptions {
 /**
  * The way from timed PCM to sealed chunks, taken only while somebody listens.
  *
- * While nobody does, the last `bufferMs` of PCM wait unencoded, so that the first listener starts
+ * While nobody does, the last `pastMs` of PCM wait unencoded, so that the first listener starts
  * as quickly as any other.
  */
 export class Encoding {
@@ -60,10 +61,6 @@ export class Encoding {
 
   get header(): Uint8Array {
     return this.#encoder.header;
-  }
-
-  get isActive(): boolean {
-    return this.#isActive;
   }
 
   /** Chunks that wait to be encoded. */
@@ -113,7 +110,7 @@ export class Encoding {
 
   #keep(pcm: TimedPcm): void {
     this.#waiting.push(pcm);
-    const oldestUs = pcm.timestampUs - this.#options.bufferMs * 1000;
+    const oldestUs = pcm.timestampUs - this.#options.pastMs * 1000;
     let dropped = 0;
     while ((this.#waiting[dropped]?.timestampUs ?? oldestUs) < oldestUs) {
       this.#waiting[dropped]?.chunk.release();

@@ -4,8 +4,8 @@ import type { LogFields, Logger } from '../logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { TimedPcm } from './encoding.ts';
+import { expandPacked24, packedTail, signExtend24 } from './int24.ts';
 import { type Lateness, Pacer } from './pacer.ts';
-import { expandPacked24, packedTail } from './packed24.ts';
 import { RestartableTimer } from './restartable-timer.ts';
 import { SilenceDetector } from './silence.ts';
 import type { StreamSource } from './sources/stream-source.ts';
@@ -128,6 +128,12 @@ export class PacedReader {
     return this.#source.packed24 ? packedTail(whole, this.#samples) : whole;
   }
 
+  /** Brings 24-bit samples into the one shape that encoders and clients know. */
+  #normalise(pcm: Buffer): void {
+    if (this.#source.packed24) expandPacked24(pcm, this.#samples);
+    else if (this.#source.format.bits === 24) signExtend24(pcm, this.#samples);
+  }
+
   get #samples(): number {
     return this.#frames * this.#source.format.channels;
   }
@@ -138,7 +144,7 @@ export class PacedReader {
     this.#isReading = false;
     this.#chunk = undefined;
     chunk.payloadBytes = this.#chunkBytes;
-    if (this.#source.packed24) expandPacked24(chunk.writable, this.#samples);
+    this.#normalise(chunk.writable);
     this.#noteStall();
     this.#take(chunk, this.#lookedUs);
     this.#pump();

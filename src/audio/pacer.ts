@@ -39,11 +39,6 @@ export class Pacer {
     return this.#originUs + this.#format.durationUs(this.#frames);
   }
 
-  /** Time until which a chunk of `frames` may come without ending the run. */
-  deadlineUs(frames: number): number {
-    return this.nextReadUs + this.#format.durationUs(frames) + this.#toleranceUs;
-  }
-
   readStarted(nowUs: number): void {
     this.#serverLateUs = nowUs - this.nextReadUs;
   }
@@ -59,8 +54,8 @@ export class Pacer {
    * Returns how late it came when that ended the run; ask before `place`.
    */
   lateness(frames: number, nowUs: number): Lateness | undefined {
-    if (!this.#isRunning || nowUs <= this.deadlineUs(frames)) return undefined;
     const lateUs = nowUs - this.nextReadUs - this.#format.durationUs(frames);
+    if (!this.#isRunning || lateUs <= this.#toleranceUs) return undefined;
     return { lateUs, side: this.#serverLateUs > lateUs / 2 ? 'server' : 'source' };
   }
 

@@ -24,9 +24,9 @@ export function newSamples(count: number, format: SampleFormat): Samples {
   return format.sampleBytes === 2 ? new Int16Array(count) : new Int32Array(count);
 }
 
-/** The bytes of samples. *Ownership:* shares their memory. */
-export function bytesOf(samples: Samples): Buffer<ArrayBufferLike> {
-  return Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
+/** The bytes behind a view. *Ownership:* shares its memory. */
+export function bytesOf(view: Samples | Uint8Array): Buffer<ArrayBufferLike> {
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }
 
 /** Writes samples of `bits` bits as floats of -1 to 1. */

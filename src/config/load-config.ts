@@ -6,21 +6,13 @@ import { isKnownSection, nearestSetting } from './nearest.ts';
 import { quoted, Report } from './report.ts';
 import { deprecatedNames, findRow, type Row, rows } from './schema.ts';
 
-/** One `--section.key=value` of the command line. */
-export interface Override {
-  readonly section: string;
-  readonly key: string;
-  readonly value: string;
-  /** The option as it was written, for messages. */
-  readonly option: string;
-}
-
 export interface ConfigInputs {
   /** The file that was asked for; without it `searchPaths` are tried. */
   readonly file?: string | undefined;
   readonly searchPaths?: readonly string[];
   readonly environment?: Environment;
-  readonly overrides?: readonly Override[];
+  /** From the command line. */
+  readonly overrides?: readonly Assignment[];
   readonly readFile?: ReadFile;
 }
 
@@ -54,7 +46,7 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const layers: readonly Layer[] = [
     groupByRow(file?.assignments ?? [], report),
     groupByRow(readEnvironment(inputs.environment ?? {}, report), report),
-    groupByRow((inputs.overrides ?? []).map(assignmentOf), report),
+    groupByRow(inputs.overrides ?? [], report),
   ];
   const settled = rows.map((row) => settle(row, layers, report));
   const config = buildConfig(settled);
@@ -71,10 +63,6 @@ interface Settled {
   readonly key: string;
   readonly value: unknown;
   readonly origin: string;
-}
-
-function assignmentOf({ section, key, value, option }: Override): Assignment {
-  return { section, key, value: value.trim(), origin: `option ${option}` };
 }
 
 function groupByRow(assignments: readonly Assignment[], report: Report): Layer {

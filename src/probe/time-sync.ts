@@ -9,7 +9,6 @@ const windowSize = 200;
 export class TimeSync {
   readonly #offsetsUs: number[] = [];
   #roundTripUs = 0;
-  #best = Number.POSITIVE_INFINITY;
 
   get isSynced(): boolean {
     return this.#offsetsUs.length > 0;
@@ -18,11 +17,6 @@ export class TimeSync {
   /** Round trip of the last exchange, microseconds. */
   get roundTripUs(): number {
     return this.#roundTripUs;
-  }
-
-  /** The shortest round trip seen, microseconds. */
-  get bestRoundTripUs(): number {
-    return this.#best;
   }
 
   /** Server clock minus our clock: the median of the last measurements, microseconds. */
@@ -36,7 +30,6 @@ export class TimeSync {
     const toServerUs = exchange.latencyUs;
     const toClientUs = exchange.arrivedUs - exchange.sentUs;
     this.#roundTripUs = toServerUs + toClientUs;
-    this.#best = Math.min(this.#best, this.#roundTripUs);
     this.#offsetsUs.push((toServerUs - toClientUs) / 2);
     if (this.#offsetsUs.length > windowSize) this.#offsetsUs.shift();
   }

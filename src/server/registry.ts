@@ -20,7 +20,7 @@ export interface ClientRecord {
 export interface GroupRecord {
   readonly id: string;
   name: string;
-  /** Empty while no stream exists. */
+  /** Empty until a stream was found for it. */
   streamId: string;
   isMuted: boolean;
   readonly clients: ClientRecord[];
@@ -49,16 +49,9 @@ export class Registry {
     return this.#groups.values();
   }
 
-  get clientCount(): number {
-    return this.#clients.size;
-  }
-
   /** Takes note of a connected client; one never seen before gets a group of its own. */
-  join(id: string, join: { hello: Hello; address: string; streamId: string }): ClientRecord {
-    const { hello, address } = join;
-    const known = this.#clients.get(id);
-    const client = known ?? this.#add(id, join);
-    if (!client.group.streamId) client.group.streamId = join.streamId;
+  join(id: string, { hello, address }: { hello: Hello; address: string }): ClientRecord {
+    const client = this.#clients.get(id) ?? this.#add(id, { hello, address });
     client.hello = hello;
     client.address = address;
     client.isConnected = true;
@@ -90,20 +83,20 @@ export class Registry {
     };
   }
 
-  #add(id: string, join: { hello: Hello; address: string; streamId: string }): ClientRecord {
+  #add(id: string, { hello, address }: { hello: Hello; address: string }): ClientRecord {
     if (this.#clients.size >= this.#options.maxClients) this.#forgetLongestAbsent();
     const group: GroupRecord = {
       id: randomUUID(),
       name: '',
-      streamId: join.streamId,
+      streamId: '',
       isMuted: false,
       clients: [],
     };
     const client: ClientRecord = {
       id,
       group,
-      hello: join.hello,
-      address: join.address,
+      hello,
+      address,
       isConnected: true,
       lastSeenMs: 0,
       name: '',

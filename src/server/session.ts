@@ -1,3 +1,4 @@
+import { ProtocolError } from '../errors.ts';
 import { messageType } from '../protocol/layout.ts';
 import type { IncomingMessage } from '../protocol/message-reader.ts';
 import {
@@ -13,6 +14,9 @@ import { Connection, type ConnectionContext } from '../transport/connection.ts';
 import type { Cursor } from '../transport/cursor.ts';
 import type { ClientRecord } from './registry.ts';
 import type { StreamChannel } from './stream-channel.ts';
+
+/** A client says Hello once; each one more may bring an id that the registry has to remember. */
+export const maxHellos = 8;
 
 /** What a session asks of the server that keeps it. */
 export interface SessionHost {
@@ -41,6 +45,7 @@ export class Session {
   #channel: StreamChannel | undefined;
   #cursor: Cursor | undefined;
   #hasHeader = false;
+  #hellos = 0;
 
   constructor(options: SessionOptions, host: SessionHost) {
     this.#host = host;
@@ -76,10 +81,6 @@ export class Session {
     this.connection.send(encodeServerSettings(settings, requestId));
   }
 
-  sendSettings(settings: ServerSettings): void {
-    this.connection.send(encodeServerSettings(settings, 0));
-  }
-
   /** Plays `channel`: its codec header first, then its audio unless the client is to hear none. */
   play(channel: StreamChannel | undefined, isAudible: boolean): void {
     if (this.connection.isClosed) return;
@@ -108,6 +109,10 @@ export class Session {
   ]);
 
   #onHello(message: IncomingMessage): void {
+    this.#hellos += 1;
+    if (this.#hellos > maxHellos) {
+      throw new ProtocolError('many-hellos', `more than ${maxHellos} Hellos on one connection`);
+    }
     this.#host.onHello(this, decodeHello(message.body), message.id);
   }
 

@@ -46,7 +46,18 @@ export class StreamServer implements SessionHost {
   /** Adds a stream, and gives it to clients that had none. */
   addChannel(channel: StreamChannel): void {
     this.#channels.set(channel.id, channel);
-    for (const session of this.#sessions) this.#route(session);
+    this.reroute();
+  }
+
+  /**
+   * Finds anew what each session plays: a stream has come, or one cannot go on.
+   *
+   * Not at once, as a stream may break in the very moment in which a session subscribes to it.
+   */
+  reroute(): void {
+    queueMicrotask(() => {
+      for (const session of this.#sessions) this.#route(session);
+    });
   }
 
   accept(socket: Socket): void {
@@ -75,11 +86,7 @@ export class StreamServer implements SessionHost {
     const older = this.#byClientId.get(id);
     if (older !== session) older?.close('replaced by a newer connection of the same client');
     this.#byClientId.set(id, session);
-    const client = registry.join(id, {
-      hello,
-      address,
-      streamId: this.#defaultChannel()?.id ?? '',
-    });
+    const client = registry.join(id, { hello, address });
     session.welcome(client, registry.settingsOf(client), requestId);
     this.#route(session);
   }
@@ -115,10 +122,28 @@ export class StreamServer implements SessionHost {
 
   #route(session: Session): void {
     const { client } = session;
-    if (!client) return;
-    const channel = this.#channels.get(client.group.streamId) ?? this.#defaultChannel();
-    if (channel) client.group.streamId = channel.id;
-    session.play(channel, this.#isAudible(client));
+    if (client) session.play(this.#channelFor(client), this.#isAudible(client));
+  }
+
+  /**
+   * The stream of the client's group. A group without one, or whose stream cannot be played any
+   * more, gets the default stream for good. Source: protocol reference, 5.1 and 5.6.
+   */
+  #channelFor({ id, group }: ClientRecord): StreamChannel | undefined {
+    const { streamId } = group;
+    const own = this.#channels.get(streamId);
+    if (own?.isPlayable) return own;
+    const channel = this.#defaultChannel();
+    if (!channel) return undefined;
+    group.streamId = channel.id;
+    if (streamId) {
+      this.#logger.info('client moved to another stream', {
+        client: id,
+        from: streamId,
+        to: channel.id,
+      });
+    }
+    return channel;
   }
 
   #isAudible(client: ClientRecord): boolean {

@@ -142,18 +142,16 @@ export class Broadcast {
 
   /** Where the ring begins to be of use; the last regular share always is. */
   #oldestToSend(interval: number): number {
-    const fresh = this.ring.firstSince(this.#playableSinceUs(staleMarginMs));
+    const fresh = this.#firstOfLast(playablePastMs(this.#options.bufferMs, staleMarginMs));
     return Math.max(this.ring.tail, Math.min(fresh, this.ring.head - interval));
   }
 
   #oldestWorthPlaying(): number {
-    return this.ring.firstSince(this.#playableSinceUs(startMarginMs));
+    return this.#firstOfLast(playablePastMs(this.#options.bufferMs));
   }
 
-  /** Capture time of audio that is to be played `marginMs` from now. */
-  #playableSinceUs(marginMs: number): number {
-    const { bufferMs } = this.#options;
-    return this.#clock.nowUs() - (bufferMs - Math.min(marginMs, bufferMs / 2)) * 1000;
+  #firstOfLast(pastMs: number): number {
+    return this.ring.firstSince(this.#clock.nowUs() - pastMs * 1000);
   }
 
   /** When no further chunk comes, what is left behind the head goes out one tick later. */
@@ -172,6 +170,11 @@ export class Broadcast {
     const { head } = this.ring;
     if (this.#cursors.some((cursor) => cursor.sequence < head)) this.#tail?.timer.refresh();
   }
+}
+
+/** Age of the oldest audio that is still played in time when it leaves now. */
+export function playablePastMs(bufferMs: number, marginMs = startMarginMs): number {
+  return bufferMs - Math.min(marginMs, bufferMs / 2);
 }
 
 function catchUpChunks(chunkBytes: number): number {

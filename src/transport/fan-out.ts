@@ -6,7 +6,6 @@ import type { Cursor } from './cursor.ts';
  * JavaScript, with the same behaviour.
  */
 export interface FanOut {
-  readonly name: 'node' | 'native';
   /**
    * Sends to each session what lies between its cursor and the head, at most `quota` chunks, and
    * moves the cursor. A session whose socket is reserved is skipped and counted.

@@ -20,7 +20,6 @@ interface Batch {
  * once per tick in pooled memory and shared: a second write per session would double the cost.
  */
 export class NodeFanOut implements FanOut {
-  readonly name = 'node';
   readonly #pool: ChunkPool;
   /** The batches of the current tick, by first sequence and number of chunks. */
   readonly #batches = new Map<number, Batch>();

@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { mainFile, ServerProcess } from '../support/server-process.ts';
+import { runToEnd } from '../support/brief-run.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
 
 async function startServer(source: string): Promise<ServerProcess> {
@@ -58,60 +58,20 @@ describe('the server as a process', () => {
 
   it('refuses a port that is taken, with a message and exit status 1', async () => {
     const server = await startServer('tone:///?name=default');
-    const second = run([
-      '--tcp-streaming.bind_to_address=127.0.0.1',
-      `--tcp-streaming.port=${server.streamPort}`,
-      '--http.enabled=false',
-      '--tcp-control.enabled=false',
-      '--stream.source=tone:///?name=default',
-    ]);
+    const second = runToEnd({
+      options: [
+        '--tcp-streaming.bind_to_address=127.0.0.1',
+        `--tcp-streaming.port=${server.streamPort}`,
+        '--stream.source=tone:///?name=default',
+      ],
+    });
     expect(second.status).toBe(1);
-    expect(second.output).toContain(`${server.streamPort}`);
+    expect(second.stdout).toMatch(
+      new RegExp(`\\[Fatal\\] \\(Zerocast\\) .*cannot listen on .* port ${server.streamPort} `),
+    );
     await server.stop();
   });
 });
-
-describe('the command line', () => {
-  it.each(['-v', '--version'])('prints the version and the licence for %s', (option) => {
-    const { status, output } = run([option]);
-    expect(status).toBe(0);
-    expect(output).toMatch(/v\d+\.\d+\.\d+/);
-    expect(output).toMatch(/MIT/);
-  });
-
-  it.each(['-h', '--help'])('prints the usage for %s', (option) => {
-    const { status, output } = run([option]);
-    expect(status).toBe(0);
-    expect(output).toContain('--config');
-    expect(output).not.toContain('--stream.sampleformat');
-  });
-
-  it('also lists every setting for -hh', () => {
-    const { status, output } = run(['-hh']);
-    expect(status).toBe(0);
-    expect(output).toContain('--stream.sampleformat');
-  });
-
-  it('prints the options of a codec', () => {
-    const { status, output } = run(['--stream.codec=flac:?']);
-    expect(status).toBe(0);
-    expect(output).toMatch(/level/i);
-  });
-
-  it('ends with 1 and names the file when the configuration cannot be read', () => {
-    const { status, output } = run(['-c', '/nonexistent/zerocast.conf']);
-    expect(status).toBe(1);
-    expect(output).toContain('/nonexistent/zerocast.conf');
-  });
-});
-
-function run(options: readonly string[]): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [mainFile, ...options], {
-    encoding: 'utf8',
-    timeout: 20_000,
-  });
-  return { status, output: stdout + stderr };
-}
 
 /** A source program that ignores requests to end, so that the orderly end takes two seconds. */
 function stubbornProgram(): { source: string; pid(): Promise<number> } {

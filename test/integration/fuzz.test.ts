@@ -10,6 +10,7 @@ import {
   encodeHello,
   encodeTimeRequest,
 } from '../../src/protocol/messages.ts';
+import { maxHellos } from '../../src/server/session.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { clientMessages, mutate, SeededRandom } from '../support/mutations.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
@@ -62,6 +63,7 @@ const knownReason = new RegExp(
     '^connection failed: (read ECONNRESET|write EPIPE|write ECONNRESET)$',
     '^protocol violation: (message type \\d+ does not exist|a message of type \\d+ with \\d+ bytes)',
     '^protocol violation: a (Hello|Client Info) (is not JSON|is no JSON object|ends before)',
+    `^protocol violation: more than ${maxHellos} Hellos on one connection$`,
     '^replaced by a newer connection of the same client$',
     '^asks without reading',
   ].join('|'),
@@ -122,16 +124,17 @@ class Mutant {
   readonly #random: SeededRandom;
   readonly #reader: MessageReader;
   #isViolation = false;
-  #hasGreeted = false;
+  #hellos = 0;
 
   constructor(random: SeededRandom, greets: boolean) {
     this.#random = random;
     this.#reader = new MessageReader(serverPolicy, ({ type, body }) => {
       if (type === messageType.hello) {
+        this.#hellos += 1;
+        if (this.#hellos > maxHellos) throw new ProtocolError('many-hellos', 'too many Hellos');
         decodeHello(body);
-        this.#hasGreeted = true;
       }
-      if (type === messageType.clientInfo && this.#hasGreeted) decodeClientInfo(body);
+      if (type === messageType.clientInfo && this.#hellos > 0) decodeClientInfo(body);
     });
     if (greets) this.send(encodeHello(helloOf(`mutant ${opened}`), 2));
   }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { baseHeaderBytes, messageType } from '../../src/protocol/layout.ts';
 import {
@@ -9,6 +10,7 @@ import {
   encodeTimeRequest,
   stampSent,
 } from '../../src/protocol/messages.ts';
+import { maxHellos } from '../../src/server/session.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 
@@ -54,6 +56,17 @@ describe('the connect sequence', () => {
     client.close();
   });
 
+  it('is the last thing that is logged while all goes well', async () => {
+    await startTone();
+    const client = await ScriptedClient.greet(server.port, 'a');
+    await client.untilCount(messageType.wireChunk, 1);
+    const lines = [...server.log.lines];
+    client.requestTime(1);
+    await client.untilCount(messageType.wireChunk, 100);
+    expect(server.log.lines).toEqual(lines);
+    client.close();
+  });
+
   it('gives new clients the initial volume', async () => {
     await startTone('streaming_client.initial_volume=33');
     const client = await ScriptedClient.greet(server.port, 'a');
@@ -96,6 +109,21 @@ describe('the connect sequence', () => {
       [1, 0],
     ]);
     client.close();
+  });
+
+  it('is not repeated for ever: one Hello too many ends the connection', async () => {
+    await startTone();
+    const client = await ScriptedClient.connect(server.port);
+    for (let index = 1; index <= maxHellos; index += 1) {
+      client.send(encodeHello(helloOf(`id ${index}`), index));
+      await client.untilCount(messageType.serverSettings, index);
+    }
+    client.send(encodeHello(helloOf('one more'), maxHellos + 1));
+    await client.untilClosed();
+    await server.untilSessions(0);
+    expect(server.log.with(`more than ${maxHellos} Hellos`)).toHaveLength(1);
+    expect(server.log.with('Hello from')).toHaveLength(maxHellos);
+    expect(client.of(messageType.serverSettings)).toHaveLength(maxHellos);
   });
 
   it('sends settings and waits when no stream exists', async () => {
@@ -318,6 +346,28 @@ describe('a violation', () => {
     client.close();
   });
 });
+
+describe.runIf(process.platform === 'linux')('a client that says nothing', () => {
+  it('is asked by the kernel within seconds whether it still lives', async () => {
+    await startTone();
+    const client = await ScriptedClient.connect(server.port);
+    client.requestTime(1);
+    await client.untilCount(messageType.time, 1);
+    await client.until(() => keepAliveTimer(server.port) !== undefined, 'a timer of the kernel');
+    // In hundredths of a second; without keepalive there is none, Linux's own default is two hours.
+    expect(keepAliveTimer(server.port)).toBeLessThanOrEqual(500);
+    client.close();
+  });
+});
+
+/** Time until the kernel asks, for the established connection at `port`. */
+function keepAliveTimer(port: number): number | undefined {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  // Kernel proc_net_tcp.rst: "02" is a timer that is not about retransmission.
+  const pattern = new RegExp(` ${local} \\S+ 01 \\S+ 02:([0-9A-F]{8})`);
+  const [, when] = pattern.exec(readFileSync('/proc/net/tcp', 'utf8')) ?? [];
+  return when === undefined ? undefined : Number.parseInt(when, 16);
+}
 
 describe('a client that reads nothing', () => {
   it('is closed after the stall time-out, and costs the others nothing', async () => {

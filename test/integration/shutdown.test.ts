@@ -23,11 +23,12 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const tone = 'tone:///?name=Tone&codec=pcm';
 
-/** A stream whose program writes `body`'s output, and a way to find that program. */
+/** A stream whose program runs `body`, and a way to find it, or what it started and noted itself. */
 function program(body: string): { readonly source: string; pid(): Promise<number> } {
   const script = join(folder, 'program.sh');
   const pidFile = join(folder, 'pid');
-  writeFileSync(script, `echo $$ > ${pidFile}.new\nmv ${pidFile}.new ${pidFile}\n${body}\n`);
+  const note = 'note() { echo $1 > PID.new; mv PID.new PID; }'.replaceAll('PID', pidFile);
+  writeFileSync(script, `${note}\n${body.includes('note') ? '' : 'note $$'}\n${body}\n`);
   return {
     source: `process:///bin/sh?name=Program&codec=pcm&params=${script}`,
     pid: async () => {
@@ -125,13 +126,27 @@ describe('a stop', () => {
   it('is forced by the second signal, whichever that is', async () => {
     const stubborn = program("trap '' TERM INT HUP\nexec sleep 60");
     const server = await start(tone, stubborn.source);
-    await stubborn.pid();
+    const pid = await stubborn.pid();
     server.signal('SIGHUP');
     await server.log.waitFor(/stopping signal=SIGHUP/);
     server.signal('SIGINT');
     const ending = await server.ended();
     expect(ending).toEqual({ exitCode: 137, signal: null });
     expect(server.log.text).not.toMatch(/stopped\s*$/);
+    await until(() => !isRunning(pid));
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it('that is forced ends what a program left behind, too', async () => {
+    const daemon = program("trap '' TERM INT HUP\nsleep 60 &\nnote $!");
+    const server = await start(tone, daemon.source);
+    const pid = await daemon.pid();
+    // Both at once, before the orderly way is through.
+    server.signal('SIGTERM');
+    server.signal('SIGINT');
+    expect(await server.ended()).toEqual({ exitCode: expect.any(Number), signal: null });
+    await until(() => !isRunning(pid));
+    expect(isRunning(pid)).toBe(false);
   });
 
   it('kills a program that ignores the request to end', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -99,6 +99,72 @@ describe('streams beside one that cannot be used', () => {
     await once(taken, 'close');
   });
 });
+
+describe('a stream that breaks while clients play it', () => {
+  const bytesPerChunk = 20 * 192;
+
+  it('gives them to the first one that can be played, header first', async () => {
+    const fifo = join(folder.path, 'fifo');
+    server = await TestServer.start(
+      ...sources(
+        'tone:///?name=Mute&codec=null',
+        `pipe://${fifo}?name=Broken&codec=flac`,
+        'tone:///?name=Whole&codec=pcm',
+      ),
+    );
+    const players = [await greet('a'), await greet('b')];
+    const writer = await until(() => canWrite(fifo)).then(() => new FifoWriter(fifo));
+    writer.write(numberedBytes(192 * 200));
+    for (const player of players) await player.untilCount(messageType.wireChunk, 5);
+    breakFifo(fifo);
+    writer.close();
+    await until(() => server.log.with('stream disabled').length > 0);
+    for (const player of [...players, await greet('c')]) {
+      await player.until(() => isPlaying(player, 'pcm'), 'the other stream');
+      const { received } = player;
+      const from = received.findLastIndex(({ type }) => type === messageType.codecHeader);
+      await player.until(() => received.length > from + 20, 'more of it');
+      for (const { type, body } of received.slice(from + 1)) {
+        expect(type).toBe(messageType.wireChunk);
+        expect(decodeWireChunk(body).payload.length).toBe(bytesPerChunk);
+      }
+    }
+    expect(players.map((player) => player.of(messageType.codecHeader).length)).toEqual([2, 2]);
+    expect(server.log.with('stream disabled')).toHaveLength(1);
+    const moves = server.log.with('client moved to another stream');
+    expect(moves.map(({ fields }) => fields)).toEqual([
+      { client: 'a', from: 'Broken', to: 'Whole' },
+      { client: 'b', from: 'Broken', to: 'Whole' },
+    ]);
+  });
+
+  it('leaves them waiting when there is no other one', async () => {
+    const fifo = join(folder.path, 'fifo');
+    server = await TestServer.start(...sources(`pipe://${fifo}?name=Broken&codec=pcm`));
+    const player = await greet('a');
+    await headerOf(player);
+    await until(() => canWrite(fifo));
+    const writer = new FifoWriter(fifo);
+    breakFifo(fifo);
+    writer.close();
+    await until(() => server.log.with('stream disabled').length > 0);
+    player.requestTime(7);
+    await player.untilCount(messageType.time, 1);
+    expect(server.log.with('client moved')).toEqual([]);
+    expect(player.isClosed).toBe(false);
+  });
+});
+
+function isPlaying(client: ScriptedClient, codec: string): boolean {
+  const header = client.of(messageType.codecHeader).at(-1);
+  return header !== undefined && decodeCodecHeader(header.body).codec === codec;
+}
+
+/** Puts a file into the place of a fifo: its stream cannot go on once the writer has gone. */
+function breakFifo(path: string): void {
+  renameSync(path, `${path}.old`);
+  writeFileSync(path, 'no fifo');
+}
 
 describe('the time of audio', () => {
   it.each([

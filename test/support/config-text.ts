@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { type ConfigInputs, loadConfig, type Override } from '../../src/config/load-config.ts';
+import type { Assignment } from '../../src/config/ini-text.ts';
+import { type ConfigInputs, loadConfig } from '../../src/config/load-config.ts';
 import { ConfigError } from '../../src/errors.ts';
 
 /** Loads a configuration without any file. */
@@ -23,7 +24,7 @@ export function faultsOf(load: () => unknown): string {
 }
 
 /** What the command line makes of `--name=value`. */
-export function option(name: string, value: string): Override {
+export function option(name: string, value: string): Assignment {
   const [section = '', key = ''] = name.split('.');
-  return { section, key, value, option: `--${name}` };
+  return { section, key, value, origin: `option --${name}` };
 }

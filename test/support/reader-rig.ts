@@ -12,6 +12,7 @@ export const streamDefaults: StreamDefaults = {
   codec: 'pcm',
   chunkMs: 20,
   bufferMs: 1000,
+  pastMs: 1000,
   resyncToleranceMs: 250,
 };
 

@@ -140,20 +140,25 @@ function configText(
 async function untilAccepting(port: number, server: ServerProcess): Promise<void> {
   const deadlineMs = performance.now() + startTimeoutMs;
   while (performance.now() < deadlineMs) {
-    const socket = connect(port, '127.0.0.1');
-    const accepted = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (accepted) return;
+    if (await accepts(port)) return;
     await setTimeout(20);
   }
   throw new Error(`nobody listens on port ${port}; the server printed:\n${server.log.text}`);
 }
 
+/** Whether somebody listens on a port of this machine. */
+export async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const accepted = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  );
+  socket.destroy();
+  return accepted;
+}
+
 /** Testing yesterday's build would mislead. */
-function assertBuilt(): void {
+export function assertBuilt(): void {
   const builtMs = existsSync(mainFile) ? statSync(mainFile).mtimeMs : 0;
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
   const isStale = sources

@@ -1,6 +1,7 @@
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
 import type { SourceSink, StreamSource } from '../../src/audio/sources/stream-source.ts';
+import { flagOf } from '../../src/audio/stream-parameters.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import type { SourceError } from '../../src/errors.ts';
 import type { LogFields, Logger } from '../../src/logger.ts';
@@ -59,6 +60,7 @@ export class SourceHarness implements SourceSink {
       uri,
       format: SampleFormat.parse(uri.query.sampleformat ?? sampleformat),
       formatIsExplicit: uri.query.sampleformat !== undefined,
+      packed24: flagOf(uri, 'packed_s24le', false),
       logger,
     });
   }

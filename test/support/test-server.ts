@@ -18,7 +18,7 @@ export class TestServer {
       ...settings,
     ].map((setting) => {
       const [, section = '', key = '', value = ''] = /^([^.]+)\.([^=]+)=(.*)$/s.exec(setting) ?? [];
-      return { section, key, value, option: `--${setting}` };
+      return { section, key, value, origin: `--${setting}` };
     });
     const { config } = loadConfig({ searchPaths: [], overrides });
     const application = await Application.start({ config, logger: log, verifySeals: true });

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type Command, parseCommandLine, usage, versionText } from '../../src/cli.ts';
+import { type Command, parseCommandLine } from '../../src/cli.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { rows } from '../../src/config/schema.ts';
+import { usage, versionText } from '../../src/config/usage.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { compatibleVersion, packageVersion } from '../../src/version.ts';
 

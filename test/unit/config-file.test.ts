@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { maxConfigBytes } from '../../src/config/config-file.ts';
-import { loadConfig } from '../../src/config/load-config.ts';
+import { defaultSearchPaths, loadConfig } from '../../src/config/load-config.ts';
 import { faultsOf, loadText } from '../support/config-text.ts';
 
 describe('the file', () => {
@@ -20,6 +20,10 @@ describe('the file', () => {
     const { config, file } = loadConfig({ searchPaths });
     expect(file).toBe(path);
     expect(config.stream.buffer).toBe(321);
+  });
+
+  it('is searched for under our own name first, then under that of snapserver', () => {
+    expect(defaultSearchPaths).toEqual(['/etc/zerocast.conf', '/etc/snapserver.conf']);
   });
 
   it('must be there when it was asked for', () => {

@@ -57,10 +57,10 @@ async function activate(): Promise<void> {
   await until(() => encoding.waiting === 0);
 }
 
-async function open(codec: string, formatText = '48000:16:2', bufferMs = 1000): Promise<void> {
+async function open(codec: string, formatText = '48000:16:2', pastMs = 1000): Promise<void> {
   format = SampleFormat.parse(formatText);
   pcm = pcmOf(format, format.framesIn(20), music);
-  encoding = await Encoding.open({ codec, format, bufferMs, pool, publish, onFailure });
+  encoding = await Encoding.open({ codec, format, pastMs, pool, publish, onFailure });
 }
 
 /** Chunks of 20 ms that follow each other from `fromUs` on; the first one starts a run. */
@@ -280,7 +280,7 @@ describe('encoding while nobody listens', () => {
 describe('an encoder that fails', () => {
   it('says so when it is opened', async () => {
     await open('pcm');
-    const options = { format, bufferMs: 1000, pool, publish, onFailure };
+    const options = { format, pastMs: 1000, pool, publish, onFailure };
     await expect(Encoding.open({ ...options, codec: 'mp3' })).rejects.toThrow('"mp3" is no codec');
     await expect(Encoding.open({ ...options, codec: 'flac:9' })).rejects.toThrow('0 to 8');
   });

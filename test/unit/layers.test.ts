@@ -24,7 +24,7 @@ const forAnyone = new Set(['adopt-socket.ts', 'errors.ts', 'clock.ts', 'logger.t
 /** Imports that the order does not cover, with the only folders or files that may do them. */
 const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
   ['config', ['main.ts', 'application.ts', 'cli.ts', 'config']],
-  ['cli.ts', ['main.ts', 'config']],
+  ['cli.ts', ['main.ts']],
   ['log.ts', ['main.ts']],
   // The settings of the log are checked by the rules of the log.
   ['log', ['log.ts', 'log', 'config']],

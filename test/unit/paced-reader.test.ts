@@ -177,6 +177,25 @@ describe('a paced reader, with time in our hands', () => {
     expect(rig.last?.startsRun).toBe(true);
   });
 
+  it('gives 24-bit samples the sign that clients need, whatever the producer left there', async () => {
+    writer = readFifo(time, '&sampleformat=48000:24:1');
+    const samples = Array.from({ length: 960 }, (_, index) => (index - 480) * 17_000);
+    const arriving = Buffer.alloc(chunkBytes, 0x5a);
+    for (const [index, sample] of samples.entries()) arriving.writeIntLE(sample, index * 4, 3);
+    await give(arriving);
+    const { payload } = rig.last ?? {};
+    expect(samples.map((_, index) => payload?.readInt32LE(index * 4))).toEqual(samples);
+  });
+
+  it('is silent for 24-bit zeros with anything in the fourth byte', async () => {
+    writer = readFifo(time, '&sampleformat=48000:24:1');
+    const zeros = Buffer.alloc(chunkBytes);
+    for (let at = 3; at < chunkBytes; at += 4) zeros[at] = 0x5a;
+    await give(zeros);
+    expect(rig.pcm).toHaveLength(1);
+    expect(rig.states).toEqual([]);
+  });
+
   it('is playing from the first sound on, and idle when no data came for long enough', async () => {
     writer = readFifo(time);
     await play(2, silent);

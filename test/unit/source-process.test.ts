@@ -145,6 +145,34 @@ describe('a process source', () => {
     expect(harness.records).toEqual([]);
   });
 
+  it('listens for the end of this process as long as a program runs, for many without a word', async () => {
+    const warnings: Error[] = [];
+    const keep = (warning: Error) => void warnings.push(warning);
+    process.on('warning', keep);
+    const before = process.listenerCount('exit');
+    const roomBefore = process.getMaxListeners();
+    const harnesses = Array.from({ length: 12 }, () => run('sleep 60'));
+    await until(() => process.listenerCount('exit') === before + 12, 'all programs run');
+    const restarting = run('exit 3');
+    await until(() => restarting.logged('program ended').length >= 3, 'it ended three times');
+    expect(process.listenerCount('exit')).toBeLessThanOrEqual(before + 13);
+    await Promise.all([...harnesses, restarting].map((harness) => harness.source.stop()));
+    expect(process.listenerCount('exit')).toBe(before);
+    expect(process.getMaxListeners()).toBe(roomBefore);
+    process.off('warning', keep);
+    expect(warnings).toEqual([]);
+  });
+
+  it('listens on for what a program left behind', async () => {
+    const before = process.listenerCount('exit');
+    const harness = run('(printf 1234; sleep 60) & echo $$ > $D/gone');
+    await harness.read(4);
+    await until(() => !isAlive('gone'), 'the program itself is gone');
+    expect(process.listenerCount('exit')).toBe(before + 1);
+    await harness.source.stop();
+    expect(process.listenerCount('exit')).toBe(before);
+  });
+
   it('ends a program that closed its output but lives on', async () => {
     const harness = run('echo $$ > $D/mute; printf 12345; exec >&-; sleep 60');
     harness.ask(8);

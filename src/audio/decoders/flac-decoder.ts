@@ -19,7 +19,7 @@ export const maxDecodedBytes = 8 * 1024 * 1024;
  * Failure: throws a `ProtocolError` when `header` is no FLAC header.
  */
 export function createFlacDecoder(header: Uint8Array): Decoder {
-  const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength);
+  const bytes = bytesOf(header);
   const hasStreamInfo = bytes.length >= streamInfoEnd && (bytes[4]! & 0x7f) === 0;
   if (!hasStreamInfo || bytes.toString('latin1', 0, 4) !== 'fLaC') {
     throw new ProtocolError(

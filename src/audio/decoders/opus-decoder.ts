@@ -1,5 +1,6 @@
 import type { Decoder as LibopusDecoder } from '@evan/opus';
 import { messageOf, ProtocolError, ZerocastError } from '../../errors.ts';
+import { bytesOf } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { Decoder } from './decoder.ts';
 import { headerFormat } from './header-format.ts';
@@ -43,7 +44,7 @@ class OpusDecoder implements Decoder {
     }
     try {
       const pcm = this.#opus.decode(payload);
-      return Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+      return bytesOf(pcm);
     } catch (cause) {
       throw new ProtocolError('bad-chunk', `the opus packet is damaged: ${messageOf(cause)}`, {
         cause,
@@ -55,7 +56,7 @@ class OpusDecoder implements Decoder {
 }
 
 function readHeader(header: Uint8Array): SampleFormat {
-  const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength);
+  const bytes = bytesOf(header);
   if (bytes.length < headerBytes || bytes.readUInt32LE(0) !== magic) {
     throw new ProtocolError('bad-codec-header', 'the opus header does not start with "SUPO"');
   }

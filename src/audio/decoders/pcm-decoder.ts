@@ -1,4 +1,5 @@
 import { ProtocolError } from '../../errors.ts';
+import { bytesOf } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { Decoder } from './decoder.ts';
 import { headerFormat } from './header-format.ts';
@@ -7,7 +8,7 @@ const headerBytes = 44;
 
 /** Failure: throws a `ProtocolError` when `header` is not the 44 bytes that servers send. */
 export function createPcmDecoder(header: Uint8Array): Decoder {
-  const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength);
+  const bytes = bytesOf(header);
   const marks = bytes.toString('latin1', 0, 4) + bytes.toString('latin1', 8, 16);
   if (bytes.length < headerBytes || marks !== 'RIFFWAVEfmt ') {
     throw new ProtocolError(
@@ -39,7 +40,7 @@ class PcmDecoder implements Decoder {
         `a pcm chunk of ${payload.length} bytes does not hold whole frames of ${frameBytes} bytes`,
       );
     }
-    return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    return bytesOf(payload);
   }
 
   close(): void {}

@@ -31,6 +31,11 @@ export function parseCodec(spec: string): CodecSpec {
   return { codec: codecNamed(name), options: rest.join(':').trim() };
 }
 
+/** The name in `name[:options]`, in small letters. */
+export function codecName(spec: string): string {
+  return spec.split(':', 1)[0]!.trim().toLowerCase();
+}
+
 /**
  * Builds the encoder for `name[:options]`.
  *
@@ -50,7 +55,7 @@ export function codecHelp(name: string): string {
 }
 
 function codecNamed(text: string): Codec {
-  const name = text.trim().toLowerCase();
+  const name = codecName(text);
   const codec = codecs.get(name);
   if (codec) return codec;
   const known = [...codecs.keys()].join(', ');

@@ -13,7 +13,6 @@ const shortBlockFrames = 1152;
 const longBlockFrames = 4096;
 /** Frames handed to the library at once: bounds its input buffer whatever `chunk_ms` is. */
 const sliceFrames = 4096;
-const largest24 = 2 ** 23 - 1;
 
 /** Lossless, about half of the bytes; what clients get unless told otherwise. */
 export const flacCodec: Codec = {
@@ -121,12 +120,11 @@ class FlacEncoder implements Encoder {
 
   #process(samples: Samples): void {
     const { _module: module } = this.#flac;
-    const { channels, bits } = this.format;
+    const { channels } = this.format;
     for (let start = 0; start < samples.length; start += sliceFrames * channels) {
       const slice = samples.subarray(start, start + sliceFrames * channels);
       const heap = module.HEAP32.subarray(this.#input / 4, this.#input / 4 + slice.length);
-      if (bits === 24) copyClipped24(slice, heap);
-      else heap.set(slice);
+      heap.set(slice);
       this.#hasInput = true;
       const frames = slice.length / channels;
       const ok = this.#guard(() =>
@@ -168,12 +166,6 @@ class FlacEncoder implements Encoder {
 
   #fault(what: string, cause?: unknown): SourceError {
     return new SourceError('flac-encoder', `the flac library failed: ${what}`, { cause });
-  }
-}
-
-function copyClipped24(samples: Samples, target: Int32Array): void {
-  for (let index = 0; index < samples.length; index += 1) {
-    target[index] = Math.max(~largest24, Math.min(largest24, samples[index]!));
   }
 }
 

@@ -1,7 +1,8 @@
 import { close, closeSync, constants, fstatSync, openSync, read } from 'node:fs';
 import { messageOf, SourceError } from '../../errors.ts';
+import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import { arrivingFrameBytes, flagOf, pathOf } from './source-parameters.ts';
+import { pathOf } from './local-path.ts';
 import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
 import { readWavHeader } from './wav-header.ts';
 
@@ -49,8 +50,7 @@ export function createFileSource(context: SourceContext): StreamSource {
 function inspect(context: SourceContext, path: string, fd: number): AudioFile {
   const wav = readWavHeader(fd);
   if (!wav) {
-    const { format } = context;
-    const packed24 = flagOf(context.uri, 'packed_s24le') && format.bits === 24;
+    const { format, packed24 } = context;
     const frameBytes = arrivingFrameBytes(format, packed24);
     const dataEnd = Number.POSITIVE_INFINITY;
     return { path, format, packed24, unsigned: false, frameBytes, dataStart: 0, dataEnd };

@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 import type { ReadInto } from '../../adopt-socket.ts';
-import { assert } from '../../errors.ts';
+import { assert, type SourceError } from '../../errors.ts';
+import type { SourceSink } from './stream-source.ts';
 
 /**
- * Fills the target of the outstanding read from one socket after another, without a copy.
+ * Fills the target of the outstanding read from one socket after another, without a copy, and
+ * tells the sink of its source what came of it.
  *
  * Node picks the memory for a socket's next read at the end of the previous one, before the next
  * target is known. So while no target is outstanding it gets a landing of one byte: the first byte
@@ -12,8 +14,8 @@ import { assert } from '../../errors.ts';
  */
 export class Intake {
   readonly #frameBytes: number;
-  readonly #filled: () => void;
   readonly #landing = new Uint8Array(1);
+  #sink: SourceSink | undefined;
   #socket: Socket | undefined;
   #target: Uint8Array | undefined;
   #filledBytes = 0;
@@ -21,9 +23,13 @@ export class Intake {
   #connectionBytes = 0;
 
   /** Units: `frameBytes` of one frame as it arrives. */
-  constructor(options: { readonly frameBytes: number; readonly filled: () => void }) {
-    this.#frameBytes = options.frameBytes;
-    this.#filled = options.filled;
+  constructor(frameBytes: number) {
+    this.#frameBytes = frameBytes;
+  }
+
+  /** True from `open` until `close` or `fail`: whether there is still somebody to be filled. */
+  get isOpen(): boolean {
+    return this.#sink !== undefined;
   }
 
   /** Bytes that the present connection has delivered. */
@@ -33,6 +39,10 @@ export class Intake {
 
   get isConnected(): boolean {
     return this.#socket !== undefined;
+  }
+
+  open(sink: SourceSink): void {
+    this.#sink = sink;
   }
 
   read(target: Uint8Array): void {
@@ -63,19 +73,23 @@ export class Intake {
     return socket;
   }
 
-  /**
-   * Closes the socket and voids what the target holds; the read stays outstanding.
-   *
-   * Returns whether a run of samples was broken: whether the connection had delivered anything.
-   */
-  disconnect(): boolean {
-    const hadDelivered = this.#connectionBytes > 0;
+  /** Closes the socket and voids what the target holds; the read stays outstanding. */
+  disconnect(): void {
     this.#socket?.destroy();
     this.#socket = undefined;
     this.#filledBytes = 0;
     this.#landed = false;
     this.#connectionBytes = 0;
-    return hadDelivered;
+  }
+
+  /**
+   * Runs `change`, which ends the present connection, and then says so if that broke a run of
+   * samples: if the connection had delivered anything.
+   */
+  interrupt(reason: string, change = () => this.disconnect()): void {
+    const breaksRun = this.#connectionBytes > 0;
+    change();
+    if (breaksRun) this.#sink?.interrupted(reason);
   }
 
   /** Drops the whole frames that the target holds; a cut frame stays, its rest is still to come. */
@@ -85,9 +99,17 @@ export class Intake {
     this.#filledBytes = cutBytes;
   }
 
+  /** Closes and says that no producer will come any more. */
+  fail(error: SourceError): void {
+    const sink = this.#sink;
+    void this.close();
+    sink?.failed(error);
+  }
+
   /** Disconnects and forgets the outstanding read; resolves when the descriptor is closed. */
   async close(): Promise<void> {
     const socket = this.#socket;
+    this.#sink = undefined;
     this.disconnect();
     this.#target = undefined;
     if (socket === undefined || socket.closed) return;
@@ -116,6 +138,6 @@ export class Intake {
     this.#filledBytes += bytes;
     if (this.#filledBytes < target.length) return;
     this.#target = undefined;
-    this.#filled();
+    this.#sink?.filled();
   }
 }

@@ -1,18 +1,19 @@
 import { messageOf } from '../../errors.ts';
 import type { LogFields, Logger } from '../../logger.ts';
-import type { SampleFormat } from '../sample-format.ts';
+import { flagOf, numberOf } from '../stream-parameters.ts';
 import { splitCommandLine } from './command-line.ts';
 import { findProgram } from './find-program.ts';
-import { Intake } from './intake.ts';
+import type { Intake } from './intake.ts';
+import { pathOf } from './local-path.ts';
 import { ProducerProcess } from './producer-process.ts';
-import { flagOf, numberOf, pathOf, rawShapeOf } from './source-parameters.ts';
-import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
+import { type Connector, SocketSource } from './socket-source.ts';
+import type { SourceContext, StreamSource } from './stream-source.ts';
 
 const firstRestartMs = 100;
 const slowestRestartMs = 10_000;
 /** A program that ran this long was well: its next restart comes soon. */
 const healthyRunMs = 10_000;
-const longestWatchdogS = 86_400;
+const watchdogRange = { fallback: 0, min: 0, max: 86_400, unit: 'seconds' };
 
 interface Program {
   readonly path: string;
@@ -24,70 +25,49 @@ interface Program {
 
 /** Runs a program: `process:///path[?params=…][&wd_timeout=s][&log_stderr=true]`. */
 export function createProcessSource(context: SourceContext): StreamSource {
+  const { uri, logger } = context;
   const path = pathOf(context);
   const program: Program = {
     path: findProgram(path),
-    args: splitCommandLine(context.uri.query.params ?? ''),
-    watchdogMs: 1000 * numberOf(context.uri, 'wd_timeout', watchdogRange),
-    logStderr: flagOf(context.uri, 'log_stderr'),
+    args: splitCommandLine(uri.query.params ?? ''),
+    watchdogMs: 1000 * numberOf(uri, 'wd_timeout', watchdogRange),
+    logStderr: flagOf(uri, 'log_stderr', false),
   };
   if (program.path !== path) {
-    context.logger.notice('program found in PATH', { named: path, program: program.path });
+    logger.notice('program found in PATH', { named: path, program: program.path });
   }
-  return new ProcessSource(context, program);
+  return new SocketSource(context, (intake) => new ProcessConnector(intake, program, logger));
 }
 
-const watchdogRange = { fallback: 0, min: 0, max: longestWatchdogS, unit: 'seconds' };
-
-/** Reads the standard output of a program and starts the program again whenever it ends. */
-class ProcessSource implements StreamSource {
-  readonly format: SampleFormat;
-  readonly packed24: boolean;
+/** Connects the standard output of a program and starts the program again whenever it ends. */
+class ProcessConnector implements Connector {
+  readonly #intake: Intake;
   readonly #program: Program;
   readonly #logger: Logger;
-  readonly #intake: Intake;
-  #sink: SourceSink | undefined;
   #running: Promise<void> = Promise.resolve();
   #endWait: () => void = () => undefined;
 
-  constructor(context: SourceContext, program: Program) {
-    const shape = rawShapeOf(context);
-    this.format = context.format;
-    this.packed24 = shape.packed24;
+  constructor(intake: Intake, program: Program, logger: Logger) {
+    this.#intake = intake;
     this.#program = program;
-    this.#logger = context.logger;
-    this.#intake = new Intake({
-      frameBytes: shape.frameBytes,
-      filled: () => this.#sink?.filled(),
-    });
+    this.#logger = logger;
   }
 
-  start(sink: SourceSink): void {
-    this.#sink = sink;
+  start(): void {
     this.#running = this.#keepRunning();
   }
 
-  read(target: Uint8Array): void {
-    this.#intake.read(target);
-  }
-
-  discardPartial(): void {
-    this.#intake.discardPartial();
-  }
-
   async stop(): Promise<void> {
-    this.#sink = undefined;
     this.#endWait();
     await this.#running;
-    await this.#intake.close();
   }
 
   async #keepRunning(): Promise<void> {
     let restartMs = firstRestartMs;
-    while (this.#sink) {
+    while (this.#intake.isOpen) {
       const startedMs = performance.now();
       const fields = await this.#runOnce();
-      if (!this.#sink) return;
+      if (!this.#intake.isOpen) return;
       if (performance.now() - startedMs >= healthyRunMs) restartMs = firstRestartMs;
       this.#logger.warn('program ended', { program: this.#program.path, ...fields, restartMs });
       await new Promise<void>((resolve) => {
@@ -115,7 +95,7 @@ class ProcessSource implements StreamSource {
       const producer = await ProducerProcess.start({ program: path, args, line });
       await new Promise<void>((resolve) => {
         this.#endWait = resolve;
-        if (!this.#sink) resolve();
+        if (!this.#intake.isOpen) resolve();
         this.#intake.connect(
           (readInto) => producer.connect(readInto),
           () => resolve(),
@@ -132,8 +112,8 @@ class ProcessSource implements StreamSource {
       });
       clearTimeout(watchdog);
       watchdog = undefined; // a late line must not wake it
-      if (this.#intake.disconnect()) this.#sink?.interrupted('the program ended its output');
-      return { ...(await producer.finish(() => this.#sink === undefined)), lastLine };
+      this.#intake.interrupt('the program ended its output');
+      return { ...(await producer.finish(() => !this.#intake.isOpen)), lastLine };
     } catch (error) {
       return { error: messageOf(error) };
     }

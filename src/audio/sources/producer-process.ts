@@ -9,7 +9,7 @@ import { openAnonymousPipe } from './fifo.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 /** How long programs may take to end after a signal before they are killed. */
-export const endGraceMs = 2000;
+const endGraceMs = 2000;
 /**
  * And how long what it had started may take after it. Short, because nobody tells when that is
  * over: in containers the dead often stay in their group for want of somebody who buries them.
@@ -41,6 +41,8 @@ export class ProducerProcess {
   readonly exited: Promise<ProducerExit>;
   readonly #child: ChildProcess;
   readonly #outputFd: number | undefined;
+  /** Also a forced end of this process leaves no orphans. */
+  readonly #killGroup = () => void this.#signal('SIGKILL');
   #hasExited = false;
 
   private constructor(child: ChildProcess, outputFd: number | undefined) {
@@ -52,13 +54,10 @@ export class ProducerProcess {
         if (child.pid === undefined) resolve({ code: null, signal: null, error: error.message });
       });
     });
-    // Also a forced end of this process leaves no orphans.
-    const killGroup = () => void this.#signal('SIGKILL');
-    process.once('exit', killGroup);
     void this.exited.then(() => {
-      process.off('exit', killGroup);
       this.#hasExited = true;
     });
+    listenForExit(this.#killGroup);
   }
 
   /**
@@ -112,6 +111,7 @@ export class ProducerProcess {
     await this.#within(endGraceMs, () => this.#hasExited);
     await this.#within(stragglerGraceMs, () => !this.#signal(0));
     this.#signal('SIGKILL');
+    stopListeningForExit(this.#killGroup);
     const exit = await this.exited;
     this.#child.stderr?.destroy();
     return exit;
@@ -132,4 +132,14 @@ export class ProducerProcess {
       return false;
     }
   }
+}
+
+/** Makes room first: as many listeners as there are programs are no leak. */
+function listenForExit(listener: () => void): void {
+  process.setMaxListeners(process.getMaxListeners() + 1).on('exit', listener);
+}
+
+function stopListeningForExit(listener: () => void): void {
+  if (!process.listeners('exit').includes(listener)) return;
+  process.off('exit', listener).setMaxListeners(process.getMaxListeners() - 1);
 }

@@ -1,7 +1,7 @@
 import type { SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import type { StreamUri } from '../stream-uri.ts';
+import type { StreamOptions } from '../stream-options.ts';
 
 /** What a source tells the stream that reads it. */
 export interface SourceSink {
@@ -45,11 +45,9 @@ export interface StreamSource {
   stop(): Promise<void>;
 }
 
-export interface SourceContext {
-  readonly uri: StreamUri;
-  readonly format: SampleFormat;
-  /** True when the stream address itself names the sample format. */
-  readonly formatIsExplicit: boolean;
+/** What a source needs to know of the options of its stream. */
+export interface SourceContext
+  extends Pick<StreamOptions, 'uri' | 'format' | 'formatIsExplicit' | 'packed24'> {
   readonly logger: Logger;
 }
 

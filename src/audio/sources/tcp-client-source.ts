@@ -1,10 +1,9 @@
 import net from 'node:net';
 import { SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { SampleFormat } from '../sample-format.ts';
-import { Intake } from './intake.ts';
-import { rawShapeOf } from './source-parameters.ts';
-import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
+import type { Intake } from './intake.ts';
+import { type Connector, SocketSource } from './socket-source.ts';
+import type { SourceContext, StreamSource } from './stream-source.ts';
 import { addressText, keepAliveMs, type TcpAddress } from './tcp-address.ts';
 
 const retryMs = 1000;
@@ -17,53 +16,34 @@ export function createTcpClientSource(context: SourceContext, address: TcpAddres
       'mode=client needs to know whom to connect to: write tcp://host:port?mode=client',
     );
   }
-  return new TcpClientSource(context, address);
+  const { logger } = context;
+  return new SocketSource(context, (intake) => new TcpClientConnector(intake, address, logger));
 }
 
 /** Connects to a producer that listens, again and again. */
-class TcpClientSource implements StreamSource {
-  readonly format: SampleFormat;
-  readonly packed24: boolean;
+class TcpClientConnector implements Connector {
+  readonly #intake: Intake;
   readonly #address: TcpAddress;
   readonly #logger: Logger;
-  readonly #intake: Intake;
-  #sink: SourceSink | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
   #isConnected = false;
   /** The fault that was logged last: the same one is not logged each second. */
   #loggedFault = '';
 
-  constructor(context: SourceContext, address: TcpAddress) {
-    const shape = rawShapeOf(context);
-    this.format = context.format;
-    this.packed24 = shape.packed24;
+  constructor(intake: Intake, address: TcpAddress, logger: Logger) {
+    this.#intake = intake;
     this.#address = address;
-    this.#logger = context.logger;
-    this.#intake = new Intake({
-      frameBytes: shape.frameBytes,
-      filled: () => this.#sink?.filled(),
-    });
+    this.#logger = logger;
   }
 
-  start(sink: SourceSink): void {
-    this.#sink = sink;
+  start(): void {
     this.#connect();
   }
 
-  read(target: Uint8Array): void {
-    this.#intake.read(target);
-  }
-
-  discardPartial(): void {
-    this.#intake.discardPartial();
-  }
-
   async stop(): Promise<void> {
-    this.#sink = undefined;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#connectTimer);
-    await this.#intake.close();
   }
 
   #connect(): void {
@@ -97,7 +77,7 @@ class TcpClientSource implements StreamSource {
     else if (reason !== this.#loggedFault) this.#logger.warn('producer not reachable', fields);
     if (!this.#isConnected) this.#loggedFault = reason;
     this.#isConnected = false;
-    if (this.#intake.disconnect()) this.#sink?.interrupted(reason);
-    if (this.#sink) this.#retryTimer = setTimeout(() => this.#connect(), retryMs);
+    this.#intake.interrupt(reason);
+    if (this.#intake.isOpen) this.#retryTimer = setTimeout(() => this.#connect(), retryMs);
   }
 }

@@ -2,66 +2,46 @@ import net from 'node:net';
 import { adoptSocket } from '../../adopt-socket.ts';
 import { SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { SampleFormat } from '../sample-format.ts';
-import { Intake } from './intake.ts';
-import { rawShapeOf } from './source-parameters.ts';
-import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
+import type { Intake } from './intake.ts';
+import { type Connector, SocketSource } from './socket-source.ts';
+import type { SourceContext, StreamSource } from './stream-source.ts';
 import { addressText, keepAliveMs, type TcpAddress } from './tcp-address.ts';
 
 export function createTcpServerSource(context: SourceContext, address: TcpAddress): StreamSource {
-  return new TcpServerSource(context, address);
+  const { logger } = context;
+  return new SocketSource(context, (intake) => new TcpServerConnector(intake, address, logger));
 }
 
 /** Listens for one producer at a time; the newest wins. */
-class TcpServerSource implements StreamSource {
-  readonly format: SampleFormat;
-  readonly packed24: boolean;
+class TcpServerConnector implements Connector {
+  readonly #intake: Intake;
   readonly #address: TcpAddress;
   readonly #logger: Logger;
-  readonly #intake: Intake;
   readonly #server: net.Server;
-  #sink: SourceSink | undefined;
   #producer = '';
 
-  constructor(context: SourceContext, address: TcpAddress) {
-    const shape = rawShapeOf(context);
-    this.format = context.format;
-    this.packed24 = shape.packed24;
+  constructor(intake: Intake, address: TcpAddress, logger: Logger) {
+    this.#intake = intake;
     this.#address = address;
-    this.#logger = context.logger;
-    this.#intake = new Intake({
-      frameBytes: shape.frameBytes,
-      filled: () => this.#sink?.filled(),
-    });
+    this.#logger = logger;
     this.#server = net.createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
 
-  start(sink: SourceSink): void {
+  start(): void {
     const { hostname, port } = this.#address;
-    this.#sink = sink;
     this.#server.on('error', (error) => this.#fail(error));
     this.#server.listen({ port, ...(hostname !== '' && { host: hostname }) }, () => {
       this.#logger.info('waiting for a producer', { address: this.#listeningAt() });
     });
   }
 
-  read(target: Uint8Array): void {
-    this.#intake.read(target);
-  }
-
-  discardPartial(): void {
-    this.#intake.discardPartial();
-  }
-
   async stop(): Promise<void> {
-    this.#sink = undefined;
-    await this.#intake.close();
     // The callback also comes, with an error, when the listener is not open (yet).
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
   #accept(created: net.Socket): void {
-    if (!this.#sink) {
+    if (!this.#intake.isOpen) {
       created.destroy();
       return;
     }
@@ -75,18 +55,18 @@ class TcpServerSource implements StreamSource {
       this.#logger.info('producer connected', { from });
     }
     this.#producer = from;
-    const breaksRun = this.#intake.disconnect();
-    this.#intake.connect(
-      (readInto) => adoptSocket(created, readInto).setKeepAlive(true, keepAliveMs),
-      (error) => this.#lost(error),
+    this.#intake.interrupt('a newer producer takes over', () =>
+      this.#intake.connect(
+        (readInto) => adoptSocket(created, readInto).setKeepAlive(true, keepAliveMs),
+        (error) => this.#lost(error),
+      ),
     );
-    if (breaksRun) this.#sink.interrupted('a newer producer takes over');
   }
 
   #lost(error: Error | undefined): void {
     const reason = error?.message ?? 'the producer closed the connection';
     this.#logger.info('producer left', { from: this.#producer, reason });
-    if (this.#intake.disconnect()) this.#sink?.interrupted(reason);
+    this.#intake.interrupt(reason);
   }
 
   #listeningAt(): string {
@@ -97,11 +77,10 @@ class TcpServerSource implements StreamSource {
   }
 
   #fail(error: NodeJS.ErrnoException): void {
-    const sink = this.#sink;
     void this.stop();
     const [code, hint] = faults[error.code ?? ''] ?? ['tcp-listen', 'mend the address'];
     const address = addressText(this.#address);
-    sink?.failed(
+    this.#intake.fail(
       new SourceError(code, `cannot listen on ${address}: ${error.message}: ${hint}`, {
         cause: error,
       }),

@@ -1,4 +1,4 @@
-import { choiceOf, numberOf } from './source-parameters.ts';
+import { choiceOf, numberOf } from '../stream-parameters.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';
 import { createTcpClientSource } from './tcp-client-source.ts';
 import { createTcpServerSource } from './tcp-server-source.ts';

@@ -1,5 +1,5 @@
 import type { SampleFormat } from '../sample-format.ts';
-import { choiceOf, numberOf } from './source-parameters.ts';
+import { choiceOf, numberOf } from '../stream-parameters.ts';
 import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
 
 /** Two clicks a second, each of them a decaying burst of the tone. */

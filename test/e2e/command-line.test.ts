@@ -1,0 +1,202 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compatibleVersion, packageVersion } from '../../src/version.ts';
+import { type BriefRun, runToEnd, serveBriefly } from '../support/brief-run.ts';
+
+const tone = '--stream.source=tone:///?name=Tone';
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'zerocast-command-line-'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A configuration file with a tone and these lines under `[stream]`. */
+function configFile(...lines: string[]): string {
+  const path = join(folder, 'zerocast.conf');
+  writeFileSync(path, ['[stream]', 'source = tone:///?name=Tone', ...lines].join('\n'));
+  return path;
+}
+
+/** The lines that a server prints from start to stop. */
+async function linesOf(run: BriefRun): Promise<string[]> {
+  const { status, stdout, stderr } = await serveBriefly(run);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return stdout.trimEnd().split('\n');
+}
+
+describe('a question', () => {
+  it.each(['-v', '--version'])('about the version is answered for %s', (option) => {
+    const { status, stdout } = runToEnd({ options: [option] });
+    expect(status).toBe(0);
+    expect(stdout).toContain(`zerocast v${packageVersion}`);
+    expect(stdout).toContain(`v${compatibleVersion}`);
+    expect(stdout).toContain('MIT');
+  });
+
+  it.each(['-h', '--help'])('about the usage is answered for %s', (option) => {
+    const { status, stdout } = runToEnd({ options: [option] });
+    expect(status).toBe(0);
+    expect(stdout).toContain('--config');
+    expect(stdout).not.toContain('--stream.sampleformat');
+  });
+
+  it('about every setting is answered for -hh', () => {
+    const { status, stdout } = runToEnd({ options: ['-hh'] });
+    expect(status).toBe(0);
+    expect(stdout).toContain('--stream.sampleformat');
+  });
+
+  it.each([
+    ['flac', /level/i],
+    ['opus', /BITRATE/],
+    ['pcm', /./],
+    ['null', /./],
+  ])('about the codec %s is answered', (codec, answer) => {
+    const { status, stdout } = runToEnd({ options: [`--stream.codec=${codec}:?`] });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(answer);
+  });
+
+  it('about a codec that does not exist ends with 1 and the known ones', () => {
+    const { status, stderr } = runToEnd({ options: ['--stream.codec=mp3:?'] });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/"mp3" is no codec: use one of flac, opus, pcm, null/);
+  });
+});
+
+describe('settings', () => {
+  it('come from the file, else the environment, else the command line', async () => {
+    const file = configFile('codec = pcm', 'chunk_ms = 30');
+    const environment = { ZEROCAST_STREAM_CODEC: 'opus', ZEROCAST_STREAM_CHUNK_MS: '5' };
+    const fromEnvironment = await linesOf({ options: ['-c', file], environment });
+    expect(fromEnvironment.join('\n')).toMatch(/stream started stream=Tone .*codec=opus$/m);
+    expect(fromEnvironment.join('\n')).toMatch(/variable ZEROCAST_STREAM_CHUNK_MS: .* 10 is used/);
+    const options = ['-c', file, '--stream.codec=flac:3'];
+    const fromOption = await linesOf({ options, environment });
+    expect(fromOption.join('\n')).toMatch(/stream started stream=Tone .*codec=flac:3$/m);
+  });
+
+  it('add sources of the command line to those of the file', async () => {
+    const lines = await linesOf({
+      options: ['-c', configFile(), '--stream.source=tone:///?name=More'],
+    });
+    const names = lines.flatMap((line) => /stream started stream=(\w+)/.exec(line)?.[1] ?? []);
+    expect(names).toEqual(['Tone', 'More']);
+  });
+
+  it('are asked for by -z, which is said to be missing', async () => {
+    const lines = await linesOf({ options: ['-z', tone] });
+    expect(lines.join('\n')).toMatch(/\[Notice\] \(Zerocast\) zero-copy sending is not part/);
+    const without = await linesOf({ options: [tone] });
+    expect(without.join('\n')).not.toContain('zero-copy');
+  });
+
+  it('that nobody knows are named with the nearest known one, and the server runs', async () => {
+    const file = configFile('sampelformat = 48000:16:2');
+    const lines = await linesOf({
+      options: ['-c', file, '--confg=x', '--stream.codek=pcm'],
+      environment: { ZEROCAST_STREAM_BUFER: '1' },
+    });
+    const warnings = lines.filter((line) => line.includes('[Warn]')).join('\n');
+    expect(warnings).toMatch(/"--confg" is ignored; the nearest known one is --config/);
+    expect(warnings).toMatch(/"codek" is ignored.*nearest known one is \[stream\] codec/);
+    expect(warnings).toMatch(/line 3: "sampelformat" is ignored.*\[stream\] sampleformat/);
+    expect(warnings).toMatch(/ZEROCAST_STREAM_BUFER.*nearest known one is ZEROCAST_STREAM_BUFFER/);
+  });
+
+  it('that are wrong end it with 1, all of them told together', () => {
+    const file = configFile('buffer = soon', 'codec =');
+    const { status, stdout, stderr } = runToEnd({
+      options: ['-c', file, '--tcp-streaming.port=70000'],
+      environment: { ZEROCAST_STREAM_SEND_TO_MUTED: 'maybe' },
+    });
+    expect(status).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('the configuration has 4 faults');
+    expect(stderr).toContain(`${file}, line 3: [stream] buffer is "soon"; allowed: `);
+    expect(stderr).toContain(`${file}, line 4: [stream] codec is ""; allowed: `);
+    expect(stderr).toMatch(/variable ZEROCAST_STREAM_SEND_TO_MUTED: .*"maybe"; allowed: true or/);
+    expect(stderr).toMatch(/option --tcp-streaming.port: .*"70000"; allowed: .* 65535/);
+  });
+
+  it('cannot be read from a file that is not there', () => {
+    const { status, stderr } = runToEnd({ options: ['-c', '/nonexistent/zerocast.conf'] });
+    expect(status).toBe(1);
+    expect(stderr).toContain('/nonexistent/zerocast.conf');
+  });
+});
+
+describe('the log', () => {
+  const line = /^\d{4}-\d\d-\d\d \d\d-\d\d-\d\d\.\d{3} \[Info\] \((\w+)\) (.*)$/;
+
+  it('begins with the line that programs wait for, then our own name and version', async () => {
+    const [first = '', second = ''] = await linesOf({ options: [tone] });
+    expect(line.exec(first)?.slice(1)).toEqual(['Snapserver', `Version ${compatibleVersion}`]);
+    expect(line.exec(second)?.slice(1)).toEqual([
+      'Zerocast',
+      expect.stringMatching(new RegExp(`^zerocast ${packageVersion} node=v`)),
+    ]);
+  });
+
+  it('is one JSON record per line when asked', async () => {
+    const lines = await linesOf({ options: [tone, '--logging.format=json'] });
+    const records = lines.map((text) => JSON.parse(text) as Record<string, unknown>);
+    expect(records[0]).toMatchObject({
+      level: 'info',
+      tag: 'Snapserver',
+      msg: `Version ${compatibleVersion}`,
+    });
+    expect(records).toContainEqual(
+      expect.objectContaining({ tag: 'Stream', msg: 'stream started', stream: 'Tone' }),
+    );
+  });
+
+  it('is filtered by tag', async () => {
+    const lines = await linesOf({ options: [tone, '--logging.filter=*:fatal,Stream:info'] });
+    expect(lines.length).toBeGreaterThan(0);
+    for (const text of lines) expect(text).toContain('(Stream)');
+  });
+
+  it('goes to stderr', async () => {
+    const { status, stdout, stderr } = await serveBriefly({
+      options: [tone, '--logging.sink=stderr'],
+    });
+    expect([status, stdout]).toEqual([0, '']);
+    expect(stderr.split('\n')[0]).toMatch(line);
+  });
+
+  it('goes nowhere', async () => {
+    const outcome = await serveBriefly({ options: [tone, '--logging.sink=null'] });
+    expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+
+  it('goes to a file, which is emptied first', async () => {
+    const file = join(folder, 'server.log');
+    writeFileSync(file, 'yesterday\n');
+    const outcome = await serveBriefly({ options: [tone, `--logging.sink=file:${file}`] });
+    expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+    expect(lines[0]).toMatch(line);
+    expect(lines.at(-1)).toMatch(/\(Zerocast\) stopped$/);
+  });
+
+  it('goes to the log of the system, without time and severity', async () => {
+    const taken = join(folder, 'taken');
+    const logger = join(folder, 'logger');
+    writeFileSync(logger, `#!/bin/sh\nexec cat > ${taken}\n`);
+    chmodSync(logger, 0o755);
+    const outcome = await serveBriefly({
+      options: [tone, '--logging.sink=system'],
+      environment: { PATH: `${folder}:${process.env.PATH}` },
+    });
+    expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
+    const lines = readFileSync(taken, 'utf8').trimEnd().split('\n');
+    expect(lines[0]).toBe(`<14>(Snapserver) Version ${compatibleVersion}`);
+    expect(lines.at(-1)).toBe('<14>(Zerocast) stopped');
+  });
+});

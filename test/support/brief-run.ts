@@ -1,0 +1,55 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { accepts, assertBuilt, freePort, mainFile } from './server-process.ts';
+
+const startTimeoutMs = 20_000;
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface BriefRun {
+  readonly options?: readonly string[];
+  /** Added to the environment of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Runs the program until it ends by itself. */
+export function runToEnd({ options = [], environment = {} }: BriefRun): Outcome {
+  assertBuilt();
+  const { status, stdout, stderr } = spawnSync(process.execPath, [mainFile, ...options], {
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+    timeout: startTimeoutMs,
+  });
+  return { status, stdout, stderr };
+}
+
+/**
+ * Runs the server until it accepts clients and then stops it: wherever its log goes, it has said
+ * by then how it understood its settings.
+ */
+export async function serveBriefly({ options = [], environment = {} }: BriefRun): Promise<Outcome> {
+  assertBuilt();
+  const port = await freePort();
+  const listen = ['--tcp-streaming.bind_to_address=127.0.0.1', `--tcp-streaming.port=${port}`];
+  const child = spawn(process.execPath, [mainFile, ...listen, ...options], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  const deadlineMs = performance.now() + startTimeoutMs;
+  while (child.exitCode === null && performance.now() < deadlineMs) {
+    if (await accepts(port)) break;
+    await setTimeout(20);
+  }
+  child.kill('SIGTERM');
+  const [status] = await ended;
+  return { status, ...output };
+}
