@@ -151,6 +151,4 @@ async function main(): Promise<number> {
   }
 }
 
-// Each program that a source runs has its own listener for the end of this process.
-process.setMaxListeners(0);
 process.exit(await main());

@@ -5,7 +5,8 @@ import { encodeTimeReply } from '../../src/protocol/messages.ts';
 import { Cursor } from '../../src/transport/cursor.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
-import { messageTypes, SocketPairs, turn, until } from '../support/socket-pairs.ts';
+import { messageTypes, SocketPairs } from '../support/socket-pairs.ts';
+import { turn, until } from '../support/waiting.ts';
 
 const implementations: [string, (pool: ChunkPool) => FanOut][] = [
   ['NodeFanOut', (pool) => new NodeFanOut(pool)],

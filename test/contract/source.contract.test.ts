@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
-import { SourceHarness, until } from '../support/source-harness.ts';
+import { SourceHarness } from '../support/source-harness.ts';
 import { rigKinds, type SourceRig } from '../support/source-producers.ts';
+import { until } from '../support/waiting.ts';
 
 /** More than the kernel keeps on its way, so a producer must be held back. */
 const floodBytes = 24_000_000;

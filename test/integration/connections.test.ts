@@ -11,9 +11,9 @@ import {
 import { openDescriptors } from '../support/fifo.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
-import { until } from '../support/socket-pairs.ts';
 import { expectUnbroken, timestampsOf } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
 
 /** Clients and server share one thread here, which must not look like a late source. */
 const patience = ['stream.buffer=2000', 'stream.resync_tolerance=1500'];

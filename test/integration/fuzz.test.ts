@@ -14,9 +14,9 @@ import { maxHellos } from '../../src/server/session.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { clientMessages, mutate, SeededRandom } from '../support/mutations.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
-import { until } from '../support/socket-pairs.ts';
 import { expectUnbroken } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
 
 const mutationsPerMessage = 10_000;
 const workers = 64;

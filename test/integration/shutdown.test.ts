@@ -10,8 +10,8 @@ import { FifoWriter } from '../support/fifo.ts';
 import { OutputLog } from '../support/output-log.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { mainFile, ServerProcess } from '../support/server-process.ts';
-import { until } from '../support/socket-pairs.ts';
 import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
 
 let folder: string;
 

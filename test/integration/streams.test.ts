@@ -9,8 +9,8 @@ import { FifoWriter, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { distancesUs } from '../support/reader-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
-import { until } from '../support/socket-pairs.ts';
 import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
 
 const chunkUs = 20_000;
 

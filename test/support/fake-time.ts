@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
-import { turn } from './socket-pairs.ts';
+import { turn } from './waiting.ts';
 
 const waitMs = 5000;
 

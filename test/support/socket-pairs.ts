@@ -79,16 +79,3 @@ export function messageTypes(bytes: Buffer): number[] {
   }
   return types;
 }
-
-/** One turn of the event loop. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Waits for `condition`, at most ten seconds; the caller checks it again. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition() && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

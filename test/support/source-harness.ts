@@ -5,17 +5,7 @@ import { flagOf } from '../../src/audio/stream-parameters.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import type { SourceError } from '../../src/errors.ts';
 import type { LogFields, Logger } from '../../src/logger.ts';
-
-const waitMs = 5000;
-
-/** Waits until `condition` holds. Failure: rejects after five seconds, naming `what`. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + waitMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
+import { until } from './waiting.ts';
 
 export interface LogRecord {
   readonly level: string;

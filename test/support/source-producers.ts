@@ -2,7 +2,8 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { FifoWriter, makeFifoAt } from './fifo.ts';
-import { SourceHarness, until } from './source-harness.ts';
+import { SourceHarness } from './source-harness.ts';
+import { until } from './waiting.ts';
 
 const pieceBytes = 16_384;
 

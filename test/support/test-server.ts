@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { Application } from '../../src/application.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { LogLines } from './log-lines.ts';
-import { until } from './socket-pairs.ts';
+import { until } from './waiting.ts';
 
 /** A real server inside the test process, on a port of its own, with every check switched on. */
 export class TestServer {

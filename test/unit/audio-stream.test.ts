@@ -8,8 +8,8 @@ import { FakeTime } from '../support/fake-time.ts';
 import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { distancesUs } from '../support/reader-rig.ts';
-import { turn, until } from '../support/socket-pairs.ts';
 import { StreamRig } from '../support/stream-rig.ts';
+import { turn, until } from '../support/waiting.ts';
 
 const chunkBytes = 3840; // 20 ms of 48000:16:2
 const chunkUs = 20_000;

@@ -3,7 +3,8 @@ import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { Broadcast, type BroadcastOptions } from '../../src/transport/broadcast.ts';
 import type { Cursor } from '../../src/transport/cursor.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
-import { messageTypes, type Peer, SocketPairs, turn, until } from '../support/socket-pairs.ts';
+import { messageTypes, type Peer, SocketPairs } from '../support/socket-pairs.ts';
+import { turn, until } from '../support/waiting.ts';
 
 const chunkUs = 20_000;
 const defaults: BroadcastOptions = {

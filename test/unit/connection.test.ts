@@ -4,7 +4,8 @@ import type { Clock } from '../../src/clock.ts';
 import { readTimeUs } from '../../src/protocol/layout.ts';
 import { encodeTimeReply, encodeTimeRequest } from '../../src/protocol/messages.ts';
 import { Cursor } from '../../src/transport/cursor.ts';
-import { messageTypes, type Peer, SocketPairs, turn, until } from '../support/socket-pairs.ts';
+import { messageTypes, type Peer, SocketPairs } from '../support/socket-pairs.ts';
+import { turn, until } from '../support/waiting.ts';
 
 /** A clock that moves by one second whenever it is read, so that each reading can be told. */
 class CountingClock implements Clock {

@@ -7,7 +7,7 @@ import { SourceError } from '../../src/errors.ts';
 import { decodeWireChunk } from '../../src/protocol/messages.ts';
 import { music, pcmOf } from '../support/encoding.ts';
 import { distancesUs } from '../support/reader-rig.ts';
-import { turn, until } from '../support/socket-pairs.ts';
+import { turn, until } from '../support/waiting.ts';
 
 const chunkUs = 20_000;
 const startUs = 5_000_000;

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/errors.ts';
 import { Listener } from '../../src/transport/listener.ts';
 import { LogLines } from '../support/log-lines.ts';
-import { until } from '../support/socket-pairs.ts';
+import { until } from '../support/waiting.ts';
 
 const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ family, address }) => family === 'IPv6' && address === '::1'),

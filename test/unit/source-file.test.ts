@@ -5,7 +5,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/errors.ts';
 import { makeFifoAt, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, riffChunk, wavFile } from '../support/pcm-fixtures.ts';
-import { SourceHarness, until } from '../support/source-harness.ts';
+import { SourceHarness } from '../support/source-harness.ts';
+import { until } from '../support/waiting.ts';
 
 const folder = scratchFolder();
 let count = 0;

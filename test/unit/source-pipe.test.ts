@@ -15,7 +15,8 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { openAnonymousPipe } from '../../src/audio/sources/fifo.ts';
 import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
-import { SourceHarness, until } from '../support/source-harness.ts';
+import { SourceHarness } from '../support/source-harness.ts';
+import { until } from '../support/waiting.ts';
 
 const running: SourceHarness[] = [];
 const folder = scratchFolder();

@@ -5,7 +5,8 @@ import { findProgram } from '../../src/audio/sources/find-program.ts';
 import { ProducerProcess } from '../../src/audio/sources/producer-process.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
-import { SourceHarness, until } from '../support/source-harness.ts';
+import { SourceHarness } from '../support/source-harness.ts';
+import { until } from '../support/waiting.ts';
 
 const folder = scratchFolder();
 const running: SourceHarness[] = [];

@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { adoptSocket, copyingSocket } from '../../src/adopt-socket.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
-import { SourceHarness, until } from '../support/source-harness.ts';
+import { SourceHarness } from '../support/source-harness.ts';
+import { until } from '../support/waiting.ts';
 
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()
