@@ -146,7 +146,8 @@ export class Connection {
   /** Whether the kernel has taken all that was written; otherwise `written` is called when it has. */
   #isTaken(written: () => void): boolean {
     if (this.#socket.writableLength === 0) return true;
-    // An empty write behind it: a callback on each write would cost a quarter more, always.
+    // An empty write behind it tells the end: a callback on every write would double what Node
+    // allocates per write (test/bench/results.md, "heap").
     this.#busySinceUs = this.#clock.nowUs();
     this.#socket.write(noBytes, written);
     return false;
