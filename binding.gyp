@@ -3,6 +3,21 @@
     {
       "target_name": "zerocast",
       "sources": ["native/binding/addon.cpp", "native/core/slab.cpp"],
+      "conditions": [
+        ["OS=='linux'", {
+          "sources": [
+            "native/binding/completion-poll.cpp",
+            "native/binding/fan-out-binding.cpp",
+            "native/core/audio-socket.cpp",
+            "native/core/chunk-holds.cpp",
+            "native/core/completion-ledger.cpp",
+            "native/core/completion-watcher.cpp",
+            "native/core/error-queue.cpp",
+            "native/core/fan-out.cpp",
+            "native/core/zero-copy-policy.cpp"
+          ]
+        }]
+      ],
       "include_dirs": ["native/core", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"],
       "cflags_cc!": ["-std=gnu++17"],

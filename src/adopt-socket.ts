@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** Where a socket puts what it reads: the part of `net.OnReadOpts` that asks for each buffer. */
 export interface ReadInto {
@@ -29,6 +30,17 @@ export function adoptSocket(created: net.Socket, readInto: ReadInto): net.Socket
   created.destroy(); // without its handle this only ends its bookkeeping
   const options = { handle, readable: true, writable: true, onread: readInto };
   return new net.Socket(options);
+}
+
+/**
+ * The descriptor of a socket, for native code that writes to it; −1 when it is not known, and for
+ * TLS, which nobody can write to beside Node.
+ */
+export function descriptorOf(socket: net.Socket): number {
+  if (socket instanceof TLSSocket) return -1;
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null && Reflect.get(handle, 'fd');
+  return typeof fd === 'number' && fd >= 0 ? fd : -1;
 }
 
 /** Feeds `readInto` from what the socket reads into memory of its own. */

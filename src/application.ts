@@ -10,13 +10,17 @@ import type { Config } from './config/config.ts';
 import { messageOf, SourceError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { Registry } from './server/registry.ts';
+import { StatusReporter } from './server/status-reporter.ts';
 import { StreamChannel } from './server/stream-channel.ts';
 import { StreamServer } from './server/stream-server.ts';
 import { Broadcast, playablePastMs } from './transport/broadcast.ts';
 import type { FanOut } from './transport/fan-out.ts';
-import { Listener } from './transport/listener.ts';
+import { Listener, socketServers } from './transport/listener.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
-import { NodeFanOut } from './transport/node-fan-out.ts';
+import { autoZeroCopyMinBytes, type ZeroCopyOptions } from './transport/native-fan-out.ts';
+import { openFanOut } from './transport/open-fan-out.ts';
+import { TcpLink } from './transport/tcp-link.ts';
+import { WebSocketListener } from './transport/web-socket-listener.ts';
 
 /** Clients remembered beyond their connection; the longest absent is forgotten first. */
 const maxKnownClients = 10_000;
@@ -31,6 +35,8 @@ export interface ApplicationOptions {
   readonly logger: Logger;
   /** Check all chunks for writes after their seal: for tests. */
   readonly verifySeals?: boolean;
+  /** Time between two reports of the statistics: for tests. */
+  readonly statusIntervalMs?: number;
 }
 
 /** The whole server: builds every part once and wires it. */
@@ -40,7 +46,9 @@ export class Application {
   readonly #config: Config;
   readonly #logger: Logger;
   readonly #fanOut: FanOut;
+  readonly #statusReporter: StatusReporter;
   #listener: Listener | undefined;
+  #webSocketListener: WebSocketListener | undefined;
 
   /** Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open. */
   static async start(options: ApplicationOptions): Promise<Application> {
@@ -48,6 +56,7 @@ export class Application {
     try {
       await application.#startStreams();
       await application.#listen();
+      await application.#listenForHttp();
     } catch (error) {
       await application.close();
       throw error;
@@ -56,21 +65,24 @@ export class Application {
   }
 
   private constructor(options: ApplicationOptions) {
-    const { config, logger, verifySeals = false } = options;
+    const { config, logger, verifySeals = false, statusIntervalMs } = options;
     this.#config = config;
     this.#logger = logger;
     const native = loadNativeAddon();
-    if ('reason' in native) {
-      logger.notice('no native addon, the JavaScript path is used', { reason: native.reason });
-      this.pool = new ChunkPool({ verifySeals });
-    } else {
-      const { allocateSlab } = native.addon;
-      this.pool = new ChunkPool({ verifySeals, allocate: allocateSlab });
-    }
-    this.#fanOut = new NodeFanOut(this.pool);
+    this.pool = new ChunkPool({
+      verifySeals,
+      ...('addon' in native && { allocate: native.addon.allocateSlab }),
+    });
+    this.#fanOut = openFanOut({
+      pool: this.pool,
+      native,
+      zeroCopy: zeroCopyOptions(config),
+      logger: logger.tagged('Zerocast'),
+    });
     this.server = new StreamServer({
       clock: monotonicClock,
       logger,
+      fanOut: this.#fanOut,
       registry: new Registry({
         bufferMs: config.stream.buffer,
         initialVolume: config.streamingClient.initialVolume,
@@ -81,11 +93,22 @@ export class Application {
       helloTimeoutMs: config.tcpStreaming.helloTimeout,
       stallTimeoutMs: config.tcpStreaming.stallTimeout,
     });
+    this.#statusReporter = new StatusReporter({
+      server: this.server,
+      pool: this.pool,
+      logger,
+      ...(statusIntervalMs !== undefined && { intervalMs: statusIntervalMs }),
+    });
   }
 
   /** The port that clients connect to; 0 when streaming over TCP is disabled. */
   get streamingPort(): number {
     return this.#listener?.port ?? 0;
+  }
+
+  /** The port of HTTP and WebSocket; 0 when it is disabled. */
+  get httpPort(): number {
+    return this.#webSocketListener?.port ?? 0;
   }
 
   /**
@@ -94,8 +117,11 @@ export class Application {
    * Failure: rejects with an `AssertionError` when a chunk did not come home.
    */
   async close(): Promise<void> {
+    this.#statusReporter.close();
     await this.#listener?.close();
+    await this.#webSocketListener?.close();
     await this.server.close();
+    await this.#fanOut.close();
     // Sockets that were destroyed with a write under way report it in the next turns of the loop.
     for (let turn = 0; turn < maxDrainTurns && !this.pool.isFull; turn += 1) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -175,8 +201,29 @@ export class Application {
       port,
       setting: 'tcp-streaming',
       logger,
-      onConnection: (socket) => this.server.accept(socket),
+      createServer: socketServers((socket) => this.server.accept(new TcpLink(socket))),
     });
     logger.info('listening for clients', { port: this.streamingPort });
   }
+
+  async #listenForHttp(): Promise<void> {
+    const { enabled, bindToAddress, port } = this.#config.http;
+    if (!enabled) return;
+    const logger = this.#logger.tagged('HttpServer');
+    this.#webSocketListener = await WebSocketListener.open({
+      addresses: bindToAddress,
+      port,
+      setting: 'http',
+      logger,
+      onLink: (link) => this.server.accept(link),
+    });
+    logger.info('listening for WebSocket clients', { port: this.httpPort });
+  }
+}
+
+function zeroCopyOptions({ stream }: Config): ZeroCopyOptions | undefined {
+  if (!stream.zerocopy) return undefined;
+  const minBytes =
+    stream.zerocopyMinBytes === 'auto' ? autoZeroCopyMinBytes : stream.zerocopyMinBytes;
+  return { minBytes, mode: stream.zerocopyMode };
 }

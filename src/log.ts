@@ -6,10 +6,10 @@ import { type LevelOfTag, levelFor, parseLogFilter } from './log/log-filter.ts';
 import { type LogSink, nullSink } from './log/log-sink.ts';
 import { openOutput } from './log/output-descriptor.ts';
 import { PinoLogger } from './log/pino-logger.ts';
-import { type SeverityName, severities } from './log/severity.ts';
+import { severities } from './log/severity.ts';
 import { SystemSink } from './log/system-sink.ts';
 import { type LogRecord, textLine } from './log/text-line.ts';
-import type { Logger } from './logger.ts';
+import type { Logger, SeverityName } from './logger.ts';
 
 export interface LogOptions {
   readonly format: 'text' | 'json';
@@ -49,9 +49,10 @@ export function createLogger(options: LogOptions): Log {
     },
     destination,
   );
-  const logger = new PinoLogger('Snapserver', (tag) =>
-    root.child({ tag }, { level: levelFor(tag, levels) ?? 'silent' }),
-  );
+  const logger = new PinoLogger('Snapserver', {
+    openTag: (tag) => root.child({ tag }, { level: levelFor(tag, levels) ?? 'silent' }),
+    hasRows: options.format === 'text',
+  });
   return { logger, close: () => sink.close() };
 }
 

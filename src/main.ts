@@ -83,11 +83,11 @@ async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<numb
 
 /** What the configuration asks for and nobody would get without a word. */
 function missingParts(config: Config): string[] {
-  const { stream, tcpControl, http, authorization, server } = config;
+  const { tcpControl, http, authorization, server } = config;
   const parts: readonly (readonly [boolean, string])[] = [
-    [stream.zerocopy, 'zero-copy sending'],
     [tcpControl.enabled, 'control by TCP'],
-    [http.enabled || http.sslEnabled, 'control by HTTP'],
+    [http.enabled, 'control by HTTP'],
+    [http.sslEnabled, 'HTTPS'],
     [authorization.enabled, 'authorization'],
     [server.mdnsEnabled, 'mDNS'],
   ];

@@ -1,6 +1,12 @@
 #include <napi.h>
 
+#include <cstdint>
+#include <cstring>
+
 #include "slab.hpp"
+#ifdef __linux__
+#include "fan-out-binding.hpp"
+#endif
 
 // Checks arguments, calls the core, converts the result. Nothing here is static: several
 // environments (worker threads) may load the addon at once.
@@ -55,9 +61,34 @@ Napi::Value isPageAligned(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, zerocast::isPageAligned(info[0].As<Napi::ArrayBuffer>().Data()));
 }
 
+// The number by which native code reaches the memory: exact, as a user-space address has fewer bits
+// than a double keeps.
+Napi::Value addressOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsArrayBuffer()) {
+    throwTypeError(env, "addressOf needs an ArrayBuffer");
+    return env.Undefined();
+  }
+  const void* const data = info[0].As<Napi::ArrayBuffer>().Data();
+  return Napi::Number::New(env, static_cast<double>(reinterpret_cast<std::uintptr_t>(data)));
+}
+
+#ifdef __linux__
+// Empty when the system knows zero-copy sending, else the reason in words.
+Napi::Value zeroCopyRefusal(const Napi::CallbackInfo& info) {
+  const int error = zerocast::probeZeroCopy();
+  return Napi::String::New(info.Env(), error == 0 ? "" : std::strerror(error));
+}
+#endif
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("allocateSlab", Napi::Function::New(env, allocateSlab, "allocateSlab"));
   exports.Set("isPageAligned", Napi::Function::New(env, isPageAligned, "isPageAligned"));
+  exports.Set("addressOf", Napi::Function::New(env, addressOf, "addressOf"));
+#ifdef __linux__
+  exports.Set("zeroCopyRefusal", Napi::Function::New(env, zeroCopyRefusal, "zeroCopyRefusal"));
+  exports.Set("FanOut", FanOutBinding::define(env));
+#endif
   return exports;
 }
 

@@ -1,5 +1,5 @@
 import { list, scalar } from './setting.ts';
-import { autoOr, integer, sampleFormat, someText, truth } from './value-parser.ts';
+import { autoOr, integer, oneOf, sampleFormat, someText, truth } from './value-parser.ts';
 
 /** The sections that concern audio and its clients. */
 export const streamSettings = {
@@ -55,12 +55,27 @@ export const streamSettings = {
       parser: truth,
       doc: 'Whether audio is sent without copying it into the kernel, where that is possible (-z).',
     }),
+    zerocopy_min_bytes: scalar({
+      default: 'auto',
+      parser: autoOr(integer({ min: 1, max: 16_777_216, unit: 'bytes' })),
+      doc:
+        'Batches smaller than this are copied, as pinning their memory would cost more: auto is ' +
+        'the size from which zero-copy was measured to be cheaper.',
+    }),
+    zerocopy_mode: scalar({
+      default: 'adaptive',
+      parser: oneOf(['adaptive', 'always']),
+      doc:
+        'adaptive: a connection on which the kernel copies all the same is sent to plainly and ' +
+        'tried again now and then; always: it is never given up.',
+    }),
     send_interval: scalar({
       default: 'auto',
       parser: autoOr(integer({ min: 0, max: 1000, unit: 'ms' })),
       doc:
         'How much audio is collected for one send: auto is about a tenth of buffer, at most ' +
-        '100 ms, in whole chunks; 0 sends every chunk at once.',
+        '100 ms, in whole chunks; with zero-copy as much as makes it pay, at most a quarter of ' +
+        'buffer; 0 sends every chunk at once.',
     }),
     instant_start: scalar({
       default: 'true',

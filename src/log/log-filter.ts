@@ -1,4 +1,5 @@
-import { type SeverityName, severityNames } from './severity.ts';
+import type { SeverityName } from '../logger.ts';
+import { severityNames } from './severity.ts';
 
 /** The least severity that is logged per tag; `*` stands for every tag that is not named. */
 export type LevelOfTag = ReadonlyMap<string, SeverityName>;

@@ -1,19 +1,24 @@
 import type { Logger as Pino } from 'pino';
 import { messageOf } from '../errors.ts';
-import type { LogFields, Logger } from '../logger.ts';
-import type { SeverityName } from './severity.ts';
+import type { LogFields, Logger, LogReport, SeverityName } from '../logger.ts';
 
 /** Peers choose some of what is logged, so a single text is cut here. */
 export const maxFieldCharacters = 2000;
 
+export interface PinoLoggerOptions {
+  readonly openTag: (tag: string) => Pino<'notice'>;
+  /** Whether a report is written row by row instead of as one record. */
+  readonly hasRows: boolean;
+}
+
 /** Our `Logger` in front of one pino logger per tag. */
 export class PinoLogger implements Logger {
-  readonly #openTag: (tag: string) => Pino<'notice'>;
+  readonly #options: PinoLoggerOptions;
   readonly #pino: Pino<'notice'>;
 
-  constructor(tag: string, openTag: (tag: string) => Pino<'notice'>) {
-    this.#openTag = openTag;
-    this.#pino = openTag(tag);
+  constructor(tag: string, options: PinoLoggerOptions) {
+    this.#options = options;
+    this.#pino = options.openTag(tag);
   }
 
   trace(phrase: string, fields?: LogFields): void {
@@ -44,12 +49,21 @@ export class PinoLogger implements Logger {
     this.#log('fatal', phrase, fields);
   }
 
+  report({ phrase, rows, fields }: LogReport): void {
+    if (!this.#options.hasRows) this.info(phrase, fields);
+    else for (const row of rows) this.info(row);
+  }
+
+  isEnabled(severity: SeverityName): boolean {
+    return this.#pino.isLevelEnabled(severity);
+  }
+
   tagged(tag: string): Logger {
-    return new PinoLogger(tag, this.#openTag);
+    return new PinoLogger(tag, this.#options);
   }
 
   #log(severity: SeverityName, phrase: string, fields: LogFields = {}): void {
-    if (!this.#pino.isLevelEnabled(severity)) return;
+    if (!this.isEnabled(severity)) return;
     this.#pino[severity](recordFields(fields), phrase);
   }
 }

@@ -1,3 +1,5 @@
+import type { SeverityName } from '../logger.ts';
+
 /** Names and numbers of one severity: upstream's label, pino's level, syslog's number. */
 export interface Severity {
   readonly label: string;
@@ -13,9 +15,7 @@ export const severities = {
   warn: { label: 'Warn', level: 40, syslog: 4 },
   error: { label: 'Error', level: 50, syslog: 3 },
   fatal: { label: 'Fatal', level: 60, syslog: 2 },
-} as const satisfies Record<string, Severity>;
-
-export type SeverityName = keyof typeof severities;
+} as const satisfies Record<SeverityName, Severity>;
 
 export const severityNames: readonly SeverityName[] = [
   'trace',

@@ -1,5 +1,6 @@
+import type { SeverityName } from '../logger.ts';
 import { printable } from './printable.ts';
-import { type SeverityName, severities } from './severity.ts';
+import { severities } from './severity.ts';
 
 /** One entry of the log, as a JSON sink writes it. */
 export interface LogRecord {

@@ -10,8 +10,10 @@ import {
   type Hello,
   type ServerSettings,
 } from '../protocol/messages.ts';
+import type { AudioPath } from '../transport/audio-path.ts';
 import { Connection, type ConnectionContext } from '../transport/connection.ts';
 import type { Cursor } from '../transport/cursor.ts';
+import type { FanOut } from '../transport/fan-out.ts';
 import type { ClientRecord } from './registry.ts';
 import type { StreamChannel } from './stream-channel.ts';
 
@@ -30,6 +32,7 @@ export interface SessionHost {
 export interface SessionOptions extends ConnectionContext {
   /** A peer that says no Hello within this time is not a client. */
   readonly helloTimeoutMs: number;
+  readonly fanOut: FanOut;
 }
 
 /**
@@ -39,6 +42,7 @@ export interface SessionOptions extends ConnectionContext {
  */
 export class Session {
   readonly connection: Connection;
+  readonly path: AudioPath;
   readonly #host: SessionHost;
   readonly #helloTimer: NodeJS.Timeout;
   #client: ClientRecord | undefined;
@@ -53,6 +57,7 @@ export class Session {
       onMessage: (message) => this.#handlers.get(message.type)?.(message),
       onClose: (reason) => this.#onClose(reason),
     });
+    this.path = options.fanOut.attach(this.connection);
     const { helloTimeoutMs } = options;
     this.#helloTimer = setTimeout(
       () => this.close(`no Hello within ${helloTimeoutMs} ms`),
@@ -94,7 +99,7 @@ export class Session {
       this.connection.send(header);
       this.#hasHeader = true;
     }
-    if (isAudible) this.#cursor ??= channel?.subscribe(this.connection);
+    if (isAudible) this.#cursor ??= channel?.subscribe(this.path);
     else this.#unsubscribe();
   }
 
@@ -131,6 +136,7 @@ export class Session {
   #onClose(reason: string): void {
     clearTimeout(this.#helloTimer);
     this.#leaveChannel();
+    this.path.detach();
     this.#host.onClose(this, reason);
   }
 

@@ -1,7 +1,7 @@
 import type { AudioStream } from '../audio/audio-stream.ts';
 import { encodeCodecHeader } from '../protocol/messages.ts';
+import type { AudioPath } from '../transport/audio-path.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
-import type { Connection } from '../transport/connection.ts';
 import type { Cursor } from '../transport/cursor.ts';
 
 /** A stream together with its way to the sessions that play it. */
@@ -29,10 +29,10 @@ export class StreamChannel {
     return header && encodeCodecHeader(codec, header);
   }
 
-  subscribe(connection: Connection): Cursor {
+  subscribe(path: AudioPath): Cursor {
     // The first listener makes the stream encode its recent past, which the cursor then finds.
     this.stream.addListener();
-    return this.broadcast.subscribe(connection);
+    return this.broadcast.subscribe(path);
   }
 
   unsubscribe(cursor: Cursor): void {

@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import { type ClientInfo, clientIdOf, type Hello } from '../protocol/messages.ts';
+import type { FanOut } from '../transport/fan-out.ts';
+import type { Framing, Link } from '../transport/link.ts';
 import type { ClientRecord, Registry } from './registry.ts';
 import { Session, type SessionHost } from './session.ts';
 import type { StreamChannel } from './stream-channel.ts';
 
 const stallCheckMs = 1000;
 
+const transportNames: Readonly<Record<Framing, string>> = { tcp: 'TCP', websocket: 'WebSocket' };
+
 export interface StreamServerOptions {
   readonly clock: Clock;
+  readonly fanOut: FanOut;
   readonly logger: Logger;
   readonly registry: Registry;
   /** Whether audio goes to clients that are muted. */
@@ -33,6 +37,10 @@ export class StreamServer implements SessionHost {
     this.#options = options;
     this.#logger = options.logger.tagged('StreamServer');
     this.#stallTimer = setInterval(() => this.#closeStalled(), stallCheckMs);
+  }
+
+  get sessions(): Iterable<Session> {
+    return this.#sessions;
   }
 
   get sessionCount(): number {
@@ -60,9 +68,13 @@ export class StreamServer implements SessionHost {
     });
   }
 
-  accept(socket: Socket): void {
-    const { clock, helloTimeoutMs } = this.#options;
-    this.#sessions.add(new Session({ socket, clock, helloTimeoutMs }, this));
+  accept(link: Link): void {
+    const { clock, fanOut, helloTimeoutMs } = this.#options;
+    const session = new Session({ link, clock, fanOut, helloTimeoutMs }, this);
+    this.#sessions.add(session);
+    const transport = transportNames[link.framing];
+    const kind = session.path.isZeroCopy ? 'zerocopy-enabled' : `regular ${transport}`;
+    this.#logger.info(`Creating ${kind} session for ${session.connection.remoteAddress}`);
   }
 
   async close(): Promise<void> {

@@ -1,28 +1,21 @@
 import type { Chunk } from '../audio/chunk.ts';
 import { ChunkRing } from '../audio/chunk-ring.ts';
 import type { Clock } from '../clock.ts';
-import type { Connection } from './connection.ts';
+import type { AudioPath } from './audio-path.ts';
 import { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
+import { maxSendChunks, SendInterval, type SendIntervalOptions } from './send-interval.ts';
 
 /** One session gets at most this much per tick, so that its reply lane never waits for long. */
 const maxSendBytes = 128 * 1024;
-const maxSendChunks = 512;
-
-/** With `send_interval = auto`: a share of the buffer, but never more than this. */
-const autoIntervalShare = 10;
-const maxAutoIntervalMs = 100;
 
 /** A joining client starts with the chunk that it can still play after this much transport time. */
 const startMarginMs = 150;
 /** Audio with less time left than this would come too late: whoever stands there is moved on. */
 const staleMarginMs = 50;
 
-export interface BroadcastOptions {
-  /** End-to-end delay, which is also how long the ring keeps a chunk. */
-  readonly bufferMs: number;
-  /** Time between two sends to one session; `auto` derives it from the buffer. */
-  readonly sendIntervalMs: number | 'auto';
+/** The ring keeps a chunk as long as the buffer. */
+export interface BroadcastOptions extends Omit<SendIntervalOptions, 'wantedSendBytes'> {
   /** Whether joining clients get the recent past at once. */
   readonly instantStart: boolean;
   /** What all sessions that catch up may get together per tick, beyond their regular share. */
@@ -41,27 +34,30 @@ export class Broadcast {
   readonly #fanOut: FanOut;
   readonly #clock: Clock;
   readonly #options: BroadcastOptions;
+  readonly #interval: SendInterval;
   readonly #cursors: Cursor[] = [];
   #joined = 0;
   #tick = 0;
   #firstInTurn = 0;
+  #rest: NodeJS.Immediate | undefined;
   #tail: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
 
   constructor(fanOut: FanOut, clock: Clock, options: BroadcastOptions) {
     this.#fanOut = fanOut;
     this.#clock = clock;
     this.#options = options;
+    this.#interval = new SendInterval({ ...options, wantedSendBytes: fanOut.wantedSendBytes });
   }
 
   get subscribers(): number {
     return this.#cursors.length;
   }
 
-  /** Starts to send to `connection`: from the recent past, or from the next chunk on. */
-  subscribe(connection: Connection): Cursor {
+  /** Starts to send along `path`: from the recent past, or from the next chunk on. */
+  subscribe(path: AudioPath): Cursor {
     const { instantStart } = this.#options;
     const from = instantStart ? this.#oldestWorthPlaying() : this.ring.head;
-    const cursor = new Cursor(connection, this.#joined, from);
+    const cursor = new Cursor(path, this.#joined, from);
     this.#joined += 1;
     this.#cursors.push(cursor);
     this.#tail?.timer.refresh();
@@ -82,10 +78,10 @@ export class Broadcast {
    */
   publish(chunk: Chunk): void {
     const { durationUs } = chunk;
+    const interval = this.#interval.chunksAfter(chunk);
     this.ring.push(chunk);
     this.ring.dropBefore(this.#clock.nowUs() - this.#options.bufferMs * 1000);
     this.#tick += 1;
-    const interval = this.#chunksPerSend(durationUs);
     this.#serve(interval, this.#tick % interval);
     this.#armTail(durationUs);
   }
@@ -98,16 +94,9 @@ export class Broadcast {
   close(): void {
     clearTimeout(this.#tail?.timer);
     this.#tail = undefined;
+    clearImmediate(this.#rest);
     this.#cursors.length = 0;
     this.ring.clear();
-  }
-
-  #chunksPerSend(chunkUs: number): number {
-    const { sendIntervalMs, bufferMs } = this.#options;
-    const autoMs = Math.min(maxAutoIntervalMs, bufferMs / autoIntervalShare);
-    const intervalMs = sendIntervalMs === 'auto' ? autoMs : sendIntervalMs;
-    const chunks = Math.floor((intervalMs * 1000) / Math.max(1, chunkUs));
-    return Math.max(1, Math.min(maxSendChunks, chunks));
   }
 
   /** One tick: gives every session its quota and lets the fan-out send. */
@@ -131,12 +120,20 @@ export class Broadcast {
         if (budgetBytes <= 0) this.#firstInTurn = (index + 1) % count;
       }
     }
-    this.#fanOut.deliver(this.ring, this.#cursors);
+    this.#deliver();
+  }
+
+  /** Sends in slices, so that replies and other streams are served in between. */
+  #deliver(): void {
+    clearImmediate(this.#rest);
+    this.#rest = undefined;
+    if (this.#fanOut.deliver(this.ring, this.#cursors)) return;
+    this.#rest = setImmediate(() => this.#deliver());
   }
 
   #moveOn(cursor: Cursor, oldest: number): void {
     const target = Math.max(oldest, this.#oldestWorthPlaying());
-    cursor.counters.lostChunks += target - cursor.sequence;
+    cursor.path.counters.lostChunks += target - cursor.sequence;
     cursor.sequence = target;
   }
 

@@ -1,20 +1,19 @@
 import type { Socket } from 'node:net';
-import { adoptSocket } from '../adopt-socket.ts';
+import { descriptorOf } from '../adopt-socket.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf, ProtocolError } from '../errors.ts';
 import { type IncomingMessage, MessageReader, serverPolicy } from '../protocol/message-reader.ts';
 import { stampSent } from '../protocol/messages.ts';
+import type { Framing, Link } from './link.ts';
 import { Reservation } from './reservation.ts';
 
-/** What sockets read into: all that arrives is used up before the next socket reads. */
-const receiveBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const noBytes = Buffer.alloc(0);
 
 /** Replies that may wait for one peer: only a peer that asks without reading gets there. */
 const maxWaitingMessages = 256;
 
 export interface ConnectionContext {
-  readonly socket: Socket;
+  readonly link: Link;
   readonly clock: Clock;
 }
 
@@ -26,7 +25,7 @@ export interface ConnectionHandler {
 }
 
 /**
- * One TCP peer: bytes in, messages out.
+ * One peer, over TCP or WebSocket: bytes in, messages out.
  *
  * Small messages go through a control lane that audio never overtakes: at most one audio batch is
  * under way when a reply is written, and the reply is stamped right then.
@@ -34,31 +33,51 @@ export interface ConnectionHandler {
 export class Connection {
   readonly remoteAddress: string;
   readonly reservation = new Reservation();
+  readonly #link: Link;
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #handler: ConnectionHandler;
+  readonly #reader: MessageReader;
   readonly #waiting: Buffer[] = [];
+  #waitingAnswer: Buffer | undefined;
   #busySinceUs: number | undefined;
   #isReceiving = false;
   #closed = false;
 
-  constructor(context: ConnectionContext, handler: ConnectionHandler) {
-    this.#clock = context.clock;
+  constructor({ link, clock }: ConnectionContext, handler: ConnectionHandler) {
+    this.#link = link;
+    this.#clock = clock;
     this.#handler = handler;
-    const reader = new MessageReader(serverPolicy, (message) => {
+    this.#reader = new MessageReader(serverPolicy, (message) => {
       if (!this.#closed) this.#handler.onMessage(message);
     });
-    const socket = adoptSocket(context.socket, {
-      buffer: () => receiveBuffer,
-      callback: (bytes) => this.#receive(reader, receiveBuffer.subarray(0, bytes)),
-    });
+    const { socket } = link;
     this.#socket = socket;
     this.remoteAddress = displayAddress(socket.remoteAddress);
     socket.on('error', (error) => this.close(`connection failed: ${error.message}`));
     // Whoever says no more is gone: answering a half-closed connection would only fail later.
-    socket.on('end', () => this.close(closedByClient(reader)));
-    socket.on('close', () => this.close(closedByClient(reader)));
-    socket.resume();
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onEnd());
+    this.#awaitEarlierWrites();
+    link.open({
+      begin: () => {
+        this.#isReceiving = true;
+      },
+      receive: (data) => this.#receive(data),
+      finish: () => this.#finishReceiving(),
+      answer: (frame) => this.#answer(frame),
+      ended: () => this.#onEnd(),
+      violated: (fault) => this.#onViolation(fault),
+    });
+  }
+
+  get framing(): Framing {
+    return this.#link.framing;
+  }
+
+  /** The socket for native code; −1 when there is none, or none that may be written to. */
+  get descriptor(): number {
+    return descriptorOf(this.#socket);
   }
 
   get isClosed(): boolean {
@@ -87,7 +106,8 @@ export class Connection {
   }
 
   /**
-   * Hands audio to the socket; the caller holds the reservation, and this ends it.
+   * Hands audio, framed as `framing` says, to the socket; the caller holds the reservation, and
+   * this ends it.
    *
    * Returns true when the kernel has taken all of it at once, the usual case. Otherwise `audio`
    * must stay unchanged until `written` is called, and the caller then calls `audioWritten`.
@@ -108,39 +128,84 @@ export class Connection {
 
   /** Ends the connection; what the kernel did not take yet is dropped. */
   close(reason: string): void {
+    this.#end(reason, false);
+  }
+
+  #end(reason: string, isViolation: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting.length = 0;
+    this.#waitingAnswer = undefined;
+    this.#sayFarewell(isViolation);
     this.#socket.destroy();
     this.#handler.onClose(reason);
   }
 
-  /** Returns whether to go on reading. */
-  #receive(reader: MessageReader, data: Buffer): boolean {
-    if (this.#closed) return false;
-    this.#isReceiving = true;
+  /** Best effort: a peer to which something is under way will see the end all the same. */
+  #sayFarewell(isViolation: boolean): void {
+    const farewell = this.#link.farewell(isViolation);
+    if (!farewell || !this.#socket.writable || this.#busySinceUs !== undefined) return;
+    if (!this.reservation.tryRaise()) return;
+    this.#socket.write(farewell);
+    this.reservation.lower();
+  }
+
+  #onEnd(): void {
+    const place = this.#reader.isMidMessage ? ' in the middle of a message' : '';
+    this.close(`closed by the client${place}`);
+  }
+
+  #onViolation(fault: string): void {
+    this.#end(`protocol violation: ${fault}`, true);
+  }
+
+  /** What was written before the connection began, such as the answer to an upgrade, goes first. */
+  #awaitEarlierWrites(): void {
+    if (this.#socket.writableLength === 0) return;
+    this.reservation.tryRaise();
+    this.#isTaken(this.#controlWritten);
+  }
+
+  #receive(data: Buffer): void {
+    if (this.#closed) return;
     try {
-      reader.feed(data, this.#clock.nowUs());
+      this.#reader.feed(data, this.#clock.nowUs());
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.close(`protocol violation: ${messageOf(error)}`);
+      this.#onViolation(messageOf(error));
     }
+  }
+
+  #finishReceiving(): boolean {
     this.#isReceiving = false;
     this.#writeWaiting();
     return !this.#closed;
   }
 
+  #answer(frame: Buffer): void {
+    if (this.#closed) return;
+    this.#waitingAnswer = frame;
+    if (!this.#isReceiving) this.#writeWaiting();
+  }
+
   #writeWaiting(): void {
-    if (this.#waiting.length === 0 || this.#closed || this.#busySinceUs !== undefined) return;
+    const isWanted = this.#waiting.length > 0 || this.#waitingAnswer !== undefined;
+    if (!isWanted || this.#closed || this.#busySinceUs !== undefined) return;
     if (!this.reservation.tryRaise()) return;
     this.#socket.cork();
-    for (const message of this.#waiting) {
-      stampSent(message, this.#clock.nowUs());
-      this.#socket.write(message);
-    }
+    if (this.#waitingAnswer) this.#socket.write(this.#waitingAnswer);
+    for (const message of this.#waiting) this.#write(message);
     this.#socket.uncork();
+    this.#waitingAnswer = undefined;
     this.#waiting.length = 0;
     if (this.#isTaken(this.#controlWritten)) this.reservation.lower();
+  }
+
+  #write(message: Buffer): void {
+    const header = this.#link.headerOf(message);
+    if (header) this.#socket.write(header);
+    stampSent(message, this.#clock.nowUs());
+    this.#socket.write(message);
   }
 
   /** Whether the kernel has taken all that was written; otherwise `written` is called when it has. */
@@ -158,11 +223,6 @@ export class Connection {
     this.reservation.lower();
     this.#writeWaiting();
   };
-}
-
-function closedByClient(reader: MessageReader): string {
-  const place = reader.isMidMessage ? ' in the middle of a message' : '';
-  return `closed by the client${place}`;
 }
 
 /** Plain IPv4 addresses of dual-stack sockets are shown as such. */

@@ -1,4 +1,6 @@
 import type { ChunkRing } from '../audio/chunk-ring.ts';
+import type { AudioPath } from './audio-path.ts';
+import type { Connection } from './connection.ts';
 import type { Cursor } from './cursor.ts';
 
 /**
@@ -6,12 +8,25 @@ import type { Cursor } from './cursor.ts';
  * JavaScript, with the same behaviour.
  */
 export interface FanOut {
+  /** A send pays best from this size on, bytes; 0 when every size does. */
+  readonly wantedSendBytes: number;
+
+  /** Takes in a connection, so that cursors on it can be delivered. */
+  attach(connection: Connection): AudioPath;
+
   /**
-   * Sends to each session what lies between its cursor and the head, at most `quota` chunks, and
-   * moves the cursor. A session whose socket is reserved is skipped and counted.
+   * Sends to each session what lies between its cursor and the head, at most `quota` chunks,
+   * moves the cursor, and sets the quota of those that it has looked at to 0. A session whose
+   * socket is reserved is skipped and counted.
    *
-   * Ownership: keeps the chunks that are on the way to a socket retained until the socket has
-   * taken them.
+   * Returns false when it stopped early so as not to block the event loop: the caller then calls
+   * again in a later turn, with the same arguments.
+   *
+   * Ownership: keeps the chunks that are on the way to a socket, or on the air, retained until
+   * nobody reads their memory any more.
    */
-  deliver(ring: ChunkRing, cursors: readonly Cursor[]): void;
+  deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean;
+
+  /** Ends it; every path was detached before. Resolves when no chunk is on the air any more. */
+  close(): Promise<void>;
 }

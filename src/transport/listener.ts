@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type ServerOpts, type Socket } from 'node:net';
 import { ConfigError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 
@@ -13,7 +13,13 @@ export interface ListenerOptions {
   /** Names the setting in messages, for example `tcp-streaming`. */
   readonly setting: string;
   readonly logger: Logger;
-  readonly onConnection: (socket: Socket) => void;
+  /** Makes the server of one address; the listener binds and closes it. */
+  readonly createServer: (options: ServerOpts) => Server;
+}
+
+/** Makes servers that hand on plain sockets: whoever takes one begins to read. */
+export function socketServers(onConnection: (socket: Socket) => void) {
+  return (options: ServerOpts) => createServer({ ...options, pauseOnConnect: true }, onConnection);
 }
 
 /** One port on all its addresses. */
@@ -71,17 +77,12 @@ async function bind(address: string, options: ListenerOptions): Promise<Server> 
 }
 
 function listen(address: string, options: ListenerOptions): Promise<Server> {
-  const { logger, port, onConnection } = options;
-  const server = createServer(
-    {
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveDelayMs,
-      // Whoever takes the socket begins to read.
-      pauseOnConnect: true,
-    },
-    onConnection,
-  );
+  const { logger, port } = options;
+  const server = options.createServer({
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveDelayMs,
+  });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: address, port, backlog: 1024 }, () => {

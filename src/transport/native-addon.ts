@@ -12,6 +12,74 @@ export interface NativeAddon {
    */
   allocateSlab(bytes: number): ArrayBuffer;
   isPageAligned(memory: ArrayBuffer): boolean;
+  /** Where the memory lies, as a number that native code takes. */
+  addressOf(memory: ArrayBufferLike): number;
+  /** Why the system does not send without copying, in words; empty when it does. Linux only. */
+  zeroCopyRefusal?(): string;
+  /** Linux only. */
+  readonly FanOut?: new (
+    options: NativeFanOutAddonOptions,
+  ) => NativeFanOutAddon;
+}
+
+/** An addon that can send, too. */
+export type FanOutAddon = NativeAddon & Required<Pick<NativeAddon, 'FanOut' | 'zeroCopyRefusal'>>;
+
+export interface NativeFanOutAddonOptions {
+  readonly zeroCopy: boolean;
+  readonly minBytes: number;
+  readonly always: boolean;
+  /** Called from the event loop when chunks have come back outside of a call. */
+  readonly onReleased: () => void;
+}
+
+/** See native/core/fan-out.hpp; the memory is that of `FanOutBuffers`. */
+export interface NativeFanOutAddon {
+  useBuffers(buffers: {
+    readonly addresses: Float64Array;
+    readonly sizes: Uint32Array;
+    readonly handles: Uint32Array;
+    readonly orders: Int32Array;
+    readonly outcomes: Int32Array;
+    readonly released: Uint32Array;
+    readonly counters: Float64Array;
+  }): void;
+  /** The number of the new socket, or a negative error number. */
+  add(descriptor: number, reservation: Int32Array, isWebSocket: boolean): number;
+  isZeroCopy(socket: number): boolean;
+  /** Returns how many closed sockets have chunks on the air. */
+  remove(socket: number): number;
+  /** Returns how many of the orders were served before the time was over. */
+  deliver(chunks: number, orders: number, sliceUs: number): number;
+  /** Returns how many handles it has put into `released`. */
+  takeReleased(): number;
+  /** False when there is no such socket. */
+  takeCounters(socket: number): boolean;
+  /** Breaks closed sockets whose time is over; returns how many still have chunks on the air. */
+  sweep(): number;
+  /** Lets go of all chunks, only right before their memory is given back for good. */
+  abandon(): void;
+  close(): void;
+}
+
+/** What `takeCounters` puts into `counters`, in this order. */
+export const nativeCounters = [
+  'zeroCopyAttempts',
+  'zeroCopySends',
+  'zeroCopyBytes',
+  'zeroCopyCopied',
+  'regularSends',
+  'regularBytes',
+  'partialSends',
+  'wouldBlock',
+  'noBuffers',
+  'coordinationFallbacks',
+  'chunks',
+  'outstanding',
+] as const;
+
+export function canSend(addon: NativeAddon): addon is FanOutAddon {
+  return addon.FanOut !== undefined && addon.zeroCopyRefusal !== undefined;
 }
 
 export type NativeAddonResult = { readonly addon: NativeAddon } | { readonly reason: string };
@@ -19,7 +87,7 @@ export type NativeAddonResult = { readonly addon: NativeAddon } | { readonly rea
 /** The same place from `src/transport/` and from `dist/transport/`. */
 const addonPath = '../../build/Release/zerocast.node';
 
-const functionNames = ['allocateSlab', 'isPageAligned'] as const;
+const functionNames = ['allocateSlab', 'isPageAligned', 'addressOf'] as const;
 
 /**
  * Loads the native addon, or says in one sentence why it cannot be used.

@@ -1,8 +1,12 @@
 import type { Chunk } from '../audio/chunk.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { ChunkRing } from '../audio/chunk-ring.ts';
+import { AudioPath } from './audio-path.ts';
+import type { Connection } from './connection.ts';
 import type { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
+import type { Framing } from './link.ts';
+import { TimeSlice } from './time-slice.ts';
 
 /** A quota is always smaller than this: see `Broadcast`. */
 const maxQuotaChunks = 1024;
@@ -20,48 +24,66 @@ interface Batch {
  * once per tick in pooled memory and shared: a second write per session would double the cost.
  */
 export class NodeFanOut implements FanOut {
+  readonly wantedSendBytes = 0;
   readonly #pool: ChunkPool;
-  /** The batches of the current tick, by first sequence and number of chunks. */
+  /** The batches of the current tick, by framing, first sequence and number of chunks. */
   readonly #batches = new Map<number, Batch>();
 
   constructor(pool: ChunkPool) {
     this.#pool = pool;
   }
 
-  deliver(ring: ChunkRing, cursors: readonly Cursor[]): void {
+  attach(connection: Connection): AudioPath {
+    return new AudioPath(connection);
+  }
+
+  deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean {
+    const slice = new TimeSlice();
+    let isDone = true;
     for (const cursor of cursors) {
       const count = Math.min(cursor.quota, ring.head - cursor.sequence);
       if (count <= 0) continue;
-      if (cursor.connection.reservation.tryHold()) {
-        this.#send(this.#batch(ring, cursor.sequence, count), cursor, count);
+      if (slice.isOver) {
+        isDone = false;
+        break;
+      }
+      cursor.quota = 0;
+      if (cursor.path.connection.reservation.tryHold()) {
+        this.#send(this.#batch(ring, cursor, count), cursor, count);
       } else {
-        cursor.counters.coordinationFallbacks += 1;
+        cursor.path.counters.coordinationFallbacks += 1;
       }
     }
     for (const { memory } of this.#batches.values()) memory.release();
     this.#batches.clear();
+    return isDone;
   }
+
+  async close(): Promise<void> {}
 
   #send({ bytes, memory }: Batch, cursor: Cursor, count: number): void {
-    cursor.send(bytes, memory);
+    if (!cursor.write(bytes, memory)) cursor.path.counters.partialSends += 1;
     cursor.sequence += count;
-    cursor.counters.sends += 1;
-    cursor.counters.chunks += count;
-    cursor.counters.bytes += bytes.length;
+    cursor.path.counters.chunks += count;
   }
 
-  #batch(ring: ChunkRing, first: number, count: number): Batch {
-    const key = first * maxQuotaChunks + count;
+  #batch(ring: ChunkRing, { path, sequence: first }: Cursor, count: number): Batch {
+    const { framing } = path.connection;
+    const place = first * maxQuotaChunks + count;
+    const key = framing === 'websocket' ? -place : place;
     let batch = this.#batches.get(key);
     if (!batch) {
-      batch = count === 1 ? share(ring.at(first)) : this.#layTogether(ring, first, count);
+      batch =
+        count === 1
+          ? share(ring.at(first), framing)
+          : this.#layTogether(chunksFrom(ring, first, count), framing);
       this.#batches.set(key, batch);
     }
     return batch;
   }
 
-  #layTogether(ring: ChunkRing, first: number, count: number): Batch {
-    const messages = Array.from({ length: count }, (_, index) => ring.at(first + index).tcpMessage);
+  #layTogether(chunks: readonly Chunk[], framing: Framing): Batch {
+    const messages = chunks.map((chunk) => framed(chunk, framing));
     const bytes = messages.reduce((sum, message) => sum + message.length, 0);
     const memory = this.#pool.acquire(bytes, 'a batch of the fan-out');
     const target = memory.writable;
@@ -72,6 +94,14 @@ export class NodeFanOut implements FanOut {
   }
 }
 
-function share(chunk: Chunk): Batch {
-  return { bytes: chunk.tcpMessage, memory: chunk.retain() };
+function share(chunk: Chunk, framing: Framing): Batch {
+  return { bytes: framed(chunk, framing), memory: chunk.retain() };
+}
+
+function framed(chunk: Chunk, framing: Framing): Buffer {
+  return framing === 'websocket' ? chunk.webSocketFrame : chunk.tcpMessage;
+}
+
+function chunksFrom(ring: ChunkRing, first: number, count: number): readonly Chunk[] {
+  return Array.from({ length: count }, (_, index) => ring.at(first + index));
 }

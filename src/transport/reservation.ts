@@ -7,9 +7,15 @@ const held = -1;
  * The word is 0 when nobody writes, −1 while the fan-out holds it, and otherwise the number of
  * asynchronous writes under way. Every change is one atomic exchange: nothing is checked first
  * and done afterwards.
+ *
+ * Ownership: whoever has the same word shares the right, on any thread.
  */
 export class Reservation {
-  readonly word = new Int32Array(new SharedArrayBuffer(4));
+  readonly word: Int32Array<SharedArrayBuffer>;
+
+  constructor(word = new Int32Array(new SharedArrayBuffer(4))) {
+    this.word = word;
+  }
 
   /** Takes the right for the fan-out; false when somebody else writes. */
   tryHold(): boolean {

@@ -6,9 +6,19 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const sourceDir = fileURLToPath(new URL('native/', import.meta.url));
 const warnings = ['-Wall', '-Wextra', '-Wconversion', '-Werror'];
+const tapSources = [
+  'tap-peers.cpp',
+  'peer-load.cpp',
+  'peer-client.cpp',
+  'peer-network.cpp',
+  'tcp-peer.cpp',
+  'segment.cpp',
+  'tap-device.cpp',
+];
+const ratioSources = ['send-ratio.cpp', 'send-sockets.cpp'];
 
 /**
- * Compiles the load client and the baseline server into `outDir`.
+ * Compiles the load clients, the baseline server and the bare measurements into `outDir`.
  *
  * Failure: rejects with the compiler's own words.
  */
@@ -18,6 +28,10 @@ export async function buildNative(outDir) {
   const sendLoop = join(outDir, 'send-loop');
   const inSources = { cwd: sourceDir };
   await run('g++', ['-std=c++20', '-O2', ...warnings, ...sources, '-o', loadClient], inSources);
+  const tapPeers = join(outDir, 'tap-peers');
+  const sendRatio = join(outDir, 'send-ratio');
+  await run('g++', ['-std=c++20', '-O2', ...warnings, ...tapSources, '-o', tapPeers], inSources);
+  await run('g++', ['-std=c++20', '-O2', ...warnings, ...ratioSources, '-o', sendRatio], inSources);
   await run('gcc', ['-std=c11', '-O2', ...warnings, 'send-loop.c', '-o', sendLoop], inSources);
-  return { loadClient, sendLoop };
+  return { loadClient, sendLoop, tapPeers, sendRatio };
 }

@@ -4,15 +4,32 @@ import { ChunkRing } from '../../src/audio/chunk-ring.ts';
 import { encodeTimeReply } from '../../src/protocol/messages.ts';
 import { Cursor } from '../../src/transport/cursor.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
+import type { Framing } from '../../src/transport/link.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
+import type { SendStatistics } from '../../src/transport/send-statistics.ts';
+import { nativeFanOut } from '../support/native.ts';
 import { messageTypes, SocketPairs } from '../support/socket-pairs.ts';
 import { turn, until } from '../support/waiting.ts';
 
 const implementations: [string, (pool: ChunkPool) => FanOut][] = [
   ['NodeFanOut', (pool) => new NodeFanOut(pool)],
+  ['NativeFanOut', (pool) => nativeFanOut(pool)],
+  ['NativeFanOut, all zero-copy', (pool) => nativeFanOut(pool, { minBytes: 1, mode: 'always' })],
+  [
+    'NativeFanOut, adaptive zero-copy',
+    (pool) => nativeFanOut(pool, { minBytes: 4000, mode: 'adaptive' }),
+  ],
 ];
 
-describe.each(implementations)('%s', (_, create) => {
+const framings: readonly Framing[] = ['tcp', 'websocket'];
+const cases = implementations.flatMap(([name, create]) =>
+  framings.map((framing) => ({ name, create, framing })),
+);
+
+/** Source: tcp(7), tcp_wmem. */
+const maxSendBufferBytes = 4 * 1024 * 1024;
+
+describe.each(cases)('$name over $framing', ({ create, framing }) => {
   let pool: ChunkPool;
   let ring: ChunkRing;
   let fanOut: FanOut;
@@ -22,7 +39,7 @@ describe.each(implementations)('%s', (_, create) => {
     pool = new ChunkPool({ verifySeals: true });
     ring = new ChunkRing();
     fanOut = create(pool);
-    pairs = await SocketPairs.open();
+    pairs = await SocketPairs.open(fanOut, undefined, framing);
   });
 
   afterEach(async () => {
@@ -51,15 +68,21 @@ describe.each(implementations)('%s', (_, create) => {
     return Buffer.concat(messages);
   }
 
+  /** What those chunks are on the wire. */
+  function wireBytes(from: number, to: number): number {
+    const { tcpMessage, webSocketFrame } = ring.at(from);
+    return (to - from) * (framing === 'websocket' ? webSocketFrame : tcpMessage).length;
+  }
+
   function deliver(cursors: Cursor[], quota = 100): void {
     for (const cursor of cursors) cursor.quota = quota;
-    fanOut.deliver(ring, cursors);
+    while (!fanOut.deliver(ring, cursors));
   }
 
   it('sends what lies between each cursor and the head, and moves the cursors there', async () => {
     const [near, far] = [await pairs.join(), await pairs.join()];
     publish(10);
-    const cursors = [new Cursor(near.connection, 0, 8), new Cursor(far.connection, 1, 2)];
+    const cursors = [new Cursor(near.path, 0, 8), new Cursor(far.path, 1, 2)];
     deliver(cursors);
     expect(cursors.map(({ sequence }) => sequence)).toEqual([10, 10]);
     await eventually(() => near.heard().length >= expected(8, 10).length);
@@ -71,10 +94,12 @@ describe.each(implementations)('%s', (_, create) => {
   it('sends no more chunks than the quota allows', async () => {
     const peer = await pairs.join();
     publish(10);
-    const cursor = new Cursor(peer.connection, 0, 0);
+    const cursor = new Cursor(peer.path, 0, 0);
     deliver([cursor], 3);
     expect(cursor.sequence).toBe(3);
-    expect(cursor.counters).toMatchObject({ sends: 1, chunks: 3, bytes: expected(0, 3).length });
+    const statistics = cursor.path.takeStatistics();
+    expect(statistics).toMatchObject({ chunks: 3, lostChunks: 0 });
+    expect(sendsOf(statistics)).toEqual({ sends: 1, bytes: wireBytes(0, 3) });
     await eventually(() => peer.heard().length >= expected(0, 3).length);
     expect(peer.heard().equals(expected(0, 3))).toBe(true);
   });
@@ -82,15 +107,15 @@ describe.each(implementations)('%s', (_, create) => {
   it('sends nothing to a cursor that stands at the head', async () => {
     const peer = await pairs.join();
     publish(3);
-    const cursor = new Cursor(peer.connection, 0, 3);
+    const cursor = new Cursor(peer.path, 0, 3);
     deliver([cursor]);
-    expect(cursor.counters.sends).toBe(0);
+    expect(sendsOf(cursor.path.takeStatistics())).toEqual({ sends: 0, bytes: 0 });
   });
 
   it('gives sessions at the same place identical bytes', async () => {
     const all = await pairs.joinAll(20);
     publish(5);
-    deliver(all.map(({ connection }, index) => new Cursor(connection, index, 0)));
+    deliver(all.map(({ path }, index) => new Cursor(path, index, 0)));
     const whole = expected(0, 5);
     for (const { heard } of all) {
       await eventually(() => heard().length >= whole.length);
@@ -98,14 +123,38 @@ describe.each(implementations)('%s', (_, create) => {
     }
   });
 
+  it.runIf(framing === 'websocket')('puts each chunk into exactly one frame', async () => {
+    const peer = await pairs.join();
+    const sizes = [1, 70, 80, 125, 126, 3840, 65_490, 65_510, 70_000];
+    for (const size of sizes) publish(1, size);
+    deliver([new Cursor(peer.path, 0, 0)]);
+    await eventually(() => peer.pieces.length >= sizes.length);
+    const messages = sizes.map((_, sequence) => ring.at(sequence).tcpMessage);
+    expect(peer.pieces.map((piece) => piece.length)).toEqual(messages.map((one) => one.length));
+    expect(peer.heard().equals(Buffer.concat(messages))).toBe(true);
+  });
+
+  it.each([1, 5])('serves both framings from the same %i chunks', async (count) => {
+    const all = [];
+    for (const kind of ['tcp', 'websocket', 'websocket', 'tcp'] as const) {
+      all.push(await pairs.join(true, kind));
+    }
+    publish(count);
+    deliver(all.map(({ path }, index) => new Cursor(path, index, 0)));
+    for (const { heard } of all) {
+      await eventually(() => heard().length >= expected(0, count).length);
+      expect(heard().equals(expected(0, count))).toBe(true);
+    }
+  });
+
   it('skips and counts a session whose socket is reserved, and serves it later', async () => {
     const peer = await pairs.join();
     publish(2);
-    const cursor = new Cursor(peer.connection, 0, 0);
+    const cursor = new Cursor(peer.path, 0, 0);
     peer.connection.reservation.tryRaise();
     deliver([cursor]);
     expect(cursor.sequence).toBe(0);
-    expect(cursor.counters.coordinationFallbacks).toBe(1);
+    expect(cursor.path.takeStatistics().coordinationFallbacks).toBe(1);
     peer.connection.reservation.lower();
     deliver([cursor]);
     await eventually(() => peer.heard().length >= expected(0, 2).length);
@@ -114,7 +163,7 @@ describe.each(implementations)('%s', (_, create) => {
 
   it('keeps messages and audio whole when they are sent at the same time', async () => {
     const peer = await pairs.join();
-    const cursor = new Cursor(peer.connection, 0, 0);
+    const cursor = new Cursor(peer.path, 0, 0);
     let replies = 0;
     for (let round = 0; round < 200; round += 1) {
       publish(1, 5000);
@@ -136,26 +185,21 @@ describe.each(implementations)('%s', (_, create) => {
   it('keeps chunks that are on the way although the ring has dropped them', async () => {
     const peer = await pairs.join(false);
     publish(400, 50_000);
-    const whole = expected(0, 400);
-    const cursor = new Cursor(peer.connection, 0, 0);
+    const cursor = new Cursor(peer.path, 0, 0);
     deliver([cursor], 400);
+    const whole = expected(0, cursor.sequence);
     ring.clear();
     await turn();
     expect(pool.isFull).toBe(false);
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    peer.remote.on('data', (data: Buffer) => {
-      pieces.push(data);
-      bytes += data.length;
-    });
-    await eventually(() => bytes >= whole.length);
-    expect(Buffer.concat(pieces).equals(whole)).toBe(true);
+    peer.read();
+    await eventually(() => peer.heard().length >= whole.length);
+    expect(peer.heard().equals(whole)).toBe(true);
     await eventually(() => pool.isFull);
   });
 
   it('queues nothing for a stalled session and leaves the others alone', async () => {
     const [stalled, healthy] = [await pairs.join(false), await pairs.join()];
-    const cursors = [new Cursor(stalled.connection, 0, 0), new Cursor(healthy.connection, 1, 0)];
+    const cursors = [new Cursor(stalled.path, 0, 0), new Cursor(healthy.path, 1, 0)];
     for (let round = 0; round < 300; round += 1) {
       publish(1, 60_000);
       deliver(cursors);
@@ -169,15 +213,18 @@ describe.each(implementations)('%s', (_, create) => {
       return cursors[1]?.sequence === ring.head;
     });
     expect(stalled.connection.busySinceUs).toBeDefined();
-    expect(cursors[0]?.counters.coordinationFallbacks).toBeGreaterThan(100);
-    // Ring, the healthy session's last batch and one batch for the stalled one.
-    expect(pool.statistics.totalSlots - pool.statistics.availableSlots).toBeLessThan(30);
+    expect(cursors[0]?.path.takeStatistics().coordinationFallbacks).toBeGreaterThan(100);
+    // Ring, the healthy session's last batch and one batch for the stalled one; with zero-copy its
+    // send buffer too, which then is no copy.
+    const pinned = stalled.path.isZeroCopy ? maxSendBufferBytes / 60_000 : 0;
+    const leased = pool.statistics.totalSlots - pool.statistics.availableSlots;
+    expect(leased).toBeLessThan(30 + pinned);
     await eventually(() => messageTypes(healthy.heard()).length === 300);
   });
 
   it('gives everything back when peers vanish with chunks on the way', async () => {
     const all = await pairs.joinAll(10, false);
-    const cursors = all.map(({ connection }, index) => new Cursor(connection, index, 0));
+    const cursors = all.map(({ path }, index) => new Cursor(path, index, 0));
     for (let round = 0; round < 100; round += 1) {
       publish(1, 60_000);
       deliver(cursors);
@@ -192,6 +239,11 @@ describe.each(implementations)('%s', (_, create) => {
     await eventually(() => all.every(({ closedFor }) => closedFor() !== undefined));
   });
 });
+
+function sendsOf(statistics: SendStatistics): { sends: number; bytes: number } {
+  const { zeroCopySends, zeroCopyBytes, regularSends, regularBytes } = statistics;
+  return { sends: zeroCopySends + regularSends, bytes: zeroCopyBytes + regularBytes };
+}
 
 async function eventually(condition: () => boolean): Promise<void> {
   await until(condition);

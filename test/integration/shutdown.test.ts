@@ -109,6 +109,7 @@ describe('a stop', () => {
     const options = [
       '--tcp-streaming.bind_to_address=127.0.0.1',
       '--tcp-streaming.port=0',
+      '--http.port=0',
       ...Array.from({ length: 20 }, (_, n) => `--stream.source=tone:///?name=Tone ${n}&codec=opus`),
     ];
     const child = spawn(process.execPath, [mainFile, ...options], {

@@ -35,7 +35,12 @@ export function runToEnd({ options = [], environment = {} }: BriefRun): Outcome 
 export async function serveBriefly({ options = [], environment = {} }: BriefRun): Promise<Outcome> {
   assertBuilt();
   const port = await freePort();
-  const listen = ['--tcp-streaming.bind_to_address=127.0.0.1', `--tcp-streaming.port=${port}`];
+  const listen = [
+    '--tcp-streaming.bind_to_address=127.0.0.1',
+    `--tcp-streaming.port=${port}`,
+    '--http.bind_to_address=127.0.0.1',
+    '--http.port=0',
+  ];
   const child = spawn(process.execPath, [mainFile, ...listen, ...options], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,10 +1,12 @@
-import type { LogFields, Logger } from '../../src/logger.ts';
+import type { LogFields, Logger, LogReport } from '../../src/logger.ts';
 
 export interface LogLine {
   readonly level: string;
   readonly tag: string;
   readonly phrase: string;
   readonly fields: LogFields;
+  /** Of a report only. */
+  readonly rows?: readonly string[];
 }
 
 /** A logger that keeps what it is told, for tests about what is said. */
@@ -35,6 +37,12 @@ export class LogLines implements Logger {
   warn = (phrase: string, fields?: LogFields) => this.#add('warn', phrase, fields);
   error = (phrase: string, fields?: LogFields) => this.#add('error', phrase, fields);
   fatal = (phrase: string, fields?: LogFields) => this.#add('fatal', phrase, fields);
+
+  report = ({ phrase, rows, fields }: LogReport) => {
+    this.lines.push({ level: 'info', tag: this.#tag, phrase, fields, rows });
+  };
+
+  isEnabled = () => true;
 
   #add(level: string, phrase: string, fields: LogFields = {}): void {
     this.lines.push({ level, tag: this.#tag, phrase, fields });

@@ -1,58 +1,109 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../src/clock.ts';
 import { monotonicClock } from '../../src/clock.ts';
+import type { AudioPath } from '../../src/transport/audio-path.ts';
 import { Connection } from '../../src/transport/connection.ts';
+import type { FanOut } from '../../src/transport/fan-out.ts';
+import type { Framing, Link } from '../../src/transport/link.ts';
+import { TcpLink } from '../../src/transport/tcp-link.ts';
+import { WebSocketListener } from '../../src/transport/web-socket-listener.ts';
+import { LogLines } from './log-lines.ts';
+import { type RemoteEnd, tcpEnd, webSocketEnd } from './remote-ends.ts';
+import { until } from './waiting.ts';
 
 export interface Peer {
   readonly connection: Connection;
+  readonly path: AudioPath;
   readonly remote: Socket;
-  /** All bytes that the remote side has read. */
+  /** All messages that the remote side has read, without what stands around them. */
   readonly heard: () => Buffer;
+  /** The same in pieces: of a WebSocket, the frames. */
+  readonly pieces: readonly Buffer[];
+  /** Makes a remote side read that did not. */
+  readonly read: () => void;
   readonly closedFor: () => string | undefined;
 }
 
-/** Real sockets over loopback: our `Connection` at one end, a plain socket at the other. */
+interface PairSetup {
+  readonly fanOut: FanOut;
+  readonly clock: Clock;
+  readonly framing: Framing;
+}
+
+/** Real sockets over loopback: our `Connection` at one end, a plain client at the other. */
 export class SocketPairs {
+  readonly #setup: PairSetup;
   readonly #server: Server;
-  readonly #clock: Clock;
+  readonly #listener: WebSocketListener;
+  readonly #accepted: Link[];
   readonly #peers: Peer[] = [];
 
-  static async open(clock: Clock = monotonicClock): Promise<SocketPairs> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new SocketPairs(server, clock);
+  /** Pairs of `framing`, unless another one is asked for. */
+  static async open(
+    fanOut: FanOut,
+    clock: Clock = monotonicClock,
+    framing: Framing = 'tcp',
+  ): Promise<SocketPairs> {
+    const accepted: Link[] = [];
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
+      accepted.push(new TcpLink(socket));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const listener = await WebSocketListener.open({
+      addresses: ['127.0.0.1'],
+      port: 0,
+      setting: 'http',
+      logger: new LogLines(),
+      onLink: (link) => accepted.push(link),
+    });
+    return new SocketPairs({ fanOut, clock, framing }, { server, listener, accepted });
   }
 
-  private constructor(server: Server, clock: Clock) {
-    this.#server = server;
-    this.#clock = clock;
+  private constructor(
+    setup: PairSetup,
+    ends: { server: Server; listener: WebSocketListener; accepted: Link[] },
+  ) {
+    this.#setup = setup;
+    this.#server = ends.server;
+    this.#listener = ends.listener;
+    this.#accepted = ends.accepted;
   }
 
-  /** One more pair; with `reads` false the remote side never takes anything. */
-  async join(reads = true): Promise<Peer> {
+  /** One more pair; with `reads` false the remote side takes nothing until it is told to. */
+  async join(reads = true, framing = this.#setup.framing): Promise<Peer> {
+    const end = await this.#connect(framing);
+    await until(() => this.#accepted.length > 0);
+    const [link] = this.#accepted.splice(0);
+    if (!link) throw new Error('nobody was accepted');
+    const peer = this.#wire(link, end);
+    if (reads) peer.read();
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  #connect(framing: Framing): RemoteEnd | Promise<RemoteEnd> {
+    if (framing === 'websocket') return webSocketEnd(this.#listener.port);
     const address = this.#server.address();
-    const port = typeof address === 'object' && address ? address.port : 0;
-    const accepted = once(this.#server, 'connection');
-    const remote = connect(port, '127.0.0.1');
-    const [socket] = (await accepted) as [Socket];
-    const pieces: Buffer[] = [];
+    return tcpEnd(typeof address === 'object' && address ? address.port : 0);
+  }
+
+  #wire(link: Link, { socket: remote, pieces, read }: RemoteEnd): Peer {
+    const { clock, fanOut } = this.#setup;
     let reason: string | undefined;
-    if (reads) remote.on('data', (data: Buffer) => pieces.push(data));
-    remote.on('error', () => {});
     const connection = new Connection(
-      { socket, clock: this.#clock },
+      { link, clock },
       {
         onMessage: () => {},
         onClose: (why) => {
           reason = why;
+          path.detach();
         },
       },
     );
+    const path = fanOut.attach(connection);
     const heard = () => Buffer.concat(pieces);
-    const peer = { connection, remote, heard, closedFor: () => reason };
-    this.#peers.push(peer);
-    return peer;
+    return { connection, path, remote, heard, pieces, read, closedFor: () => reason };
   }
 
   async joinAll(count: number, reads = true): Promise<Peer[]> {
@@ -67,6 +118,7 @@ export class SocketPairs {
       remote.destroy();
     }
     this.#server.close();
+    void this.#listener.close();
   }
 }
 

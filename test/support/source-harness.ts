@@ -29,6 +29,8 @@ export function recordingLogger(): { readonly logger: Logger; readonly records: 
     warn: keep('warn'),
     error: keep('error'),
     fatal: keep('fatal'),
+    report: ({ phrase, fields }) => keep('info')(phrase, fields),
+    isEnabled: () => true,
     tagged: () => logger,
   };
   return { logger, records };

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { Application } from '../../src/application.ts';
+import { Application, type ApplicationOptions } from '../../src/application.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { LogLines } from './log-lines.ts';
 import { until } from './waiting.ts';
@@ -10,18 +10,33 @@ export class TestServer {
   readonly log: LogLines;
 
   /** Settings as on the command line: `stream.codec=pcm`. */
-  static async start(...settings: string[]): Promise<TestServer> {
+  static start(...settings: string[]): Promise<TestServer> {
+    return TestServer.startWith({}, ...settings);
+  }
+
+  /** The same with other options; with a logger of the test `log` stays empty. */
+  static async startWith(
+    options: Partial<Omit<ApplicationOptions, 'config'>>,
+    ...settings: string[]
+  ): Promise<TestServer> {
     const log = new LogLines();
     const overrides = [
       'tcp-streaming.bind_to_address=127.0.0.1',
       'tcp-streaming.port=0',
+      'http.bind_to_address=127.0.0.1',
+      'http.port=0',
       ...settings,
     ].map((setting) => {
       const [, section = '', key = '', value = ''] = /^([^.]+)\.([^=]+)=(.*)$/s.exec(setting) ?? [];
       return { section, key, value, origin: `--${setting}` };
     });
     const { config } = loadConfig({ searchPaths: [], overrides });
-    const application = await Application.start({ config, logger: log, verifySeals: true });
+    const application = await Application.start({
+      config,
+      logger: log,
+      verifySeals: true,
+      ...options,
+    });
     return new TestServer(application, log);
   }
 
@@ -32,6 +47,10 @@ export class TestServer {
 
   get port(): number {
     return this.application.streamingPort;
+  }
+
+  get httpPort(): number {
+    return this.application.httpPort;
   }
 
   /** Stops the server: fails unless every chunk has come home. */

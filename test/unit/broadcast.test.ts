@@ -18,11 +18,14 @@ let pool: ChunkPool;
 let pairs: SocketPairs;
 let nowUs: number;
 let broadcast: Broadcast;
+let fanOut: NodeFanOut;
 
 beforeEach(async () => {
   nowUs = 10_000_000;
   pool = new ChunkPool({ verifySeals: true });
-  pairs = await SocketPairs.open({ nowUs: () => nowUs });
+  const clock = { nowUs: () => nowUs };
+  fanOut = new NodeFanOut(pool);
+  pairs = await SocketPairs.open(fanOut, clock);
 });
 
 afterEach(async () => {
@@ -35,7 +38,7 @@ afterEach(async () => {
 
 function open(options: Partial<BroadcastOptions> = {}): void {
   const clock = { nowUs: () => nowUs };
-  broadcast = new Broadcast(new NodeFanOut(pool), clock, { ...defaults, ...options });
+  broadcast = new Broadcast(fanOut, clock, { ...defaults, ...options });
 }
 
 /** Publishes one chunk that was captured just now, and lets its writes end. */
@@ -57,7 +60,7 @@ function chunksHeard({ heard }: Peer): number {
 
 async function subscribe(count: number): Promise<Cursor[]> {
   const peers = await pairs.joinAll(count);
-  return peers.map(({ connection }) => broadcast.subscribe(connection));
+  return peers.map(({ path }) => broadcast.subscribe(path));
 }
 
 describe('Broadcast', () => {
@@ -65,12 +68,12 @@ describe('Broadcast', () => {
     open();
     const cursors = await subscribe(10);
     await tick(5);
-    for (const { counters } of cursors) counters.sends = 0;
+    for (const { path } of cursors) path.takeStatistics();
     await tick();
-    expect(cursors.filter(({ counters }) => counters.sends === 1)).toHaveLength(2);
+    expect(cursors.filter(({ path }) => path.counters.regularSends === 1)).toHaveLength(2);
     await tick(9);
-    expect(cursors.map(({ counters }) => counters.sends)).toEqual(new Array(10).fill(2));
-    const sizes = cursors.map(({ counters }) => counters.chunks);
+    expect(cursors.map(({ path }) => path.counters.regularSends)).toEqual(new Array(10).fill(2));
+    const sizes = cursors.map(({ path }) => path.counters.chunks);
     expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(4);
   });
 
@@ -86,14 +89,14 @@ describe('Broadcast', () => {
       open({ sendIntervalMs: interval, bufferMs });
       const [cursor] = await subscribe(1);
       await tick(20);
-      expect(cursor?.counters.sends).toBe(sends);
+      expect(cursor?.path.counters.regularSends).toBe(sends);
     },
   );
 
   it('flushes what is left in all phases when the stream stops', async () => {
     open();
     const peers = await pairs.joinAll(5);
-    for (const { connection } of peers) broadcast.subscribe(connection);
+    for (const { path } of peers) broadcast.subscribe(path);
     await tick(7);
     expect(peers.map(chunksHeard)).not.toEqual(new Array(5).fill(7));
     await until(() => peers.every((peer) => chunksHeard(peer) === 7));
@@ -104,7 +107,7 @@ describe('Broadcast', () => {
     open();
     await tick(60);
     const peer = await pairs.join();
-    const cursor = broadcast.subscribe(peer.connection);
+    const cursor = broadcast.subscribe(peer.path);
     // 1000 ms of buffer less 150 ms for the way: 42 chunks and the one that begins earlier.
     expect(broadcast.ring.head - cursor.sequence).toBe(42);
     await tick();
@@ -123,7 +126,7 @@ describe('Broadcast', () => {
     open();
     await tick(10);
     const peer = await pairs.join();
-    broadcast.subscribe(peer.connection);
+    broadcast.subscribe(peer.path);
     await until(() => chunksHeard(peer) === 10);
     expect(chunksHeard(peer)).toBe(10);
   });
@@ -133,15 +136,15 @@ describe('Broadcast', () => {
     const [playing] = await subscribe(1);
     await tick(60);
     const joining = await subscribe(8);
-    const before = joining.reduce((sum, { counters }) => sum + counters.bytes, 0);
+    const before = joining.reduce((sum, { path }) => sum + path.counters.regularBytes, 0);
     expect(before).toBe(0);
     await tick();
     // One session gets at most 128 KiB, and the budget was spent with the first.
-    const served = joining.filter(({ counters }) => counters.chunks > 1);
+    const served = joining.filter(({ path }) => path.counters.chunks > 1);
     expect(served).toHaveLength(1);
     await tick(7);
-    expect(joining.every(({ counters }) => counters.chunks > 1)).toBe(true);
-    expect(playing?.counters).toMatchObject({ chunks: 68, sends: 68, lostChunks: 0 });
+    expect(joining.every(({ path }) => path.counters.chunks > 1)).toBe(true);
+    expect(playing?.path.counters).toMatchObject({ chunks: 68, regularSends: 68, lostChunks: 0 });
     await tick(40);
     expect(joining.every(({ sequence }) => sequence === broadcast.ring.head)).toBe(true);
   });
@@ -150,40 +153,40 @@ describe('Broadcast', () => {
     open();
     const [peer] = await pairs.joinAll(1);
     if (!peer) throw new Error('no peer');
-    const cursor = broadcast.subscribe(peer.connection);
+    const cursor = broadcast.subscribe(peer.path);
     await tick(4);
     peer.connection.reservation.tryRaise();
     await tick();
-    expect(cursor.counters).toMatchObject({ sends: 0, coordinationFallbacks: 1 });
+    expect(cursor.path.counters).toMatchObject({ regularSends: 0, coordinationFallbacks: 1 });
     peer.connection.reservation.lower();
     await tick();
-    expect(cursor.counters).toMatchObject({ sends: 1, chunks: 6 });
+    expect(cursor.path.counters).toMatchObject({ regularSends: 1, chunks: 6 });
   });
 
   it('lets a session catch up although one chunk is nearly all that fits into a tick', async () => {
     open();
     const [peer] = await pairs.joinAll(1);
     if (!peer) throw new Error('no peer');
-    const cursor = broadcast.subscribe(peer.connection);
+    const cursor = broadcast.subscribe(peer.path);
     peer.connection.reservation.tryRaise();
     await tick(20, 100_000);
     peer.connection.reservation.lower();
     await tick(10, 100_000);
     await until(() => peer.connection.reservation.isFree);
     expect(broadcast.ring.head - cursor.sequence).toBeLessThanOrEqual(5);
-    expect(cursor.counters.lostChunks).toBe(0);
+    expect(cursor.path.counters.lostChunks).toBe(0);
   });
 
   it('moves a session that fell behind to audio that it can still play, and counts the loss', async () => {
     open();
     const [peer] = await pairs.joinAll(1);
     if (!peer) throw new Error('no peer');
-    const cursor = broadcast.subscribe(peer.connection);
+    const cursor = broadcast.subscribe(peer.path);
     peer.connection.reservation.tryRaise();
     await tick(100);
     peer.connection.reservation.lower();
     await tick();
-    const { chunks, lostChunks } = cursor.counters;
+    const { chunks, lostChunks } = cursor.path.counters;
     expect(chunks + lostChunks).toBe(cursor.sequence);
     // Of 101 chunks those of the last 850 to 950 ms are still of use.
     expect(lostChunks).toBeGreaterThanOrEqual(101 - 48);
@@ -199,7 +202,7 @@ describe('Broadcast', () => {
     if (first) broadcast.unsubscribe(first);
     if (first) broadcast.unsubscribe(first);
     await tick(3);
-    expect([first?.counters.chunks, second?.counters.chunks]).toEqual([1, 4]);
+    expect([first?.path.counters.chunks, second?.path.counters.chunks]).toEqual([1, 4]);
     expect(broadcast.subscribers).toBe(1);
   });
 });

@@ -4,6 +4,7 @@ import type { Clock } from '../../src/clock.ts';
 import { readTimeUs } from '../../src/protocol/layout.ts';
 import { encodeTimeReply, encodeTimeRequest } from '../../src/protocol/messages.ts';
 import { Cursor } from '../../src/transport/cursor.ts';
+import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { messageTypes, type Peer, SocketPairs } from '../support/socket-pairs.ts';
 import { turn, until } from '../support/waiting.ts';
 
@@ -19,10 +20,12 @@ class CountingClock implements Clock {
 
 let pairs: SocketPairs;
 let pool: ChunkPool;
+let fanOut: NodeFanOut;
 
 beforeEach(async () => {
-  pairs = await SocketPairs.open();
   pool = new ChunkPool({ verifySeals: true });
+  fanOut = new NodeFanOut(pool);
+  pairs = await SocketPairs.open(fanOut);
 });
 
 afterEach(async () => {
@@ -42,7 +45,7 @@ function sendAudio(peer: Peer, bytes: number): void {
   chunk.payloadBytes = bytes;
   chunk.seal({ timestampUs: 0, durationUs: 20_000 });
   expect(peer.connection.reservation.tryHold()).toBe(true);
-  new Cursor(peer.connection, 0, 0).send(chunk.tcpMessage, chunk);
+  new Cursor(peer.path, 0, 0).write(chunk.tcpMessage, chunk);
   chunk.release();
 }
 
@@ -52,7 +55,7 @@ const muchAudioBytes = 16 * 1024 * 1024;
 describe('messages', () => {
   it('are stamped when they are written, each on its own', async () => {
     pairs.close();
-    pairs = await SocketPairs.open(new CountingClock());
+    pairs = await SocketPairs.open(fanOut, new CountingClock());
     const peer = await pairs.join();
     for (const id of [1, 2, 3]) peer.connection.send(reply(id));
     await until(() => peer.heard().length === 3 * 34);

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/errors.ts';
-import { Listener } from '../../src/transport/listener.ts';
+import { Listener, socketServers } from '../../src/transport/listener.ts';
 import { LogLines } from '../support/log-lines.ts';
 import { until } from '../support/waiting.ts';
 
@@ -27,7 +27,7 @@ async function open(addresses: string[], port = 0, log = new LogLines()): Promis
     port,
     setting: 'tcp-streaming',
     logger: log,
-    onConnection: (socket) => sockets.push(socket),
+    createServer: socketServers((socket) => sockets.push(socket)),
   });
   listeners.push(listener);
   return listener;

@@ -133,6 +133,43 @@ describe('JSON records', () => {
   });
 });
 
+describe('a report', () => {
+  const report = { phrase: 'status', rows: ['=== x ===', '    a\nb: 96.00%'], fields: { a: [1] } };
+  const speak = (logger: Logger) => logger.tagged('T').report(report);
+
+  it('is one text line per row, which keeps its indentation', async () => {
+    expect(await logged(speak)).toEqual([
+      '2026-11-20 09-08-07.006 [Info] (T) === x ===',
+      '2026-11-20 09-08-07.006 [Info] (T)     a\\nb: 96.00%',
+    ]);
+  });
+
+  it('is one JSON record', async () => {
+    const lines = await logged(speak, { format: 'json' });
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { time: new Date(someTime).toISOString(), level: 'info', tag: 'T', msg: 'status', a: [1] },
+    ]);
+  });
+
+  it.each(['text', 'json'] as const)('is filtered by tag and level as %s', async (format) => {
+    expect(await logged(speak, { format, filter: ['*:info,T:warn'] })).toEqual([]);
+    expect(await logged(speak, { format, filter: ['X:info'] })).toEqual([]);
+  });
+
+  it('need not be made when nobody wants it', async () => {
+    const answers: boolean[] = [];
+    await logged(
+      (logger) => {
+        for (const tag of ['A', 'B', 'C']) {
+          answers.push(logger.tagged(tag).isEnabled('info'), logger.tagged(tag).isEnabled('debug'));
+        }
+      },
+      { filter: ['A:info,B:trace'] },
+    );
+    expect(answers).toEqual([true, false, true, true, false, false]);
+  });
+});
+
 describe('the filter', () => {
   const tags = (lines: readonly string[]) => lines.map((line) => /\((.+?)\)/.exec(line)?.[1]);
   const speak = (logger: Logger) => {

@@ -1,0 +1,199 @@
+#include "fan-out-binding.hpp"
+
+#include <ctime>
+#include <span>
+
+using zerocast::AudioSocket;
+using zerocast::Framing;
+using zerocast::Order;
+using zerocast::Outcome;
+using zerocast::Reservation;
+using zerocast::ZeroCopyMode;
+using zerocast::ZeroCopyRules;
+
+namespace {
+
+// JavaScript writes and reads these as rows of three 32-bit numbers.
+static_assert(sizeof(Order) == 3 * sizeof(std::int32_t));
+static_assert(sizeof(Outcome) == 3 * sizeof(std::int32_t));
+
+constexpr std::size_t counterCount = 12;
+
+std::int64_t monotonicUs() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+}
+
+ZeroCopyRules readRules(const Napi::Object& options) {
+  ZeroCopyRules rules;
+  rules.enabled = options.Get("zeroCopy").ToBoolean();
+  rules.minBytes = options.Get("minBytes").ToNumber().Uint32Value();
+  const bool always = options.Get("always").ToBoolean();
+  rules.mode = always ? ZeroCopyMode::always : ZeroCopyMode::adaptive;
+  return rules;
+}
+
+std::int32_t socketOf(const Napi::CallbackInfo& info) {
+  return info[0].As<Napi::Number>().Int32Value();
+}
+
+template <typename Array>
+void take(Napi::Reference<Array>& reference, const Napi::Object& buffers, const char* name) {
+  reference = Napi::Persistent(buffers.Get(name).As<Array>());
+}
+
+}  // namespace
+
+Napi::Function FanOutBinding::define(Napi::Env env) {
+  return DefineClass(env, "FanOut",
+                     {
+                         InstanceMethod<&FanOutBinding::useBuffers>("useBuffers"),
+                         InstanceMethod<&FanOutBinding::add>("add"),
+                         InstanceMethod<&FanOutBinding::isZeroCopy>("isZeroCopy"),
+                         InstanceMethod<&FanOutBinding::remove>("remove"),
+                         InstanceMethod<&FanOutBinding::deliver>("deliver"),
+                         InstanceMethod<&FanOutBinding::takeReleased>("takeReleased"),
+                         InstanceMethod<&FanOutBinding::takeCounters>("takeCounters"),
+                         InstanceMethod<&FanOutBinding::sweep>("sweep"),
+                         InstanceMethod<&FanOutBinding::abandon>("abandon"),
+                         InstanceMethod<&FanOutBinding::close>("close"),
+                     });
+}
+
+FanOutBinding::FanOutBinding(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<FanOutBinding>(info), fanOut_(readRules(info[0].ToObject())) {
+  const Napi::Object options = info[0].As<Napi::Object>();
+  onReleased_ = Napi::Persistent(options.Get("onReleased").As<Napi::Function>());
+  const CompletionPoll::Owner owner{
+      this,
+      [](void* self) { static_cast<FanOutBinding*>(self)->onCompletions(); },
+      [](void* self) { static_cast<FanOutBinding*>(self)->closePoll(); },
+  };
+  poll_ = CompletionPoll::open(info.Env(), fanOut_.watchedFd(), owner);
+  if (poll_ == nullptr) {
+    Napi::Error::New(info.Env(), "the completions of zero-copy sends cannot be watched")
+        .ThrowAsJavaScriptException();
+  }
+}
+
+FanOutBinding::~FanOutBinding() { closePoll(); }
+
+Napi::Value FanOutBinding::useBuffers(const Napi::CallbackInfo& info) {
+  const Napi::Object buffers = info[0].As<Napi::Object>();
+  take(buffers_.addresses, buffers, "addresses");
+  take(buffers_.sizes, buffers, "sizes");
+  take(buffers_.handles, buffers, "handles");
+  take(buffers_.orders, buffers, "orders");
+  take(buffers_.outcomes, buffers, "outcomes");
+  take(buffers_.released, buffers, "released");
+  take(buffers_.counters, buffers, "counters");
+  return info.Env().Undefined();
+}
+
+Napi::Value FanOutBinding::add(const Napi::CallbackInfo& info) {
+  auto word = info[1].As<Napi::Int32Array>();
+  const Framing framing = info[2].ToBoolean() ? Framing::webSocket : Framing::tcp;
+  const std::int32_t socket = fanOut_.add(info[0].As<Napi::Number>().Int32Value(),
+                                          Reservation(*word.Data()), framing);
+  if (socket >= 0) {
+    const auto place = static_cast<std::size_t>(socket);
+    if (words_.size() <= place) words_.resize(place + 1);
+    words_[place] = Napi::Persistent(word);
+  }
+  return Napi::Number::New(info.Env(), socket);
+}
+
+Napi::Value FanOutBinding::isZeroCopy(const Napi::CallbackInfo& info) {
+  const AudioSocket* const socket = fanOut_.find(socketOf(info));
+  return Napi::Boolean::New(info.Env(), socket != nullptr && socket->isZeroCopy());
+}
+
+Napi::Value FanOutBinding::remove(const Napi::CallbackInfo& info) {
+  const std::int32_t socket = socketOf(info);
+  if (fanOut_.find(socket) != nullptr) {
+    fanOut_.remove(socket, monotonicUs());
+    words_[static_cast<std::size_t>(socket)].Reset();
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(fanOut_.lingering()));
+}
+
+void FanOutBinding::fillWindow(std::size_t chunks) {
+  const double* const addresses = buffers_.addresses.Value().Data();
+  const std::uint32_t* const sizes = buffers_.sizes.Value().Data();
+  window_.clear();
+  for (std::size_t index = 0; index < chunks; ++index) {
+    // A user-space address has fewer bits than a double keeps exactly.
+    const auto address = static_cast<std::uintptr_t>(addresses[index]);
+    window_.push_back(
+        {reinterpret_cast<const std::byte*>(address), sizes[2 * index], sizes[2 * index + 1]});
+  }
+}
+
+Napi::Value FanOutBinding::deliver(const Napi::CallbackInfo& info) {
+  const std::size_t chunks = info[0].As<Napi::Number>().Uint32Value();
+  const std::size_t orders = info[1].As<Napi::Number>().Uint32Value();
+  const std::int64_t sliceUs = info[2].As<Napi::Number>().Int64Value();
+  fillWindow(chunks);
+  const std::uint32_t* const handles = buffers_.handles.Value().Data();
+  const auto* const first = reinterpret_cast<const Order*>(buffers_.orders.Value().Data());
+  auto* const outcomes = reinterpret_cast<Outcome*>(buffers_.outcomes.Value().Data());
+  const std::size_t served = fanOut_.deliver({window_, {handles, chunks}}, {first, orders},
+                                             {outcomes, orders}, sliceUs);
+  return Napi::Number::New(info.Env(), static_cast<double>(served));
+}
+
+Napi::Value FanOutBinding::takeReleased(const Napi::CallbackInfo& info) {
+  Napi::Uint32Array into = buffers_.released.Value();
+  const std::size_t taken = fanOut_.takeReleased({into.Data(), into.ElementLength()});
+  return Napi::Number::New(info.Env(), static_cast<double>(taken));
+}
+
+Napi::Value FanOutBinding::takeCounters(const Napi::CallbackInfo& info) {
+  AudioSocket* const socket = fanOut_.find(socketOf(info));
+  if (socket == nullptr) return Napi::Boolean::New(info.Env(), false);
+  const zerocast::SendCounters& counts = socket->counters();
+  // In the order of `nativeCounters` in src/transport/native-addon.ts.
+  const std::uint64_t values[counterCount] = {
+      counts.zeroCopyAttempts, counts.zeroCopySends, counts.zeroCopyBytes, counts.zeroCopyCopied,
+      counts.regularSends,     counts.regularBytes,  counts.partialSends,  counts.wouldBlock,
+      counts.noBuffers,        counts.coordinationFallbacks,               counts.chunks,
+      socket->outstanding()};
+  double* const into = buffers_.counters.Value().Data();
+  for (std::size_t index = 0; index < counterCount; ++index) {
+    into[index] = static_cast<double>(values[index]);
+  }
+  socket->resetCounters();
+  return Napi::Boolean::New(info.Env(), true);
+}
+
+Napi::Value FanOutBinding::sweep(const Napi::CallbackInfo& info) {
+  fanOut_.sweep(monotonicUs());
+  return Napi::Number::New(info.Env(), static_cast<double>(fanOut_.lingering()));
+}
+
+Napi::Value FanOutBinding::abandon(const Napi::CallbackInfo& info) {
+  fanOut_.abandon();
+  return info.Env().Undefined();
+}
+
+Napi::Value FanOutBinding::close(const Napi::CallbackInfo& info) {
+  closePoll();
+  return info.Env().Undefined();
+}
+
+void FanOutBinding::closePoll() noexcept {
+  if (poll_ != nullptr) poll_->close();
+  poll_ = nullptr;
+}
+
+void FanOutBinding::onCompletions() {
+  fanOut_.drain();
+  if (!fanOut_.hasReleased()) return;
+  const Napi::Env env = Env();
+  const Napi::HandleScope scope(env);
+  onReleased_.MakeCallback(env.Global(), {});
+  if (!env.IsExceptionPending()) return;
+  // Nobody stands above this call: the process ends as with any uncaught exception.
+  napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+}

@@ -1,0 +1,151 @@
+#include "fan-out.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <utility>
+
+namespace zerocast {
+
+namespace {
+
+// Looking at the clock costs about as much as a hundredth of a send.
+constexpr std::size_t looksEvery = 8;
+
+std::int64_t monotonicUs() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+}
+
+[[nodiscard]] bool enableZeroCopy(int fd) noexcept {
+  const int on = 1;
+  return setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on) == 0;
+}
+
+}  // namespace
+
+int probeZeroCopy() noexcept {
+  const Descriptor probe(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!probe.isOpen()) return errno;
+  return enableZeroCopy(probe.fd()) ? 0 : errno;
+}
+
+FanOut::FanOut(ZeroCopyRules rules, SystemCalls calls) : rules_(rules), calls_(calls) {
+  pieces_.reserve(maxChunksPerSend);
+}
+
+std::int32_t FanOut::add(int fd, Reservation reservation, Framing framing) {
+  Descriptor own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!own.isOpen()) return -errno;
+  ZeroCopyRules rules = rules_;
+  rules.enabled = rules.enabled && enableZeroCopy(own.fd());
+  const std::int32_t socket = place(AudioSocket(std::move(own), reservation, framing, rules));
+  if (!rules.enabled) return socket;
+  // Without a watcher completions would be lost, and the loop would spin.
+  if (watcher_.add(find(socket)->fd(), static_cast<std::uint32_t>(socket))) return socket;
+  const int error = errno;
+  erase(socket);
+  return -error;
+}
+
+void FanOut::remove(std::int32_t socket, std::int64_t nowUs) {
+  AudioSocket* const closing = find(socket);
+  if (closing == nullptr) return;
+  closing->drain(holds_, calls_);
+  if (closing->outstanding() == 0) return erase(socket);
+  // The peer shall see the end although our own descriptor stays open.
+  static_cast<void>(shutdown(closing->fd(), SHUT_RDWR));
+  lingering_.push_back({socket, nowUs + lingerUs});
+}
+
+std::size_t FanOut::deliver(const Batch& window, std::span<const Order> orders,
+                            std::span<Outcome> outcomes, std::int64_t sliceUs) {
+  for (const std::uint32_t handle : window.handles) holds_.hold(handle);
+  const std::int64_t endUs = monotonicUs() + sliceUs;
+  const std::size_t count = std::min(orders.size(), outcomes.size());
+  std::size_t served = 0;
+  while (served < count) {
+    outcomes[served] = serve(window, orders[served]);
+    served += 1;
+    if (served % looksEvery == 0 && monotonicUs() >= endUs) break;
+  }
+  for (const std::uint32_t handle : window.handles) holds_.release(handle);
+  if (rules_.enabled) drain();
+  return served;
+}
+
+Outcome FanOut::serve(const Batch& window, const Order& order) {
+  AudioSocket* const socket = find(order.socket);
+  const auto first = static_cast<std::size_t>(order.first);
+  const std::size_t count = std::min(static_cast<std::size_t>(order.count), maxChunksPerSend);
+  const bool isInside = order.first >= 0 && order.count > 0 && first < window.chunks.size() &&
+                        count <= window.chunks.size() - first;
+  if (socket == nullptr || !isInside) return {Status::failed, 0, EINVAL};
+  const Batch batch{window.chunks.subspan(first, count), window.handles.subspan(first, count)};
+  SendContext context{holds_, calls_, pieces_};
+  return socket->send(batch, context);
+}
+
+void FanOut::drain() {
+  watcher_.fetch([this](std::uint32_t name) {
+    AudioSocket* const socket = find(static_cast<std::int32_t>(name));
+    if (socket != nullptr) socket->drain(holds_, calls_);
+  });
+  for (std::size_t index = lingering_.size(); index > 0; --index) closeWhenDone(index - 1);
+}
+
+void FanOut::sweep(std::int64_t nowUs) {
+  for (std::size_t index = lingering_.size(); index > 0; --index) {
+    const Lingering& closed = lingering_[index - 1];
+    AudioSocket* const socket = find(closed.socket);
+    if (nowUs >= closed.deadlineUs) socket->abort();
+    socket->drain(holds_, calls_);
+    closeWhenDone(index - 1);
+  }
+}
+
+void FanOut::abandon() {
+  for (auto& socket : sockets_) {
+    if (socket) socket->abandon(holds_);
+  }
+  for (std::size_t index = lingering_.size(); index > 0; --index) closeWhenDone(index - 1);
+}
+
+AudioSocket* FanOut::find(std::int32_t socket) noexcept {
+  const auto place = static_cast<std::size_t>(socket);
+  const bool exists = socket >= 0 && place < sockets_.size() && sockets_[place].has_value();
+  return exists ? &*sockets_[place] : nullptr;
+}
+
+std::int32_t FanOut::place(AudioSocket socket) {
+  if (freePlaces_.empty()) {
+    sockets_.emplace_back(std::move(socket));
+    return static_cast<std::int32_t>(sockets_.size()) - 1;
+  }
+  const std::int32_t place = freePlaces_.back();
+  freePlaces_.pop_back();
+  sockets_[static_cast<std::size_t>(place)].emplace(std::move(socket));
+  return place;
+}
+
+void FanOut::closeWhenDone(std::size_t lingeringIndex) {
+  const std::int32_t socket = lingering_[lingeringIndex].socket;
+  if (find(socket)->outstanding() > 0) return;
+  lingering_[lingeringIndex] = lingering_.back();
+  lingering_.pop_back();
+  erase(socket);
+}
+
+void FanOut::erase(std::int32_t socket) {
+  // Before the descriptor is closed: Node may still hold the same socket by another number, and
+  // the set would go on to report it under a name that somebody else has by then.
+  watcher_.remove(find(socket)->fd());
+  sockets_[static_cast<std::size_t>(socket)].reset();
+  freePlaces_.push_back(socket);
+}
+
+}  // namespace zerocast

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "audio-socket.hpp"
+#include "chunk-holds.hpp"
+#include "completion-watcher.hpp"
+#include "reservation.hpp"
+#include "system-calls.hpp"
+
+namespace zerocast {
+
+// What one session is to get: `count` chunks of the window, beginning with number `first`.
+struct Order {
+  std::int32_t socket;
+  std::int32_t first;
+  std::int32_t count;
+};
+
+// Sends the chunks of a ring to all sessions that are due, by one call.
+//
+// Ownership: owns a duplicate of each socket. The memory of a chunk must stay as it is until
+// `takeReleased` names its handle; so a chunk on the air outlives its socket.
+// Threads: one; the reservations are shared with other threads.
+class FanOut {
+ public:
+  // More pieces the kernel refuses. Source: sendmsg(2), IOV_MAX.
+  static constexpr std::size_t maxChunksPerSend = 1024;
+  // A closed socket may take so long to bring its last chunks to a living peer.
+  static constexpr std::int64_t lingerUs = 1'000'000;
+
+  explicit FanOut(ZeroCopyRules rules, SystemCalls calls = {});
+
+  // Takes in a connected, non-blocking TCP socket by a duplicate of its descriptor.
+  // Failure: returns a negative error number.
+  [[nodiscard]] std::int32_t add(int fd, Reservation reservation, Framing framing);
+
+  // Ends a socket: closes it at once, or when nothing of it is on the air any more.
+  void remove(std::int32_t socket, std::int64_t nowUs);
+
+  // Serves `orders` one by one and writes what became of each to `outcomes`; ends early when
+  // `sliceUs` are over, so that nobody else waits for long. Returns how many it has served.
+  // Every chunk of the window counts as released afterwards unless it is on the air.
+  std::size_t deliver(const Batch& window, std::span<const Order> orders,
+                      std::span<Outcome> outcomes, std::int64_t sliceUs);
+
+  // Reads the completions of all sockets that have some.
+  void drain();
+
+  // Breaks the closed sockets whose time to linger is over.
+  void sweep(std::int64_t nowUs);
+
+  // Lets go of all chunks, on the air or not: only before their memory is given back for good.
+  void abandon();
+
+  // Closed sockets that still have chunks on the air.
+  [[nodiscard]] std::size_t lingering() const noexcept { return lingering_.size(); }
+
+  [[nodiscard]] std::size_t takeReleased(std::span<std::uint32_t> into) noexcept {
+    return holds_.takeReleased(into);
+  }
+  [[nodiscard]] bool hasReleased() const noexcept { return holds_.hasReleased(); }
+
+  // `nullptr` when there is no such socket.
+  [[nodiscard]] AudioSocket* find(std::int32_t socket) noexcept;
+
+  // Readable while there are completions to drain.
+  [[nodiscard]] int watchedFd() const noexcept { return watcher_.fd(); }
+
+ private:
+  struct Lingering {
+    std::int32_t socket;
+    std::int64_t deadlineUs;
+  };
+
+  [[nodiscard]] Outcome serve(const Batch& window, const Order& order);
+  [[nodiscard]] std::int32_t place(AudioSocket socket);
+  void closeWhenDone(std::size_t lingeringIndex);
+  void erase(std::int32_t socket);
+
+  ZeroCopyRules rules_;
+  SystemCalls calls_;
+  CompletionWatcher watcher_;
+  ChunkHolds holds_;
+  std::vector<std::optional<AudioSocket>> sockets_;
+  std::vector<std::int32_t> freePlaces_;
+  std::vector<Lingering> lingering_;
+  std::vector<iovec> pieces_;
+};
+
+// Whether the system knows zero-copy sending over TCP: 0, or the error number of the refusal.
+[[nodiscard]] int probeZeroCopy() noexcept;
+
+}  // namespace zerocast

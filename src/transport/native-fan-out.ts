@@ -1,0 +1,218 @@
+import { getSystemErrorName } from 'node:util';
+import type { Chunk } from '../audio/chunk.ts';
+import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { ChunkRing } from '../audio/chunk-ring.ts';
+import { AudioPath } from './audio-path.ts';
+import { ChunkHandles } from './chunk-handles.ts';
+import type { Connection } from './connection.ts';
+import type { Cursor } from './cursor.ts';
+import type { FanOut } from './fan-out.ts';
+import { FanOutBuffers, status } from './fan-out-buffers.ts';
+import type { FanOutAddon, NativeFanOutAddon } from './native-addon.ts';
+import { NativeSocket } from './native-socket.ts';
+import { NodeFanOut } from './node-fan-out.ts';
+import { maxSliceMs } from './time-slice.ts';
+
+/** How often closed sockets with chunks on the air are looked after. */
+const sweepMs = 100;
+/** Closed sockets may hold up the end of the server for so long: twice what each of them gets. */
+const maxCloseMs = 2000;
+
+/** `zerocopy_min_bytes = auto`: from here on zero-copy is cheaper (test/bench/results.md, "break-even"). */
+export const autoZeroCopyMinBytes = 32 * 1024;
+
+export interface ZeroCopyOptions {
+  /** Batches below this size are sent plainly. */
+  readonly minBytes: number;
+  /** `adaptive` stops on sockets where the kernel copies after all; `always` goes on. */
+  readonly mode: 'adaptive' | 'always';
+}
+
+export interface NativeFanOutOptions {
+  readonly pool: ChunkPool;
+  readonly addon: FanOutAddon;
+  /** Absent: all audio is sent plainly. */
+  readonly zeroCopy?: ZeroCopyOptions | undefined;
+}
+
+/**
+ * The fan-out in C++: one call serves all sessions that are due, one `sendmsg` each, with
+ * `MSG_ZEROCOPY` where that is switched on and pays.
+ *
+ * A message that the kernel takes only in part is handed to Node, which keeps the reservation until
+ * all of it is out. Connections without a descriptor are served by a `NodeFanOut`.
+ */
+export class NativeFanOut implements FanOut {
+  readonly wantedSendBytes: number;
+  readonly #addon: FanOutAddon;
+  readonly #native: NativeFanOutAddon;
+  readonly #node: NodeFanOut;
+  readonly #handles = new ChunkHandles();
+  readonly #buffers: FanOutBuffers;
+  /** Where each slab lies in memory. */
+  readonly #slabAddresses = new WeakMap<ArrayBufferLike, number>();
+  /** The cursors behind the orders of the current call, and those that Node serves. */
+  readonly #due: Cursor[] = [];
+  readonly #others: Cursor[] = [];
+  #sweepTimer: NodeJS.Timeout | undefined;
+
+  constructor({ pool, addon, zeroCopy }: NativeFanOutOptions) {
+    this.wantedSendBytes = zeroCopy?.minBytes ?? 0;
+    this.#addon = addon;
+    this.#native = new addon.FanOut({
+      zeroCopy: zeroCopy !== undefined,
+      minBytes: zeroCopy?.minBytes ?? 0,
+      always: zeroCopy?.mode === 'always',
+      onReleased: () => this.#release(),
+    });
+    this.#node = new NodeFanOut(pool);
+    this.#buffers = new FanOutBuffers(this.#native);
+  }
+
+  attach(connection: Connection): AudioPath {
+    const socket = NativeSocket.open(connection, {
+      native: this.#native,
+      counters: this.#buffers.counters,
+      onRemoved: (lingering) => this.#onRemoved(lingering),
+    });
+    return socket ? new AudioPath(connection, socket) : this.#node.attach(connection);
+  }
+
+  deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean {
+    this.#findDue(ring, cursors);
+    const isDone = this.#due.length === 0 || this.#deliverNatively(ring);
+    const isRestDone = this.#others.length === 0 || this.#node.deliver(ring, this.#others);
+    this.#due.length = 0;
+    this.#others.length = 0;
+    return isDone && isRestDone;
+  }
+
+  async close(): Promise<void> {
+    const endMs = performance.now() + maxCloseMs;
+    while (this.#sweep() > 0) {
+      if (performance.now() > endMs) {
+        this.#native.abandon();
+        this.#release();
+      }
+      await new Promise((resolve) => setTimeout(resolve, sweepMs / 10));
+    }
+    this.#native.close();
+  }
+
+  #findDue(ring: ChunkRing, cursors: readonly Cursor[]): void {
+    for (const cursor of cursors) {
+      cursor.quota = Math.min(cursor.quota, ring.head - cursor.sequence);
+      if (cursor.quota <= 0) continue;
+      (cursor.path.socketId < 0 ? this.#others : this.#due).push(cursor);
+    }
+  }
+
+  #deliverNatively(ring: ChunkRing): boolean {
+    const { first, count } = this.#describe(ring);
+    const due = this.#due;
+    for (let index = 0; index < due.length; index += 1) {
+      this.#buffers.setOrder(index, due[index] as Cursor, first);
+    }
+    const served = this.#native.deliver(count, due.length, maxSliceMs * 1000);
+    const failed: [Connection, number][] = [];
+    for (let index = 0; index < served; index += 1) this.#settle(ring, index, failed);
+    this.#release();
+    // Last, as whoever is told may do anything with the cursors.
+    for (const [connection, error] of failed) connection.close(failureText(error));
+    return served === due.length;
+  }
+
+  /** Tells the addon of all chunks that somebody is to get: the window. */
+  #describe(ring: ChunkRing): { first: number; count: number } {
+    let first = ring.head;
+    let end = ring.tail;
+    let isFramed = false;
+    for (const { sequence, quota, path } of this.#due) {
+      first = Math.min(first, sequence);
+      end = Math.max(end, sequence + quota);
+      isFramed ||= path.connection.framing === 'websocket';
+    }
+    this.#buffers.reserve(end - first, this.#due.length);
+    for (let sequence = first; sequence < end; sequence += 1) {
+      this.#describeChunk(sequence - first, ring.at(sequence), isFramed);
+    }
+    return { first, count: end - first };
+  }
+
+  #describeChunk(index: number, chunk: Chunk, isFramed: boolean): void {
+    const { tcpMessage } = chunk;
+    this.#buffers.setChunk(index, {
+      address: this.#addressOf(tcpMessage),
+      messageBytes: tcpMessage.length,
+      // Asking for the frame writes its header in front of the message.
+      frameHeaderBytes: isFramed ? chunk.webSocketFrame.length - tcpMessage.length : 0,
+      handle: this.#handles.of(chunk),
+    });
+  }
+
+  #addressOf({ buffer, byteOffset }: Buffer): number {
+    let address = this.#slabAddresses.get(buffer);
+    if (address === undefined) {
+      address = this.#addon.addressOf(buffer);
+      this.#slabAddresses.set(buffer, address);
+    }
+    return address + byteOffset;
+  }
+
+  #settle(ring: ChunkRing, index: number, failed: [Connection, number][]): void {
+    const cursor = this.#due[index] as Cursor;
+    const { quota, sequence } = cursor;
+    cursor.quota = 0;
+    switch (this.#buffers.statusOf(index)) {
+      case status.sent:
+        cursor.sequence += quota;
+        return;
+      case status.cut:
+        this.#finishByNode(cursor, {
+          chunk: ring.at(sequence + this.#buffers.wholeChunksOf(index)),
+          offset: this.#buffers.detailOf(index),
+        });
+        cursor.sequence += this.#buffers.wholeChunksOf(index) + 1;
+        return;
+      case status.failed:
+        failed.push([cursor.path.connection, this.#buffers.detailOf(index)]);
+    }
+  }
+
+  /** Hands the rest of a message to Node, which writes it as soon as the socket takes it. */
+  #finishByNode(cursor: Cursor, { chunk, offset }: { chunk: Chunk; offset: number }): void {
+    const { framing } = cursor.path.connection;
+    const message = framing === 'websocket' ? chunk.webSocketFrame : chunk.tcpMessage;
+    cursor.write(message.subarray(offset), chunk);
+  }
+
+  /** Gives back the chunks whose memory nobody reads any more. */
+  #release(): void {
+    const { released } = this.#buffers;
+    let count: number;
+    do {
+      count = this.#native.takeReleased();
+      for (let index = 0; index < count; index += 1) this.#handles.release(released[index] ?? -1);
+    } while (count === released.length);
+  }
+
+  #onRemoved(lingering: number): void {
+    this.#release();
+    if (lingering > 0) this.#sweepTimer ??= setInterval(() => this.#sweep(), sweepMs).unref();
+  }
+
+  /** Returns how many closed sockets still have chunks on the air. */
+  #sweep(): number {
+    const lingering = this.#native.sweep();
+    this.#release();
+    if (lingering === 0) {
+      clearInterval(this.#sweepTimer);
+      this.#sweepTimer = undefined;
+    }
+    return lingering;
+  }
+}
+
+function failureText(error: number): string {
+  return `connection failed: ${getSystemErrorName(-error)}`;
+}

@@ -1,0 +1,45 @@
+import type { Connection } from './connection.ts';
+import { type NativeFanOutAddon, nativeCounters } from './native-addon.ts';
+import type { SendStatistics } from './send-statistics.ts';
+
+export interface NativeSocketContext {
+  readonly native: NativeFanOutAddon;
+  /** Where the addon puts its counters. */
+  readonly counters: Float64Array;
+  /** Told after a socket was removed: `lingering` closed sockets still have chunks on the air. */
+  readonly onRemoved: (lingering: number) => void;
+}
+
+/** The native half of a path: one socket of the addon, which has a descriptor of its own. */
+export class NativeSocket {
+  /** The number by which the addon knows it. */
+  readonly id: number;
+  readonly isZeroCopy: boolean;
+  readonly #context: NativeSocketContext;
+
+  /** `undefined` when the connection has no descriptor, or the system has none to spare. */
+  static open(connection: Connection, context: NativeSocketContext): NativeSocket | undefined {
+    const { descriptor, framing, reservation } = connection;
+    if (descriptor < 0) return undefined;
+    const id = context.native.add(descriptor, reservation.word, framing === 'websocket');
+    return id < 0 ? undefined : new NativeSocket(id, context);
+  }
+
+  private constructor(id: number, context: NativeSocketContext) {
+    this.id = id;
+    this.isZeroCopy = context.native.isZeroCopy(id);
+    this.#context = context;
+  }
+
+  /** Moves what was counted into `statistics`; the counters begin again at 0. */
+  takeStatistics(statistics: SendStatistics): void {
+    const { native, counters } = this.#context;
+    if (!native.takeCounters(this.id)) return;
+    for (const [index, name] of nativeCounters.entries()) statistics[name] = counters[index] ?? 0;
+  }
+
+  remove(): void {
+    const { native, onRemoved } = this.#context;
+    onRemoved(native.remove(this.id));
+  }
+}
