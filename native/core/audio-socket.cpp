@@ -1,6 +1,5 @@
 #include "audio-socket.hpp"
 
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -118,6 +117,12 @@ void AudioSocket::drain(ChunkHolds& holds, const SystemCalls& calls) {
     if (range.copied) counters_.zeroCopyCopied += ended;
     if (ended > 0) policy_.onCompleted(ended, range.copied, ledger_.outstanding());
   });
+}
+
+void AudioSocket::finish() noexcept {
+  isFinished_ = true;
+  // Not SHUT_RDWR: the kernel would answer a peer that still talks by a reset, and drop the rest.
+  static_cast<void>(shutdown(fd(), SHUT_WR));
 }
 
 void AudioSocket::abort() noexcept {

@@ -90,6 +90,11 @@ class AudioSocket {
   // Reads the completions that wait and lets go of the chunks of those sends.
   void drain(ChunkHolds& holds, const SystemCalls& calls);
 
+  // Ends the sending for good, while the kernel goes on with what it has. Our own descriptor keeps
+  // the connection open, so the peer would not see the end otherwise.
+  void finish() noexcept;
+  [[nodiscard]] bool isFinished() const noexcept { return isFinished_; }
+
   // Breaks the connection, so that the kernel lets go of everything that the peer did not
   // acknowledge. Source: connect(2), AF_UNSPEC; `shutdown` alone would keep it.
   void abort() noexcept;
@@ -115,6 +120,7 @@ class AudioSocket {
   ZeroCopyPolicy policy_;
   CompletionLedger ledger_;
   SendCounters counters_;
+  bool isFinished_ = false;
 };
 
 }  // namespace zerocast

@@ -57,8 +57,7 @@ void FanOut::remove(std::int32_t socket, std::int64_t nowUs) {
   if (closing == nullptr) return;
   closing->drain(holds_, calls_);
   if (closing->outstanding() == 0) return erase(socket);
-  // The peer shall see the end although our own descriptor stays open.
-  static_cast<void>(shutdown(closing->fd(), SHUT_RDWR));
+  closing->finish();
   lingering_.push_back({socket, nowUs + lingerUs});
 }
 
@@ -81,10 +80,11 @@ std::size_t FanOut::deliver(const Batch& window, std::span<const Order> orders,
 Outcome FanOut::serve(const Batch& window, const Order& order) {
   AudioSocket* const socket = find(order.socket);
   const auto first = static_cast<std::size_t>(order.first);
-  const std::size_t count = std::min(static_cast<std::size_t>(order.count), maxChunksPerSend);
+  const auto ordered = static_cast<std::size_t>(order.count);
   const bool isInside = order.first >= 0 && order.count > 0 && first < window.chunks.size() &&
-                        count <= window.chunks.size() - first;
+                        ordered <= window.chunks.size() - first;
   if (socket == nullptr || !isInside) return {Status::failed, 0, EINVAL};
+  const std::size_t count = std::min(ordered, maxChunksPerSend);
   const Batch batch{window.chunks.subspan(first, count), window.handles.subspan(first, count)};
   SendContext context{holds_, calls_, pieces_};
   return socket->send(batch, context);
@@ -92,7 +92,7 @@ Outcome FanOut::serve(const Batch& window, const Order& order) {
 
 void FanOut::drain() {
   watcher_.fetch([this](std::uint32_t name) {
-    AudioSocket* const socket = find(static_cast<std::int32_t>(name));
+    AudioSocket* const socket = at(static_cast<std::int32_t>(name));
     if (socket != nullptr) socket->drain(holds_, calls_);
   });
   for (std::size_t index = lingering_.size(); index > 0; --index) closeWhenDone(index - 1);
@@ -101,7 +101,7 @@ void FanOut::drain() {
 void FanOut::sweep(std::int64_t nowUs) {
   for (std::size_t index = lingering_.size(); index > 0; --index) {
     const Lingering& closed = lingering_[index - 1];
-    AudioSocket* const socket = find(closed.socket);
+    AudioSocket* const socket = at(closed.socket);
     if (nowUs >= closed.deadlineUs) socket->abort();
     socket->drain(holds_, calls_);
     closeWhenDone(index - 1);
@@ -116,6 +116,11 @@ void FanOut::abandon() {
 }
 
 AudioSocket* FanOut::find(std::int32_t socket) noexcept {
+  AudioSocket* const found = at(socket);
+  return found != nullptr && !found->isFinished() ? found : nullptr;
+}
+
+AudioSocket* FanOut::at(std::int32_t socket) noexcept {
   const auto place = static_cast<std::size_t>(socket);
   const bool exists = socket >= 0 && place < sockets_.size() && sockets_[place].has_value();
   return exists ? &*sockets_[place] : nullptr;
@@ -134,7 +139,7 @@ std::int32_t FanOut::place(AudioSocket socket) {
 
 void FanOut::closeWhenDone(std::size_t lingeringIndex) {
   const std::int32_t socket = lingering_[lingeringIndex].socket;
-  if (find(socket)->outstanding() > 0) return;
+  if (at(socket)->outstanding() > 0) return;
   lingering_[lingeringIndex] = lingering_.back();
   lingering_.pop_back();
   erase(socket);
@@ -143,7 +148,7 @@ void FanOut::closeWhenDone(std::size_t lingeringIndex) {
 void FanOut::erase(std::int32_t socket) {
   // Before the descriptor is closed: Node may still hold the same socket by another number, and
   // the set would go on to report it under a name that somebody else has by then.
-  watcher_.remove(find(socket)->fd());
+  watcher_.remove(at(socket)->fd());
   sockets_[static_cast<std::size_t>(socket)].reset();
   freePlaces_.push_back(socket);
 }

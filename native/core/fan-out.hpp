@@ -64,7 +64,8 @@ class FanOut {
   }
   [[nodiscard]] bool hasReleased() const noexcept { return holds_.hasReleased(); }
 
-  // `nullptr` when there is no such socket.
+  // `nullptr` when there is no such socket, or it was removed: the word of its reservation may be
+  // gone by then.
   [[nodiscard]] AudioSocket* find(std::int32_t socket) noexcept;
 
   // Readable while there are completions to drain.
@@ -76,6 +77,8 @@ class FanOut {
     std::int64_t deadlineUs;
   };
 
+  // `nullptr` when there is no such socket; a removed one is there while it lingers.
+  [[nodiscard]] AudioSocket* at(std::int32_t socket) noexcept;
   [[nodiscard]] Outcome serve(const Batch& window, const Order& order);
   [[nodiscard]] std::int32_t place(AudioSocket socket);
   void closeWhenDone(std::size_t lingeringIndex);

@@ -35,8 +35,9 @@ class PlainSocket {
     for (std::size_t start = 0; start + messageWords <= length_; start += messageWords) {
       const auto first = words_.begin() + static_cast<std::ptrdiff_t>(start);
       const auto end = first + static_cast<std::ptrdiff_t>(messageWords);
-      if (!std::all_of(first, end, [first](std::uint32_t word) { return word == *first; })) return {};
-      whole.push_back(*first);
+      const std::uint32_t message = *first;
+      if (std::count(first, end, message) != end - first) return {};
+      whole.push_back(message);
     }
     return whole;
   }
@@ -56,19 +57,6 @@ bool arrivedInOrder(const std::vector<std::uint32_t>& messages, std::uint32_t fi
   return next == first + rounds;
 }
 
-// Lets two threads begin at the same time; relaxed, because nothing but the reservation may put
-// their writes in order.
-class Start {
- public:
-  void meet() {
-    arrived_.fetch_add(1, std::memory_order_relaxed);
-    while (arrived_.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
-  }
-
- private:
-  std::atomic<int> arrived_ = 0;
-};
-
 // Tries until it works. A broken reservation may stay taken for ever, so there is an end: no
 // writer that is alive keeps the right for that many pauses.
 template <typename Attempt>
@@ -83,6 +71,24 @@ bool eventually(Attempt attempt) {
   }
   return false;
 }
+
+// Lets two threads set out together again and again: a thread that runs while the other one sleeps
+// proves nothing. Relaxed, because nothing but the reservation may put their writes in order.
+class Meetings {
+ public:
+  // False when the other thread does not come.
+  [[nodiscard]] bool meet(std::uint32_t round) {
+    if (round % roundsBetween != 0) return true;
+    arrived_.fetch_add(1, std::memory_order_relaxed);
+    const std::uint32_t expected = 2 * (round / roundsBetween + 1);
+    return eventually([&] { return arrived_.load(std::memory_order_relaxed) >= expected; });
+  }
+
+ private:
+  static constexpr std::uint32_t roundsBetween = 1'000;
+
+  std::atomic<std::uint32_t> arrived_ = 0;
+};
 
 void testRules(Run& run) {
   run.it("is held by one at a time", [](Run& t) {
@@ -133,20 +139,18 @@ void testThreads(Run& run) {
     std::int32_t word = 0;
     const Reservation reservation(word);
     PlainSocket socket;
-    Start start;
+    Meetings meetings;
 
     std::thread fanOut([&] {
-      start.meet();
       for (std::uint32_t i = 0; i < rounds; ++i) {
-        if (!eventually([&] { return reservation.tryHold(); })) return;
+        if (!meetings.meet(i) || !eventually([&] { return reservation.tryHold(); })) return;
         socket.write(i);
         reservation.letGo();
       }
     });
     std::thread replies([&] {
-      start.meet();
       for (std::uint32_t i = 0; i < rounds; ++i) {
-        if (!eventually([&] { return reservation.tryRaise(); })) return;
+        if (!meetings.meet(i) || !eventually([&] { return reservation.tryRaise(); })) return;
         socket.write(rounds + i);
         reservation.lower();
       }
@@ -164,13 +168,12 @@ void testThreads(Run& run) {
   run.it("loses no asynchronous write that begins or ends on another thread", [](Run& t) {
     std::int32_t word = 0;
     const Reservation reservation(word);
-    Start start;
+    Meetings meetings;
     bool refused[2] = {false, false};
 
     const auto raiseAndLower = [&](bool& wasRefused) {
-      start.meet();
       for (std::uint32_t i = 0; i < rounds; ++i) {
-        if (!reservation.tryRaise()) wasRefused = true;
+        if (!meetings.meet(i) || !reservation.tryRaise()) wasRefused = true;
         reservation.lower();
       }
     };

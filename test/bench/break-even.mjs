@@ -164,23 +164,19 @@ export async function runBreakEven(options, context) {
     await withRealPath(async (path) => {
       for (const clients of options.clients) {
         context.progress(`${options.rounds} rounds, ${clients} sockets, zero-copy and plain sends`);
-        cases.push(...(await measure(path, clients, options, context)));
+        try {
+          cases.push(...(await measure(path, clients, options, context)));
+        } catch (error) {
+          failures.push(`${clients} sockets: ${error.message}`);
+        }
       }
     });
   } catch (error) {
-    if (error instanceof RealPathUnavailable) {
-      const reason = `Not measured, there is no path where zero-copy is real: ${error.message}.`;
-      return { options, cases, rows: [], text: reason, failures };
-    }
-    failures.push(error.message);
+    if (!(error instanceof RealPathUnavailable)) throw error;
+    const text = `Not measured, there is no path where zero-copy is real: ${error.message}.`;
+    return { options, cases, rows: [], text, failures };
   }
   const rows = summarise(cases);
-  const lines = [describe(rows), '', describeBreakEvens(rows).join('\n')];
-  return {
-    options,
-    cases,
-    rows,
-    text: lines.join('\n'),
-    failures: [...failures, ...listCopies(rows)],
-  };
+  const text = [describe(rows), '', ...describeBreakEvens(rows)].join('\n');
+  return { options, cases, rows, text, failures: [...failures, ...listCopies(rows)] };
 }

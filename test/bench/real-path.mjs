@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -90,12 +91,24 @@ function onEarlyEnd(remove) {
   return forget;
 }
 
+/** Whether somebody listens on `port` in the network namespace of a process. */
+export function isListening(pid, port) {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  // Source: proc_net_tcp.rst; state 0A is LISTEN.
+  return ['tcp', 'tcp6']
+    .map((file) => `/proc/${pid}/net/${file}`)
+    .filter((file) => existsSync(file))
+    .flatMap((file) => readFileSync(file, 'utf8').split('\n').slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .some(([, local, , state]) => state === '0A' && local.endsWith(wanted));
+}
+
 /**
  * Gives `use` a path of this machine on which MSG_ZEROCOPY does not copy: a veth pair whose far end
  * is a macvtap, read by `tap-peers`; all in a network namespace of its own that ends with the call.
  *
- * Shape: `host` is the address to serve on; `inside` turns a command into one that runs there, under
- * the same process id; `peerOptions` are those of `tap-peers`, which runs outside.
+ * Shape: `host` is the address to serve on; `inside` turns a command into one that runs there and
+ * keeps its process id, see `isListening`; `peerOptions` are those of `tap-peers`, which runs outside.
  * Failure: rejects with `RealPathUnavailable` when the machine or the user cannot have it.
  */
 export async function withRealPath(use) {
@@ -104,7 +117,10 @@ export async function withRealPath(use) {
   await removeStale();
   const name = `${namePrefix}${process.pid}`;
   const directory = await mkdtemp(join(tmpdir(), namePrefix));
-  const remove = () => removeNow(name);
+  const remove = () => {
+    removeNow(name);
+    rmSync(directory, { recursive: true, force: true });
+  };
   const forget = onEarlyEnd(remove);
   try {
     const tap = join(directory, 'tap');
@@ -124,6 +140,5 @@ export async function withRealPath(use) {
   } finally {
     remove();
     forget();
-    await rm(directory, { recursive: true, force: true });
   }
 }

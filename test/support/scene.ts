@@ -19,15 +19,66 @@ export interface Scene {
   readonly lateClientAfterMs?: number;
   /** Further command-line options of the server. */
   readonly options?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Plays one scene: a server, one feed and real clients; returns what each client recorded, in order. */
-export async function play(scene: Scene): Promise<readonly Recording[]> {
+/** A way of the server to send, as asked for by its surroundings, and what its log says of it. */
+interface Way {
+  readonly name: string;
+  readonly options: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly session: string;
+}
+
+/** Sends that are never given up, however small: what is unusual shall be the rule here. */
+const zeroCopyOptions = ['-z', '--stream.zerocopy_min_bytes=1', '--stream.zerocopy_mode=always'];
+const javaScript = { ZEROCAST_NATIVE: 'off' };
+const regular = 'Creating regular TCP session';
+
+const ways: readonly Way[] = [
+  { name: 'native', options: [], environment: {}, session: regular },
+  {
+    name: 'native, -z',
+    options: zeroCopyOptions,
+    environment: {},
+    session: 'Creating zerocopy-enabled session',
+  },
+  { name: 'JavaScript', options: [], environment: javaScript, session: regular },
+  { name: 'JavaScript, -z', options: zeroCopyOptions, environment: javaScript, session: regular },
+];
+
+/** Plays one scene by every way to send, side by side; a fault names the way. */
+export async function playEveryWay(
+  scene: Scene,
+  check: (recordings: readonly Recording[]) => void,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    ways.map(async ({ options, environment, session }) => {
+      check(
+        await play(
+          { ...scene, options: [...(scene.options ?? []), ...options], environment },
+          session,
+        ),
+      );
+    }),
+  );
+  for (const [index, outcome] of outcomes.entries()) {
+    if (outcome.status === 'fulfilled') continue;
+    throw new Error(`${ways[index]?.name}: ${outcome.reason}`, { cause: outcome.reason });
+  }
+}
+
+/**
+ * Plays one scene: a server, one feed and real clients; returns what each client recorded, in
+ * order. Fails unless the log of the server has `mustBeLogged`.
+ */
+async function play(scene: Scene, mustBeLogged: string): Promise<readonly Recording[]> {
   const folder = mkdtempSync(join(tmpdir(), 'zerocast-scene-'));
   const source = await sourceOf(scene, folder);
   const server = await ServerProcess.start({
     sources: [source.address],
     options: scene.options ?? [],
+    environment: scene.environment ?? {},
   });
   const clients: Snapclient[] = [];
   const startClient = async () => {
@@ -45,6 +96,7 @@ export async function play(scene: Scene): Promise<readonly Recording[]> {
     await Promise.all(clients.map((client) => client.playedOut(scene.format)));
     const recordings = await Promise.all(clients.map((client) => client.stop(scene.format)));
     await server.stop();
+    if (!server.log.text.includes(mustBeLogged)) throw new Error(`no "${mustBeLogged}" logged`);
     return recordings;
   } catch (error) {
     throw new Error(`the server printed:\n${server.log.text}`, { cause: error });

@@ -47,6 +47,7 @@ export class ServerProcess {
   static async start(setup: {
     readonly sources: readonly string[];
     readonly options?: readonly string[];
+    readonly environment?: Readonly<Record<string, string>>;
     readonly streamPort?: number;
   }): Promise<ServerProcess> {
     assertBuilt();
@@ -55,7 +56,10 @@ export class ServerProcess {
     const configFile = join(folder, 'zerocast.conf');
     writeFileSync(configFile, configText(setup.sources, { folder, streamPort }));
     const command = [mainFile, '-c', configFile, ...(setup.options ?? [])];
-    const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, command, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...setup.environment },
+    });
     const server = new ServerProcess(child, { streamPort, folder });
     try {
       await server.log.waitFor(/\(Snapserver\) Version 0\./, startTimeoutMs);

@@ -20,6 +20,8 @@ export interface Peer {
   readonly heard: () => Buffer;
   /** The same in pieces: of a WebSocket, the frames. */
   readonly pieces: readonly Buffer[];
+  /** The contents of the pongs that a WebSocket has read. */
+  readonly pongs: readonly string[];
   /** Makes a remote side read that did not. */
   readonly read: () => void;
   readonly closedFor: () => string | undefined;
@@ -88,7 +90,7 @@ export class SocketPairs {
     return tcpEnd(typeof address === 'object' && address ? address.port : 0);
   }
 
-  #wire(link: Link, { socket: remote, pieces, read }: RemoteEnd): Peer {
+  #wire(link: Link, { socket: remote, ...end }: RemoteEnd): Peer {
     const { clock, fanOut } = this.#setup;
     let reason: string | undefined;
     const connection = new Connection(
@@ -102,8 +104,8 @@ export class SocketPairs {
       },
     );
     const path = fanOut.attach(connection);
-    const heard = () => Buffer.concat(pieces);
-    return { connection, path, remote, heard, pieces, read, closedFor: () => reason };
+    const heard = () => Buffer.concat(end.pieces);
+    return { ...end, connection, path, remote, heard, closedFor: () => reason };
   }
 
   async joinAll(count: number, reads = true): Promise<Peer[]> {

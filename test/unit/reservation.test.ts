@@ -78,6 +78,7 @@ async function runThread(take: string, giveBack: string, workerData: object): Pr
     ${transpile(source, options)}
     const { word, socket, arrived, rounds, messageWords, first } = workerData;
     const reservation = new Reservation(word);
+    const never = new Int32Array(new SharedArrayBuffer(4));
 
     // The socket is plain memory whose first word is the length of the rest: nothing but the
     // reservation keeps two writers apart.
@@ -89,14 +90,21 @@ async function runThread(take: string, giveBack: string, workerData: object): Pr
     function eventually(attempt) {
       for (let pauses = 0; pauses < 3000; pauses++) {
         for (let i = 0; i < 1000; i++) if (attempt()) return;
-        Atomics.wait(arrived, 0, 2, 1);
+        Atomics.wait(never, 0, 0, 1);
       }
-      throw new Error('the reservation stays taken');
+      throw new Error('the other thread, or the reservation, is stuck');
     }
 
-    if (Atomics.add(arrived, 0, 1) === 0) Atomics.wait(arrived, 0, 1);
-    else Atomics.notify(arrived, 0);
+    // A thread that runs while the other one sleeps proves nothing: they set out together again
+    // and again.
+    function meet(round) {
+      if (round % 1000 !== 0) return;
+      Atomics.add(arrived, 0, 1);
+      eventually(() => Atomics.load(arrived, 0) >= 2 * (round / 1000 + 1));
+    }
+
     for (let i = 0; i < rounds; i++) {
+      meet(i);
       eventually(() => reservation.${take}());
       write(first + i);
       reservation.${giveBack}();

@@ -141,7 +141,7 @@ describe('the report about many sessions', () => {
   const quiet = Array.from({ length: maxListedSessions }, (_, index) => session(`quiet-${index}`));
   const bad = [
     session('fifth', { partialSends: 2 }),
-    session('third', { partialSends: 3, wouldBlock: 3, coordinationFallbacks: 3 }),
+    session('third', { partialSends: 1, wouldBlock: 1, coordinationFallbacks: 7 }),
     session('fourth', { wouldBlock: 5, coordinationFallbacks: 1 }),
     session('second', { lostChunks: 1, coordinationFallbacks: 1 }),
     session('first', { lostChunks: 2, outstanding: 9 }),

@@ -131,6 +131,7 @@ void PeerLoad::checkWhole(uint64_t expected, uint64_t fewest, uint64_t most) {
   }
   problems_.addCount(measurement_.gaps, "gaps");
   problems_.addCount(measurement_.duplicates, "duplicates");
+  problems_.addCount(network_.pathCounts().lost, "segments were lost on the path");
   problems_.addCount(measurement_.timeUnanswered, "Time requests late or unanswered");
 }
 
@@ -163,8 +164,7 @@ void PeerLoad::report() {
   line.add("gaps", measurement_.gaps);
   line.add("duplicates", measurement_.duplicates);
   line.add("timeUnanswered", measurement_.timeUnanswered);
-  line.add("repeatedSegments", network_.repeatedSegments());
-  line.add("payloadSegments", network_.payloadSegments());
+  network_.addTo(line);
   line.add("serverClockOffsetUs", measurement_.serverClock.offsetUs());
   line.addRaw("chunkAgeUs", measurement_.chunkAgeUs.toJson());
   line.addRaw("timeRoundTripUs", measurement_.timeRoundTripUs.toJson());

@@ -66,8 +66,14 @@ void PeerNetwork::dispatch(const Segment& segment) {
   TcpPeer& peer = peers_[number];
   if (segment.payloadBytes > 0) payloadSegments_ += 1;
   const bool owed = peer.owesAck();
-  const Heard heard = peer.hear(segment);
+  hear(number, segment);
+  while (const auto held = peer.takeHeld()) hear(number, held->segment);
   if (!owed && peer.owesAck()) owing_.push_back(number);
+}
+
+void PeerNetwork::hear(uint32_t number, const Segment& segment) {
+  TcpPeer& peer = peers_[number];
+  const Heard heard = peer.hear(segment);
   switch (heard.what) {
     case Heard::What::nothing:
       return;
@@ -101,8 +107,16 @@ void PeerNetwork::retryRefused() {
   for (const uint32_t number : std::exchange(refused_, {})) connect(number);
 }
 
-uint64_t PeerNetwork::repeatedSegments() const {
-  uint64_t sum = 0;
-  for (const TcpPeer& peer : peers_) sum += peer.repeatedSegments();
+PathCounts PeerNetwork::pathCounts() const {
+  PathCounts sum;
+  for (const TcpPeer& peer : peers_) sum += peer.pathCounts();
   return sum;
+}
+
+void PeerNetwork::addTo(JsonLine& line) const {
+  const PathCounts counts = pathCounts();
+  line.add("payloadSegments", payloadSegments_);
+  line.add("repeatedSegments", counts.repeated);
+  line.add("earlySegments", counts.early);
+  line.add("lostSegments", counts.lost);
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "json-line.hpp"
 #include "tap-device.hpp"
 #include "tcp-peer.hpp"
 
@@ -47,12 +48,14 @@ class PeerNetwork {
   // Waits for frames, at most so long, and answers some of those that came.
   void poll(int64_t waitUs);
 
-  uint64_t payloadSegments() const { return payloadSegments_; }
-  uint64_t repeatedSegments() const;
+  PathCounts pathCounts() const;
+  // What the path did, into a result line.
+  void addTo(JsonLine& line) const;
 
  private:
   void transmit(const Segment& segment);
   void dispatch(const Segment& segment);
+  void hear(uint32_t number, const Segment& segment);
   void acknowledgeAll();
   void retryRefused();
 

@@ -9,25 +9,29 @@
 // Ownership: owns the network. Threads: one.
 class PeerSink final : private PeerListener {
  public:
-  PeerSink(const NetworkOptions& options, int64_t joinTimeoutMs)
-      : peers_(options.peers), joinTimeoutMs_(joinTimeoutMs), network_(options, *this) {}
+  PeerSink(const NetworkOptions& options, int64_t joinTimeoutMs, uint32_t connectsPerSec)
+      : peers_(options.peers),
+        joinTimeoutMs_(joinTimeoutMs),
+        connectEveryUs_(connectsPerSec > 0 ? 1000000 / connectsPerSec : 0),
+        network_(options, *this) {}
 
   // True when every peer was served until the server closed it.
   bool run() {
-    const int64_t deadlineUs = monotonicUs() + joinTimeoutMs_ * 1000;
-    for (uint32_t number = 0; number < peers_; number++) network_.connect(number);
+    nextConnectUs_ = monotonicUs();
+    const int64_t deadlineUs = nextConnectUs_ + joinTimeoutMs_ * 1000;
     while (closed_ < peers_ && problems_.empty()) {
-      network_.poll(idleUs);
+      connectDue();
+      network_.poll(started_ < peers_ ? nextConnectUs_ - monotonicUs() : idleUs);
       if (!network_.failure().empty()) problems_.add(network_.failure());
       if (connected_ < peers_ && monotonicUs() > deadlineUs) {
         problems_.add("only " + std::to_string(connected_) + " peers are connected in time");
       }
     }
+    problems_.addCount(network_.pathCounts().lost, "segments were lost on the path");
     JsonLine line("result");
     line.add("clients", peers_);
     line.add("receivedBytes", receivedBytes_);
-    line.add("repeatedSegments", network_.repeatedSegments());
-    line.add("payloadSegments", network_.payloadSegments());
+    network_.addTo(line);
     line.addRaw("problems", problems_.toJson());
     line.print();
     return problems_.empty();
@@ -35,6 +39,14 @@ class PeerSink final : private PeerListener {
 
  private:
   static constexpr int64_t idleUs = 100000;
+
+  void connectDue() {
+    while (started_ < peers_ && monotonicUs() >= nextConnectUs_) {
+      network_.connect(started_);
+      started_ += 1;
+      nextConnectUs_ += connectEveryUs_;
+    }
+  }
 
   void onConnected(uint32_t) override {
     connected_ += 1;
@@ -50,8 +62,10 @@ class PeerSink final : private PeerListener {
 
   const uint32_t peers_;
   const int64_t joinTimeoutMs_;
+  const int64_t connectEveryUs_;
   ProblemList problems_;
-  uint32_t connected_ = 0, closed_ = 0;
+  uint32_t started_ = 0, connected_ = 0, closed_ = 0;
+  int64_t nextConnectUs_ = 0;
   uint64_t receivedBytes_ = 0;
   PeerNetwork network_;
 };

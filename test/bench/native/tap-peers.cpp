@@ -94,13 +94,17 @@ bool parseOptions(int argc, char** argv, Options& options) {
   return false;
 }
 
+bool runSink(const Options& options) {
+  const PeerLoadOptions& load = options.load;
+  return PeerSink(options.network, load.joinTimeoutMs, load.connectsPerSec).run();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
   if (!parseOptions(argc, argv, options)) return 2;
-  const bool whole = options.sink != 0
-                         ? PeerSink(options.network, options.load.joinTimeoutMs).run()
-                         : PeerLoad(options.network, options.load).run();
+  const bool whole =
+      options.sink != 0 ? runSink(options) : PeerLoad(options.network, options.load).run();
   return whole ? 0 : 1;
 }

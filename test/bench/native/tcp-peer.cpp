@@ -1,11 +1,22 @@
 #include "tcp-peer.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "wire.h"
 
 namespace {
 
+// More of them than one batch has mean that the first one is lost.
+constexpr size_t mostHeld = 256;
+// Overtaking is over within a tick. A repetition by the kernel takes 200 ms at least.
+constexpr int64_t overtakingUs = 100000;
+
 // Any number would do; a new attempt must not look like a piece of the last one.
 constexpr uint32_t sequenceStep = 0x10000;
+
+// Sequence numbers wrap: only their signed distance says which comes first.
+int32_t distance(uint32_t sequence, uint32_t from) { return static_cast<int32_t>(sequence - from); }
 
 Heard broken(const char* why) { return {.what = Heard::What::broken, .why = why}; }
 
@@ -86,16 +97,36 @@ Heard TcpPeer::hearAnswer(const Segment& segment) {
 
 Heard TcpPeer::hearBytes(const Segment& segment) {
   if (segment.payloadBytes == 0) return {};
+  const int32_t ahead = distance(segment.sequence, nextExpected_);
+  // Unacknowledged: repeated acknowledgements would make the server repeat what is not lost.
+  if (ahead > 0) return hold(segment);
   owesAck_ = true;
-  // Sequence numbers wrap: only their signed distance says which comes first.
-  const auto ahead = static_cast<int32_t>(segment.sequence - nextExpected_);
-  if (ahead > 0) return broken("a segment is missing: the path lost it");
   const auto known = static_cast<size_t>(-static_cast<int64_t>(ahead));
-  if (known > 0) repeatedSegments_ += 1;
+  if (known > 0) pathCounts_.repeated += 1;
   if (known >= segment.payloadBytes) return {};
   const size_t newBytes = segment.payloadBytes - known;
   nextExpected_ += static_cast<uint32_t>(newBytes);
   return {.what = Heard::What::bytes,
           .payload = segment.payload.subspan(std::min(known, segment.payload.size())),
           .payloadBytes = newBytes};
+}
+
+Heard TcpPeer::hold(const Segment& segment) {
+  if (held_.size() == mostHeld) return broken("the path lost a segment");
+  if (held_.empty()) holeSinceUs_ = monotonicUs();
+  held_.push_back({segment, {segment.payload.begin(), segment.payload.end()}});
+  pathCounts_.early += 1;
+  return {};
+}
+
+std::optional<HeldSegment> TcpPeer::takeHeld() {
+  const auto due = std::find_if(held_.begin(), held_.end(), [this](const HeldSegment& held) {
+    return distance(held.segment.sequence, nextExpected_) <= 0;
+  });
+  if (due == held_.end()) return std::nullopt;
+  HeldSegment taken = std::move(*due);
+  held_.erase(due);
+  taken.segment.payload = taken.payload;
+  if (held_.empty() && monotonicUs() - holeSinceUs_ > overtakingUs) pathCounts_.lost += 1;
+  return taken;
 }

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <string>
+#include <vector>
 
 #include "segment.hpp"
 
@@ -18,9 +19,30 @@ struct Heard {
   const char* why = "";
 };
 
+// A segment that overtook another one, with a copy of its payload.
+struct HeldSegment {
+  Segment segment;
+  std::vector<uint8_t> payload;
+};
+
+// How the path treated the segments of a peer.
+struct PathCounts {
+  // Those that were sent twice, those that overtook another one, and holes that only a repetition
+  // by the server can have filled.
+  uint64_t repeated = 0, early = 0, lost = 0;
+
+  PathCounts& operator+=(const PathCounts& other) {
+    repeated += other.repeated;
+    early += other.early;
+    lost += other.lost;
+    return *this;
+  }
+};
+
 // The remote end of one TCP connection, in user space: connects, takes everything in order and
-// acknowledges it. On a path that loses nothing it needs neither timers nor a send queue.
-// Ownership: holds numbers only; whoever calls `make…` sends the segment. Threads: one.
+// acknowledges it. On a path that loses nothing it needs neither timers nor a send queue. Segments
+// do overtake each other, when the sending thread changes the CPU; they wait for their turn.
+// Ownership: owns what waits; whoever calls `make…` sends the segment. Threads: one.
 class TcpPeer {
  public:
   TcpPeer(uint16_t port, uint16_t serverPort) : port_(port), serverPort_(serverPort) {}
@@ -34,10 +56,12 @@ class TcpPeer {
   [[nodiscard]] Segment makeReset();
 
   [[nodiscard]] Heard hear(const Segment& segment);
+  // A waiting segment whose turn has come: to be heard again, after each that was heard.
+  [[nodiscard]] std::optional<HeldSegment> takeHeld();
 
   bool isConnected() const { return state_ == State::connected; }
   bool owesAck() const { return owesAck_; }
-  uint64_t repeatedSegments() const { return repeatedSegments_; }
+  const PathCounts& pathCounts() const { return pathCounts_; }
 
  private:
   enum class State { idle, connecting, connected, closed };
@@ -45,6 +69,7 @@ class TcpPeer {
   [[nodiscard]] Segment make(uint8_t flags);
   [[nodiscard]] Heard hearAnswer(const Segment& segment);
   [[nodiscard]] Heard hearBytes(const Segment& segment);
+  [[nodiscard]] Heard hold(const Segment& segment);
 
   const uint16_t port_;
   const uint16_t serverPort_;
@@ -52,5 +77,7 @@ class TcpPeer {
   bool owesAck_ = false;
   uint32_t nextToSend_ = 0;
   uint32_t nextExpected_ = 0;
-  uint64_t repeatedSegments_ = 0;
+  std::vector<HeldSegment> held_;
+  int64_t holeSinceUs_ = 0;
+  PathCounts pathCounts_;
 };

@@ -1,0 +1,154 @@
+#include "completion-watcher.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "error-queue.hpp"
+#include "slab.hpp"
+#include "socket-pair.hpp"
+#include "tap.hpp"
+
+using zerocast::CompletionRange;
+using zerocast::CompletionWatcher;
+using zerocast::readCompletions;
+using zerocast::Slab;
+using zerocast::SystemCalls;
+using namespace zerocast::test;
+
+namespace {
+
+using Names = std::vector<std::uint32_t>;
+
+constexpr std::size_t sendBytes = 4096;
+
+Names fetch(CompletionWatcher& watcher) {
+  Names names;
+  watcher.fetch([&names](std::uint32_t name) { names.push_back(name); });
+  return names;
+}
+
+// Waits for news; none when nothing comes.
+Names awaitFetch(CompletionWatcher& watcher) {
+  return awaitNews(watcher.fd()) ? fetch(watcher) : Names{};
+}
+
+bool isReadable(const CompletionWatcher& watcher) { return awaitNews(watcher.fd(), POLLIN, 0); }
+
+bool drain(const Connection& connection) {
+  return readCompletions(connection.sender.fd(), SystemCalls{}, [](const CompletionRange&) {}) > 0;
+}
+
+// Has one more zero-copy send completed.
+bool complete(const Connection& connection, const Slab& slab) {
+  iovec piece{slab.data(), sendBytes};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  return sendmsg(connection.sender.fd(), &message, MSG_ZEROCOPY) == ssize_t{sendBytes} &&
+         receive(connection.receiver, sendBytes).size() == sendBytes &&
+         awaitNews(connection.sender.fd(), 0);
+}
+
+struct Stage {
+  std::optional<Connection> connection = connectIpv4();
+  std::optional<Slab> slab = Slab::allocate(sendBytes);
+  CompletionWatcher watcher;
+
+  [[nodiscard]] int fd() const { return connection->sender.fd(); }
+  [[nodiscard]] bool complete() const { return ::complete(*connection, *slab); }
+};
+
+void testNews(Run& run) {
+  run.it("tells once of a completion, read or not", [](Run& t) {
+    Stage stage;
+    t.expect(stage.watcher.add(stage.fd(), 7), "it watches");
+    t.expect(fetch(stage.watcher).empty() && !isReadable(stage.watcher), "there is nothing yet");
+    t.expect(stage.complete(), "a send is completed");
+    t.expect(awaitFetch(stage.watcher) == Names{7}, "it is told by name");
+    for (int look = 0; look < 100; ++look) {
+      t.expect(fetch(stage.watcher).empty(), "and not again");
+      t.expect(!isReadable(stage.watcher), "the event loop can sleep");
+    }
+    t.expect(awaitNews(stage.fd(), 0, 0), "although nobody has read it");
+  });
+
+  run.it("tells again when there is more, after a drain or without one", [](Run& t) {
+    Stage stage;
+    t.expect(stage.watcher.add(stage.fd(), 7), "it watches");
+    t.expect(stage.complete() && awaitFetch(stage.watcher) == Names{7}, "the first");
+    t.expect(drain(*stage.connection) && fetch(stage.watcher).empty(), "no news after a drain");
+    t.expect(!isReadable(stage.watcher), "the event loop can sleep");
+    t.expect(stage.complete() && awaitFetch(stage.watcher) == Names{7}, "the second");
+    t.expect(stage.complete() && awaitFetch(stage.watcher) == Names{7}, "the third");
+  });
+
+  run.it("tells of completions that came before it watched", [](Run& t) {
+    Stage stage;
+    t.expect(stage.complete() && stage.watcher.add(stage.fd(), 3), "it comes late");
+    t.expect(awaitFetch(stage.watcher) == Names{3}, "and tells");
+  });
+
+  run.it("is not woken by what the peer sends, nor by room to send", [](Run& t) {
+    Stage stage;
+    t.expect(stage.watcher.add(stage.fd(), 7), "it watches");
+    t.expect(send(stage.connection->receiver.fd(), "hello", 5, 0) == 5, "the peer sends");
+    t.expect(awaitNews(stage.fd()), "it arrives");
+    t.expect(!isReadable(stage.watcher) && fetch(stage.watcher).empty(), "it is no news");
+  });
+}
+
+void testMembership(Run& run) {
+  run.it("tells of more sockets than one look brings, each once", [](Run& t) {
+    constexpr std::size_t count = CompletionWatcher::maxEvents + 44;
+    CompletionWatcher watcher;
+    const auto slab = Slab::allocate(sendBytes);
+    std::vector<Connection> connections;
+    for (std::uint32_t name = 0; name < count; ++name) {
+      auto connection = connectIpv4();
+      if (!connection) break;
+      t.expect(watcher.add(connection->sender.fd(), name), "it watches");
+      t.expect(complete(*connection, *slab), "a send is completed");
+      connections.push_back(std::move(*connection));
+    }
+    t.expect(connections.size() == count, "there are so many");
+    const Names told = fetch(watcher);
+    t.expect(told.size() == count, "all are told in one go");
+    std::vector<bool> seen(count);
+    for (const std::uint32_t name : told) seen.at(name) = true;
+    for (const bool one : seen) t.expect(one, "none is missing");
+    t.expect(fetch(watcher).empty() && !isReadable(watcher), "and no more");
+  });
+
+  run.it("is silent about a removed socket, also while another number keeps it open", [](Run& t) {
+    Stage stage;
+    Socket other(dup(stage.fd()));
+    t.expect(stage.watcher.add(other.fd(), 7), "it watches");
+    t.expect(stage.complete() && isReadable(stage.watcher), "there is news");
+    stage.watcher.remove(other.fd());
+    t.expect(!isReadable(stage.watcher) && fetch(stage.watcher).empty(), "it is gone");
+    closeSocket(other);
+    t.expect(drain(*stage.connection) && stage.complete(), "another send is completed");
+    t.expect(!isReadable(stage.watcher) && fetch(stage.watcher).empty(), "nobody is told");
+    t.expect(stage.watcher.add(stage.fd(), 8), "the socket can come back");
+    t.expect(awaitFetch(stage.watcher) == Names{8}, "by a new name");
+  });
+
+  run.it("refuses what it cannot watch, and takes the removal of strangers", [](Run& t) {
+    Stage stage;
+    t.expect(!stage.watcher.add(-1, 1), "no descriptor");
+    t.expect(stage.watcher.add(stage.fd(), 1) && !stage.watcher.add(stage.fd(), 2), "twice");
+    stage.watcher.remove(-1);
+    stage.watcher.remove(stage.connection->receiver.fd());
+    t.expect(stage.complete() && awaitFetch(stage.watcher) == Names{1}, "the first name stays");
+  });
+}
+
+}  // namespace
+
+int main() {
+  Run run;
+  testNews(run);
+  testMembership(run);
+  return run.finish();
+}
