@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8';
 import { Application } from './application.ts';
 import { codecHelp } from './audio/encoders/codecs.ts';
 import { type Command, parseCommandLine } from './cli.ts';
@@ -17,6 +18,15 @@ const failureStatus = 1;
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Exit status of a process that a signal ended. Source: POSIX shells, 128 + SIGKILL's number. */
 const forcedStatus = 137;
+
+/**
+ * Keeps the space for young objects as small as it starts. A server makes little garbage per
+ * client, so the space would only grow, to 48 MiB, while clients connect (test/bench/results.md,
+ * "memory").
+ */
+function keepYoungSpaceSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
 
 async function run(command: Command): Promise<number> {
   switch (command.kind) {
@@ -60,6 +70,7 @@ async function probe(args: readonly string[]): Promise<number> {
 }
 
 async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<number> {
+  keepYoungSpaceSmall();
   // Before the first line, as whoever waits for that may send a signal at once.
   const stopped = stopSignal();
   const { config, warnings, file } = loadConfig({

@@ -14,8 +14,9 @@ using zerocast::ZeroCopyRules;
 namespace {
 
 // JavaScript writes and reads these as rows of three 32-bit numbers.
-static_assert(sizeof(Order) == 3 * sizeof(std::int32_t));
-static_assert(sizeof(Outcome) == 3 * sizeof(std::int32_t));
+constexpr std::size_t orderNumbers = 3;
+static_assert(sizeof(Order) == orderNumbers * sizeof(std::int32_t));
+static_assert(sizeof(Outcome) == orderNumbers * sizeof(std::int32_t));
 
 constexpr std::size_t counterCount = 12;
 
@@ -36,6 +37,11 @@ ZeroCopyRules readRules(const Napi::Object& options) {
 
 std::int32_t socketOf(const Napi::CallbackInfo& info) {
   return info[0].As<Napi::Number>().Int32Value();
+}
+
+Napi::Value refuse(const Napi::CallbackInfo& info, const char* message) {
+  Napi::TypeError::New(info.Env(), message).ThrowAsJavaScriptException();
+  return info.Env().Undefined();
 }
 
 template <typename Array>
@@ -92,6 +98,9 @@ Napi::Value FanOutBinding::useBuffers(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value FanOutBinding::add(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber() || !info[1].IsTypedArray()) {
+    return refuse(info, "add needs a descriptor and the word of a reservation");
+  }
   auto word = info[1].As<Napi::Int32Array>();
   const Framing framing = info[2].ToBoolean() ? Framing::webSocket : Framing::tcp;
   const std::int32_t socket = fanOut_.add(info[0].As<Napi::Number>().Int32Value(),
@@ -118,6 +127,12 @@ Napi::Value FanOutBinding::remove(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(fanOut_.lingering()));
 }
 
+bool FanOutBinding::hasRoomFor(std::size_t chunks, std::size_t orders) const {
+  if (buffers_.handles.IsEmpty()) return false;
+  return chunks <= buffers_.handles.Value().ElementLength() &&
+         orders <= buffers_.orders.Value().ElementLength() / orderNumbers;
+}
+
 void FanOutBinding::fillWindow(std::size_t chunks) {
   const double* const addresses = buffers_.addresses.Value().Data();
   const std::uint32_t* const sizes = buffers_.sizes.Value().Data();
@@ -134,6 +149,9 @@ Napi::Value FanOutBinding::deliver(const Napi::CallbackInfo& info) {
   const std::size_t chunks = info[0].As<Napi::Number>().Uint32Value();
   const std::size_t orders = info[1].As<Napi::Number>().Uint32Value();
   const std::int64_t sliceUs = info[2].As<Napi::Number>().Int64Value();
+  if (!hasRoomFor(chunks, orders)) {
+    return refuse(info, "deliver got more than the buffers of useBuffers hold");
+  }
   fillWindow(chunks);
   const std::uint32_t* const handles = buffers_.handles.Value().Data();
   const auto* const first = reinterpret_cast<const Order*>(buffers_.orders.Value().Data());

@@ -43,6 +43,7 @@ class FanOutBinding : public Napi::ObjectWrap<FanOutBinding> {
   Napi::Value close(const Napi::CallbackInfo& info);
 
   void onCompletions();
+  [[nodiscard]] bool hasRoomFor(std::size_t chunks, std::size_t orders) const;
   void fillWindow(std::size_t chunks);
   void closePoll() noexcept;
 

@@ -1,5 +1,8 @@
 #include "fan-out.hpp"
 
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <vector>
@@ -12,6 +15,7 @@ using zerocast::FanOut;
 using zerocast::Framing;
 using zerocast::Order;
 using zerocast::Outcome;
+using zerocast::Reservation;
 using zerocast::Status;
 using namespace zerocast::test;
 
@@ -105,6 +109,35 @@ void testOrders(Run& run) {
   });
 }
 
+void testSockets(Run& run) {
+  run.it("takes in open sockets only", [](Run& t) {
+    FanOut fanOut(pinned);
+    std::int32_t word = 0;
+    const std::size_t before = openDescriptors();
+    t.expect(fanOut.add(-1, Reservation(word), Framing::tcp) == -EBADF, "the error is told");
+    t.expect(fanOut.find(0) == nullptr && openDescriptors() == before, "nothing is left of it");
+  });
+
+  run.it("sends plainly where a socket knows no zero-copy sends", [](Run& t) {
+    t.expect(zerocast::probeZeroCopy() == 0, "TCP knows them");
+    const ChunkMemory memory(sizes);
+    FanOutStage stage(pinned);
+    const auto& tcp = stage.connect();
+    int ends[2] = {-1, -1};
+    t.expect(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "there is another kind");
+    const Socket ours(ends[0]);
+    const Socket theirs(ends[1]);
+    std::int32_t word = 0;
+    const std::int32_t other = stage.fanOut.add(ours.fd(), Reservation(word), Framing::tcp);
+    t.expect(other >= 0 && !stage.fanOut.find(other)->isZeroCopy(), "it is taken in as it is");
+    t.expect(stage.fanOut.find(tcp.socket)->isZeroCopy(), "the others send without a copy");
+    const auto outcomes = stage.deliver(memory, {{other, 0, 3}});
+    t.expect(isOutcome(outcomes[0], Status::sent, 3, 0) && kernel.pinned == 0, "plainly");
+    t.expect(receive(theirs, 2200) == memory.wire(), "all arrives");
+    t.expect(stage.released() == all, "the pool is full");
+  });
+}
+
 void testSlices(Run& run) {
   run.it("stops when its time is over; a second call serves the rest", [](Run& t) {
     constexpr std::size_t count = 21;
@@ -158,7 +191,8 @@ void testReleases(Run& run) {
     const auto& other = stage.connect();
     t.expect(!stage.fanOut.hasReleased(), "nothing is released yet");
     for (int tick = 0; tick < 3; ++tick) {
-      t.expect(stage.deliver(memory, {{one.socket, 0, 3}, {other.socket, 1, 1}}).size() == 2, "sent");
+      const auto outcomes = stage.deliver(memory, {{one.socket, 0, 3}, {other.socket, 1, 1}});
+      t.expect(outcomes.size() == 2, "both are served");
       t.expect(stage.released() == all, "each chunk once, also those that one of them did not get");
       t.expect(!stage.fanOut.hasReleased(), "not again");
     }
@@ -185,6 +219,21 @@ void testReleases(Run& run) {
     t.expect(stage.readUntilCompleted(stalls), "in the end it reads");
     t.expect(stage.released().size() + early.size() == 16, "then all are released");
     t.expect(!stage.fanOut.hasReleased(), "each once");
+  });
+
+  run.it("reads completions whenever it delivers, so that no event has to tell", [](Run& t) {
+    const ChunkMemory memory(std::vector<std::uint32_t>(16, 16 * 1024));
+    FanOutStage stage(pinned);
+    const auto& peer = stage.connect();
+    static_cast<void>(stage.fill(memory, peer));
+    const std::uint32_t before = stage.fanOut.find(peer.socket)->outstanding();
+    t.expect(before > 0, "something is on the air");
+    receiveArrived(peer.receiver());
+    t.expect(awaitNews(stage.fanOut.watchedFd()), "some of it is completed");
+    t.expect(stage.deliver(memory, {}).empty(), "nobody is due");
+    t.expect(stage.fanOut.find(peer.socket)->outstanding() < before, "it was read");
+    t.expect(stage.readUntilCompleted(peer), "the rest follows");
+    t.expect(stage.released().size() == 16, "the pool is full");
   });
 
   run.it("reads the completions of more sockets than one look brings", [](Run& t) {
@@ -229,6 +278,7 @@ void testReleases(Run& run) {
 int main() {
   Run run;
   testOrders(run);
+  testSockets(run);
   testSlices(run);
   testReleases(run);
   return run.finish();

@@ -42,7 +42,6 @@ export class ChunkPool {
   readonly #allocate: (bytes: number) => ArrayBuffer;
   readonly #verifySeals: boolean;
   readonly #classes = new Map<number, SizeClass>();
-  readonly #leased = new Set<Chunk>();
   readonly #idleTimer: NodeJS.Timeout;
   #serial = 0;
   #misses = 0;
@@ -60,27 +59,18 @@ export class ChunkPool {
     const slot = this.#classFor(headroomBytes + payloadBytes).take();
     this.#serial += 1;
     const identity = { serial: this.#serial, owner, verifySeal: this.#verifySeals };
-    const chunk: Chunk = new Chunk(
-      {
-        memory: slot.memory,
-        free: () => {
-          this.#leased.delete(chunk);
-          slot.free();
-        },
-      },
-      identity,
-    );
-    this.#leased.add(chunk);
+    const chunk = new Chunk(slot, identity);
+    slot.lease = chunk;
     return chunk;
   }
 
   get statistics(): ChunkPoolStatistics {
-    const slabs = [...this.#classes.values()].flatMap((sizeClass) => sizeClass.slabs);
+    const slabs = this.#slabs();
     const totalSlots = sum(slabs, (slab) => slab.slotCount);
     const reused = this.#serial - this.#misses;
     return {
       totalSlots,
-      availableSlots: totalSlots - this.#leased.size,
+      availableSlots: sum(slabs, (slab) => slab.freeSlots),
       bytesAllocated: sum(slabs, (slab) => slab.bytes),
       created: this.#created,
       reused,
@@ -90,7 +80,7 @@ export class ChunkPool {
   }
 
   get isFull(): boolean {
-    return this.#leased.size === 0;
+    return this.#slabs().every((slab) => slab.freeSlots === slab.slotCount);
   }
 
   /** Gives back each slab of which no slot was used for five minutes. */
@@ -103,13 +93,20 @@ export class ChunkPool {
   /** Ends the life of the pool; every chunk must have come home. */
   close(): void {
     clearInterval(this.#idleTimer);
-    const some = [...this.#leased].slice(0, 5).map(String).join(', ');
-    assert(this.isFull, `${this.#leased.size} chunks were never released: ${some}`);
+    const leased = this.#slabs().flatMap((slab) => slab.leased);
+    const some = leased.slice(0, 5).map(String).join(', ');
+    assert(leased.length === 0, `${leased.length} chunks were never released: ${some}`);
     this.#classes.clear();
   }
 
+  #slabs(): readonly Slab[] {
+    return [...this.#classes.values()].flatMap((sizeClass) => sizeClass.slabs);
+  }
+
   #classFor(bytes: number): SizeClass {
-    const slotBytes = Math.max(smallestSlotBytes, 2 ** Math.ceil(Math.log2(bytes)));
+    // The next power of two: 32 less the leading zeros of what is one less.
+    const slotBytes =
+      bytes <= smallestSlotBytes ? smallestSlotBytes : 2 ** (32 - Math.clz32(bytes - 1));
     assert(slotBytes <= largestSlotBytes, `no chunk may need ${bytes} bytes`);
     let sizeClass = this.#classes.get(slotBytes);
     if (!sizeClass) {
@@ -138,12 +135,10 @@ class SizeClass {
     this.#newSlab = newSlab;
   }
 
-  take(): Slot {
-    let slab = this.slabs.find((candidate) => candidate.hasFreeSlot);
-    if (!slab) {
-      slab = this.#newSlab(this.#bytes);
-      this.slabs.push(slab);
-    }
+  take(): PooledSlot {
+    for (const slab of this.slabs) if (slab.freeSlots > 0) return slab.take();
+    const slab = this.#newSlab(this.#bytes);
+    this.slabs.push(slab);
     return slab.take();
   }
 
@@ -158,36 +153,58 @@ class SizeClass {
 class Slab {
   readonly slotCount: number;
   readonly bytes: number;
-  readonly #free: Slot[];
+  readonly #slots: readonly PooledSlot[];
+  readonly #free: PooledSlot[];
   #lastUsedMs = performance.now();
 
   constructor(memory: ArrayBuffer, slotBytes: number) {
     this.bytes = memory.byteLength;
     this.slotCount = this.bytes / slotBytes;
-    this.#free = Array.from({ length: this.slotCount }, (_, index) => {
-      const slot: Slot = {
-        memory: Buffer.from(memory, index * slotBytes, slotBytes),
-        free: () => {
-          this.#free.push(slot);
-          this.#lastUsedMs = performance.now();
-        },
-      };
-      return slot;
-    }).reverse(); // taken from the end: neighbouring chunks lie next to each other
+    this.#slots = Array.from({ length: this.slotCount }, (_, index) => {
+      return new PooledSlot(Buffer.from(memory, index * slotBytes, slotBytes), this);
+    });
+    // Taken from the end: neighbouring chunks lie next to each other.
+    this.#free = [...this.#slots].reverse();
   }
 
-  get hasFreeSlot(): boolean {
-    return this.#free.length > 0;
+  get freeSlots(): number {
+    return this.#free.length;
+  }
+
+  get leased(): readonly Chunk[] {
+    return this.#slots.flatMap(({ lease }) => lease ?? []);
   }
 
   isIdleSince(timeMs: number): boolean {
     return this.#free.length === this.slotCount && this.#lastUsedMs <= timeMs;
   }
 
-  take(): Slot {
+  take(): PooledSlot {
     const slot = this.#free.pop();
     assert(slot !== undefined, 'a slab without a free slot was asked for one');
     return slot;
+  }
+
+  takeBack(slot: PooledSlot): void {
+    this.#free.push(slot);
+    if (this.#free.length === this.slotCount) this.#lastUsedMs = performance.now();
+  }
+}
+
+class PooledSlot implements Slot {
+  readonly memory: Buffer;
+  /** The chunk that has the slot now. */
+  lease: Chunk | undefined;
+  readonly #slab: Slab;
+
+  constructor(memory: Buffer, slab: Slab) {
+    this.memory = memory;
+    this.#slab = slab;
+  }
+
+  free(): void {
+    this.lease = undefined;
+    this.#slab.takeBack(this);
   }
 }
 

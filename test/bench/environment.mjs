@@ -10,12 +10,12 @@ export function readEnvironment() {
     cpu: `${processors.length} x ${processors[0]?.model.trim() ?? 'unknown'}`,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     loadBefore: Number(loadavg()[0].toFixed(2)),
-    path: 'loopback',
   };
 }
 
-export function describeEnvironment(environment) {
-  const { date, node, kernel, cpu, memoryGiB, loadBefore, path } = environment;
+/** Shape: `path` says which network, if any, the figures went through. */
+export function describeEnvironment(environment, path) {
+  const { date, node, kernel, cpu, memoryGiB, loadBefore } = environment;
   return (
     `${date} UTC, Node ${node}, ${kernel}, ${cpu}, ${memoryGiB} GiB, ${path}; ` +
     `load average before: ${loadBefore}`

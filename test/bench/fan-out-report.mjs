@@ -1,98 +1,68 @@
-import { decimals, markdownTable, median } from './table.mjs';
+import { describeFormat } from './formats.mjs';
+import { decimals, markdownTable } from './table.mjs';
 
-/** The middle round of each percentile and the worst round of each maximum. */
-function summariseSamples(samples) {
-  return {
-    p50: median(samples.map(({ p50 }) => p50)),
-    p99: median(samples.map(({ p99 }) => p99)),
-    max: Math.max(...samples.map(({ max }) => max)),
-  };
-}
-
-function summariseGroup(group) {
-  const { clients, server } = group[0];
-  const whole = group.filter(({ failure }) => failure === undefined);
-  if (whole.length === 0) return { clients, server, rounds: 0 };
-  const perClientSec = (pick) =>
-    median(
-      whole.map(({ cpu, load }) => {
-        const usedUs = pick(cpu);
-        return usedUs === undefined ? undefined : (usedUs * 1000) / clients / load.windowMs;
-      }),
-    );
-  const totalUs = perClientSec((cpu) => cpu.totalUs);
-  const { chunkUs } = whole[0].load;
-  return {
-    clients,
-    server,
-    rounds: whole.length,
-    userUs: perClientSec((cpu) => cpu.userUs),
-    systemUs: perClientSec((cpu) => cpu.systemUs),
-    totalUs,
-    perChunkUs: (totalUs * chunkUs) / 1e6,
-    coreShare: (totalUs * clients) / 1e6,
-    chunkAgeUs: summariseSamples(whole.map(({ load }) => load.chunkAgeUs)),
-    timeRoundTripUs: summariseSamples(whole.map(({ load }) => load.timeRoundTripUs)),
-    firstChunkUs: summariseSamples(whole.map(({ load }) => load.firstChunkUs)),
-  };
-}
-
-/**
- * One row per number of clients and server, medians over the rounds.
- *
- * Units: CPU in microseconds per client and second, `perChunkUs` per client and chunk.
- */
-export function summarise(cases, baselineName) {
-  const groups = new Map();
-  for (const each of cases) {
-    const key = `${each.clients} ${each.server}`;
-    groups.set(key, [...(groups.get(key) ?? []), each]);
-  }
-  const rows = [...groups.values()].map(summariseGroup);
-  return rows.map((row) => {
-    const baseline = rows.find(
-      ({ clients, server }) => clients === row.clients && server === baselineName,
-    );
-    const ofBaseline = row.rounds > 0 ? row.totalUs / baseline?.totalUs : undefined;
-    return { ...row, ofBaseline: Number.isFinite(ofBaseline) ? ofBaseline : undefined };
-  });
-}
-
-function milliseconds({ p50, p99, max }) {
-  return [p50, p99, max]
+function milliseconds(samples) {
+  if (samples === undefined) return '–';
+  return [samples.p50, samples.p99, samples.max]
     .map((timeUs) => (timeUs / 1000).toFixed(timeUs < 10_000 ? 2 : 1))
     .join(' / ');
 }
 
-function toCells(row) {
-  const name = [String(row.clients), row.server];
-  if (row.rounds === 0) return [...name, 'failed', '–', '–', '–', '–', '–', '–', '–'];
-  return [
-    ...name,
-    `${decimals(row.userUs, 0)} + ${decimals(row.systemUs, 0)}`,
-    decimals(row.totalUs, 0),
-    decimals(row.perChunkUs, 2),
-    row.ofBaseline === undefined ? '–' : `${decimals(row.ofBaseline * 100, 0)} %`,
-    `${decimals(row.coreShare * 100, 1)} %`,
-    milliseconds(row.chunkAgeUs),
-    milliseconds(row.timeRoundTripUs),
-    milliseconds(row.firstChunkUs),
-  ];
+function percent(share, digits) {
+  return share === undefined ? '–' : `${decimals(share * 100, digits)} %`;
 }
 
-/** CPU of the server only; ages and round trips as the clients see them. */
-export function describeFanOut(rows) {
-  const head = [
-    'clients',
-    'server',
-    'user + system, µs/client/s',
-    'CPU, µs/client/s',
-    'µs/client/chunk',
-    'of the baseline',
-    'of one core',
-    'chunk age p50/p99/max, ms',
-    'time round trip p50/p99/max, ms',
-    'first chunk p50/p99/max, ms',
+const systemCallsHead = 'system calls/client/s';
+
+/** The head of each column and what stands in it. */
+const columns = {
+  clients: ({ clients }) => String(clients),
+  server: ({ server }) => server,
+  'user + system, µs/client/s': ({ userUs, systemUs }) =>
+    `${decimals(userUs, 0)} + ${decimals(systemUs, 0)}`,
+  'CPU, µs/client/s': ({ totalUs }) => decimals(totalUs, 0),
+  'µs/client/chunk': ({ perChunkUs }) => decimals(perChunkUs, 2),
+  'of the C loop': ({ ofBaseline }) => percent(ofBaseline, 0),
+  'of one core': ({ coreShare }) => percent(coreShare, 1),
+  [systemCallsHead]: ({ systemCalls }) => decimals(systemCalls, 1),
+  'tick p50/p99/max, ms': ({ tickUs }) => milliseconds(tickUs),
+  'memory, KiB/client': ({ kibPerClient }) => decimals(kibPerClient, 1),
+  'chunk age p50/p99/max, ms': ({ chunkAgeUs }) => milliseconds(chunkAgeUs),
+  'time round trip p50/p99/max, ms': ({ timeRoundTripUs }) => milliseconds(timeRoundTripUs),
+  'first chunk p50/p99/max, ms': ({ firstChunkUs }) => milliseconds(firstChunkUs),
+};
+
+function describeRows(rows, heads) {
+  const body = rows.map((row) => {
+    if (row.rounds > 0) return heads.map((head) => columns[head](row));
+    return heads.map((_, i) => [String(row.clients), row.server, 'failed'][i] ?? '–');
+  });
+  return markdownTable([heads, ...body]);
+}
+
+/** A table per format: CPU of the server only, ages and round trips as the clients see them. */
+export function describeFanOut(rows, { formats, counter }) {
+  const heads = Object.keys(columns).filter((head) => counter || head !== systemCallsHead);
+  return formats
+    .map((format) => {
+      const own = rows.filter((row) => row.format === format.name);
+      return `### ${format.name}\n\n${describeFormat(format)}\n\n${describeRows(own, heads)}`;
+    })
+    .join('\n\n');
+}
+
+/** What the columns mean that cannot be guessed. */
+export function describeMethod({ counter, observerShare }) {
+  const sentences = [
+    'A tick is one call that publishes a chunk, or that goes on delivering it; memory is resident ' +
+      'memory of the server per client beyond the first ten.',
   ];
-  return markdownTable([head, ...rows.map(toCells)]);
+  if (observerShare !== undefined) {
+    const share = decimals(observerShare * 100, 2);
+    sentences.push(`Observing the ticks took at most ${share} % of the CPU shown.`);
+  }
+  if (counter) {
+    sentences.push(`System calls: counted by ${counter.name} in 2 s after the window.`);
+  }
+  return sentences.join(' ');
 }

@@ -1,66 +1,43 @@
-import { cpuTimeBetween, readCpuTime } from './cpu-time.mjs';
-import { describeFanOut, summarise } from './fan-out-report.mjs';
-import { runLoad } from './load-run.mjs';
+import { measureFanOut } from './fan-out-case.mjs';
+import { describeFanOut, describeMethod } from './fan-out-report.mjs';
+import { listServers } from './fan-out-servers.mjs';
+import { observerShare, summarise } from './fan-out-summary.mjs';
+import { checkTargets } from './fan-out-targets.mjs';
+import { openFormat } from './formats.mjs';
 import { listFailures, runCases } from './run-cases.mjs';
-import { ServerProcess } from './server-process.mjs';
-import { startZerocast } from './zerocast-server.mjs';
+import { findSystemCallCounter } from './system-calls.mjs';
 
-const baselineName = 'C send loop';
-const nameOf = (sendInterval) => `zerocast, send_interval ${sendInterval}`;
-const autoName = nameOf('auto');
-// What coalescing must save at the least, where the fixed cost of a process no longer shows.
-const manyClients = 1000;
-const coalescedShare = 0.5;
-
-async function startBaseline({ sendLoop, port }) {
-  const server = new ServerProcess(sendLoop, [String(port)]);
-  await server.listening(port);
-  return server;
-}
-
-function listServers({ codec, sendIntervals }) {
-  return [
-    { name: baselineName, start: startBaseline },
-    ...sendIntervals.map((sendInterval) => ({
-      name: nameOf(sendInterval),
-      start: (context) => startZerocast({ ...context, codec, sendInterval }),
-    })),
-  ];
-}
-
-async function measure({ running, port, clients, options, context }) {
-  const cpu = {};
-  const loadOptions = {
-    port,
-    clients,
-    'connects-per-second': options.connectsPerSec,
-    'warm-up-ms': options.warmUpMs,
-    'window-ms': options.windowMs,
-  };
-  const load = await runLoad(context.loadClient, loadOptions, (event) => {
-    cpu[event] = readCpuTime(running.pid);
-  });
-  return { cpu: cpuTimeBetween(cpu['window-start'], cpu['window-end']), load };
+async function openFormats(names, context) {
+  const opened = [];
+  for (const name of names) opened.push(await openFormat(name, context));
+  return opened;
 }
 
 /**
- * CPU per client, age of chunks and round trip of Time requests, against one `send()` per client
- * and chunk in C.
+ * What a server needs per client, against one `send()` per client and chunk in C: CPU, system
+ * calls, memory, how long a tick keeps the event loop, and how late its audio and replies are.
  */
 export async function runFanOut(options, context) {
-  const cases = await runCases({ servers: listServers(options), measure, options, context });
-  const rows = summarise(cases, baselineName);
-  const failures = [...listFailures(cases), ...listTooExpensive(rows)];
-  return { options, cases, rows, text: describeFanOut(rows), failures };
-}
-
-function listTooExpensive(rows) {
-  return rows
-    .filter(({ clients, server, ofBaseline }) => {
-      return clients >= manyClients && server === autoName && ofBaseline > coalescedShare;
-    })
-    .map(({ clients, ofBaseline }) => {
-      const percent = Math.round(ofBaseline * 100);
-      return `${clients} clients: ${autoName} needs ${percent} % of the CPU of the baseline`;
-    });
+  const counter = options.syscalls ? findSystemCallCounter() : undefined;
+  const formats = await openFormats(options.formats, context);
+  const { servers: names, sendIntervals } = options;
+  const cases = await runCases({
+    servers: formats.flatMap((format) => listServers({ names, format, sendIntervals })),
+    measure: measureFanOut,
+    options,
+    context: { ...context, systemCalls: counter },
+  });
+  const rows = summarise(cases);
+  const targets = checkTargets(rows);
+  const method = describeMethod({ counter, observerShare: observerShare(cases) });
+  const text = [
+    method,
+    describeFanOut(rows, { formats, counter }),
+    targets.map(({ text, isMet }) => `- ${text}: ${isMet ? 'met' : 'missed'}.`).join('\n'),
+  ];
+  const failures = [
+    ...listFailures(cases),
+    ...targets.filter(({ isMet }) => !isMet).map(({ text }) => text),
+  ];
+  return { options, cases, rows, text: text.join('\n\n').trimEnd(), failures, path: 'loopback' };
 }

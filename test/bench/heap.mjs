@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url';
+import { startWriteLoop } from './baselines.mjs';
+import { openFormat } from './formats.mjs';
 import { runLoad } from './load-run.mjs';
 import { listFailures, runCases } from './run-cases.mjs';
-import { ServerProcess } from './server-process.mjs';
 import { decimals, markdownTable, median } from './table.mjs';
 import { startZerocast } from './zerocast-server.mjs';
 
@@ -12,7 +12,6 @@ const reportLimitMs = 5000;
 /** What we may allocate per chunk and client beyond Node's own writes: the noise of the measure. */
 const maxOwnShare = 0.15;
 const observer = new URL('heap-observer.mjs', import.meta.url).href;
-const writeLoop = fileURLToPath(new URL('write-loop.mjs', import.meta.url));
 // A young generation that a whole window fits into, see heap-observer.mjs.
 const nodeArgs = [
   '--expose-gc',
@@ -22,21 +21,14 @@ const nodeArgs = [
   observer,
 ];
 
-async function startWriteLoop({ port, chunksPerWrite }) {
-  const args = [...nodeArgs, writeLoop, String(port), String(chunksPerWrite)];
-  const server = new ServerProcess(process.execPath, args);
-  await server.listening(port);
-  return server;
-}
-
-const loopOf = (chunksPerWrite) => ({
+const loopOf = (chunksPerWrite, format) => ({
   name: `bare socket.write, ${chunksPerWrite} chunk${chunksPerWrite > 1 ? 's' : ''} each`,
-  start: (context) => startWriteLoop({ ...context, chunksPerWrite }),
+  start: (context) => startWriteLoop({ ...context, format, chunksPerWrite, nodeArgs }),
 });
 
-const zerocastAt = (sendInterval, { codec }) => ({
+const zerocastAt = (sendInterval, format) => ({
   name: `zerocast, send_interval ${sendInterval}`,
-  start: (context) => startZerocast({ ...context, codec, sendInterval, nodeArgs }),
+  start: (context) => startZerocast({ ...context, format, sendInterval, nodeArgs }),
 });
 
 async function measure({ running, port, clients, options, context }) {
@@ -109,12 +101,13 @@ function listOwnAllocations(rows) {
  * the same number of sockets: the difference of the slopes is what our own code allocates.
  */
 export async function runHeap(options, context) {
+  const format = await openFormat('pcm48', context);
   const servers = options.sendIntervals.flatMap((sendInterval) => [
-    loopOf(sendInterval === '0' ? 1 : chunksPerAutoInterval),
-    zerocastAt(sendInterval, options),
+    loopOf(sendInterval === '0' ? 1 : chunksPerAutoInterval, format),
+    zerocastAt(sendInterval, format),
   ]);
   const cases = await runCases({ servers, measure, options, context });
   const rows = summarise(cases);
   const failures = [...listFailures(cases), ...listOwnAllocations(rows)];
-  return { options, cases, rows, text: describe(rows), failures };
+  return { options, cases, rows, text: describe(rows), failures, path: 'loopback' };
 }

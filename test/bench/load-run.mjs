@@ -7,11 +7,11 @@ function toArgs(options) {
 }
 
 /**
- * Runs the load client to its end; `onEvent` hears `window-start` and `window-end` as they happen.
+ * Runs the load client to its end; `onEvent` hears `joined`, `window-start` and `window-end` as they happen.
  *
  * Failure: rejects when anything that was due did not arrive: such a case measured nothing.
  */
-export async function runLoad(loadClient, options, onEvent) {
+export async function runLoad(loadClient, options, onEvent = () => {}) {
   const child = spawn(loadClient, toArgs(options), { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(child, 'close');
   let result;

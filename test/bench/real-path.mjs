@@ -108,7 +108,7 @@ export function isListening(pid, port) {
  * is a macvtap, read by `tap-peers`; all in a network namespace of its own that ends with the call.
  *
  * Shape: `host` is the address to serve on; `inside` turns a command into one that runs there and
- * keeps its process id, see `isListening`; `peerOptions` are those of `tap-peers`, which runs outside.
+ * keeps its process id; `peerOptions` are those of `tap-peers`, which itself runs outside.
  * Failure: rejects with `RealPathUnavailable` when the machine or the user cannot have it.
  */
 export async function withRealPath(use) {

@@ -3,76 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { describeEnvironment, readEnvironment } from './environment.mjs';
-import { runFanOut } from './fan-out.mjs';
-import { runHeap } from './heap.mjs';
 import { buildNative } from './native-build.mjs';
-
-const full = { rounds: '3', 'window-ms': '10000', 'warm-up-ms': '3000' };
-const short = { rounds: '1', 'window-ms': '2000', 'warm-up-ms': '1000' };
-
-const benchmarks = {
-  'fan-out': { run: runFanOut, full: '1,100,500,1000', short: '1,100' },
-  heap: { run: runHeap, full: '1,100,500', short: '1,100', 'window-ms': '4000' },
-};
-
-const usage = `usage: scripts/bench [${Object.keys(benchmarks).join('|')}] [options]
-
-Without a name all of them run. Options:
-  --short               one quick round with few clients, to see that everything works
-  --clients 1,100       numbers of clients
-  --rounds 3            the table shows the median of this many rounds
-  --window-ms 10000     measured time of one case
-  --warm-up-ms 3000     time between the last client's start and the window
-  --connects-per-second 500   0: all at once
-  --codec pcm           codec of the stream; the baseline always sends pcm
-  --send-interval 0,auto
-  --server dist/main.js the server to measure, for example that of another build
-  --json FILE           writes every figure of every round
-`;
-
-function parse(args) {
-  return parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      short: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-      clients: { type: 'string' },
-      rounds: { type: 'string' },
-      'window-ms': { type: 'string' },
-      'warm-up-ms': { type: 'string' },
-      'connects-per-second': { type: 'string', default: '500' },
-      codec: { type: 'string', default: 'pcm' },
-      'send-interval': { type: 'string', default: '0,auto' },
-      server: { type: 'string', default: 'dist/main.js' },
-      json: { type: 'string' },
-    },
-  });
-}
-
-function wholeNumber(name, text, least) {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new Error(`--${name}: "${text}" is not a whole number of at least ${least}`);
-}
-
-function optionsFor(name, values) {
-  const benchmark = benchmarks[name];
-  const defaults = values.short ? short : { ...full, ...benchmark };
-  const number = (key) => wholeNumber(key, values[key] ?? defaults[key], 1);
-  const clients = values.clients ?? (values.short ? benchmark.short : benchmark.full);
-  return {
-    clients: clients.split(',').map((text) => wholeNumber('clients', text, 1)),
-    rounds: number('rounds'),
-    windowMs: number('window-ms'),
-    warmUpMs: number('warm-up-ms'),
-    connectsPerSec: wholeNumber('connects-per-second', values['connects-per-second'], 0),
-    codec: values.codec,
-    sendIntervals: values['send-interval'].split(','),
-  };
-}
+import { benchmarks, optionsFor, parse, usage } from './options.mjs';
 
 async function runAll(names, values, workDir) {
   const environment = readEnvironment();
@@ -86,10 +19,10 @@ async function runAll(names, values, workDir) {
   for (const name of names) {
     const options = optionsFor(name, values);
     results[name] = await benchmarks[name].run(options, context);
-    const { rounds, windowMs, codec } = options;
-    console.log(`\n## ${name}\n\n${describeEnvironment(environment)}.`);
-    console.log(`Median of ${rounds} interleaved rounds of ${windowMs} ms; ${codec}.\n`);
-    console.log(results[name].text);
+    const { text, path } = results[name];
+    const { rounds, windowMs } = options;
+    console.log(`\n## ${name}\n\n${describeEnvironment(environment, path)}.`);
+    console.log(`Median of ${rounds} interleaved rounds of ${windowMs} ms.\n\n${text}`);
   }
   if (values.json) {
     await writeFile(values.json, `${JSON.stringify({ environment, results }, null, 2)}\n`);

@@ -39,8 +39,10 @@ export class ServerProcess {
   #output = [];
   #listeners = new Set();
 
-  constructor(command, args) {
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** Shape: `environment` is added to ours. */
+  constructor(command, args, environment = {}) {
+    const env = { ...process.env, ...environment };
+    this.#child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       let rest = '';
       stream.setEncoding('utf8').on('data', (text) => {

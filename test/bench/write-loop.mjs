@@ -1,16 +1,15 @@
 // The barest Node server: one `socket.write(sharedBuffer)` per client, nothing kept.
 //
-//   node write-loop.mjs PORT CHUNKS_PER_WRITE
+//   node write-loop.mjs PORT CHUNKS_PER_WRITE CHUNK_US PAYLOAD_BYTES CODEC_HEADER
 //
-// Shows what Node itself allocates per write. Speaks just enough of the protocol for the load
-// client: ServerSettings, CodecHeader, 20 ms chunks of 48000:16:2 pcm, Time replies.
+// Shows what Node itself needs per write. Speaks just enough of the protocol for the load client:
+// ServerSettings, CodecHeader (its body is given in hexadecimal digits), chunks of a fixed size,
+// Time replies.
 import { createServer } from 'node:net';
 
-const port = Number(process.argv[2]);
-const chunksPerWrite = Number(process.argv[3]);
-const chunkUs = 20_000;
+const [port, chunksPerWrite, chunkUs, payloadBytes] = process.argv.slice(2, 6).map(Number);
+const codecHeader = Buffer.from(process.argv[6], 'hex');
 const headerBytes = 26;
-const payloadBytes = 3840;
 const messageBytes = headerBytes + 12 + payloadBytes;
 // The kernel takes a batch at once unless a client stalls; the load client never does.
 const batches = 16;
@@ -42,11 +41,6 @@ function withLength(bytes) {
 const settings = withLength(
   Buffer.from('{"bufferMs":1000,"latency":0,"muted":false,"volume":100}'),
 );
-const riff = Buffer.from(
-  '524946462400000057415645666d7420100000000100020080bb000000ee0200040010006461746100000000',
-  'hex',
-);
-const codecHeader = Buffer.concat([withLength(Buffer.from('pcm')), withLength(riff)]);
 
 const streaming = new Set();
 
@@ -84,6 +78,8 @@ function fill(batch) {
     batch.writeUInt32LE(12 + payloadBytes, at + 22);
     writeTimeUs(batch, at + headerBytes, timestampUs);
     batch.writeUInt32LE(payloadBytes, at + headerBytes + 8);
+    // The payload differs from chunk to chunk, so that the load client would see a mixed-up one.
+    writeTimeUs(batch, at + headerBytes + 12, timestampUs);
     publishedChunks += 1;
   }
 }

@@ -5,19 +5,22 @@ import { ServerProcess } from './server-process.mjs';
 /**
  * Starts the real server with one test-signal stream and nothing beside it.
  *
- * Shape: `nodeArgs` go in front of the script.
+ * Shape: `nodeArgs` go in front of the script, `serverArgs` behind it; `environment` is added to
+ * ours.
  */
 export async function startZerocast(settings) {
-  const { main, workDir, port, codec, sendInterval, nodeArgs = [] } = settings;
+  const { main, workDir, port, format, sendInterval } = settings;
+  const { nodeArgs = [], serverArgs = [], environment = {} } = settings;
+  const { sampleFormat, codec } = format;
   // A file of our own keeps a configuration that this machine may have out of the measurement.
   const config = join(workDir, 'empty.conf');
   writeFileSync(config, '[stream]\n');
-  const server = new ServerProcess(process.execPath, [
+  const args = [
     ...nodeArgs,
     main,
     '-c',
     config,
-    `--stream.source=tone:///?name=bench&sampleformat=48000:16:2&codec=${codec}`,
+    `--stream.source=tone:///?name=bench&sampleformat=${sampleFormat}&codec=${codec}`,
     `--stream.send_interval=${sendInterval}`,
     `--server.datadir=${workDir}`,
     '--server.mdns_enabled=false',
@@ -26,7 +29,9 @@ export async function startZerocast(settings) {
     '--tcp-control.enabled=false',
     '--http.enabled=false',
     '--logging.sink=stderr',
-  ]);
+    ...serverArgs,
+  ];
+  const server = new ServerProcess(process.execPath, args, environment);
   await server.listening(port);
   return server;
 }

@@ -1,11 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
-import { loadAddonFrom, loadNativeAddon } from '../../src/transport/native-addon.ts';
+import { status } from '../../src/transport/fan-out-buffers.ts';
+import {
+  loadAddonFrom,
+  loadNativeAddon,
+  nativeCounters,
+} from '../../src/transport/native-addon.ts';
+
+const { EBADF, EINVAL } = constants.errno;
 
 const result = loadNativeAddon({});
 const addon = 'addon' in result ? result.addon : undefined;
@@ -115,8 +122,8 @@ describe.skipIf(!addon && mayBeMissing)('slabs of the native addon', () => {
   });
 });
 
-describe.skipIf(!addon && mayBeMissing)('memory of collected slabs', () => {
-  const script = fileURLToPath(new URL('../support/slab-collection.mjs', import.meta.url));
+describe.skipIf(!addon && mayBeMissing)('what the native addon took', () => {
+  const script = fileURLToPath(new URL('../support/addon-in-worker.mjs', import.meta.url));
 
   function run(scene: string): { exitCode: number | null; output: string } {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, scene], {
@@ -135,5 +142,57 @@ describe.skipIf(!addon && mayBeMissing)('memory of collected slabs', () => {
 
   it('is freed when a worker thread that loaded the addon ends', () => {
     expect(run('worker')).toEqual({ exitCode: 0, output: '' });
+  });
+
+  it.skipIf(!addon?.FanOut && mayBeMissing)('is left behind by no fan-out of such a thread', () => {
+    expect(run('fanOuts')).toEqual({ exitCode: 0, output: '' });
+  });
+});
+
+describe.skipIf(!addon?.FanOut && mayBeMissing)('the fan-out of the native addon', () => {
+  function open() {
+    if (!addon?.FanOut) throw new Error('the addon is needed here');
+    const options = { zeroCopy: false, minBytes: 0, always: false, onReleased: () => {} };
+    const fanOut = new addon.FanOut(options);
+    onTestFinished(() => fanOut.close());
+    return fanOut;
+  }
+
+  function shareBuffers(fanOut: ReturnType<typeof open>) {
+    const buffers = {
+      addresses: new Float64Array(2),
+      sizes: new Uint32Array(4),
+      handles: new Uint32Array(2),
+      orders: new Int32Array(6),
+      outcomes: new Int32Array(6).fill(-1),
+      released: new Uint32Array(8),
+      counters: new Float64Array(nativeCounters.length),
+    };
+    fanOut.useBuffers(buffers);
+    return buffers;
+  }
+
+  it('refuses a call that its buffers have no room for', () => {
+    const fanOut = open();
+    expect(() => fanOut.deliver(0, 0, 1000)).toThrow(/useBuffers/);
+    shareBuffers(fanOut);
+    expect(fanOut.deliver(2, 2, 1000)).toBe(2);
+    expect(() => fanOut.deliver(3, 0, 1000)).toThrow(/useBuffers/);
+    expect(() => fanOut.deliver(0, 3, 1000)).toThrow(/useBuffers/);
+  });
+
+  it('fails the orders of sockets that it does not have, and of chunks outside of the window', () => {
+    const fanOut = open();
+    const { orders, outcomes } = shareBuffers(fanOut);
+    orders.set([0, 0, 1, -1, 0, 1]);
+    fanOut.deliver(1, 2, 1000);
+    expect([...outcomes]).toEqual([status.failed, 0, EINVAL, status.failed, 0, EINVAL]);
+  });
+
+  it('says why a descriptor cannot be taken in', () => {
+    const fanOut = open();
+    expect(fanOut.add(1_000_000, new Int32Array(new SharedArrayBuffer(4)), false)).toBe(-EBADF);
+    // @ts-expect-error what JavaScript may do
+    expect(() => fanOut.add('0')).toThrow(TypeError);
   });
 });

@@ -39,6 +39,7 @@ bool parseOptions(int argc, char** argv, LoadOptions& options) {
       {"--join-timeout-ms", &options.joinTimeoutMs},
       {"--warm-up-ms", &options.warmUpMs},
       {"--window-ms", &options.windowMs},
+      {"--linger-ms", &options.lingerMs},
   };
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];

@@ -115,7 +115,10 @@ void Load::advance(int64_t nowUs) {
     case Phase::measuring:
       if (nowUs < phaseEndUs_) return;
       JsonLine("window-end").print();
-      enter(Phase::draining, drainMs, nowUs);
+      enter(Phase::lingering, options_.lingerMs, nowUs);
+      return;
+    case Phase::lingering:
+      if (nowUs >= phaseEndUs_) enter(Phase::draining, drainMs, nowUs);
       return;
     case Phase::draining:
       if (allDrained() || nowUs >= phaseEndUs_) phase_ = Phase::done;

@@ -22,9 +22,12 @@ struct LoadOptions {
   uint32_t joinTimeoutMs = 60000;
   uint32_t warmUpMs = 3000;
   uint32_t windowMs = 10000;
+  // After the window all clients go on for so long, while the runner looks at the server.
+  uint32_t lingerMs = 0;
 };
 
-// Runs all clients of one process through joining, warm-up, the measured window and the drain.
+// Runs all clients of one process through joining, warm-up, the measured window, the time
+// after it and the drain.
 class Load {
  public:
   explicit Load(LoadOptions options);
@@ -36,7 +39,7 @@ class Load {
   bool run();
 
  private:
-  enum class Phase { joining, warmingUp, measuring, draining, done };
+  enum class Phase { joining, warmingUp, measuring, lingering, draining, done };
 
   void connectDue(int64_t nowUs);
   void connectOne(int64_t nowUs);

@@ -9,7 +9,7 @@
 #include "peer-network.hpp"
 
 // A snapclient behind the tap device. It follows the chain of messages and the timestamps of the
-// chunks; unlike `Client` it skips the payload, which arrives in pieces and is nowhere put together.
+// chunks; unlike `Client` it skips the payload, which arrives in pieces and is never put together.
 // Ownership: network and measurement outlive it. Threads: one.
 class PeerClient {
  public:

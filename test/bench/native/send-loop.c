@@ -1,10 +1,11 @@
 // The baseline: one plain send() per client and chunk in C, and nothing else a server must do.
 //
-//   send-loop PORT
+//   send-loop PORT CHUNK_US PAYLOAD_BYTES CODEC_HEADER
 //
-// It does the same job towards a client as the real server (ServerSettings, CodecHeader, one 20 ms
-// chunk of 48000:16:2 pcm in a complete WireChunk message of 3878 bytes, Time replies), so that
-// the same load client measures both. SIGTERM ends it with one JSON line.
+// It does the same job towards a client as the real server (ServerSettings, CodecHeader, complete
+// WireChunk messages of a fixed size, Time replies), so that the same load client measures both.
+// CODEC_HEADER is the body of that message in hexadecimal digits. SIGTERM ends it with one JSON
+// line.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,9 +25,9 @@
 #include "wire.h"
 
 enum {
-  chunkUs = 20000,
-  payloadBytes = 3840,
-  chunkMessageBytes = baseHeaderBytes + wireChunkHeaderBytes + payloadBytes,
+  chunkHeadersBytes = baseHeaderBytes + wireChunkHeaderBytes,
+  // More than any codec of the server needs.
+  maxCodecHeaderBytes = 256,
   // Enough for a Hello; every other message of the load client is shorter.
   inputBytes = 2048,
   maxClients = 65536,
@@ -40,13 +41,19 @@ typedef struct Client {
   // The end of a chunk that the kernel took only partly; chunks are skipped until it is out.
   uint32_t restBytes;
   uint8_t input[inputBytes];
-  uint8_t rest[chunkMessageBytes];
+  uint8_t rest[];
 } Client;
 
 // Indexed by descriptor; nobody lives above `highestFd`.
 static Client *clients[maxClients];
 static int highestFd;
-static uint8_t chunk[chunkMessageBytes];
+static int64_t chunkUs;
+static uint32_t payloadBytes;
+static uint8_t codecHeader[maxCodecHeaderBytes];
+static uint32_t codecHeaderBytes;
+// A complete message, which every client gets.
+static uint8_t *chunk;
+static size_t chunkBytes;
 static uint64_t sends, partialSends, skippedChunks;
 static volatile sig_atomic_t stopping;
 
@@ -84,7 +91,7 @@ static void acceptClients(int listener, int epoll) {
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Client *client = calloc(1, sizeof *client);
+    Client *client = calloc(1, sizeof *client + chunkBytes);
     if (client == NULL) die("calloc");
     client->fd = fd;
     clients[fd] = client;
@@ -105,9 +112,6 @@ static bool reply(Client *client, BaseHeader header, const uint8_t *body) {
 
 static bool greet(Client *client, uint16_t helloId, int64_t receivedUs) {
   static const char settings[] = "{\"bufferMs\":1000,\"latency\":0,\"muted\":false,\"volume\":100}";
-  static const uint8_t codecHeader[55] =
-      "\x03\0\0\0pcm\x2c\0\0\0RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0"
-      "\x04\0\x10\0data\0\0\0";
   uint8_t body[128];
   uint32_t length = sizeof settings - 1;
   putU32(body, length);
@@ -122,7 +126,7 @@ static bool greet(Client *client, uint16_t helloId, int64_t receivedUs) {
          reply(client,
                (BaseHeader){.type = typeCodecHeader,
                             .receivedUs = receivedUs,
-                            .bodyBytes = sizeof codecHeader},
+                            .bodyBytes = codecHeaderBytes},
                codecHeader);
 }
 
@@ -173,16 +177,16 @@ static bool sendChunk(Client *client) {
       return true;
     }
   }
-  ssize_t sent = send(client->fd, chunk, sizeof chunk, MSG_NOSIGNAL);
+  ssize_t sent = send(client->fd, chunk, chunkBytes, MSG_NOSIGNAL);
   sends += 1;
-  if (sent == (ssize_t)sizeof chunk) return true;
+  if (sent == (ssize_t)chunkBytes) return true;
   if (sent < 0) {
     if (errno != EAGAIN) return false;
     skippedChunks += 1;
     return true;
   }
   partialSends += 1;
-  client->restBytes = (uint32_t)(sizeof chunk - (size_t)sent);
+  client->restBytes = (uint32_t)(chunkBytes - (size_t)sent);
   memcpy(client->rest, chunk + sent, client->restBytes);
   return true;
 }
@@ -216,7 +220,7 @@ static int listenOn(uint16_t port) {
 
 static int startTimer(void) {
   int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  struct timespec period = {.tv_nsec = chunkUs * 1000L};
+  struct timespec period = {.tv_sec = chunkUs / 1000000, .tv_nsec = chunkUs % 1000000 * 1000};
   struct itimerspec every = {.it_interval = period, .it_value = period};
   if (timer < 0 || timerfd_settime(timer, 0, &every, NULL) != 0) die("timerfd");
   return timer;
@@ -233,11 +237,46 @@ static void printReport(void) {
       usage.ru_stime.tv_sec * 1000000LL + usage.ru_stime.tv_usec);
 }
 
+static bool parseNumber(const char *text, long max, long *value) {
+  char *end = NULL;
+  *value = strtol(text, &end, 10);
+  return end != text && *end == '\0' && *value > 0 && *value <= max;
+}
+
+static bool parseHex(const char *text) {
+  size_t digits = strlen(text);
+  if (digits == 0 || digits % 2 != 0 || digits > 2 * maxCodecHeaderBytes) return false;
+  for (size_t at = 0; at < digits; at += 2) {
+    int used = 0;
+    if (sscanf(text + at, "%2hhx%n", &codecHeader[at / 2], &used) != 1 || used != 2) return false;
+  }
+  codecHeaderBytes = (uint32_t)(digits / 2);
+  return true;
+}
+
+static bool parseArguments(int argc, char **argv, long *port) {
+  long us = 0;
+  long bytes = 0;
+  if (argc != 5 || !parseNumber(argv[1], 65535, port) || !parseNumber(argv[2], 1000000, &us) ||
+      !parseNumber(argv[3], maxBodyBytes - wireChunkHeaderBytes, &bytes) || !parseHex(argv[4])) {
+    return false;
+  }
+  // The first bytes of a payload are the timestamp.
+  if (bytes < timeBodyBytes) return false;
+  chunkUs = us;
+  payloadBytes = (uint32_t)bytes;
+  chunkBytes = chunkHeadersBytes + payloadBytes;
+  return true;
+}
+
 int main(int argc, char **argv) {
-  if (argc != 2 || atoi(argv[1]) <= 0 || atoi(argv[1]) > 65535) {
-    fprintf(stderr, "usage: send-loop PORT\n");
+  long port = 0;
+  if (!parseArguments(argc, argv, &port)) {
+    fprintf(stderr, "usage: send-loop PORT CHUNK_US PAYLOAD_BYTES CODEC_HEADER\n");
     return 2;
   }
+  chunk = calloc(1, chunkBytes);
+  if (chunk == NULL) die("calloc");
   struct sigaction onTerm = {.sa_handler = stop};
   sigaction(SIGTERM, &onTerm, NULL);
   sigaction(SIGINT, &onTerm, NULL);
@@ -248,7 +287,7 @@ int main(int argc, char **argv) {
 
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) die("epoll_create1");
-  int listener = listenOn((uint16_t)atoi(argv[1]));
+  int listener = listenOn((uint16_t)port);
   int timer = startTimer();
   watch(epoll, listener);
   watch(epoll, timer);

@@ -12,8 +12,8 @@
 
 namespace {
 
-// struct virtio_net_hdr without later additions; its kernel header is no C++. All zero in front of a
-// frame that we write: it is complete as it is.
+// struct virtio_net_hdr without later additions; its kernel header is no C++. All zero in front of
+// a frame that we write: it is complete as it is.
 constexpr size_t virtioBytes = 10;
 
 }  // namespace

@@ -90,7 +90,7 @@ bool parseOptions(int argc, char** argv, Options& options) {
       network.ends.server.s_addr != 0 && network.ends.peer.s_addr != 0) {
     return true;
   }
-  std::fprintf(stderr, "tap-peers: --tap, --host, --peer-host, --port and a --clients are needed\n");
+  std::fprintf(stderr, "tap-peers: --tap, both hosts, --port and --clients are needed\n");
   return false;
 }
 

@@ -77,7 +77,8 @@ Heard TcpPeer::hear(const Segment& segment) {
   // A request may have been dropped along with the acknowledgement, and nothing here repeats it.
   if ((segment.flags & flagSyn) != 0) return broken("the server's accept queue overflowed");
   Heard heard = hearBytes(segment);
-  const bool complete = segment.sequence + static_cast<uint32_t>(segment.payloadBytes) == nextExpected_;
+  const uint32_t end = segment.sequence + static_cast<uint32_t>(segment.payloadBytes);
+  const bool complete = end == nextExpected_;
   if ((segment.flags & flagFin) != 0 && complete) heard.what = Heard::What::closed;
   return heard;
 }

@@ -1,7 +1,8 @@
-// Shows that slabs of the native addon are freed. Run as a process of its own, with --expose-gc,
-// because it judges by the memory of the whole process: node slab-collection.mjs SCENE
+// Shows that the native addon gives back what it took. Run as a process of its own, with --expose-gc,
+// because it judges by the whole process: node addon-in-worker.mjs SCENE
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { isMainThread, Worker } from 'node:worker_threads';
@@ -33,16 +34,38 @@ const scenes = {
 
   async worker() {
     const beforeMib = residentMib();
-    const worker = new Worker(new URL(import.meta.url), { argv: [process.argv[2]] });
-    await new Promise((resolve, reject) => {
-      worker.once('exit', resolve).once('error', reject);
-    });
+    await runWorker();
     await untilFreed(beforeMib);
+  },
+
+  async fanOuts() {
+    await runWorker();
+    const before = openDescriptors();
+    for (let round = 0; round < 3; round += 1) await runWorker();
+    assert.equal(openDescriptors(), before);
   },
 };
 
+/** What a worker holds when it ends. */
+const holdings = {
+  worker: () => Array.from({ length: 64 }, () => touchedSlab(4 * mib)),
+  fanOuts: () => Array.from({ length: 3 }, () => new addon.FanOut(fanOutOptions)),
+};
+const fanOutOptions = { zeroCopy: true, minBytes: 1, always: true, onReleased: () => {} };
+
 if (isMainThread) await scenes[process.argv[2]]();
-else globalThis.held = Array.from({ length: 64 }, () => touchedSlab(4 * mib));
+else globalThis.held = holdings[process.argv[2]]();
+
+async function runWorker() {
+  const worker = new Worker(new URL(import.meta.url), { argv: [process.argv[2]] });
+  await new Promise((resolve, reject) => {
+    worker.once('exit', resolve).once('error', reject);
+  });
+}
+
+function openDescriptors() {
+  return readdirSync('/proc/self/fd').length;
+}
 
 function touchedSlab(bytes) {
   const slab = addon.allocateSlab(bytes);

@@ -1,0 +1,112 @@
+import { runLoad } from './load-run.mjs';
+import { freePort } from './server-process.mjs';
+import { startZerocast } from './zerocast-server.mjs';
+
+const chunkUs = 20_000;
+
+function withLength(bytes) {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
+
+function codecHeaderOf(name, header) {
+  return Buffer.concat([withLength(Buffer.from(name)), withLength(header)]);
+}
+
+/** Source: protocol reference, section 4.1. */
+function riffHeader({ rateHz, bits, channels, frameBytes }) {
+  const header = Buffer.alloc(44);
+  header.write('RIFF', 0, 'latin1');
+  header.writeUInt32LE(36, 4);
+  header.write('WAVEfmt ', 8, 'latin1');
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20);
+  header.writeUInt16LE(channels, 22);
+  header.writeUInt32LE(rateHz, 24);
+  header.writeUInt32LE(rateHz * frameBytes, 28);
+  header.writeUInt16LE(frameBytes, 32);
+  header.writeUInt16LE(bits, 34);
+  header.write('data', 36, 'latin1');
+  return header;
+}
+
+/** Source: RFC 9639, section 8.2. */
+function flacHeader({ rateHz, bits, channels }, blockFrames) {
+  const header = Buffer.alloc(42);
+  header.write('fLaC', 0, 'latin1');
+  header.writeUInt32BE(0x80000000 + 34, 4);
+  header.writeUInt16BE(blockFrames, 8);
+  header.writeUInt16BE(blockFrames, 10);
+  header.writeUInt32BE(rateHz * 2 ** 12 + (channels - 1) * 2 ** 9 + (bits - 1) * 2 ** 4, 18);
+  return header;
+}
+
+function pcm({ rateHz, bits, frameBytes }) {
+  const sample = { rateHz, bits, channels: 2, frameBytes };
+  const payloadBytes = (rateHz * frameBytes * chunkUs) / 1e6;
+  return {
+    sampleFormat: `${rateHz}:${bits}:2`,
+    codec: 'pcm',
+    baseline: async () => ({
+      chunkUs,
+      payloadBytes,
+      codecHeader: codecHeaderOf('pcm', riffHeader(sample)),
+    }),
+  };
+}
+
+function flac({ rateHz, bits }) {
+  const format = { sampleFormat: `${rateHz}:${bits}:2`, codec: 'flac' };
+  return {
+    ...format,
+    baseline: async (context) => {
+      const measured = await measureChunks(format, context);
+      const blockFrames = Math.round((measured.chunkUs * rateHz) / 1e6);
+      const header = flacHeader({ rateHz, bits, channels: 2 }, blockFrames);
+      return { ...measured, codecHeader: codecHeaderOf('flac', header) };
+    },
+  };
+}
+
+/** The formats that a benchmark can be run with; 24 bits travel in 4 bytes. */
+export const formats = {
+  pcm48: pcm({ rateHz: 48_000, bits: 16, frameBytes: 4 }),
+  pcm96: pcm({ rateHz: 96_000, bits: 24, frameBytes: 8 }),
+  flac48: flac({ rateHz: 48_000, bits: 16 }),
+};
+
+const messageHeaderBytes = 38;
+
+/** What the real encoder sends for the test signal: the length of a chunk and its average size. */
+async function measureChunks(format, context) {
+  const port = await freePort();
+  const server = await startZerocast({ ...context, port, format, sendInterval: '0' });
+  try {
+    const options = { port, clients: 1, 'warm-up-ms': 200, 'window-ms': 1000 };
+    const { chunkUs, chunks, chunkBytes } = await runLoad(context.loadClient, options);
+    return { chunkUs, payloadBytes: Math.round(chunkBytes / chunks) - messageHeaderBytes };
+  } finally {
+    await server.stop();
+  }
+}
+
+/**
+ * Makes a format ready for all servers.
+ *
+ * Shape: `sampleFormat` and `codec` are settings of the real server; `chunkUs`, `payloadBytes` and
+ * `codecHeader` (the body of the message) are what the bare ones send.
+ */
+export async function openFormat(name, context) {
+  const { baseline, ...format } = formats[name];
+  return { name, ...format, ...(await baseline(context)) };
+}
+
+export function describeFormat({ sampleFormat, codec, chunkUs, payloadBytes }) {
+  const chunk = `${chunkUs / 1000} ms chunks of ${payloadBytes} bytes`;
+  if (codec === 'pcm') return `${sampleFormat} ${codec}, ${chunk}.`;
+  return (
+    `${sampleFormat} ${codec}, ${chunk} on average; the C loop and the naive server send chunks of ` +
+    'exactly this size, made of zeros.'
+  );
+}

@@ -1,0 +1,88 @@
+// Loaded into the process under test by `--import`: SIGUSR2 opens a window and closes it again.
+// Notes how long each publication of a chunk, and each further piece of its delivery, keeps the
+// event loop. Outside of a window the methods are the original ones.
+import { realpathSync, writeSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+
+const calibrationCalls = 20_000;
+// The directory of the built server, whose modules the process itself loads afterwards.
+const dist = new URL('.', pathToFileURL(realpathSync(process.argv[1])));
+
+const methods = [
+  ['transport/broadcast.js', 'Broadcast', 'publish'],
+  ['transport/native-fan-out.js', 'NativeFanOut', 'deliver'],
+  ['transport/node-fan-out.js', 'NodeFanOut', 'deliver'],
+];
+
+let durationsMs = [];
+let depth = 0;
+
+/** Only the outermost call counts: the first delivery is a part of the publication. */
+function timed(method) {
+  return function (...args) {
+    depth += 1;
+    const startMs = performance.now();
+    try {
+      return Reflect.apply(method, this, args);
+    } finally {
+      depth -= 1;
+      if (depth === 0) durationsMs.push(performance.now() - startMs);
+    }
+  };
+}
+
+async function findTargets() {
+  const targets = [];
+  for (const [file, className, name] of methods) {
+    try {
+      const { prototype } = (await import(new URL(file, dist).href))[className];
+      targets.push({ prototype, name, original: prototype[name] });
+    } catch {
+      // A build of another version has no such module; what it has is measured.
+    }
+  }
+  return targets;
+}
+
+function summarise(sorted) {
+  const percentile = (percent) => sorted[Math.ceil((sorted.length * percent) / 100) - 1] * 1000;
+  return { count: sorted.length, p50: percentile(50), p99: percentile(99), max: percentile(100) };
+}
+
+/** What one observed call costs beyond the call itself, microseconds. */
+function observationUs() {
+  const bare = { call: () => 0 };
+  const observed = { call: timed(bare.call) };
+  const lastMs = (target) => {
+    const startMs = performance.now();
+    for (let i = 0; i < calibrationCalls; i++) target.call(1, 2);
+    return performance.now() - startMs;
+  };
+  lastMs(observed);
+  lastMs(bare);
+  return Math.max(0, ((lastMs(observed) - lastMs(bare)) * 1000) / calibrationCalls);
+}
+
+const targets = await findTargets();
+// Before the server starts, where it delays nobody.
+const callUs = observationUs();
+let isOpen = false;
+
+function open() {
+  durationsMs = [];
+  for (const { prototype, name, original } of targets) prototype[name] = timed(original);
+}
+
+function close() {
+  for (const { prototype, name, original } of targets) prototype[name] = original;
+  const sorted = durationsMs.sort((a, b) => a - b);
+  const tickUs = sorted.length > 0 ? summarise(sorted) : null;
+  const report = { tickUs, observerUs: callUs * sorted.length };
+  writeSync(2, `tick-observer ${JSON.stringify(report)}\n`);
+}
+
+process.on('SIGUSR2', () => {
+  isOpen = !isOpen;
+  if (isOpen) open();
+  else close();
+});
