@@ -22,7 +22,7 @@ enum class ErrorQueueRead : std::uint8_t { completion, other, end };
 
 // Takes one message off the error queue of a socket and fills `range` if it is a completion.
 // Failure: `other` for an interrupted call, a foreign message, or one whose numbers were cut off
-// (its chunks then stay held until the socket is closed); `end` when nothing waits or on any other
+// (its chunks then stay held until they are abandoned); `end` when nothing waits or on any other
 // error.
 [[nodiscard]] ErrorQueueRead readErrorQueue(int fd, const SystemCalls& system,
                                             CompletionRange& range) noexcept;

@@ -56,14 +56,12 @@ void ZeroCopyPolicy::onCompleted(std::uint32_t sends, bool copied,
 
 void ZeroCopyPolicy::activate() noexcept {
   state_ = State::active;
-  provenReal_ = false;
   copiedSends_ = 0;
 }
 
 void ZeroCopyPolicy::weigh(std::uint32_t sends, bool copied) noexcept {
-  if (!copied) provenReal_ = true;
-  if (provenReal_ || mode_ == ZeroCopyMode::always) return;
-  copiedSends_ += std::min(sends, copiedProof);
+  if (mode_ == ZeroCopyMode::always) return;
+  copiedSends_ = copied ? copiedSends_ + std::min(sends, copiedProof) : 0;
   if (copiedSends_ < copiedProof) return;
   state_ = State::copied;
   plainSends_ = 0;

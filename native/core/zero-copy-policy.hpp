@@ -8,8 +8,8 @@ enum class ZeroCopyMode : std::uint8_t { adaptive, always };
 
 // Decides for one socket whether a send that is large enough shall be a zero-copy send.
 //
-// `active`: every one. `copied` (adaptive mode only): the kernel copied every one of the first
-// sends, so pinning pages is pure cost; one send in `probeEvery` tries again. `congested`: the
+// `active`: every one. `copied` (adaptive mode only): the kernel copied so many sends in a row
+// that pinning pages is pure cost; one send in `probeEvery` tries again. `congested`: the
 // kernel had no room for more (ENOBUFS); plain until all is completed and then for a number of
 // sends that doubles with every refusal in a row, then `active` again. All waits are counted in
 // sends, never in events: an event that nobody will cause would be waited for for ever.
@@ -19,7 +19,7 @@ class ZeroCopyPolicy {
  public:
   enum class State : std::uint8_t { active, copied, congested };
 
-  // So many completions, all of them copied, are proof enough.
+  // So many copied sends in a row are proof enough.
   static constexpr std::uint32_t copiedProof = 8;
   // In state `copied` one send in so many is a probe: half a per cent.
   static constexpr std::uint32_t probeEvery = 200;
@@ -44,8 +44,6 @@ class ZeroCopyPolicy {
 
   ZeroCopyMode mode_;
   State state_ = State::active;
-  // A completion that was not copied: this path is worth it, until the next activation.
-  bool provenReal_ = false;
   std::uint32_t copiedSends_ = 0;
   std::uint32_t outstanding_ = 0;
   // Plain sends since nothing was on the air any more, in the states `copied` and `congested`.

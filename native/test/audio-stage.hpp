@@ -11,16 +11,10 @@
 #include "audio-socket.hpp"
 #include "chunk-memory.hpp"
 #include "scripted-kernel.hpp"
+#include "send-rules.hpp"
 #include "socket-pair.hpp"
 
 namespace zerocast::test {
-
-using Handles = std::vector<std::uint32_t>;
-
-inline constexpr ZeroCopyRules plainly{};
-inline constexpr ZeroCopyRules pinned{.enabled = true, .minBytes = 0, .mode = ZeroCopyMode::always};
-inline constexpr ZeroCopyRules adaptive{
-    .enabled = true, .minBytes = 0, .mode = ZeroCopyMode::adaptive};
 
 // One audio socket with its peer. The tick does not hold chunks here: only the kernel does.
 struct Stage {

@@ -12,14 +12,11 @@
 #include "chunk-memory.hpp"
 #include "fan-out.hpp"
 #include "scripted-kernel.hpp"
+#include "send-rules.hpp"
 #include "socket-pair.hpp"
 
 namespace zerocast::test {
 
-using Handles = std::vector<std::uint32_t>;
-
-inline constexpr ZeroCopyRules plainly{};
-inline constexpr ZeroCopyRules pinned{.enabled = true, .minBytes = 0, .mode = ZeroCopyMode::always};
 inline constexpr std::int64_t noHurryUs = 60'000'000;
 
 // A fan-out with peers, as Node has them: each with a number of its own for the same socket.

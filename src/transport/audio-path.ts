@@ -7,7 +7,7 @@ export class AudioPath {
   readonly connection: Connection;
   /** What JavaScript counts; the addon counts for itself. */
   readonly counters: SendStatistics = noSends();
-  readonly #native: NativeSocket | undefined;
+  #native: NativeSocket | undefined;
 
   constructor(connection: Connection, native?: NativeSocket) {
     this.connection = connection;
@@ -35,5 +35,7 @@ export class AudioPath {
   /** Ends the path, with the connection. Chunks on the air stay retained until they are completed. */
   detach(): void {
     this.#native?.remove();
+    // The addon gives the number to somebody else.
+    this.#native = undefined;
   }
 }

@@ -63,7 +63,7 @@ export class FanOutBuffers {
     return this.#outcomes[index * orderNumbers] as number;
   }
 
-  /** Of an order that was cut: chunks that went out whole. */
+  /** Of an order that was sent or cut: chunks that went out whole. */
   wholeChunksOf(index: number): number {
     return this.#outcomes[index * orderNumbers + 1] as number;
   }

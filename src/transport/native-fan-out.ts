@@ -161,11 +161,11 @@ export class NativeFanOut implements FanOut {
 
   #settle(ring: ChunkRing, index: number, failed: [Connection, number][]): void {
     const cursor = this.#due[index] as Cursor;
-    const { quota, sequence } = cursor;
+    const { sequence } = cursor;
     cursor.quota = 0;
     switch (this.#buffers.statusOf(index)) {
       case status.sent:
-        cursor.sequence += quota;
+        cursor.sequence += this.#buffers.wholeChunksOf(index);
         return;
       case status.cut:
         this.#finishByNode(cursor, {

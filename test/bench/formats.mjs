@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { runLoad } from './load-run.mjs';
+import { writeMusic } from './music.mjs';
 import { freePort } from './server-process.mjs';
 import { startZerocast } from './zerocast-server.mjs';
 
@@ -42,43 +44,44 @@ function flacHeader({ rateHz, bits, channels }, blockFrames) {
   return header;
 }
 
+/** Shape: `open` makes what `openFormat` returns, but for the name. */
 function pcm({ rateHz, bits, frameBytes }) {
-  const sample = { rateHz, bits, channels: 2, frameBytes };
-  const payloadBytes = (rateHz * frameBytes * chunkUs) / 1e6;
-  return {
-    sampleFormat: `${rateHz}:${bits}:2`,
+  const sampleFormat = `${rateHz}:${bits}:2`;
+  const open = async () => ({
+    sampleFormat,
     codec: 'pcm',
-    baseline: async () => ({
-      chunkUs,
-      payloadBytes,
-      codecHeader: codecHeaderOf('pcm', riffHeader(sample)),
-    }),
-  };
+    source: 'tone:///',
+    chunkUs,
+    payloadBytes: (rateHz * frameBytes * chunkUs) / 1e6,
+    codecHeader: codecHeaderOf('pcm', riffHeader({ rateHz, bits, channels: 2, frameBytes })),
+  });
+  return { sampleFormat, open };
 }
 
-function flac({ rateHz, bits }) {
-  const format = { sampleFormat: `${rateHz}:${bits}:2`, codec: 'flac' };
-  return {
-    ...format,
-    baseline: async (context) => {
-      const measured = await measureChunks(format, context);
-      const blockFrames = Math.round((measured.chunkUs * rateHz) / 1e6);
-      const header = flacHeader({ rateHz, bits, channels: 2 }, blockFrames);
-      return { ...measured, codecHeader: codecHeaderOf('flac', header) };
-    },
+function flac({ rateHz }) {
+  const sampleFormat = `${rateHz}:16:2`;
+  const open = async (context) => {
+    const file = join(context.workDir, `music-${rateHz}.pcm`);
+    writeMusic(file, rateHz);
+    const format = { sampleFormat, codec: 'flac', source: `file://${file}` };
+    const chunk = await measureChunks(format, context);
+    const blockFrames = Math.round((chunk.chunkUs * rateHz) / 1e6);
+    const header = flacHeader({ rateHz, bits: 16, channels: 2 }, blockFrames);
+    return { ...format, ...chunk, codecHeader: codecHeaderOf('flac', header) };
   };
+  return { sampleFormat, open };
 }
 
 /** The formats that a benchmark can be run with; 24 bits travel in 4 bytes. */
 export const formats = {
   pcm48: pcm({ rateHz: 48_000, bits: 16, frameBytes: 4 }),
   pcm96: pcm({ rateHz: 96_000, bits: 24, frameBytes: 8 }),
-  flac48: flac({ rateHz: 48_000, bits: 16 }),
+  flac48: flac({ rateHz: 48_000 }),
 };
 
 const messageHeaderBytes = 38;
 
-/** What the real encoder sends for the test signal: the length of a chunk and its average size. */
+/** What the real encoder makes of the source: the length of a chunk and its average size. */
 async function measureChunks(format, context) {
   const port = await freePort();
   const server = await startZerocast({ ...context, port, format, sendInterval: '0' });
@@ -94,19 +97,19 @@ async function measureChunks(format, context) {
 /**
  * Makes a format ready for all servers.
  *
- * Shape: `sampleFormat` and `codec` are settings of the real server; `chunkUs`, `payloadBytes` and
- * `codecHeader` (the body of the message) are what the bare ones send.
+ * Shape: `source`, `sampleFormat` and `codec` are settings of the real server; `chunkUs`,
+ * `payloadBytes` and `codecHeader` (the body of the message) are what the bare ones send.
  */
 export async function openFormat(name, context) {
-  const { baseline, ...format } = formats[name];
-  return { name, ...format, ...(await baseline(context)) };
+  return { name, ...(await formats[name].open(context)) };
 }
 
 export function describeFormat({ sampleFormat, codec, chunkUs, payloadBytes }) {
   const chunk = `${chunkUs / 1000} ms chunks of ${payloadBytes} bytes`;
   if (codec === 'pcm') return `${sampleFormat} ${codec}, ${chunk}.`;
   return (
-    `${sampleFormat} ${codec}, ${chunk} on average; the C loop and the naive server send chunks of ` +
-    'exactly this size, made of zeros.'
+    `${sampleFormat} ${codec} of sound with chords and noise, ${chunk} on average; the C loop and ` +
+    'the naive server send chunks of exactly this size, made of zeros, behind a codec header that ' +
+    'is made up.'
   );
 }

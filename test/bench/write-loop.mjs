@@ -73,7 +73,8 @@ const startedUs = nowUs();
 function fill(batch) {
   for (let i = 0; i < chunksPerWrite; i++) {
     const at = i * messageBytes;
-    const timestampUs = startedUs + publishedChunks * chunkUs;
+    // As with a generated signal, the last chunk of a batch is new when it is published.
+    const timestampUs = startedUs + (publishedChunks + 1) * chunkUs;
     batch.writeUInt16LE(2, at);
     batch.writeUInt32LE(12 + payloadBytes, at + 22);
     writeTimeUs(batch, at + headerBytes, timestampUs);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ServerProcess } from './server-process.mjs';
 
 /**
- * Starts the real server with one test-signal stream and nothing beside it.
+ * Starts the real server with one stream and nothing beside it.
  *
  * Shape: `nodeArgs` go in front of the script, `serverArgs` behind it; `environment` is added to
  * ours.
@@ -11,7 +11,7 @@ import { ServerProcess } from './server-process.mjs';
 export async function startZerocast(settings) {
   const { main, workDir, port, format, sendInterval } = settings;
   const { nodeArgs = [], serverArgs = [], environment = {} } = settings;
-  const { sampleFormat, codec } = format;
+  const { source, sampleFormat, codec } = format;
   // A file of our own keeps a configuration that this machine may have out of the measurement.
   const config = join(workDir, 'empty.conf');
   writeFileSync(config, '[stream]\n');
@@ -20,7 +20,7 @@ export async function startZerocast(settings) {
     main,
     '-c',
     config,
-    `--stream.source=tone:///?name=bench&sampleformat=${sampleFormat}&codec=${codec}`,
+    `--stream.source=${source}?name=bench&sampleformat=${sampleFormat}&codec=${codec}`,
     `--stream.send_interval=${sendInterval}`,
     `--server.datadir=${workDir}`,
     '--server.mdns_enabled=false',

@@ -315,6 +315,14 @@ describe('the HTTP port', () => {
     expect(await exchange(bytes)).toMatch(status);
   });
 
+  it('answers once per connection, so that nothing is left to say behind an upgrade', async () => {
+    await startTone();
+    const question = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+    const answer = await exchange(question.repeat(3) + upgrade('/stream'));
+    expect(answer.match(/HTTP\/1.1 200/g)).toHaveLength(1);
+    await server.untilSessions(0);
+  });
+
   it('ends a connection that never completes its request', async () => {
     await startTone();
     expect(await exchange('GET /healthz HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1.1 408 /);
