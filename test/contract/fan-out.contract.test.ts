@@ -123,16 +123,17 @@ describe.each(cases)('$name over $framing', ({ create, framing }) => {
     }
   });
 
-  it.runIf(framing === 'websocket')('puts each chunk into exactly one frame', async () => {
-    const peer = await pairs.join();
-    const sizes = [1, 70, 80, 125, 126, 3840, 65_490, 65_510, 70_000];
-    for (const size of sizes) publish(1, size);
-    deliver([new Cursor(peer.path, 0, 0)]);
-    await eventually(() => peer.pieces.length >= sizes.length);
-    const messages = sizes.map((_, sequence) => ring.at(sequence).tcpMessage);
-    expect(peer.pieces.map((piece) => piece.length)).toEqual(messages.map((one) => one.length));
-    expect(peer.heard().equals(Buffer.concat(messages))).toBe(true);
-  });
+  if (framing === 'websocket')
+    it('puts each chunk into exactly one frame', async () => {
+      const peer = await pairs.join();
+      const sizes = [1, 70, 80, 125, 126, 3840, 65_490, 65_510, 70_000];
+      for (const size of sizes) publish(1, size);
+      deliver([new Cursor(peer.path, 0, 0)]);
+      await eventually(() => peer.pieces.length >= sizes.length);
+      const messages = sizes.map((_, sequence) => ring.at(sequence).tcpMessage);
+      expect(peer.pieces.map((piece) => piece.length)).toEqual(messages.map((one) => one.length));
+      expect(peer.heard().equals(Buffer.concat(messages))).toBe(true);
+    });
 
   it.each([1, 5])('serves both framings from the same %i chunks', async (count) => {
     const all = [];
