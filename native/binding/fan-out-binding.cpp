@@ -197,6 +197,7 @@ Napi::Value FanOutBinding::abandon(const Napi::CallbackInfo& info) {
 
 Napi::Value FanOutBinding::close(const Napi::CallbackInfo& info) {
   closePoll();
+  fanOut_.close();
   return info.Env().Undefined();
 }
 

@@ -24,6 +24,9 @@ class CompletionWatcher {
   // Readable while there is something to fetch; -1 when the system has no more descriptors.
   [[nodiscard]] int fd() const noexcept { return set_.fd(); }
 
+  // Nothing is watched any more.
+  void close() noexcept { set_ = Descriptor(); }
+
   [[nodiscard]] bool add(int fd, std::uint32_t name) noexcept;
   void remove(int fd) noexcept;
 

@@ -16,7 +16,7 @@ class Descriptor {
   explicit Descriptor(int fd) noexcept : fd_(fd) {}
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
+    Descriptor(std::move(other)).swap(*this);
     return *this;
   }
   Descriptor(const Descriptor&) = delete;
@@ -29,6 +29,8 @@ class Descriptor {
   [[nodiscard]] bool isOpen() const noexcept { return fd_ >= 0; }
 
  private:
+  void swap(Descriptor& other) noexcept { std::swap(fd_, other.fd_); }
+
   int fd_ = -1;
 };
 

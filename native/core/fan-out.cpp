@@ -115,6 +115,13 @@ void FanOut::abandon() {
   for (std::size_t index = lingering_.size(); index > 0; --index) closeWhenDone(index - 1);
 }
 
+void FanOut::close() noexcept {
+  sockets_.clear();
+  freePlaces_.clear();
+  lingering_.clear();
+  watcher_.close();
+}
+
 AudioSocket* FanOut::find(std::int32_t socket) noexcept {
   AudioSocket* const found = at(socket);
   return found != nullptr && !found->isFinished() ? found : nullptr;

@@ -56,6 +56,9 @@ class FanOut {
   // Lets go of all chunks, on the air or not: only before their memory is given back for good.
   void abandon();
 
+  // Closes all descriptors. Nothing can be added afterwards.
+  void close() noexcept;
+
   // Closed sockets that still have chunks on the air.
   [[nodiscard]] std::size_t lingering() const noexcept { return lingering_.size(); }
 

@@ -104,10 +104,11 @@ export class ChunkPool {
   }
 
   #classFor(bytes: number): SizeClass {
+    // First, as the shift below is right for 30 bits only.
+    assert(bytes <= largestSlotBytes, `no chunk may need ${bytes} bytes`);
     // The next power of two: 32 less the leading zeros of what is one less.
     const slotBytes =
-      bytes <= smallestSlotBytes ? smallestSlotBytes : 2 ** (32 - Math.clz32(bytes - 1));
-    assert(slotBytes <= largestSlotBytes, `no chunk may need ${bytes} bytes`);
+      bytes <= smallestSlotBytes ? smallestSlotBytes : 1 << (32 - Math.clz32(bytes - 1));
     let sizeClass = this.#classes.get(slotBytes);
     if (!sizeClass) {
       sizeClass = new SizeClass(slotBytes, (bytes) => this.#newSlab(bytes, slotBytes));
@@ -193,12 +194,14 @@ class Slab {
 
 class PooledSlot implements Slot {
   readonly memory: Buffer;
+  readonly payloadArea: Buffer;
   /** The chunk that has the slot now. */
   lease: Chunk | undefined;
   readonly #slab: Slab;
 
   constructor(memory: Buffer, slab: Slab) {
     this.memory = memory;
+    this.payloadArea = memory.subarray(headroomBytes);
     this.#slab = slab;
   }
 

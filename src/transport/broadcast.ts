@@ -39,6 +39,8 @@ export class Broadcast {
   #joined = 0;
   #tick = 0;
   #firstInTurn = 0;
+  /** Who is to be served in this tick, those left over from the tick before in front. */
+  #due: Cursor[] = [];
   #rest: NodeJS.Immediate | undefined;
   #tail: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
 
@@ -69,6 +71,7 @@ export class Broadcast {
     if (index < 0) return;
     const last = this.#cursors.pop();
     if (last && last !== cursor) this.#cursors[index] = last;
+    cursor.quota = 0;
   }
 
   /**
@@ -88,15 +91,15 @@ export class Broadcast {
 
   /** Drops all chunks: after a pause nobody will want them any more. */
   clear(): void {
+    this.#forgetDue();
     this.ring.clear();
   }
 
   close(): void {
     clearTimeout(this.#tail?.timer);
     this.#tail = undefined;
-    clearImmediate(this.#rest);
     this.#cursors.length = 0;
-    this.ring.clear();
+    this.clear();
   }
 
   /** One tick: gives every session its quota and lets the fan-out send. */
@@ -110,7 +113,8 @@ export class Broadcast {
       const cursor = this.#cursors[index] as Cursor;
       if (cursor.sequence < oldest) this.#moveOn(cursor, oldest);
       const backlog = this.ring.head - cursor.sequence;
-      const isDue = cursor.ordinal % interval === phase;
+      const isLeft = cursor.quota > 0;
+      const isDue = isLeft || cursor.ordinal % interval === phase;
       cursor.quota = isDue ? Math.min(backlog, interval) : 0;
       if (backlog > interval && budgetBytes > 0) {
         const chunkBytes = this.ring.at(cursor.sequence).tcpMessage.length;
@@ -118,7 +122,12 @@ export class Broadcast {
         budgetBytes -= cursor.quota * chunkBytes;
         // Whoever comes after the budget is spent comes first in the next tick.
         if (budgetBytes <= 0) this.#firstInTurn = (index + 1) % count;
+      } else if (backlog > interval && cursor.isFresh) {
+        // Who begins late loses nothing; who begins and then waits has a gap.
+        cursor.quota = 0;
       }
+      // Who was left over from the tick before keeps the place in front.
+      if (cursor.quota > 0 && !isLeft) this.#due.push(cursor);
     }
     this.#deliver();
   }
@@ -126,13 +135,21 @@ export class Broadcast {
   /** Sends in slices, so that replies and other streams are served in between. */
   #deliver(): void {
     clearImmediate(this.#rest);
+    const isDone = this.#fanOut.deliver(this.ring, this.#due);
+    this.#due = isDone ? [] : this.#due.filter(({ quota }) => quota > 0);
+    this.#rest = isDone ? undefined : setImmediate(() => this.#deliver());
+  }
+
+  #forgetDue(): void {
+    clearImmediate(this.#rest);
     this.#rest = undefined;
-    if (this.#fanOut.deliver(this.ring, this.#cursors)) return;
-    this.#rest = setImmediate(() => this.#deliver());
+    for (const cursor of this.#due) cursor.quota = 0;
+    this.#due = [];
   }
 
   #moveOn(cursor: Cursor, oldest: number): void {
     const target = Math.max(oldest, this.#oldestWorthPlaying());
+    if (cursor.isFresh) return cursor.startAt(target);
     cursor.path.counters.lostChunks += target - cursor.sequence;
     cursor.sequence = target;
   }

@@ -10,11 +10,23 @@ export class Cursor {
   sequence: number;
   /** Chunks that may be sent in this tick. */
   quota = 0;
+  #start: number;
   #onTheWay: Chunk | undefined;
 
   constructor(path: AudioPath, ordinal: number, sequence: number) {
     this.path = path;
     this.ordinal = ordinal;
+    this.sequence = sequence;
+    this.#start = sequence;
+  }
+
+  /** Whether nothing was sent yet. */
+  get isFresh(): boolean {
+    return this.sequence === this.#start;
+  }
+
+  startAt(sequence: number): void {
+    this.#start = sequence;
     this.sequence = sequence;
   }
 

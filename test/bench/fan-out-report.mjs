@@ -55,7 +55,7 @@ export function describeFanOut(rows, { formats, counter }) {
 export function describeMethod({ counter, observerShare }) {
   const sentences = [
     'A tick is one call that publishes a chunk, or that goes on delivering it; memory is resident ' +
-      'memory of the server per client beyond the first ten.',
+      'memory of the server per client beyond the first ten, which at few clients is mostly drift.',
   ];
   if (observerShare !== undefined) {
     const share = decimals(observerShare * 100, 2);

@@ -41,14 +41,19 @@ function open(options: Partial<BroadcastOptions> = {}): void {
   broadcast = new Broadcast(fanOut, clock, { ...defaults, ...options });
 }
 
-/** Publishes one chunk that was captured just now, and lets its writes end. */
+/** Publishes one chunk that was captured just now. */
+function publish(bytes = 3840): void {
+  nowUs += chunkUs;
+  const chunk = pool.acquire(bytes, 'test');
+  chunk.payloadBytes = bytes;
+  chunk.seal({ timestampUs: nowUs - chunkUs, durationUs: chunkUs });
+  broadcast.publish(chunk);
+}
+
+/** The same, and lets its writes end. */
 async function tick(count = 1, bytes = 3840): Promise<void> {
   for (let index = 0; index < count; index += 1) {
-    nowUs += chunkUs;
-    const chunk = pool.acquire(bytes, 'test');
-    chunk.payloadBytes = bytes;
-    chunk.seal({ timestampUs: nowUs - chunkUs, durationUs: chunkUs });
-    broadcast.publish(chunk);
+    publish(bytes);
     await turn();
     await turn();
   }
@@ -182,6 +187,8 @@ describe('Broadcast', () => {
     const [peer] = await pairs.joinAll(1);
     if (!peer) throw new Error('no peer');
     const cursor = broadcast.subscribe(peer.path);
+    await tick(5);
+    expect(cursor.sequence).toBe(5);
     peer.connection.reservation.tryRaise();
     await tick(100);
     peer.connection.reservation.lower();
@@ -193,6 +200,63 @@ describe('Broadcast', () => {
     expect(lostChunks).toBeLessThanOrEqual(101 - 42);
     await tick(3);
     expect(cursor.sequence).toBeGreaterThan(95);
+  });
+
+  it('lets who joins wait for its whole past rather than begin and fall behind', async () => {
+    open({ burstBytes: 64 * 1024, sendIntervalMs: 0 });
+    await tick(60);
+    const joining = await subscribe(40);
+    for (let round = 0; round < 45; round += 1) await tick();
+    for (const { path, sequence } of joining) {
+      expect(path.counters.lostChunks).toBe(0);
+      expect(sequence).toBe(broadcast.ring.head);
+      // All of it came after one burst, and nobody got just a chunk before.
+      expect(path.counters.chunks).toBeGreaterThanOrEqual(42);
+    }
+  });
+
+  it('serves those first who were left over when the time of a tick was up', async () => {
+    open({ sendIntervalMs: 0 });
+    const cursors = await subscribe(3);
+    const served: number[] = [];
+    let room = 2;
+    fanOut.deliver = (ring, due) => {
+      const some = due.filter(({ quota }) => quota > 0).slice(0, room);
+      for (const cursor of some) {
+        served.push(cursor.ordinal);
+        cursor.sequence = ring.head;
+        cursor.quota = 0;
+      }
+      return due.every(({ quota }) => quota === 0);
+    };
+    publish();
+    expect(served).toEqual([0, 1]);
+    // The next chunk comes before the event loop has had a turn.
+    publish();
+    expect(served).toEqual([0, 1, 2, 0]);
+    room = 1;
+    await turn();
+    expect(served).toEqual([0, 1, 2, 0, 1]);
+    expect(cursors.map(({ quota }) => quota)).toEqual([0, 0, 0]);
+  });
+
+  it('forgets who was left over when its chunks are dropped or it leaves', async () => {
+    open({ sendIntervalMs: 0 });
+    const cursors = await subscribe(2);
+    const looked: number[] = [];
+    fanOut.deliver = (_, due) => {
+      looked.push(due.filter(({ quota }) => quota > 0).length);
+      return false;
+    };
+    publish();
+    broadcast.unsubscribe(cursors[0] as Cursor);
+    await turn();
+    await turn();
+    expect(looked.slice(0, 2)).toEqual([2, 1]);
+    broadcast.clear();
+    const looks = looked.length;
+    await turn();
+    expect(looked).toHaveLength(looks);
   });
 
   it('sends nothing more after a session has unsubscribed', async () => {
