@@ -206,7 +206,8 @@ describe('Broadcast', () => {
     open({ burstBytes: 64 * 1024, sendIntervalMs: 0 });
     await tick(60);
     const joining = await subscribe(40);
-    for (let round = 0; round < 45; round += 1) await tick();
+    const isBehind = ({ sequence }: Cursor) => sequence < broadcast.ring.head;
+    for (let round = 0; round < 200 && joining.some(isBehind); round += 1) await tick();
     for (const { path, sequence } of joining) {
       expect(path.counters.lostChunks).toBe(0);
       expect(sequence).toBe(broadcast.ring.head);
