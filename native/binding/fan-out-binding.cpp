@@ -59,6 +59,7 @@ Napi::Function FanOutBinding::define(Napi::Env env) {
                          InstanceMethod<&FanOutBinding::isZeroCopy>("isZeroCopy"),
                          InstanceMethod<&FanOutBinding::remove>("remove"),
                          InstanceMethod<&FanOutBinding::deliver>("deliver"),
+                         InstanceMethod<&FanOutBinding::write>("write"),
                          InstanceMethod<&FanOutBinding::takeReleased>("takeReleased"),
                          InstanceMethod<&FanOutBinding::takeCounters>("takeCounters"),
                          InstanceMethod<&FanOutBinding::sweep>("sweep"),
@@ -159,6 +160,13 @@ Napi::Value FanOutBinding::deliver(const Napi::CallbackInfo& info) {
   const std::size_t served = fanOut_.deliver({window_, {handles, chunks}}, {first, orders},
                                              {outcomes, orders}, sliceUs);
   return Napi::Number::New(info.Env(), static_cast<double>(served));
+}
+
+Napi::Value FanOutBinding::write(const Napi::CallbackInfo& info) {
+  if (!info[1].IsBuffer()) return refuse(info, "write needs a socket and a buffer");
+  const auto message = info[1].As<Napi::Buffer<std::byte>>();
+  const ssize_t taken = fanOut_.write(socketOf(info), {message.Data(), message.Length()});
+  return Napi::Number::New(info.Env(), static_cast<double>(taken));
 }
 
 Napi::Value FanOutBinding::takeReleased(const Napi::CallbackInfo& info) {

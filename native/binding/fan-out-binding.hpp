@@ -36,6 +36,7 @@ class FanOutBinding : public Napi::ObjectWrap<FanOutBinding> {
   Napi::Value isZeroCopy(const Napi::CallbackInfo& info);
   Napi::Value remove(const Napi::CallbackInfo& info);
   Napi::Value deliver(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value takeReleased(const Napi::CallbackInfo& info);
   Napi::Value takeCounters(const Napi::CallbackInfo& info);
   Napi::Value sweep(const Napi::CallbackInfo& info);

@@ -111,6 +111,15 @@ std::size_t AudioSocket::bytesOf(const Piece& chunk) const noexcept {
   return headerBytes + chunk.messageBytes;
 }
 
+ssize_t AudioSocket::write(std::span<const std::byte> message, const SystemCalls& calls) const {
+  iovec piece{const_cast<std::byte*>(message.data()), message.size()};
+  msghdr single{};
+  single.msg_iov = &piece;
+  single.msg_iovlen = 1;
+  const ssize_t taken = sendOnce(fd(), single, 0, calls);
+  return taken < 0 ? -errno : taken;
+}
+
 void AudioSocket::drain(ChunkHolds& holds, const SystemCalls& calls) {
   readCompletions(fd(), calls, [&](const CompletionRange& range) {
     const std::uint32_t ended = ledger_.complete(range.first, range.last, holds);

@@ -87,6 +87,10 @@ class AudioSocket {
   // pages.
   [[nodiscard]] Outcome send(const Batch& batch, SendContext& context);
 
+  // Sends a small message plainly; the caller has announced it to the reservation.
+  // Failure: returns a negative error number. Less than all may be taken.
+  [[nodiscard]] ssize_t write(std::span<const std::byte> message, const SystemCalls& calls) const;
+
   // Reads the completions that wait and lets go of the chunks of those sends.
   void drain(ChunkHolds& holds, const SystemCalls& calls);
 

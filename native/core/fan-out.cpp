@@ -90,6 +90,11 @@ Outcome FanOut::serve(const Batch& window, const Order& order) {
   return socket->send(batch, context);
 }
 
+ssize_t FanOut::write(std::int32_t socket, std::span<const std::byte> message) {
+  const AudioSocket* const open = find(socket);
+  return open == nullptr ? -EINVAL : open->write(message, calls_);
+}
+
 void FanOut::drain() {
   watcher_.fetch([this](std::uint32_t name) {
     AudioSocket* const socket = at(static_cast<std::int32_t>(name));

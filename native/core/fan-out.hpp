@@ -47,6 +47,9 @@ class FanOut {
   std::size_t deliver(const Batch& window, std::span<const Order> orders,
                       std::span<Outcome> outcomes, std::int64_t sliceUs);
 
+  // Sends a small message to one socket: see `AudioSocket::write`.
+  [[nodiscard]] ssize_t write(std::int32_t socket, std::span<const std::byte> message);
+
   // Reads the completions of all sockets that have some.
   void drain();
 

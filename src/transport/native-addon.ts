@@ -51,6 +51,8 @@ export interface NativeFanOutAddon {
   remove(socket: number): number;
   /** Returns how many of the orders were served before the time was over. */
   deliver(chunks: number, orders: number, sliceUs: number): number;
+  /** Sends a small message at once; returns the bytes taken, or a negative error number. */
+  write(socket: number, message: Buffer): number;
   /** Returns how many handles it has put into `released`. */
   takeReleased(): number;
   /** False when there is no such socket. */

@@ -75,7 +75,9 @@ export class NativeFanOut implements FanOut {
       counters: this.#buffers.counters,
       onRemoved: (lingering) => this.#onRemoved(lingering),
     });
-    return socket ? new AudioPath(connection, socket) : this.#node.attach(connection);
+    if (!socket) return this.#node.attach(connection);
+    connection.writeBy(socket);
+    return new AudioPath(connection, socket);
   }
 
   deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean {

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts';
+import type { Connection, DirectWriter } from './connection.ts';
 import { type NativeFanOutAddon, nativeCounters } from './native-addon.ts';
 import type { SendStatistics } from './send-statistics.ts';
 
@@ -11,7 +11,7 @@ export interface NativeSocketContext {
 }
 
 /** The native half of a path: one socket of the addon, which has a descriptor of its own. */
-export class NativeSocket {
+export class NativeSocket implements DirectWriter {
   /** The number by which the addon knows it. */
   readonly id: number;
   readonly isZeroCopy: boolean;
@@ -36,6 +36,10 @@ export class NativeSocket {
     const { native, counters } = this.#context;
     if (!native.takeCounters(this.id)) return;
     for (const [index, name] of nativeCounters.entries()) statistics[name] = counters[index] ?? 0;
+  }
+
+  write(message: Buffer): number {
+    return this.#context.native.write(this.id, message);
   }
 
   remove(): void {

@@ -4,8 +4,8 @@ import type { Chunk } from '../audio/chunk.ts';
 export const maxSendChunks = 512;
 
 /** With `auto`: a share of the buffer, but never more than this. */
-const autoIntervalShare = 10;
-const maxAutoIntervalMs = 100;
+const autoIntervalShare = 5;
+const maxAutoIntervalMs = 200;
 /** To reach the size that is wanted, `auto` may use up so much of the buffer. */
 const wantedSendShare = 4;
 
