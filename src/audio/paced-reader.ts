@@ -108,7 +108,9 @@ export class PacedReader {
   #isTimeToRead(): boolean {
     const waitUs = this.#pacer.nextReadUs - this.#context.clock.nowUs();
     if (waitUs <= 0) return true;
-    this.#slotTimer = setTimeout(() => this.#pump(), Math.ceil(waitUs / 1000));
+    // Timers count from when the loop last looked at the clock, so they may fire a millisecond
+    // early; waking up twice per chunk costs more than the millisecond is worth.
+    this.#slotTimer = setTimeout(() => this.#pump(), Math.ceil(waitUs / 1000) + 1);
     return false;
   }
 
@@ -119,8 +121,9 @@ export class PacedReader {
     this.#looks = 0;
     this.#lookedUs = clock.nowUs();
     this.#pacer.readStarted(this.#lookedUs);
-    this.#lookTimer.restart();
     this.#source.read(this.#targetIn(this.#chunk));
+    // A source that fills at once needs nobody to look at it.
+    if (this.#isReading) this.#lookTimer.restart();
   }
 
   #targetIn(chunk: Chunk): Buffer {

@@ -73,8 +73,8 @@ export const streamSettings = {
       default: 'auto',
       parser: autoOr(integer({ min: 0, max: 1000, unit: 'ms' })),
       doc:
-        'How much audio is collected for one send: auto is about a tenth of buffer, at most ' +
-        '100 ms, in whole chunks; with zero-copy as much as makes it pay, at most a quarter of ' +
+        'How much audio is collected for one send: auto is about a fifth of buffer, at most ' +
+        '200 ms, in whole chunks; with zero-copy as much as makes it pay, at most a quarter of ' +
         'buffer; 0 sends every chunk at once.',
     }),
     instant_start: scalar({

@@ -13,6 +13,8 @@ import { NativeSocket } from './native-socket.ts';
 import { NodeFanOut } from './node-fan-out.ts';
 import { maxSliceMs } from './time-slice.ts';
 
+/** More sessions than one call can serve within its slice of time. */
+const maxOrders = 256;
 /** How often closed sockets with chunks on the air are looked after. */
 const sweepMs = 100;
 /** Closed sockets may hold up the end of the server for so long: twice what each of them gets. */
@@ -81,12 +83,12 @@ export class NativeFanOut implements FanOut {
   }
 
   deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean {
-    this.#findDue(ring, cursors);
+    const areAllFound = this.#findDue(ring, cursors);
     const isDone = this.#due.length === 0 || this.#deliverNatively(ring);
     const isRestDone = this.#others.length === 0 || this.#node.deliver(ring, this.#others);
     this.#due.length = 0;
     this.#others.length = 0;
-    return isDone && isRestDone;
+    return areAllFound && isDone && isRestDone;
   }
 
   async close(): Promise<void> {
@@ -101,12 +103,15 @@ export class NativeFanOut implements FanOut {
     this.#native.close();
   }
 
-  #findDue(ring: ChunkRing, cursors: readonly Cursor[]): void {
+  /** Returns whether these are all. */
+  #findDue(ring: ChunkRing, cursors: readonly Cursor[]): boolean {
     for (const cursor of cursors) {
       cursor.quota = Math.min(cursor.quota, ring.head - cursor.sequence);
       if (cursor.quota <= 0) continue;
+      if (this.#due.length === maxOrders) return false;
       (cursor.path.socketId < 0 ? this.#others : this.#due).push(cursor);
     }
+    return true;
   }
 
   #deliverNatively(ring: ChunkRing): boolean {

@@ -203,10 +203,9 @@ describe('a stream, with time in our hands', () => {
       await time.pass(100);
       rig.stream.addListener();
       await time.pass(ms);
-      const stopping = rig.stream.stop();
+      await rig.stream.stop();
       const { length } = rig.published;
       await time.pass(100);
-      await stopping;
       expect(rig.published).toHaveLength(length);
       expect(rig.pool.isFull).toBe(true);
       expect(time.timers).toBe(0);

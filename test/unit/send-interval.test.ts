@@ -36,8 +36,8 @@ function intervals(options: Partial<SendIntervalOptions>, messageBytes: number[]
 
 describe('SendInterval', () => {
   it.each([
-    ['the size is reached anyway', { wantedSendBytes: 16_000 }, 5],
-    ['the size needs some more chunks', { wantedSendBytes: 32_768 }, 9],
+    ['the size is reached anyway', { wantedSendBytes: 32_768 }, 10],
+    ['the size needs some more chunks', { wantedSendBytes: 42_000 }, 11],
     ['the size needs more than a quarter of the buffer', { wantedSendBytes: 65_536 }, 12],
     ['a large buffer leaves room', { wantedSendBytes: 65_536, bufferMs: 2000 }, 17],
     ['the interval is set', { wantedSendBytes: 65_536, sendIntervalMs: 40 }, 2],

@@ -73,8 +73,10 @@ class ToneSource implements StreamSource {
     const { rateHz } = this.format;
     const angle = (2 * Math.PI * this.#phase) / this.#phaseSteps;
     const frame = this.#frame;
-    this.#phase = (this.#phase + this.#phasePerFrame) % this.#phaseSteps;
-    this.#frame = (frame + 1) % rateHz;
+    // Not by remainders, which cost more than the rest of a frame.
+    this.#phase += this.#phasePerFrame;
+    if (this.#phase >= this.#phaseSteps) this.#phase -= this.#phaseSteps;
+    this.#frame = frame + 1 === rateHz ? 0 : frame + 1;
     if (this.#tone.pattern === 'sine') return Math.sin(angle);
     // Beat n begins at the first frame that is not before n half seconds, also at odd rates.
     const framesSinceBeat = Math.floor(((frame * beatsPerSecond) % rateHz) / beatsPerSecond);
