@@ -1,5 +1,6 @@
 #include "fan-out.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -52,6 +53,29 @@ void testOrders(Run& run) {
       t.expect(peer.word == 0 && hasNothing(peer.receiver()), "and nothing else");
     }
     t.expect(stage.released() == all, "the pool is full");
+  });
+
+  run.it("writes a small message to one socket, and says when there is none", [](Run& t) {
+    FanOutStage stage(plainly);
+    const auto& peer = stage.connect();
+    const std::vector<std::byte> message(34, std::byte{7});
+    t.expect(stage.fanOut.write(peer.socket, message) == 34, "the kernel takes it");
+    t.expect(receive(peer.receiver(), 34) == message, "the peer has it");
+    t.expect(stage.fanOut.write(peer.socket + 1, message) == -EINVAL, "there is no other socket");
+    stage.fanOut.remove(peer.socket, 0);
+    t.expect(stage.fanOut.write(peer.socket, message) == -EINVAL, "nor this one any more");
+  });
+
+  run.it("gives all descriptors back when it is closed", [](Run& t) {
+    FanOutStage stage(pinned);
+    const auto& peer = stage.connect();
+    const int watched = stage.fanOut.watchedFd();
+    const int own = stage.fanOut.find(peer.socket)->fd();
+    stage.fanOut.close();
+    t.expect(fcntl(watched, F_GETFD) == -1 && fcntl(own, F_GETFD) == -1, "they are closed");
+    t.expect(stage.fanOut.find(peer.socket) == nullptr, "the socket is gone");
+    stage.fanOut.drain();
+    stage.fanOut.sweep(0);
   });
 
   run.it("refuses an order that makes no sense, and touches nothing else", [](Run& t) {

@@ -149,9 +149,12 @@ export class Broadcast {
 
   #moveOn(cursor: Cursor, oldest: number): void {
     const target = Math.max(oldest, this.#oldestWorthPlaying());
-    if (cursor.isFresh) return cursor.startAt(target);
-    cursor.path.counters.lostChunks += target - cursor.sequence;
-    cursor.sequence = target;
+    if (cursor.isFresh) {
+      cursor.startAt(target);
+    } else {
+      cursor.path.counters.lostChunks += target - cursor.sequence;
+      cursor.sequence = target;
+    }
   }
 
   /** Where the ring begins to be of use; the last regular share always is. */

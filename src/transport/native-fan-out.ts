@@ -21,7 +21,7 @@ const sweepMs = 100;
 const maxCloseMs = 2000;
 
 /** `zerocopy_min_bytes = auto`: from here on zero-copy is cheaper (test/bench/results.md, "break-even"). */
-export const autoZeroCopyMinBytes = 32 * 1024;
+export const autoZeroCopyMinBytes = 24 * 1024;
 
 export interface ZeroCopyOptions {
   /** Batches below this size are sent plainly. */

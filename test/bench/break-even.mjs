@@ -178,5 +178,7 @@ export async function runBreakEven(options, context) {
   }
   const rows = summarise(cases);
   const text = [describe(rows), '', ...describeBreakEvens(rows)].join('\n');
-  return { options, cases, rows, text, failures: [...failures, ...listCopies(rows)] };
+  const path = 'veth to macvtap, peers in user space';
+  const method = `Median of ${options.rounds} interleaved rounds of sends every 20 ms.`;
+  return { options, cases, rows, text, path, method, failures: [...failures, ...listCopies(rows)] };
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { runBreakEven } from './break-even.mjs';
 import { runFanOut } from './fan-out.mjs';
 import { serverNames } from './fan-out-servers.mjs';
 import { formats } from './formats.mjs';
@@ -15,6 +16,11 @@ export const benchmarks = {
     run: runHeap,
     full: { clients: '1,100,500', 'window-ms': '4000' },
     short: { clients: '1,100' },
+  },
+  'break-even': {
+    run: runBreakEven,
+    full: { clients: '250', rounds: '7' },
+    short: { clients: '50', rounds: '1' },
   },
   pool: {
     run: runPool,

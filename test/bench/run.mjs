@@ -19,10 +19,11 @@ async function runAll(names, values, workDir) {
   for (const name of names) {
     const options = optionsFor(name, values);
     results[name] = await benchmarks[name].run(options, context);
-    const { text, path } = results[name];
     const { rounds, windowMs } = options;
+    const usual = `Median of ${rounds} interleaved rounds of ${windowMs} ms.`;
+    const { text, path, method = usual } = results[name];
     console.log(`\n## ${name}\n\n${describeEnvironment(environment, path)}.`);
-    console.log(`Median of ${rounds} interleaved rounds of ${windowMs} ms.\n\n${text}`);
+    console.log(`${method}\n\n${text}`);
   }
   if (values.json) {
     await writeFile(values.json, `${JSON.stringify({ environment, results }, null, 2)}\n`);

@@ -1,6 +1,7 @@
 // Loaded into the process under test by `--import`: SIGUSR2 opens a window and closes it again.
 // Notes how long each publication of a chunk, and each further piece of its delivery, keeps the
-// event loop. Outside of a window the methods are the original ones.
+// event loop. The methods are replaced for good: a change later would make the engine throw away
+// what it has optimised, and the ticks after it would show that.
 import { realpathSync, writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
@@ -14,6 +15,7 @@ const methods = [
   ['transport/node-fan-out.js', 'NodeFanOut', 'deliver'],
 ];
 
+let isOpen = false;
 let durationsMs = [];
 let depth = 0;
 
@@ -26,22 +28,20 @@ function timed(method) {
       return Reflect.apply(method, this, args);
     } finally {
       depth -= 1;
-      if (depth === 0) durationsMs.push(performance.now() - startMs);
+      if (depth === 0 && isOpen) durationsMs.push(performance.now() - startMs);
     }
   };
 }
 
-async function findTargets() {
-  const targets = [];
+async function observe() {
   for (const [file, className, name] of methods) {
     try {
       const { prototype } = (await import(new URL(file, dist).href))[className];
-      targets.push({ prototype, name, original: prototype[name] });
+      prototype[name] = timed(prototype[name]);
     } catch {
       // A build of another version has no such module; what it has is measured.
     }
   }
-  return targets;
 }
 
 function summarise(sorted) {
@@ -63,18 +63,15 @@ function observationUs() {
   return Math.max(0, ((lastMs(observed) - lastMs(bare)) * 1000) / calibrationCalls);
 }
 
-const targets = await findTargets();
+await observe();
 // Before the server starts, where it delays nobody.
 const callUs = observationUs();
-let isOpen = false;
 
 function open() {
   durationsMs = [];
-  for (const { prototype, name, original } of targets) prototype[name] = timed(original);
 }
 
 function close() {
-  for (const { prototype, name, original } of targets) prototype[name] = original;
   const sorted = durationsMs.sort((a, b) => a - b);
   const tickUs = sorted.length > 0 ? summarise(sorted) : null;
   const report = { tickUs, observerUs: callUs * sorted.length };

@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import type { Clock } from '../../src/clock.ts';
@@ -48,6 +50,8 @@ function sendAudio(peer: Peer, bytes: number): void {
   new Cursor(peer.path, 0, 0).write(chunk.tcpMessage, chunk);
   chunk.release();
 }
+
+const { EAGAIN } = constants.errno;
 
 /** More than the kernel takes from somebody whose peer does not read. */
 const muchAudioBytes = 16 * 1024 * 1024;
@@ -117,6 +121,44 @@ describe('messages', () => {
     peer.connection.send(reply(1));
     await turn();
     expect(peer.heard()).toHaveLength(0);
+  });
+});
+
+describe('a shorter way into the socket', () => {
+  it.each([
+    ['all of it', (fd: number, message: Buffer) => writeSync(fd, message)],
+    ['a part of it', (fd: number, message: Buffer) => writeSync(fd, message, 0, 5)],
+    ['nothing', () => -EAGAIN],
+  ])('takes a single message; what is left of it goes by Node: %s', async (_, write) => {
+    const peer = await pairs.join();
+    const { connection } = peer;
+    const taken: number[] = [];
+    connection.writeBy({
+      write: (message) => {
+        taken.push(write(connection.descriptor, message));
+        return taken.at(-1) ?? 0;
+      },
+    });
+    for (const id of [1, 2, 3]) connection.send(reply(id));
+    await until(() => peer.heard().length === 3 * 34);
+    expect(messageTypes(peer.heard())).toEqual([4, 4, 4]);
+    expect([0, 34, 68].map((offset) => peer.heard().readUInt16LE(offset + 4))).toEqual([1, 2, 3]);
+    expect(taken).toHaveLength(3);
+    expect(connection.reservation.isFree).toBe(true);
+  });
+
+  it('is not taken while something is under way', async () => {
+    const peer = await pairs.join(false);
+    sendAudio(peer, muchAudioBytes);
+    let writes = 0;
+    peer.connection.writeBy({
+      write: (message) => {
+        writes += 1;
+        return message.length;
+      },
+    });
+    peer.connection.send(reply(1));
+    expect(writes).toBe(0);
   });
 });
 
