@@ -220,6 +220,7 @@ export class NativeFanOut implements FanOut {
   }
 }
 
+/** In the words of a failed write of Node's. */
 function failureText(error: number): string {
-  return `connection failed: ${getSystemErrorName(-error)}`;
+  return `connection failed: write ${getSystemErrorName(-error)}`;
 }

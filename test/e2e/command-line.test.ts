@@ -89,11 +89,16 @@ describe('settings', () => {
     expect(names).toEqual(['Tone', 'More']);
   });
 
-  it('are asked for by -z, which is said to be missing', async () => {
-    const lines = await linesOf({ options: ['-z', tone] });
-    expect(lines.join('\n')).toMatch(/\[Notice\] \(Zerocast\) zero-copy sending is not part/);
-    const without = await linesOf({ options: [tone] });
-    expect(without.join('\n')).not.toContain('zero-copy');
+  it('are asked for by -z, against the file and the environment', async () => {
+    const setting = /\[Info\] \(Zerocast\) ZeroCopy setting: (\w+)/;
+    const settingOf = async (options: string[], environment?: Record<string, string>) => {
+      const lines = await linesOf({ options: [...options, tone], environment: environment ?? {} });
+      return setting.exec(lines.join('\n'))?.[1];
+    };
+    const file = configFile('zerocopy = false');
+    expect(await settingOf([])).toBe('disabled');
+    expect(await settingOf(['-z', '-c', file], { ZEROCAST_STREAM_ZEROCOPY: 'no' })).toBe('enabled');
+    expect(await settingOf(['-c', configFile('zerocopy = true')])).toBe('enabled');
   });
 
   it('that nobody knows are named with the nearest known one, and the server runs', async () => {
