@@ -19,6 +19,20 @@ export class SourceError extends ZerocastError {}
 /** A peer broke the binary protocol: stops one session. */
 export class ProtocolError extends ZerocastError {}
 
+/** A request of a controller cannot be served: stops one reply. */
+export class RpcError extends ZerocastError {
+  /** The code of the error object. Source: protocol reference, 9.2. */
+  readonly rpcCode: number;
+  /** What controllers show beside the message; absent where the reference has none. */
+  readonly data: string | undefined;
+
+  constructor(rpcCode: number, message: string, data?: string) {
+    super('rpc', message);
+    this.rpcCode = rpcCode;
+    this.data = data;
+  }
+}
+
 /** A broken promise of our own code: stops the process. */
 export class AssertionError extends ZerocastError {}
 

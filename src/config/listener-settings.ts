@@ -1,5 +1,5 @@
 import { list, scalar } from './setting.ts';
-import { address, anyText, hostName, integer, port, truth } from './value-parser.ts';
+import { address, anyText, hostName, integer, origin, port, truth } from './value-parser.ts';
 
 const bindDoc = 'Address to listen on; :: means every address, IPv4 included.';
 
@@ -44,6 +44,23 @@ export const listenerSettings = {
       default: '',
       parser: anyText,
       doc: 'Replaces scheme, host and port in the addresses of cover art, for example behind a proxy.',
+    }),
+    allowed_origin: list({
+      default: [],
+      parser: origin,
+      doc:
+        'Web pages of this origin may control the server too, for example http://mopidy:6680; * ' +
+        'allows all. Pages from the host name of the server itself always may, on any port.',
+    }),
+    metrics: scalar({
+      default: 'true',
+      parser: truth,
+      doc: 'Whether GET /metrics gives figures in the format of Prometheus.',
+    }),
+    metrics_per_client: scalar({
+      default: 'true',
+      parser: truth,
+      doc: 'Whether these figures include some for every single client.',
     }),
   },
   'tcp-control': {

@@ -74,13 +74,25 @@ export const serverSettings = {
     role: list({
       default: [],
       parser: credentials,
-      doc: 'A role and what it permits.',
+      doc:
+        'A role and what it permits: <name>:<permission>[,<permission>...]. Permissions are method ' +
+        'names with * as wildcard, or Streaming for players; one that begins with - denies.',
     }),
     user: list({
       default: [],
       parser: credentials,
       secret: true,
-      doc: 'A user, the password and the role.',
+      doc:
+        'A user: <name>:<password>[:<role>]. The password may be what "zerocast hash-password" ' +
+        'prints instead.',
+    }),
+    token_secret: scalar({
+      default: '',
+      parser: anyText,
+      secret: true,
+      doc:
+        'Secret that signs Bearer tokens (HS256), at least 32 characters. Without it they are signed ' +
+        'by certificate_key of [ssl]. "zerocast token <user>" prints one.',
     }),
   },
   logging: {

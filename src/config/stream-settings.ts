@@ -23,6 +23,11 @@ export const streamSettings = {
       parser: someText('a path'),
       doc: 'Folder of the programs that streams added at run time may start.',
     }),
+    persist_added: scalar({
+      default: 'false',
+      parser: truth,
+      doc: 'Whether streams that controllers add are there again after a restart.',
+    }),
     sampleformat: scalar({
       default: '48000:16:2',
       parser: sampleFormat,

@@ -20,6 +20,17 @@ const truthOf: ReadonlyMap<string, boolean> = new Map([
   ...['false', '0', 'no', 'off'].map((word) => [word, false] as const),
 ]);
 
+/** Where a web page came from. Source: RFC 6454, "ASCII Serialization of an Origin". */
+export const origin: ValueParser<string> = {
+  allowed: 'an origin such as http://mopidy:6680, or *',
+  unit: '',
+  parse: (text) => (text === '*' || isOrigin(text) ? text.toLowerCase() : undefined),
+};
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+$/i.test(text);
+}
+
 export const truth: ValueParser<boolean> = {
   allowed: 'true or false (also 1/0, yes/no, on/off)',
   unit: '',

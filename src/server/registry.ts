@@ -14,6 +14,8 @@ export interface ClientRecord {
   latencyMs: number;
   volume: number;
   isMuted: boolean;
+  /** Fields of the state file that this version does not know, written back as they were. */
+  readonly unknown: Readonly<Record<string, unknown>>;
 }
 
 /** Clients that play the same stream. */
@@ -24,6 +26,27 @@ export interface GroupRecord {
   streamId: string;
   isMuted: boolean;
   readonly clients: ClientRecord[];
+  readonly unknown: Readonly<Record<string, unknown>>;
+}
+
+/** What of a client outlives the process. */
+export type ClientState = Pick<
+  ClientRecord,
+  | 'id'
+  | 'hello'
+  | 'address'
+  | 'lastSeenMs'
+  | 'name'
+  | 'latencyMs'
+  | 'volume'
+  | 'isMuted'
+  | 'unknown'
+>;
+
+/** What of a group outlives the process. */
+export interface GroupState
+  extends Pick<GroupRecord, 'id' | 'name' | 'streamId' | 'isMuted' | 'unknown'> {
+  readonly clients: readonly ClientState[];
 }
 
 export interface RegistryOptions {
@@ -48,6 +71,9 @@ export class Registry {
   get groups(): Iterable<GroupRecord> {
     return this.#groups.values();
   }
+
+  /** Takes over what was saved; to be called before anybody joins. */
+  restore(_groups: readonly GroupState[]): void {}
 
   /** Takes note of a connected client; one never seen before gets a group of its own. */
   join(id: string, { hello, address }: { hello: Hello; address: string }): ClientRecord {
@@ -91,6 +117,7 @@ export class Registry {
       streamId: '',
       isMuted: false,
       clients: [],
+      unknown: {},
     };
     const client: ClientRecord = {
       id,
@@ -103,6 +130,7 @@ export class Registry {
       latencyMs: 0,
       volume: this.#options.initialVolume,
       isMuted: false,
+      unknown: {},
     };
     group.clients.push(client);
     this.#groups.set(group.id, group);

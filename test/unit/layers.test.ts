@@ -16,9 +16,18 @@ const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
 const sources = filesUnder('src').filter((file) => file.endsWith('.ts'));
 
 /** From the outermost to the innermost: imports go from left to right. */
-const order: readonly string[] = ['control', 'server', 'transport', 'audio', 'protocol'];
+const order: readonly string[] = [
+  'http',
+  'control',
+  'plugin',
+  'server',
+  'auth',
+  'transport',
+  'audio',
+  'protocol',
+];
 /** What ties the layers together. */
-const outermost = new Set(['main.ts', 'application.ts', 'cli.ts', 'probe']);
+const outermost = new Set(['main.ts', 'application.ts', 'cli.ts', 'discovery', 'probe']);
 const forAnyone = new Set(['adopt-socket.ts', 'errors.ts', 'clock.ts', 'logger.ts', 'version.ts']);
 
 /** Imports that the order does not cover, with the only folders or files that may do them. */

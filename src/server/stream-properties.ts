@@ -1,0 +1,36 @@
+/** What is played, by the names and types of the reference. Source: protocol reference, 16.5. */
+export type Metadata = Readonly<
+  Record<string, string | number | readonly string[] | Readonly<Record<string, string>>>
+>;
+
+/** What a player can do and does. Source: protocol reference, 16.5. */
+export interface StreamProperties {
+  readonly canControl: boolean;
+  readonly canGoNext: boolean;
+  readonly canGoPrevious: boolean;
+  readonly canPause: boolean;
+  readonly canPlay: boolean;
+  readonly canSeek: boolean;
+  readonly playbackStatus?: 'playing' | 'paused' | 'stopped' | 'unknown';
+  readonly loopStatus?: 'none' | 'track' | 'playlist';
+  readonly shuffle?: boolean;
+  /** Percent. */
+  readonly volume?: number;
+  readonly mute?: boolean;
+  readonly rate?: number;
+  readonly minimumRate?: number;
+  readonly maximumRate?: number;
+  /** Seconds. */
+  readonly position?: number;
+  readonly metadata?: Metadata;
+}
+
+/** Nobody is there who could be controlled. */
+export const noProperties: StreamProperties = {
+  canControl: false,
+  canGoNext: false,
+  canGoPrevious: false,
+  canPause: false,
+  canPlay: false,
+  canSeek: false,
+};
