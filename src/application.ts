@@ -1,38 +1,43 @@
-import { AudioStream } from './audio/audio-stream.ts';
+import { join } from 'node:path';
 import { ChunkPool } from './audio/chunk-pool.ts';
-import {
-  parseStreamOptions,
-  type StreamDefaults,
-  type StreamOptions,
-} from './audio/stream-options.ts';
+import type { Access } from './auth/access.ts';
 import { monotonicClock } from './clock.ts';
 import type { Config } from './config/config.ts';
-import { messageOf, SourceError } from './errors.ts';
+import { ControlServer } from './control/control-server.ts';
+import { hostFacts } from './control/host-facts.ts';
+import type { RpcHandler } from './control/rpc.ts';
+import { RpcDispatcher } from './control/rpc-dispatcher.ts';
+import { StatusTree } from './control/status-tree.ts';
+import type { Announcer } from './discovery/announcer.ts';
 import type { Logger } from './logger.ts';
+import { ServerMetrics } from './metrics/server-metrics.ts';
+import type { Change, ChangeListener, Requester } from './server/change.ts';
+import { dataFolder } from './server/data-folder.ts';
+import { GroupControl } from './server/group-control.ts';
+import { ImageStore } from './server/image-store.ts';
 import { Registry } from './server/registry.ts';
+import { StateFile } from './server/state-file.ts';
 import { StatusReporter } from './server/status-reporter.ts';
-import { StreamChannel } from './server/stream-channel.ts';
+import { StreamDirectory } from './server/stream-directory.ts';
 import { StreamServer } from './server/stream-server.ts';
-import { Broadcast, playablePastMs } from './transport/broadcast.ts';
 import type { FanOut } from './transport/fan-out.ts';
-import { Listener, socketServers } from './transport/listener.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
-import { autoZeroCopyMinBytes, type ZeroCopyOptions } from './transport/native-fan-out.ts';
 import { openFanOut } from './transport/open-fan-out.ts';
-import { TcpLink } from './transport/tcp-link.ts';
-import { WebSocketListener } from './transport/web-socket-listener.ts';
+import { Listeners } from './wiring/listeners.ts';
+import { zeroCopyOptions } from './wiring/stream-settings.ts';
 
 /** Clients remembered beyond their connection; the longest absent is forgotten first. */
 const maxKnownClients = 10_000;
-/** `resync_tolerance = auto`: a share of the buffer, but never more than this. */
-const autoToleranceShare = 4;
-const maxAutoToleranceMs = 250;
 /** Turns of the event loop that broken-off writes may take to report their end. */
 const maxDrainTurns = 100;
 
 export interface ApplicationOptions {
   readonly config: Config;
   readonly logger: Logger;
+  /** Where clients, groups and added streams are saved; absent: nowhere. */
+  readonly dataFolder?: string | undefined;
+  /** Is told of every change of clients, groups and streams. */
+  readonly onChange?: (change: Change) => void;
   /** Check all chunks for writes after their seal: for tests. */
   readonly verifySeals?: boolean;
   /** Time between two reports of the statistics: for tests. */
@@ -42,21 +47,25 @@ export interface ApplicationOptions {
 /** The whole server: builds every part once and wires it. */
 export class Application {
   readonly pool: ChunkPool;
+  readonly registry: Registry;
+  readonly streams: StreamDirectory;
   readonly server: StreamServer;
-  readonly #config: Config;
-  readonly #logger: Logger;
+  readonly control: ControlServer;
+  readonly #options: ApplicationOptions;
   readonly #fanOut: FanOut;
+  readonly #status: StatusTree;
+  readonly #rpc: RpcHandler;
+  readonly #listeners: Listeners;
   readonly #statusReporter: StatusReporter;
-  #listener: Listener | undefined;
-  #webSocketListener: WebSocketListener | undefined;
+  #stateFile: StateFile | undefined;
+  #announcer: Announcer | undefined;
 
   /** Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open. */
   static async start(options: ApplicationOptions): Promise<Application> {
-    const application = new Application(options);
+    const access = await accessOf(options.config);
+    const application = new Application(options, access);
     try {
-      await application.#startStreams();
-      await application.#listen();
-      await application.#listenForHttp();
+      await application.#open();
     } catch (error) {
       await application.close();
       throw error;
@@ -64,10 +73,10 @@ export class Application {
     return application;
   }
 
-  private constructor(options: ApplicationOptions) {
-    const { config, logger, verifySeals = false, statusIntervalMs } = options;
-    this.#config = config;
-    this.#logger = logger;
+  private constructor(options: ApplicationOptions, access: Access) {
+    const { config, logger, dataFolder, verifySeals = false, statusIntervalMs } = options;
+    this.#options = options;
+    const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
     const native = loadNativeAddon();
     this.pool = new ChunkPool({
       verifySeals,
@@ -79,36 +88,90 @@ export class Application {
       zeroCopy: zeroCopyOptions(config),
       logger: logger.tagged('Zerocast'),
     });
+    this.registry = new Registry({
+      bufferMs: config.stream.buffer,
+      initialVolume: config.streamingClient.initialVolume,
+      maxClients: maxKnownClients,
+      nowMs: Date.now,
+    });
+    const images = new ImageStore();
+    this.streams = openStreams({
+      config,
+      logger,
+      pool: this.pool,
+      fanOut: this.#fanOut,
+      images,
+      onChange,
+      dataFolder,
+      httpPort: () => this.ports.http || config.http.port,
+    });
     this.server = new StreamServer({
       clock: monotonicClock,
       logger,
       fanOut: this.#fanOut,
-      registry: new Registry({
-        bufferMs: config.stream.buffer,
-        initialVolume: config.streamingClient.initialVolume,
-        maxClients: maxKnownClients,
-        nowMs: Date.now,
-      }),
+      registry: this.registry,
+      streams: this.streams,
+      access,
+      onChange,
       sendToMuted: config.stream.sendToMuted,
       helloTimeoutMs: config.tcpStreaming.helloTimeout,
       stallTimeoutMs: config.tcpStreaming.stallTimeout,
     });
+    const { registry, streams, server } = this;
+    const groups = new GroupControl({
+      registry,
+      server,
+      streams,
+      bufferMs: config.stream.buffer,
+      onChange,
+    });
+    this.#status = new StatusTree({ registry, streams, host: hostFacts() });
+    this.#rpc = new RpcDispatcher({ access, groups, streams, registry, status: this.#status });
+    this.control = new ControlServer({
+      access,
+      handler: this.#rpc,
+      status: this.#status,
+      logger,
+    });
+    const metrics = new ServerMetrics({
+      pool: this.pool,
+      server,
+      streams,
+      registry,
+      control: this.control,
+      listsClients: config.http.metricsPerClient,
+    });
+    this.#listeners = new Listeners({
+      config,
+      logger,
+      server,
+      control: this.control,
+      http: {
+        access,
+        images,
+        control: {
+          handle: (text, caller) => this.#rpc.handle(text, caller),
+          accept: (peer, login) => this.control.accept(peer, login),
+        },
+        ...(config.http.metrics && { metrics }),
+      },
+    });
     this.#statusReporter = new StatusReporter({
-      server: this.server,
+      server,
       pool: this.pool,
       logger,
       ...(statusIntervalMs !== undefined && { intervalMs: statusIntervalMs }),
     });
   }
 
-  /** The port that clients connect to; 0 when streaming over TCP is disabled. */
-  get streamingPort(): number {
-    return this.#listener?.port ?? 0;
+  /** The ports really bound; 0 for what is disabled. */
+  get ports() {
+    return this.#listeners.ports;
   }
 
-  /** The port of HTTP and WebSocket; 0 when it is disabled. */
-  get httpPort(): number {
-    return this.#webSocketListener?.port ?? 0;
+  /** Calls a method of the JSON-RPC interface. Failure: rejects with an `RpcError`. */
+  async request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    return requestOf(this.#rpc, method, params);
   }
 
   /**
@@ -118,10 +181,14 @@ export class Application {
    */
   async close(): Promise<void> {
     this.#statusReporter.close();
-    await this.#listener?.close();
-    await this.#webSocketListener?.close();
+    const goodbye = this.#announcer?.close();
+    await this.#listeners.close();
+    this.control.close();
     await this.server.close();
+    await this.streams.close();
     await this.#fanOut.close();
+    await goodbye;
+    await this.#stateFile?.close();
     // Sockets that were destroyed with a write under way report it in the next turns of the loop.
     for (let turn = 0; turn < maxDrainTurns && !this.pool.isFull; turn += 1) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -129,101 +196,24 @@ export class Application {
     this.pool.close();
   }
 
-  async #startStreams(): Promise<void> {
-    for (const address of this.#config.stream.source) {
-      const channel = this.#buildChannel(address);
-      if (!channel) continue;
-      await channel.stream.start();
-      this.server.addChannel(channel);
+  async #open(): Promise<void> {
+    const { config, logger, dataFolder } = this.#options;
+    if (dataFolder !== undefined) {
+      const { registry } = this;
+      this.#stateFile = await StateFile.open({ folder: dataFolder, logger, registry });
     }
+    for (const address of config.stream.source) await this.streams.addConfigured(address);
+    await this.streams.restoreAdded();
+    await this.#listeners.open();
+    this.#announcer = await announce(config, this.ports, logger);
   }
 
-  #buildChannel(address: string): StreamChannel | undefined {
-    try {
-      const options = parseStreamOptions(address, this.#streamDefaults());
-      if (this.server.channels.has(options.name)) {
-        throw new SourceError(
-          'duplicate-name',
-          `two streams are named "${options.name}": the second one is left out, rename it`,
-        );
-      }
-      return this.#wireChannel(options);
-    } catch (error) {
-      if (!(error instanceof SourceError)) throw error;
-      this.#logger.tagged('Stream').error('stream left out', { reason: messageOf(error) });
-      return undefined;
-    }
+  #onChange(change: Change, by?: Requester): void {
+    this.#status.invalidate(change);
+    if (change.kind === 'stream-removed') this.server.streamRemoved(change.channel.id);
+    else if ('channel' in change) this.server.reroute();
+    else this.#stateFile?.schedule();
+    this.control.announce(change, by);
+    this.#options.onChange?.(change);
   }
-
-  #wireChannel(options: StreamOptions): StreamChannel {
-    const { stream } = this.#config;
-    const logger = this.#logger;
-    const broadcast = new Broadcast(this.#fanOut, monotonicClock, {
-      bufferMs: stream.buffer,
-      sendIntervalMs: stream.sendInterval,
-      instantStart: stream.instantStart,
-      burstBytes: stream.instantStartBurst * 1024,
-    });
-    const audioStream = new AudioStream(options, {
-      pool: this.pool,
-      clock: monotonicClock,
-      logger,
-      onChunk: (chunk) => broadcast.publish(chunk),
-      onOutdated: () => broadcast.clear(),
-      onState: (state) => {
-        logger.tagged('Stream').info('state changed', { stream: options.name, state });
-        if (state === 'disabled') this.server.reroute();
-      },
-    });
-    return new StreamChannel(audioStream, broadcast);
-  }
-
-  #streamDefaults(): StreamDefaults {
-    const { stream } = this.#config;
-    const autoToleranceMs = Math.min(maxAutoToleranceMs, stream.buffer / autoToleranceShare);
-    return {
-      format: stream.sampleformat,
-      codec: stream.codec,
-      chunkMs: stream.chunkMs,
-      bufferMs: stream.buffer,
-      pastMs: playablePastMs(stream.buffer),
-      resyncToleranceMs:
-        stream.resyncTolerance === 'auto' ? autoToleranceMs : stream.resyncTolerance,
-    };
-  }
-
-  async #listen(): Promise<void> {
-    const { enabled, bindToAddress, port } = this.#config.tcpStreaming;
-    if (!enabled) return;
-    const logger = this.#logger.tagged('StreamServer');
-    this.#listener = await Listener.open({
-      addresses: bindToAddress,
-      port,
-      setting: 'tcp-streaming',
-      logger,
-      createServer: socketServers((socket) => this.server.accept(new TcpLink(socket))),
-    });
-    logger.info('listening for clients', { port: this.streamingPort });
-  }
-
-  async #listenForHttp(): Promise<void> {
-    const { enabled, bindToAddress, port } = this.#config.http;
-    if (!enabled) return;
-    const logger = this.#logger.tagged('HttpServer');
-    this.#webSocketListener = await WebSocketListener.open({
-      addresses: bindToAddress,
-      port,
-      setting: 'http',
-      logger,
-      onLink: (link) => this.server.accept(link),
-    });
-    logger.info('listening for WebSocket clients', { port: this.httpPort });
-  }
-}
-
-function zeroCopyOptions({ stream }: Config): ZeroCopyOptions | undefined {
-  if (!stream.zerocopy) return undefined;
-  const minBytes =
-    stream.zerocopyMinBytes === 'auto' ? autoZeroCopyMinBytes : stream.zerocopyMinBytes;
-  return { minBytes, mode: stream.zerocopyMode };
 }

@@ -9,6 +9,14 @@ export type Command =
   | { readonly kind: 'version' }
   | { readonly kind: 'codec-help'; readonly codec: string }
   | { readonly kind: 'probe'; readonly args: readonly string[] }
+  | { readonly kind: 'hash-password' }
+  | {
+      readonly kind: 'token';
+      readonly user: string;
+      readonly hours: number;
+      readonly configFile?: string;
+      readonly overrides: readonly Assignment[];
+    }
   | {
       readonly kind: 'serve';
       readonly configFile?: string;
@@ -24,16 +32,53 @@ export type Command =
  * Source: protocol reference, section 18.
  */
 export function parseCommandLine(argv: readonly string[]): Command {
-  const [first, ...rest] = argv;
-  if (first === 'probe') return { kind: 'probe', args: rest };
+  const [first = '', ...rest] = argv;
+  const parse = subCommands.get(first);
+  return parse ? parse(rest) : parseServe(argv);
+}
+
+const subCommands: ReadonlyMap<string, (args: readonly string[]) => Command> = new Map([
+  ['probe', (args: readonly string[]): Command => ({ kind: 'probe', args })],
+  ['hash-password', parseHashPassword],
+  ['token', parseToken],
+]);
+
+function parseServe(argv: readonly string[]): Command {
   const reading = new Reading(argv);
   while (reading.hasNext()) readArgument(reading);
   return commandOf(reading);
 }
 
+function parseHashPassword(args: readonly string[]): Command {
+  if (args.some((arg) => arg === '-h' || arg === '--help')) return { kind: 'help', all: false };
+  if (args.length === 0) return { kind: 'hash-password' };
+  // Does not repeat the argument: it may be the password.
+  throw commandLineError([
+    'hash-password takes no argument: it reads the password from the terminal or standard input',
+  ]);
+}
+
+/** How long a token is valid unless somebody says otherwise. Source: protocol reference, 13. */
+const usualTokenHours = 10;
+/** Ten years: longer looks like a mistake. */
+const maxTokenHours = 87_600;
+
+function parseToken(args: readonly string[]): Command {
+  const reading = new Reading(args, tokenReaders);
+  const user = reading.takeValue();
+  while (reading.hasNext()) readArgument(reading);
+  const { configFile, overrides, faults, hours = usualTokenHours } = reading;
+  if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
+  if (user === undefined) faults.unshift('token needs a user: token <user> [--hours N]');
+  if (user === undefined || faults.length > 0) throw commandLineError(faults);
+  return { kind: 'token', user, hours, ...(configFile !== undefined && { configFile }), overrides };
+}
+
 /** The arguments, and what was understood of them so far. */
 class Reading {
   readonly #argv: readonly string[];
+  /** Options without a dot, each with what it does. */
+  readonly readers: Readers;
   #next = 0;
   readonly overrides: Assignment[] = [];
   readonly warnings: string[] = [];
@@ -41,9 +86,11 @@ class Reading {
   configFile: string | undefined;
   helpCount = 0;
   wantsVersion = false;
+  hours: number | undefined;
 
-  constructor(argv: readonly string[]) {
+  constructor(argv: readonly string[], readers: Readers = serveReaders) {
     this.#argv = argv;
+    this.readers = readers;
   }
 
   hasNext(): boolean {
@@ -61,6 +108,12 @@ class Reading {
     this.#next += 1;
     return next;
   }
+
+  /** Start scripts may have options of other servers; what a person types must be right. */
+  ignore(what: string, why: string): void {
+    if (this.readers === serveReaders) this.warnings.push(`${what} is ignored${why}`);
+    else this.faults.push(`${what} is not understood${why}`);
+  }
 }
 
 interface Argument {
@@ -71,9 +124,17 @@ interface Argument {
 }
 
 type Reader = (argument: Argument, reading: Reading) => void;
+type Readers = ReadonlyMap<string, Reader>;
 
-/** Options without a dot, each with what it does. */
-const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+const tokenReaders: Readers = new Map<string, Reader>([
+  ['-h', countHelp],
+  ['--help', countHelp],
+  ['-c', readConfigFile],
+  ['--config', readConfigFile],
+  ['--hours', readHours],
+]);
+
+const serveReaders: Readers = new Map<string, Reader>([
   ['-h', countHelp],
   ['--help', countHelp],
   ['-v', wantVersion],
@@ -92,18 +153,19 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
 function readArgument(reading: Reading): void {
   const text = reading.take();
   const argument = splitArgument(text);
-  const reader = argument && readers.get(argument.option);
+  const reader = argument && reading.readers.get(argument.option);
   if (reader) {
     reader(argument, reading);
   } else if (argument && /^--[^.]+\../.test(argument.option)) {
     readOverride(argument, reading);
   } else if (argument) {
-    const nearest = nearestOption(argument.option, [...readers.keys()]);
-    reading.warnings.push(
-      `unknown option ${quoted(argument.option)} is ignored; the nearest known one is ${nearest}`,
+    const nearest = nearestOption(argument.option, [...reading.readers.keys()]);
+    reading.ignore(
+      `unknown option ${quoted(argument.option)}`,
+      `; the nearest known one is ${nearest}`,
     );
   } else {
-    reading.warnings.push(`argument ${quoted(text)} is ignored: it belongs to no option`);
+    reading.ignore(`argument ${quoted(text)}`, ': it belongs to no option');
   }
 }
 
@@ -133,6 +195,19 @@ function readConfigFile(argument: Argument, reading: Reading): void {
     pushOldOption({ section: 'stream', key: 'codec', value }, argument, reading);
   } else {
     reading.configFile = value;
+  }
+}
+
+function readHours(argument: Argument, reading: Reading): void {
+  const value = takeValueOf(argument, 'a number', reading);
+  if (value === undefined) return;
+  const hours = /^\d+(\.\d+)?$/.test(value) ? Number(value) : 0;
+  if (hours > 0 && hours <= maxTokenHours) {
+    reading.hours = hours;
+  } else {
+    reading.faults.push(
+      `option --hours is ${quoted(value)}; allowed: a number above 0 and up to ${maxTokenHours}`,
+    );
   }
 }
 
@@ -193,14 +268,18 @@ function commandOf(reading: Reading): Command {
   if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
   if (reading.wantsVersion) return { kind: 'version' };
   if (faults.length > 0) {
-    throw new ConfigError(
-      'bad-command-line',
-      `${faults.join('\n')}\nzerocast --help lists the options`,
-    );
+    throw commandLineError(faults);
   }
   const question = overrides.find(
     ({ section, key, value }) => section === 'stream' && key === 'codec' && value.endsWith(':?'),
   );
   if (question) return { kind: 'codec-help', codec: question.value.slice(0, -2) };
   return { kind: 'serve', ...(configFile !== undefined && { configFile }), overrides, warnings };
+}
+
+function commandLineError(faults: readonly string[]): ConfigError {
+  return new ConfigError(
+    'bad-command-line',
+    `${faults.join('\n')}\nzerocast --help lists the options`,
+  );
 }

@@ -3,7 +3,6 @@ import { setFlagsFromString } from 'node:v8';
 import { Application } from './application.ts';
 import { codecHelp } from './audio/encoders/codecs.ts';
 import { type Command, parseCommandLine } from './cli.ts';
-import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load-config.ts';
 import { usage, versionText } from './config/usage.ts';
 import { messageOf, ZerocastError } from './errors.ts';
@@ -11,6 +10,7 @@ import { createLogger } from './log.ts';
 import type { Logger } from './logger.ts';
 import { runProbe, unreachableStatus } from './probe/probe.ts';
 import { type ProbeOptions, parseProbeOptions, probeUsage } from './probe/probe-options.ts';
+import { dataFolder } from './server/data-folder.ts';
 import { compatibleVersion, packageVersion } from './version.ts';
 
 /** Wrong use, a bad configuration, a port that is taken, or our own fault. */
@@ -85,24 +85,13 @@ async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<numb
     const log = logger.tagged('Zerocast');
     log.info(`zerocast ${packageVersion}`, { node: process.version, config: file ?? 'built-in' });
     for (const warning of [...command.warnings, ...warnings]) log.warn(warning);
-    for (const part of missingParts(config)) log.notice(`${part} is not part of this version`);
-    return await runUntil(stopped, log, () => Application.start({ config, logger }));
+    const folder = dataFolder({ datadir: config.server.datadir, home: process.env.HOME });
+    return await runUntil(stopped, log, () =>
+      Application.start({ config, logger, dataFolder: folder }),
+    );
   } finally {
     await close();
   }
-}
-
-/** What the configuration asks for and nobody would get without a word. */
-function missingParts(config: Config): string[] {
-  const { tcpControl, http, authorization, server } = config;
-  const parts: readonly (readonly [boolean, string])[] = [
-    [tcpControl.enabled, 'control by TCP'],
-    [http.enabled, 'control by HTTP'],
-    [http.sslEnabled, 'HTTPS'],
-    [authorization.enabled, 'authorization'],
-    [server.mdnsEnabled, 'mDNS'],
-  ];
-  return parts.filter(([isWanted]) => isWanted).map(([, name]) => name);
 }
 
 /** Resolves with the first signal to stop; the second one forces the end. */

@@ -1,13 +1,14 @@
 import type { Clock } from '../clock.ts';
-import { AssertionError, messageOf } from '../errors.ts';
+import { AssertionError, messageOf, SourceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import { codecName } from './encoders/codecs.ts';
-import { Encoding } from './encoding.ts';
+import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
 import { PacedReader } from './paced-reader.ts';
+import { prepareSource } from './sources/prepare-source.ts';
 import { createSource } from './sources/sources.ts';
-import type { StreamSource } from './sources/stream-source.ts';
+import type { SourceFactory, StreamSource } from './sources/stream-source.ts';
 import type { StreamOptions } from './stream-options.ts';
 
 /** `disabled`: the source or its encoder cannot go on, the log says why. */
@@ -22,6 +23,8 @@ export interface AudioStreamContext {
   /** What was published is of no use to anybody any more. */
   readonly onOutdated: () => void;
   readonly onState: (state: StreamState) => void;
+  /** Makes the source; absent: by the scheme of the address. */
+  readonly createSource?: SourceFactory;
 }
 
 interface Input {
@@ -45,6 +48,8 @@ export class AudioStream {
   #input: Input | undefined;
   #listeners = 0;
   #isStopped = false;
+  #fault: SourceError | undefined;
+  #encodeFigures: EncodeFigures = noEncodeFigures;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -60,12 +65,27 @@ export class AudioStream {
     return this.#state;
   }
 
+  /** Why the stream is disabled. */
+  get fault(): SourceError | undefined {
+    return this.#fault;
+  }
+
+  /** Since the stream was started. */
+  get encodeFigures(): EncodeFigures {
+    return this.#encodeFigures;
+  }
+
   /** Payload of the codec header message; `undefined` while clients have nothing to decode. */
   get header(): Uint8Array | undefined {
     return this.codec === 'null' ? undefined : this.#input?.encoding.header;
   }
 
-  /** Opens source and encoder and begins to read; a fault disables the stream. */
+  /**
+   * Opens source and encoder and begins to read.
+   *
+   * Failure: a fault disables the stream; one that the source has at once, such as a port that is
+   * taken, is known as `fault` when this resolves.
+   */
   async start(): Promise<void> {
     this.#opening = this.#open().catch((error) => this.#disable(error));
     await this.#opening;
@@ -91,7 +111,8 @@ export class AudioStream {
 
   async #open(): Promise<void> {
     const { options } = this;
-    const source = createSource({ ...options, logger: this.#logger });
+    const source = await this.#createSource();
+    if (!source) return;
     try {
       const { pool, onChunk } = this.#context;
       const { format } = source;
@@ -103,11 +124,26 @@ export class AudioStream {
         await source.stop();
         return;
       }
+      this.#encodeFigures = encoding.figures;
       this.#begin(source, encoding);
+      // A prepared source learns of a fault, as of a port that is taken, within this turn.
+      await new Promise((resolve) => setImmediate(resolve));
     } catch (error) {
       await source.stop();
       throw error;
     }
+  }
+
+  /** Nothing when the stream was stopped meanwhile. */
+  async #createSource(): Promise<StreamSource | undefined> {
+    const context = { ...this.options, logger: this.#logger };
+    const own = this.#context.createSource;
+    // Whoever stops the stream in the same breath shall find nothing begun.
+    await Promise.resolve();
+    if (this.#isStopped) return undefined;
+    if (own) return own(context);
+    const uri = await prepareSource(context);
+    return this.#isStopped ? undefined : createSource({ ...context, uri });
   }
 
   #begin(source: StreamSource, encoding: Encoding): void {
@@ -150,7 +186,12 @@ export class AudioStream {
   #disable(error: unknown): void {
     if (error instanceof AssertionError) throw error;
     if (this.#state === 'disabled') return;
-    this.#logger.error('stream disabled', { stream: this.name, reason: messageOf(error) });
+    const reason = messageOf(error);
+    this.#fault =
+      error instanceof SourceError
+        ? error
+        : new SourceError('stream-broken', reason, { cause: error });
+    this.#logger.error('stream disabled', { stream: this.name, reason });
     this.#close();
     this.#context.onOutdated();
     this.#setState('disabled');

@@ -12,6 +12,16 @@ export interface TimedPcm {
   readonly startsRun: boolean;
 }
 
+/** What encoding has cost so far. */
+export interface EncodeFigures {
+  /** Chunks that came out of the encoder. */
+  readonly encodedChunks: number;
+  /** Time in the encoder, microseconds; what became of its chunks is not part of it. */
+  readonly encodeUs: number;
+}
+
+export const noEncodeFigures: EncodeFigures = { encodedChunks: 0, encodeUs: 0 };
+
 /** What waits is encoded in slices of this length, so that other streams are served in between. */
 const sliceMs = 5;
 
@@ -36,6 +46,7 @@ export interface EncodingOptions {
 export class Encoding {
   readonly #encoder: Encoder;
   readonly #options: EncodingOptions;
+  readonly #figures = { ...noEncodeFigures };
   #waiting: TimedPcm[] = [];
   #isActive = false;
   #nextSlice: NodeJS.Immediate | undefined;
@@ -61,6 +72,11 @@ export class Encoding {
 
   get header(): Uint8Array {
     return this.#encoder.header;
+  }
+
+  /** Counts on while there is audio. */
+  get figures(): EncodeFigures {
+    return this.#figures;
   }
 
   /** Chunks that wait to be encoded. */
@@ -93,7 +109,7 @@ export class Encoding {
   /** The run of audio is over: its last frames shall not wait for a full block. */
   flush(): void {
     this.#owesFlush = !this.#isActive || this.#waiting.length > 0;
-    if (!this.#owesFlush) this.#encoder.flush();
+    if (!this.#owesFlush) this.#timed(() => this.#encoder.flush());
   }
 
   /** Forgets PCM that nobody will want any more. */
@@ -144,11 +160,20 @@ export class Encoding {
 
   #encode(pcm: TimedPcm): void {
     if (pcm.startsRun) {
-      this.#encoder.flush();
+      this.#timed(() => this.#encoder.flush());
       this.#originUs = pcm.timestampUs;
       this.#frames = 0;
     }
-    this.#encoder.encode(pcm.chunk);
+    this.#timed(() => this.#encoder.encode(pcm.chunk));
+  }
+
+  #timed(step: () => void): void {
+    const startMs = performance.now();
+    try {
+      step();
+    } finally {
+      this.#figures.encodeUs += (performance.now() - startMs) * 1000;
+    }
   }
 
   #seal(chunk: Chunk, frames: number): void {
@@ -158,6 +183,10 @@ export class Encoding {
       durationUs: format.durationUs(frames),
     });
     this.#frames += frames;
+    this.#figures.encodedChunks += 1;
+    const startMs = performance.now();
     this.#options.publish(chunk);
+    // The encoder waits here for its chunk to be sent, which is no work of its own.
+    this.#figures.encodeUs -= (performance.now() - startMs) * 1000;
   }
 }

@@ -1,7 +1,7 @@
 import { messageOf, SourceError } from '../errors.ts';
 import { SampleFormat } from './sample-format.ts';
 import { badParameter, flagOf, numberOf, textOf } from './stream-parameters.ts';
-import { parseStreamUri, type StreamUri } from './stream-uri.ts';
+import { formatStreamUri, parseStreamUri, type StreamUri } from './stream-uri.ts';
 
 /** What holds for every stream whose address does not say otherwise. */
 export interface StreamDefaults {
@@ -33,6 +33,24 @@ export interface StreamOptions extends StreamDefaults {
   readonly packed24: boolean;
 }
 
+/** What a program says about a stream whose audio it brings itself. */
+export interface CustomStreamOptions {
+  /** Unique; serves as the id of the stream. */
+  readonly name: string;
+  /** `rate:bits:channels` */
+  readonly sampleFormat?: string;
+  /** `name[:options]` */
+  readonly codec?: string;
+  readonly chunkMs?: number;
+  readonly idleThresholdMs?: number;
+  readonly silenceThresholdPercent?: number;
+  readonly sendSilence?: boolean;
+  readonly packed24?: boolean;
+}
+
+/** What controllers see as the address of such a stream. */
+const customScheme = 'custom';
+
 const chunkRangeMs = { min: 1, max: 1000, unit: 'ms' };
 const idleThreshold = { fallback: 100, min: 10, max: 86_400_000, unit: 'ms' };
 const silenceThreshold = { fallback: 0, min: 0, max: 100, unit: 'percent' };
@@ -42,7 +60,8 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
   const uri = parseStreamUri(text);
   const name = textOf(uri, 'name');
   if (name === undefined) {
-    throw new SourceError('no-name', `the stream address "${text}" lacks a name: add ?name=…`);
+    const where = `"${text}" lacks a name: add ?name=…`;
+    throw new SourceError('no-name', `Stream URI must have a name: the stream address ${where}`);
   }
   const formatText = textOf(uri, 'sampleformat');
   const format = formatText === undefined ? defaults.format : parseFormat(uri, formatText);
@@ -63,6 +82,27 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
     sendSilence: flagOf(uri, 'send_silence', true),
     packed24,
   };
+}
+
+/** The same for a stream without an address; what it does not say has the defaults. */
+export function customStreamOptions(
+  custom: CustomStreamOptions,
+  defaults: StreamDefaults,
+): StreamOptions {
+  const parameters: Readonly<Record<string, string | number | boolean | undefined>> = {
+    name: custom.name,
+    sampleformat: custom.sampleFormat,
+    codec: custom.codec,
+    chunk_ms: custom.chunkMs,
+    idle_threshold: custom.idleThresholdMs,
+    silence_threshold_percent: custom.silenceThresholdPercent,
+    send_silence: custom.sendSilence,
+    packed_s24le: custom.packed24,
+  };
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  const query = Object.fromEntries(given.map(([key, value]) => [key, String(value)]));
+  const address = { scheme: customScheme, host: '', path: '', fragment: '', query };
+  return parseStreamOptions(formatStreamUri(address), defaults);
 }
 
 function parseFormat(uri: StreamUri, text: string): SampleFormat {

@@ -1,8 +1,14 @@
+/** A peer for which more than this is waiting when the next message comes does not read. */
+export const maxQueuedBytes = 8 * 1024 * 1024;
+/** After its end a connection stays this long at most, to take what it was told. */
+export const maxLingerMs = 5000;
+
 /** One message to control peers, turned into bytes once for all of them. */
 export class ControlMessage {
   readonly text: string;
   #line: Buffer | undefined;
   #bytes: Buffer | undefined;
+  #tellsStreams: boolean | undefined;
 
   constructor(text: string) {
     this.text = text;
@@ -19,13 +25,21 @@ export class ControlMessage {
     this.#bytes ??= Buffer.from(this.text);
     return this.#bytes;
   }
+
+  /** Whether it says what all streams do, as every complete status does. */
+  get tellsStreams(): boolean {
+    this.#tellsStreams ??= this.text.includes('"streams":[');
+    return this.#tellsStreams;
+  }
 }
 
 export interface ControlPeerHandler {
   /** One request or batch. */
   onText(text: string): void;
-  /** Called exactly once, with the reason in words. */
-  onClose(reason: string): void;
+  /** The peer asks nothing more, but reads on; what it has asked was handed on before. */
+  onEnd(): void;
+  /** Called exactly once, with the reason in words; `isFault` when the peer broke a rule. */
+  onClose(reason: string, isFault: boolean): void;
 }
 
 /** The far end of a control session, over TCP or WebSocket. */
@@ -36,9 +50,21 @@ export interface ControlPeer {
   readonly queuedBytes: number;
   /** Begins to read. */
   open(handler: ControlPeerHandler): void;
+  /** Failure: a peer that takes nothing is closed, see `maxQueuedBytes`. */
   send(message: ControlMessage): void;
   /** Stops and resumes reading, so that whoever asks faster than we answer waits. */
   pause(): void;
   resume(): void;
+  /** Nothing is sent any more; what is queued still goes out, for `maxLingerMs` at most. */
   close(reason: string): void;
+}
+
+/** Plain IPv4 addresses of dual-stack sockets are shown as such. */
+export function addressOf({ remoteAddress }: RemoteEnd): string {
+  return (remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '');
+}
+
+/** What of a socket tells where it leads to. */
+export interface RemoteEnd {
+  readonly remoteAddress?: string | undefined;
 }

@@ -2,29 +2,135 @@ import type { Access, Login } from '../auth/access.ts';
 import type { Logger } from '../logger.ts';
 import type { Change, Requester } from '../server/change.ts';
 import type { ControlPeer } from './control-peer.ts';
+import { ControlSession, type ControlSessionHost } from './control-session.ts';
+import { Notifier } from './notifier.ts';
 import type { RpcHandler } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
+
+/** Controllers at the same time; a household has some dozens. */
+export const maxSessions = 1000;
+/** Whoever floods us with connections shall not flood the log. */
+const refusalLogMs = 10_000;
 
 export interface ControlServerOptions {
   readonly access: Access;
   readonly handler: RpcHandler;
   readonly status: StatusTree;
   readonly logger: Logger;
+  /** Absent: `maxSessions`. */
+  readonly maxSessions?: number;
+  /** Between two complete statuses; absent: 300. */
+  readonly updateIntervalMs?: number;
+  /** Between two messages about the state of one stream; absent: 250. */
+  readonly streamUpdateIntervalMs?: number;
+}
+
+/** Since the start. */
+export interface ControlFigures {
+  /** Texts: a batch counts once. */
+  readonly requests: number;
+  /** Counted once per receiver. */
+  readonly notifications: number;
+  /** Peers for which there was no room. */
+  readonly refused: number;
 }
 
 /** Keeps the control sessions: answers each, and tells all others what has changed. */
-export class ControlServer {
-  constructor(_options: ControlServerOptions) {}
+export class ControlServer implements ControlSessionHost {
+  readonly #options: ControlServerOptions;
+  readonly #logger: Logger;
+  readonly #sessions = new Set<ControlSession>();
+  readonly #notifier: Notifier;
+  #requests = 0;
+  #refused = 0;
+  #refusalLoggedMs = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(options: ControlServerOptions) {
+    this.#options = options;
+    this.#logger = options.logger.tagged('ControlServer');
+    const { status, updateIntervalMs, streamUpdateIntervalMs } = options;
+    this.#notifier = new Notifier({
+      status,
+      receivers: this.#sessions,
+      updateIntervalMs,
+      streamUpdateIntervalMs,
+    });
+  }
 
   get sessionCount(): number {
-    return 0;
+    return this.#sessions.size;
+  }
+
+  get figures(): ControlFigures {
+    return {
+      requests: this.#requests,
+      notifications: this.#notifier.sent,
+      refused: this.#refused,
+    };
   }
 
   /** A new peer; `login` when it has shown its credentials already. */
-  accept(_peer: ControlPeer, _login?: Login): void {}
+  accept(peer: ControlPeer, login?: Login): void {
+    if (this.#isClosed) peer.close('the server stops');
+    else if (this.#sessions.size >= this.#maxSessions) this.#refuse(peer);
+    else this.#open(peer, login);
+  }
 
   /** Tells everybody but `by`. */
-  announce(_change: Change, _by?: Requester): void {}
+  announce(change: Change, by?: Requester): void {
+    if (!this.#isClosed) this.#notifier.announce(change, by);
+  }
 
-  close(): void {}
+  /** What is queued for peers still goes out. */
+  close(): void {
+    this.#isClosed = true;
+    this.#notifier.stop();
+    for (const session of [...this.#sessions]) session.close('the server stops');
+  }
+
+  onRequest(): void {
+    this.#requests += 1;
+  }
+
+  onClose(session: ControlSession, reason: string, isFault: boolean): void {
+    this.#sessions.delete(session);
+    const { remoteAddress: address, transport } = session;
+    this.#logger[isFault ? 'warn' : 'info']('controller disconnected', {
+      address,
+      transport,
+      reason,
+    });
+  }
+
+  get #maxSessions(): number {
+    return this.#options.maxSessions ?? maxSessions;
+  }
+
+  #open(peer: ControlPeer, login: Login | undefined): void {
+    const { access, handler } = this.#options;
+    const session = new ControlSession(
+      { peer, login: login ?? access.anonymous, handler, logger: this.#logger },
+      this,
+    );
+    this.#sessions.add(session);
+    const { remoteAddress: address, transport } = peer;
+    this.#logger.info('controller connected', { address, transport });
+    session.open();
+  }
+
+  #refuse(peer: ControlPeer): void {
+    this.#refused += 1;
+    const nowMs = performance.now();
+    if (nowMs - this.#refusalLoggedMs >= refusalLogMs) {
+      this.#refusalLoggedMs = nowMs;
+      const { remoteAddress: address, transport } = peer;
+      this.#logger.warn('too many controllers: refused one more', {
+        address,
+        transport,
+        limit: this.#maxSessions,
+      });
+    }
+    peer.close('too many controllers');
+  }
 }

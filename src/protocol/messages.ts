@@ -3,6 +3,14 @@ import { baseHeaderBytes, baseOffset, messageType, readTimeUs, writeTimeUs } fro
 
 /** Longer strings in a Hello are cut: they only serve for display and as ids. */
 export const maxHelloTextLength = 512;
+/** Longer credentials count as none: a part of them would be something else. */
+export const maxAuthTextLength = 8192;
+
+/** What a client shows to be let in. Source: protocol reference, 13. */
+export interface HelloAuth {
+  readonly scheme: string;
+  readonly param: string;
+}
 
 /** What a client says of itself. Source: protocol reference, 3.1. */
 export interface Hello {
@@ -15,6 +23,8 @@ export interface Hello {
   readonly instance: number;
   readonly id: string;
   readonly protocolVersion: number;
+  /** Secret: neither logged nor remembered. */
+  readonly auth?: HelloAuth;
 }
 
 export interface ServerSettings {
@@ -24,6 +34,13 @@ export interface ServerSettings {
   readonly muted: boolean;
   /** Percent, 0..100. */
   readonly volume: number;
+}
+
+/** Why a Hello was refused. Source: protocol reference, 3.7. */
+export interface Refusal {
+  readonly code: number;
+  readonly name: string;
+  readonly detail: string;
 }
 
 /** The state of a client's own mixer. */
@@ -42,6 +59,7 @@ export function clientIdOf(hello: Hello): string {
 export function decodeHello(body: Buffer): Hello {
   const json = decodeJsonObject('Hello', body);
   const mac = textOf(json.MAC);
+  const auth = authOf(json.Auth);
   return {
     mac,
     hostName: textOf(json.HostName),
@@ -52,6 +70,7 @@ export function decodeHello(body: Buffer): Hello {
     instance: integerOf(json.Instance, 1),
     id: textOf(json.ID) || mac,
     protocolVersion: integerOf(json.SnapStreamProtocolVersion, 1),
+    ...(auth && { auth }),
   };
 }
 
@@ -72,6 +91,7 @@ export function encodeHello(hello: Hello, id: number): Buffer {
     Instance: hello.instance,
     ID: hello.id,
     SnapStreamProtocolVersion: hello.protocolVersion,
+    Auth: hello.auth,
   };
   return encodeJsonMessage({ type: messageType.hello, id }, json);
 }
@@ -94,6 +114,26 @@ export function decodeServerSettings(body: Buffer): ServerSettings {
     muted: json.muted === true,
     volume: integerOf(json.volume, 100),
   };
+}
+
+/** The answer to a Hello that is refused. */
+export function encodeRefusal({ code, name, detail }: Refusal, refersTo: number): Buffer {
+  const texts = [Buffer.from(name), Buffer.from(detail)];
+  const bodyBytes = texts.reduce((sum, { length }) => sum + 4 + length, 4);
+  const message = newMessage({ type: messageType.error, refersTo }, bodyBytes);
+  let offset = message.writeUInt32LE(code, baseHeaderBytes);
+  for (const text of texts) {
+    offset = message.writeUInt32LE(text.length, offset);
+    offset += text.copy(message, offset);
+  }
+  return message;
+}
+
+export function decodeRefusal(body: Buffer): Refusal {
+  if (body.length < 4) throw new ProtocolError('bad-error', 'an Error has 4 bytes or more');
+  const name = readBlock('Error', body, 4);
+  const detail = readBlock('Error', body, 8 + name.length);
+  return { code: body.readUInt32LE(0), name: name.toString(), detail: detail.toString() };
 }
 
 export function encodeCodecHeader(codec: string, payload: Uint8Array): Buffer {
@@ -207,6 +247,17 @@ function decodeJsonObject(what: string, body: Buffer): Record<string, unknown> {
     throw new ProtocolError('bad-json', `a ${what} is no JSON object`);
   }
   return json as Record<string, unknown>;
+}
+
+/** Anything but two texts is no attempt to log in. */
+function authOf(value: unknown): HelloAuth | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { scheme, param } = value as Record<string, unknown>;
+  return isAuthText(scheme) && isAuthText(param) ? { scheme, param } : undefined;
+}
+
+function isAuthText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= maxAuthTextLength;
 }
 
 function textOf(value: unknown): string {

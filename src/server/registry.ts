@@ -4,6 +4,7 @@ import type { ClientInfo, Hello, ServerSettings } from '../protocol/messages.ts'
 /** A client as the server knows it, also while it is away. Source: protocol reference, 8.1. */
 export interface ClientRecord {
   readonly id: string;
+  /** Only the registry changes it. */
   readonly group: GroupRecord;
   hello: Hello;
   address: string;
@@ -58,36 +59,75 @@ export interface RegistryOptions {
   readonly nowMs: () => number;
 }
 
+/** What came of a Hello. */
+export interface Joined {
+  readonly client: ClientRecord;
+  /** Never seen before: in a group of its own, which has no stream yet. */
+  readonly isNew: boolean;
+  /** Who had to make room. */
+  readonly forgotten: readonly ClientRecord[];
+}
+
+/** A client that changed its group. */
+export interface Move {
+  readonly client: ClientRecord;
+  /** May have ceased to exist. */
+  readonly from: GroupRecord;
+}
+
 /** All clients and groups, in memory. */
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #clients = new Map<string, ClientRecord>();
   readonly #groups = new Map<string, GroupRecord>();
+  /** The clients that are away, the longest absent first. */
+  readonly #absent = new Set<ClientRecord>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
   }
 
-  get groups(): Iterable<GroupRecord> {
-    return this.#groups.values();
+  /** By id. */
+  get clients(): ReadonlyMap<string, ClientRecord> {
+    return this.#clients;
   }
 
-  /** Takes over what was saved; to be called before anybody joins. */
-  restore(_groups: readonly GroupState[]): void {}
+  /** By id; each has at least one client. */
+  get groups(): ReadonlyMap<string, GroupRecord> {
+    return this.#groups;
+  }
+
+  /**
+   * Takes over what was saved; to be called before anybody joins.
+   *
+   * Of several clients with one id the first stays, and a group whose id is taken gets another one.
+   */
+  restore(groups: readonly GroupState[]): void {
+    for (const state of groups) this.#restoreGroup(state);
+    const byAbsence = [...this.#absent].sort((a, b) => a.lastSeenMs - b.lastSeenMs);
+    this.#absent.clear();
+    for (const client of byAbsence) this.#absent.add(client);
+    this.#makeRoom(this.#options.maxClients);
+  }
 
   /** Takes note of a connected client; one never seen before gets a group of its own. */
-  join(id: string, { hello, address }: { hello: Hello; address: string }): ClientRecord {
-    const client = this.#clients.get(id) ?? this.#add(id, { hello, address });
-    client.hello = hello;
+  join(id: string, { hello, address }: { hello: Hello; address: string }): Joined {
+    const { auth: _secret, ...known } = hello;
+    const old = this.#clients.get(id);
+    const forgotten = old ? [] : this.#makeRoom(this.#options.maxClients - 1);
+    const client = old ?? this.#add(id, { hello: known, address });
+    client.hello = known;
     client.address = address;
     client.isConnected = true;
     client.lastSeenMs = this.#options.nowMs();
-    return client;
+    this.#absent.delete(client);
+    return { client, isNew: !old, forgotten };
   }
 
   leave(client: ClientRecord): void {
     client.isConnected = false;
     client.lastSeenMs = this.#options.nowMs();
+    this.#absent.add(client);
   }
 
   seen(client: ClientRecord): void {
@@ -104,24 +144,57 @@ export class Registry {
     return {
       bufferMs: this.#options.bufferMs,
       latencyMs: client.latencyMs,
-      muted: client.isMuted || client.group.isMuted,
+      muted: isMuted(client),
       volume: client.volume,
     };
   }
 
+  /**
+   * Makes the clients of these ids the members of `group`, and returns who changed its group.
+   *
+   * Who leaves gets a group of its own that plays the same stream, who joins comes last, and a
+   * group without members ceases to exist. Unknown ids are ignored. Source: protocol reference, 8.2.
+   */
+  setClients(group: GroupRecord, ids: readonly string[]): readonly Move[] {
+    const listed = new Set<ClientRecord>();
+    for (const id of ids) {
+      const client = this.#clients.get(id);
+      if (client) listed.add(client);
+    }
+    const leavers = group.clients.filter((client) => !listed.has(client));
+    const joiners = [...listed].filter((client) => client.group !== group);
+    const moves = [...leavers, ...joiners].map((client) => ({ client, from: client.group }));
+    for (const client of leavers) enter(client, this.#addGroup({ streamId: group.streamId }));
+    for (const client of joiners) enter(client, group);
+    for (const left of new Set(moves.map(({ from }) => from))) this.#dropStrangers(left);
+    return moves;
+  }
+
+  /** Forgets a client, and its group when nobody else is in there. */
+  remove(client: ClientRecord): void {
+    const { id, group } = client;
+    client.isConnected = false;
+    this.#absent.delete(client);
+    this.#clients.delete(id);
+    group.clients.splice(group.clients.indexOf(client), 1);
+    this.#dropIfEmpty(group);
+  }
+
+  #restoreGroup({ clients, ...state }: GroupState): void {
+    const strangers = clients.filter(({ id }) => !this.#clients.has(id));
+    if (strangers.length === 0) return;
+    const isUsable = state.id !== '' && !this.#groups.has(state.id);
+    const group = this.#addGroup(isUsable ? state : { ...state, id: randomUUID() });
+    for (const client of strangers) {
+      if (this.#clients.has(client.id)) continue;
+      this.#absent.add(this.#addClient({ ...client, group, isConnected: false }));
+    }
+  }
+
   #add(id: string, { hello, address }: { hello: Hello; address: string }): ClientRecord {
-    if (this.#clients.size >= this.#options.maxClients) this.#forgetLongestAbsent();
-    const group: GroupRecord = {
-      id: randomUUID(),
-      name: '',
-      streamId: '',
-      isMuted: false,
-      clients: [],
-      unknown: {},
-    };
-    const client: ClientRecord = {
+    return this.#addClient({
       id,
-      group,
+      group: this.#addGroup({ streamId: '' }),
       hello,
       address,
       isConnected: true,
@@ -131,23 +204,61 @@ export class Registry {
       volume: this.#options.initialVolume,
       isMuted: false,
       unknown: {},
-    };
-    group.clients.push(client);
-    this.#groups.set(group.id, group);
-    this.#clients.set(id, client);
+    });
+  }
+
+  #addClient(client: ClientRecord): ClientRecord {
+    client.group.clients.push(client);
+    this.#clients.set(client.id, client);
     return client;
   }
 
-  #forgetLongestAbsent(): void {
-    let oldest: ClientRecord | undefined;
-    for (const client of this.#clients.values()) {
-      const isOlder = !oldest || client.lastSeenMs < oldest.lastSeenMs;
-      if (!client.isConnected && isOlder) oldest = client;
-    }
-    if (!oldest) return;
-    const { group } = oldest;
-    group.clients.splice(group.clients.indexOf(oldest), 1);
-    if (group.clients.length === 0) this.#groups.delete(group.id);
-    this.#clients.delete(oldest.id);
+  #addGroup(state: Partial<Omit<GroupState, 'clients'>>): GroupRecord {
+    const group: GroupRecord = {
+      id: randomUUID(),
+      name: '',
+      streamId: '',
+      isMuted: false,
+      unknown: {},
+      ...state,
+      clients: [],
+    };
+    this.#groups.set(group.id, group);
+    return group;
   }
+
+  /** Forgets absent clients while there are more than `wanted` in all. */
+  #makeRoom(wanted: number): readonly ClientRecord[] {
+    const forgotten: ClientRecord[] = [];
+    for (const client of this.#absent) {
+      if (this.#clients.size <= wanted) break;
+      this.remove(client);
+      forgotten.push(client);
+    }
+    return forgotten;
+  }
+
+  /** One pass for all who have moved away. */
+  #dropStrangers(group: GroupRecord): void {
+    const members = group.clients.filter((client) => client.group === group);
+    group.clients.length = 0;
+    for (const member of members) group.clients.push(member);
+    this.#dropIfEmpty(group);
+  }
+
+  #dropIfEmpty(group: GroupRecord): void {
+    if (group.clients.length === 0) this.#groups.delete(group.id);
+  }
+}
+
+/** Whether a client is to be silent, by its own mute or by that of its group. */
+export function isMuted({ isMuted, group }: ClientRecord): boolean {
+  return isMuted || group.isMuted;
+}
+
+/** The group that a client has left lists it until it is told otherwise. */
+function enter(client: ClientRecord, group: GroupRecord): void {
+  const movable: { group: GroupRecord } = client;
+  movable.group = group;
+  group.clients.push(client);
 }

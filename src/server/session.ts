@@ -5,9 +5,11 @@ import {
   type ClientInfo,
   decodeClientInfo,
   decodeHello,
+  encodeRefusal,
   encodeServerSettings,
   encodeTimeReply,
   type Hello,
+  type Refusal,
   type ServerSettings,
 } from '../protocol/messages.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
@@ -19,11 +21,16 @@ import type { StreamChannel } from './stream-channel.ts';
 
 /** A client says Hello once; each one more may bring an id that the registry has to remember. */
 export const maxHellos = 8;
+/** How often a session that is refused looks whether its peer has been told. */
+const farewellCheckMs = 50;
 
 /** What a session asks of the server that keeps it. */
 export interface SessionHost {
-  /** Finds out who the client is and calls `welcome`. */
-  onHello(session: Session, hello: Hello, requestId: number): void;
+  /**
+   * Finds out who the client is and calls `welcome` or `refuse`: at once, or when the promise that
+   * it returns resolves.
+   */
+  onHello(session: Session, hello: Hello, requestId: number): Promise<void> | undefined;
   onClientInfo(session: Session, client: ClientRecord, info: ClientInfo): void;
   onSignOfLife(client: ClientRecord): void;
   onClose(session: Session, reason: string): void;
@@ -50,11 +57,14 @@ export class Session {
   #cursor: Cursor | undefined;
   #hasHeader = false;
   #hellos = 0;
+  #isBeingAdmitted = false;
+  #isRefused = false;
+  #farewellTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions, host: SessionHost) {
     this.#host = host;
     this.connection = new Connection(options, {
-      onMessage: (message) => this.#handlers.get(message.type)?.(message),
+      onMessage: (message) => this.#onMessage(message),
       onClose: (reason) => this.#onClose(reason),
     });
     this.path = options.fanOut.attach(this.connection);
@@ -86,6 +96,23 @@ export class Session {
     this.connection.send(encodeServerSettings(settings, requestId));
   }
 
+  /** Answers the Hello `requestId` with the reason, and closes when the peer has been told. */
+  refuse(refusal: Refusal, requestId: number): void {
+    this.#isRefused = true;
+    this.connection.send(encodeRefusal(refusal, requestId));
+    const reason = `refused: ${refusal.name}, ${refusal.detail}`;
+    // What answers received bytes is written when those are used up, and a peer may be slow to read.
+    const check = () => {
+      if (this.connection.busySinceUs === undefined) this.close(reason);
+    };
+    this.#farewellTimer = setInterval(check, farewellCheckMs);
+  }
+
+  /** Tells the client settings that it has not asked for. */
+  update(settings: ServerSettings): void {
+    this.connection.send(encodeServerSettings(settings, 0));
+  }
+
   /** Plays `channel`: its codec header first, then its audio unless the client is to hear none. */
   play(channel: StreamChannel | undefined, isAudible: boolean): void {
     if (this.connection.isClosed) return;
@@ -113,12 +140,26 @@ export class Session {
     [messageType.clientInfo, (message) => this.#onClientInfo(message)],
   ]);
 
+  #onMessage(message: IncomingMessage): void {
+    if (!this.#isRefused) this.#handlers.get(message.type)?.(message);
+  }
+
   #onHello(message: IncomingMessage): void {
+    if (this.#isBeingAdmitted) {
+      throw new ProtocolError('early-hello', 'another Hello before the answer to the last one');
+    }
     this.#hellos += 1;
     if (this.#hellos > maxHellos) {
       throw new ProtocolError('many-hellos', `more than ${maxHellos} Hellos on one connection`);
     }
-    this.#host.onHello(this, decodeHello(message.body), message.id);
+    const admission = this.#host.onHello(this, decodeHello(message.body), message.id);
+    if (admission) this.#await(admission);
+  }
+
+  async #await(admission: Promise<void>): Promise<void> {
+    this.#isBeingAdmitted = true;
+    await admission;
+    this.#isBeingAdmitted = false;
   }
 
   #onTime(message: IncomingMessage): void {
@@ -135,6 +176,7 @@ export class Session {
 
   #onClose(reason: string): void {
     clearTimeout(this.#helloTimer);
+    clearInterval(this.#farewellTimer);
     this.#leaveChannel();
     this.path.detach();
     this.#host.onClose(this, reason);

@@ -3,15 +3,24 @@ import { encodeCodecHeader } from '../protocol/messages.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
 import type { Cursor } from '../transport/cursor.ts';
+import { StreamFigures } from './stream-figures.ts';
+import type { StreamPlayer } from './stream-player.ts';
+import { noProperties, type StreamProperties } from './stream-properties.ts';
 
-/** A stream together with its way to the sessions that play it. */
+/** A stream together with its way to the sessions that play it, and the player behind it. */
 export class StreamChannel {
   readonly stream: AudioStream;
   readonly broadcast: Broadcast;
+  readonly figures: StreamFigures;
+  readonly #startPlayer: (() => StreamPlayer) | undefined;
+  #player: StreamPlayer | undefined;
+  #isStopped = false;
 
-  constructor(stream: AudioStream, broadcast: Broadcast) {
+  constructor(stream: AudioStream, broadcast: Broadcast, startPlayer?: () => StreamPlayer) {
     this.stream = stream;
     this.broadcast = broadcast;
+    this.figures = new StreamFigures(stream, broadcast);
+    this.#startPlayer = startPlayer;
   }
 
   get id(): string {
@@ -21,6 +30,15 @@ export class StreamChannel {
   /** Whether clients can be sent here: streams without a codec only feed other streams. */
   get isPlayable(): boolean {
     return this.stream.state !== 'disabled' && this.stream.codec !== 'null';
+  }
+
+  /** What the control script speaks for; absent without one. */
+  get player(): StreamPlayer | undefined {
+    return this.#player;
+  }
+
+  get properties(): StreamProperties {
+    return this.#player?.properties ?? noProperties;
   }
 
   /** A fresh message per session, as each is stamped when it is written. */
@@ -40,7 +58,19 @@ export class StreamChannel {
     this.stream.removeListener();
   }
 
+  /** Starts the stream, and its player unless the stream has a fault, which `stream` tells. */
+  async start(): Promise<void> {
+    await this.stream.start();
+    if (!this.#isStopped && !this.stream.fault) this.#player = this.#startPlayer?.();
+  }
+
+  /** Resolves when ports, files and children of the stream and its player are gone. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all([this.#stopAudio(), this.#player?.stop()]);
+  }
+
+  async #stopAudio(): Promise<void> {
     await this.stream.stop();
     this.broadcast.close();
   }

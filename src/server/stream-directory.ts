@@ -1,29 +1,245 @@
-import type { Requester } from './change.ts';
+import { type IterableInput, iterableSource } from '../audio/sources/iterable-source.ts';
+import type { SourceFactory } from '../audio/sources/stream-source.ts';
+import type { CustomStreamOptions } from '../audio/stream-options.ts';
+import { formatStreamUri, type StreamUri } from '../audio/stream-uri.ts';
+import { RpcError, SourceError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { AddedStreams } from './added-streams.ts';
+import type { ChangeListener, Requester } from './change.ts';
 import type { StreamChannel } from './stream-channel.ts';
+import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
+
+/** Streams at one time, those that are just being opened included. */
+export const maxStreams = 256;
+
+export interface StreamDirectoryOptions {
+  readonly factory: StreamFactory;
+  readonly onChange: ChangeListener;
+  readonly logger: Logger;
+  /** Where streams that controllers add are saved; absent: they are gone after a restart. */
+  readonly persist?: AddedStreams | undefined;
+}
+
+/** A stream whose source is made by the program. */
+export interface CustomSourceOptions extends CustomStreamOptions {
+  readonly createSource: SourceFactory;
+}
+
+/** A stream whose audio is at hand. */
+export interface CustomInputOptions extends CustomStreamOptions {
+  readonly input: IterableInput['input'];
+}
+
+interface AddRequest extends ChannelRequest {
+  /** A stream whose source cannot be opened is there all the same. */
+  readonly keepsDisabled?: boolean;
+  /** The address to save. */
+  readonly savedAs?: string;
+}
+
+type StreamChangeKind = 'stream-added' | 'stream-state' | 'stream-properties';
 
 /** The streams of the server, in their order; the first that clients can play is the default. */
 export class StreamDirectory {
+  readonly #options: StreamDirectoryOptions;
+  readonly #logger: Logger;
+  readonly #channels = new Map<string, StreamChannel>();
+  /** Names that are taken although nothing is there yet; these promises never reject. */
+  readonly #openings = new Map<string, Promise<unknown>>();
+  /** Streams that are not there any more and still hold something. */
+  readonly #removals = new Map<string, Promise<void>>();
+  readonly #ofControllers = new WeakSet<StreamChannel>();
+  #isClosed = false;
+
+  constructor(options: StreamDirectoryOptions) {
+    this.#options = options;
+    this.#logger = options.logger.tagged('Stream');
+  }
+
   get channels(): ReadonlyMap<string, StreamChannel> {
-    return new Map();
+    return this.#channels;
   }
 
   /** The first stream that clients can play. */
   get default(): StreamChannel | undefined {
+    for (const channel of this.#channels.values()) if (channel.isPlayable) return channel;
     return undefined;
+  }
+
+  /**
+   * Adds a stream of the configuration.
+   *
+   * Failure: one with a bad address is left out and the log says why; one whose source cannot be
+   * opened is there, disabled.
+   */
+  async addConfigured(address: string): Promise<void> {
+    try {
+      const options = this.#options.factory.optionsOf(address);
+      await this.#add({ options, isTrusted: true, keepsDisabled: true });
+    } catch (error) {
+      this.#logger.error('stream left out', { reason: reasonOf(error) });
+    }
   }
 
   /**
    * Adds a stream that a controller asks for; it has started when this resolves.
    *
-   * Failure: rejects with a `SourceError` when the address is bad, the name is taken, or it names
-   * a program or script that a controller may not start; nothing stays behind.
+   * Failure: rejects with a `SourceError` when the address is bad, the name is taken, the source
+   * cannot be opened, or it names a program that a controller may not start, and with an
+   * `RpcError` for such a script; nothing stays behind.
    */
-  async add(_address: string, _by?: Requester): Promise<StreamChannel> {
-    throw new Error('to be written');
+  async add(address: string, by?: Requester): Promise<StreamChannel> {
+    const options = this.#options.factory.optionsOf(address);
+    return this.#add({ options, isTrusted: false, savedAs: address }, by);
+  }
+
+  /** The same for the program that this server runs in, which may start what it likes. */
+  async addTrusted(address: string): Promise<StreamChannel> {
+    return this.#add({ options: this.#options.factory.optionsOf(address), isTrusted: true });
+  }
+
+  /** Adds a stream with a source of the program's own. Failure: as `add`. */
+  async addSource(custom: CustomSourceOptions, by?: Requester): Promise<StreamChannel> {
+    const { createSource } = custom;
+    const options = this.#options.factory.customOptions(custom);
+    return this.#add({ options, isTrusted: true, createSource }, by);
+  }
+
+  /** Adds a stream of audio that is at hand. Failure: as `add`. */
+  async addInput({ input, ...custom }: CustomInputOptions): Promise<StreamChannel> {
+    return this.addSource({
+      ...custom,
+      createSource: ({ format, packed24 }) => iterableSource({ format, packed24, input }),
+    });
+  }
+
+  /** Adds the saved streams; one that cannot be opened stays saved. */
+  async restoreAdded(): Promise<void> {
+    const { factory, persist } = this.#options;
+    for (const address of persist?.addresses ?? []) {
+      try {
+        await this.#add({ options: factory.optionsOf(address), isTrusted: false });
+      } catch (error) {
+        this.#logger.error('saved stream left out', { reason: reasonOf(error) });
+      }
+    }
   }
 
   /** Its port, fifo, child and control script are gone when this resolves; unknown ids are fine. */
-  async remove(_id: string, _by?: Requester): Promise<void> {}
+  async remove(id: string, by?: Requester): Promise<void> {
+    const opening = this.#openings.get(id);
+    if (opening) await opening;
+    this.#options.persist?.remove(id);
+    const channel = this.#channels.get(id);
+    if (channel) this.#remove(channel, by);
+    await this.#removals.get(id);
+  }
 
-  async close(): Promise<void> {}
+  /** Tells that a stream is idle, plays, or cannot go on; before and after its time nobody asks. */
+  stateChanged(channel: StreamChannel): void {
+    this.#announce('stream-state', channel);
+  }
+
+  propertiesChanged(channel: StreamChannel): void {
+    this.#announce('stream-properties', channel);
+  }
+
+  /** Ends all streams without a word; what is saved stays saved. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#openings.values());
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    await Promise.all([...this.#removals.values(), ...channels.map((channel) => channel.stop())]);
+    await this.#options.persist?.close();
+  }
+
+  /** Takes the name at once, so that the second of two requests fails. */
+  async #add(request: AddRequest, by?: Requester): Promise<StreamChannel> {
+    const { name } = request.options;
+    this.#makeWay(request, by);
+    this.#refuse(name);
+    const opening = this.#open(request, by);
+    this.#openings.set(
+      name,
+      opening.catch(() => undefined),
+    );
+    try {
+      return await opening;
+    } finally {
+      this.#openings.delete(name);
+    }
+  }
+
+  #refuse(name: string): void {
+    if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
+    if (this.#channels.has(name) || this.#openings.has(name)) {
+      throw new SourceError('duplicate-name', `Stream with name "${name}" already exists`);
+    }
+    if (this.#channels.size + this.#openings.size + this.#removals.size >= maxStreams) {
+      throw new SourceError(
+        'many-streams',
+        `there are ${maxStreams} streams already: remove one that is not needed`,
+      );
+    }
+  }
+
+  async #open(request: AddRequest, by?: Requester): Promise<StreamChannel> {
+    const { options, isTrusted, keepsDisabled = false, savedAs } = request;
+    // What had this name may still hold the port or the fifo.
+    await this.#removals.get(options.name);
+    const channel = await this.#options.factory.build(request);
+    try {
+      await channel.start();
+      const { fault } = channel.stream;
+      if (fault && !keepsDisabled) throw fault;
+      if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
+    } catch (error) {
+      await channel.stop();
+      throw error;
+    }
+    if (!isTrusted) this.#ofControllers.add(channel);
+    if (savedAs !== undefined) this.#options.persist?.add(channel.id, savedAs);
+    this.#channels.set(channel.id, channel);
+    this.#announce('stream-added', channel, by);
+    return channel;
+  }
+
+  #remove(channel: StreamChannel, by?: Requester): void {
+    const { id } = channel;
+    this.#channels.delete(id);
+    this.#options.onChange({ kind: 'stream-removed', channel }, by);
+    const removal = channel.stop().finally(() => this.#removals.delete(id));
+    this.#removals.set(id, removal);
+  }
+
+  /**
+   * Some producers never remove their stream and listen elsewhere after a restart: what they add
+   * takes the place of what leads nowhere any more, or that name would be silent for ever.
+   */
+  #makeWay({ options, isTrusted }: AddRequest, by?: Requester): void {
+    const old = this.#channels.get(options.name);
+    if (isTrusted || !old || !this.#ofControllers.has(old) || old.stream.state !== 'idle') return;
+    const [from, to] = [old.stream.options.uri, options.uri];
+    if (!isTcpClient(from) || !isTcpClient(to) || formatStreamUri(from) === formatStreamUri(to)) {
+      return;
+    }
+    this.#logger.info('producer of stream has moved', { stream: old.id, from: from.host });
+    this.#remove(old, by);
+  }
+
+  #announce(kind: StreamChangeKind, channel: StreamChannel, by?: Requester): void {
+    if (this.#channels.get(channel.id) === channel) this.#options.onChange({ kind, channel }, by);
+  }
+}
+
+function isTcpClient({ scheme, query }: StreamUri): boolean {
+  return scheme === 'tcp' && query.mode?.toLowerCase() === 'client';
+}
+
+/** What to say about a stream that is left out; our own bugs are nothing to go on after. */
+function reasonOf(error: unknown): string {
+  if (error instanceof RpcError) return error.data ?? error.message;
+  if (error instanceof SourceError) return error.message;
+  throw error;
 }

@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import type { Access } from '../auth/access.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
-import { type ClientInfo, clientIdOf, type Hello } from '../protocol/messages.ts';
+import { type ClientInfo, clientIdOf, type Hello, type Refusal } from '../protocol/messages.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import type { Framing, Link } from '../transport/link.ts';
-import type { ClientRecord, Registry } from './registry.ts';
+import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
+import type { ChangeListener } from './change.ts';
+import { refusalFor, refusalOf } from './player-admission.ts';
+import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
 import { Session, type SessionHost } from './session.ts';
 import type { StreamChannel } from './stream-channel.ts';
+import type { StreamDirectory } from './stream-directory.ts';
 
 const stallCheckMs = 1000;
 
@@ -17,11 +22,21 @@ export interface StreamServerOptions {
   readonly fanOut: FanOut;
   readonly logger: Logger;
   readonly registry: Registry;
+  readonly streams: Pick<StreamDirectory, 'channels' | 'default'>;
+  readonly access: Access;
+  readonly onChange: ChangeListener;
   /** Whether audio goes to clients that are muted. */
   readonly sendToMuted: boolean;
   readonly helloTimeoutMs: number;
   /** A client that takes no data for this long is closed. */
   readonly stallTimeoutMs: number;
+}
+
+interface Greeting {
+  readonly session: Session;
+  readonly id: string;
+  readonly hello: Hello;
+  readonly requestId: number;
 }
 
 /** Accepts connections, keeps sessions, and joins them to streams. */
@@ -30,8 +45,10 @@ export class StreamServer implements SessionHost {
   readonly #logger: Logger;
   readonly #sessions = new Set<Session>();
   readonly #byClientId = new Map<string, Session>();
-  readonly #channels = new Map<string, StreamChannel>();
   readonly #stallTimer: NodeJS.Timeout;
+  /** What the audio of sessions that are gone did. */
+  readonly #endedSends = noSends();
+  #isReroutePending = false;
 
   constructor(options: StreamServerOptions) {
     this.#options = options;
@@ -47,14 +64,29 @@ export class StreamServer implements SessionHost {
     return this.#sessions.size;
   }
 
-  get channels(): ReadonlyMap<string, StreamChannel> {
-    return this.#channels;
+  /** What the audio of all sessions did since the start, those that are gone included. */
+  get sendTotals(): SendStatistics {
+    const totals = { ...this.#endedSends };
+    for (const { path } of this.#sessions) addSends(totals, path.totals);
+    return totals;
   }
 
-  /** Adds a stream, and gives it to clients that had none. */
-  addChannel(channel: StreamChannel): void {
-    this.#channels.set(channel.id, channel);
-    this.reroute();
+  /** The connection of a client; `undefined` while it has none. */
+  sessionOf({ id }: ClientRecord): Session | undefined {
+    return this.#byClientId.get(id);
+  }
+
+  /** Tells a client its settings, when it is connected. */
+  sendSettings(client: ClientRecord): void {
+    this.sessionOf(client)?.update(this.#options.registry.settingsOf(client));
+  }
+
+  /** Finds out what these clients play now; header and audio follow from it. */
+  route(clients: Iterable<ClientRecord>): void {
+    for (const client of clients) {
+      const session = this.sessionOf(client);
+      if (session) this.#route(session, client);
+    }
   }
 
   /**
@@ -63,9 +95,33 @@ export class StreamServer implements SessionHost {
    * Not at once, as a stream may break in the very moment in which a session subscribes to it.
    */
   reroute(): void {
+    if (this.#isReroutePending) return;
+    this.#isReroutePending = true;
     queueMicrotask(() => {
-      for (const session of this.#sessions) this.#route(session);
+      this.#isReroutePending = false;
+      this.#routeAll();
     });
+  }
+
+  /**
+   * Gives the groups of a stream that is no longer in the directory to the default stream. When
+   * this returns no session plays the old one, and each has the new codec header before its audio.
+   */
+  streamRemoved(id: string): void {
+    const channel = this.#options.streams.default;
+    if (channel) {
+      for (const group of this.#options.registry.groups.values()) {
+        if (group.streamId === id) this.#move(group, channel);
+      }
+    }
+    this.#routeAll();
+  }
+
+  /** Ends the connection of a client that the registry has forgotten. */
+  dismiss(client: ClientRecord): void {
+    const session = this.sessionOf(client);
+    this.#byClientId.delete(client.id);
+    session?.close('deleted by a controller');
   }
 
   accept(link: Link): void {
@@ -77,35 +133,30 @@ export class StreamServer implements SessionHost {
     this.#logger.info(`Creating ${kind} session for ${session.connection.remoteAddress}`);
   }
 
+  /** Ends all sessions; the streams stay. */
   async close(): Promise<void> {
     clearInterval(this.#stallTimer);
     for (const session of [...this.#sessions]) session.close('the server stops');
-    await Promise.all([...this.#channels.values()].map((channel) => channel.stop()));
-    this.#channels.clear();
   }
 
-  onHello(session: Session, hello: Hello, requestId: number): void {
-    const { registry } = this.#options;
+  onHello(session: Session, hello: Hello, requestId: number): Promise<void> | undefined {
+    const { access } = this.#options;
     const id = clientIdOf(hello) || randomUUID();
-    const address = session.connection.remoteAddress;
-    this.#logger.info(`Hello from ${id}`, {
-      address,
-      host: hello.hostName,
-      program: `${hello.clientName} ${hello.version}`,
-      os: hello.os,
-    });
-    if (session.client && session.client.id !== id) this.#forget(session);
-    const older = this.#byClientId.get(id);
-    if (older !== session) older?.close('replaced by a newer connection of the same client');
-    this.#byClientId.set(id, session);
-    const client = registry.join(id, { hello, address });
-    session.welcome(client, registry.settingsOf(client), requestId);
-    this.#route(session);
+    this.#logHello(session, id, hello);
+    const finish = (refusal: Refusal | undefined) => {
+      if (session.state === 'closed') return;
+      if (refusal) session.refuse(refusal, requestId);
+      else this.#admit({ session, id, hello, requestId });
+    };
+    if (!access.anonymous) return refusalOf(access, hello.auth).then(finish);
+    finish(refusalFor(access.anonymous));
+    return undefined;
   }
 
   onClientInfo(session: Session, client: ClientRecord, info: ClientInfo): void {
     this.#options.registry.report(client, info);
-    this.#route(session);
+    this.#route(session, client);
+    this.#options.onChange({ kind: 'client-volume', client });
   }
 
   onSignOfLife(client: ClientRecord): void {
@@ -113,15 +164,42 @@ export class StreamServer implements SessionHost {
   }
 
   onClose(session: Session, reason: string): void {
-    const { client, connection } = session;
+    const { client, connection, path } = session;
     this.#sessions.delete(session);
-    if (client) this.#forget(session);
-    const isFault = reason.startsWith('protocol violation');
+    addSends(this.#endedSends, path.totals);
+    this.#forget(session);
+    const isFault = reason.startsWith('protocol violation') || reason.startsWith('refused');
     this.#logger[isFault ? 'warn' : 'info']('session closed', {
       client: client?.id ?? 'unknown',
       address: connection.remoteAddress,
       reason,
     });
+  }
+
+  #logHello(session: Session, id: string, hello: Hello): void {
+    this.#logger.info(`Hello from ${id}`, {
+      address: session.connection.remoteAddress,
+      host: hello.hostName,
+      program: `${hello.clientName} ${hello.version}`,
+      os: hello.os,
+    });
+  }
+
+  #admit({ session, id, hello, requestId }: Greeting): void {
+    const { registry, streams, onChange } = this.#options;
+    if (session.client?.id !== id) this.#forget(session);
+    const older = this.#byClientId.get(id);
+    // The client does not go away in between.
+    this.#byClientId.set(id, session);
+    if (older !== session) older?.close('replaced by a newer connection of the same client');
+    const address = session.connection.remoteAddress;
+    const { client, isNew, forgotten } = registry.join(id, { hello, address });
+    // Nobody has heard of its group yet: that it has a stream from now on is no news.
+    if (isNew) client.group.streamId = streams.default?.id ?? '';
+    session.welcome(client, registry.settingsOf(client), requestId);
+    this.#route(session, client);
+    for (const gone of forgotten) onChange({ kind: 'client-removed', client: gone });
+    onChange({ kind: isNew ? 'client-added' : 'client-connected', client });
   }
 
   /** The session no longer speaks for its client, unless a newer one already does. */
@@ -130,43 +208,41 @@ export class StreamServer implements SessionHost {
     if (!client || this.#byClientId.get(client.id) !== session) return;
     this.#byClientId.delete(client.id);
     this.#options.registry.leave(client);
+    this.#options.onChange({ kind: 'client-disconnected', client });
   }
 
-  #route(session: Session): void {
-    const { client } = session;
-    if (client) session.play(this.#channelFor(client), this.#isAudible(client));
+  #routeAll(): void {
+    for (const session of this.#sessions) {
+      if (session.client) this.#route(session, session.client);
+    }
+  }
+
+  #route(session: Session, client: ClientRecord): void {
+    const isAudible = this.#options.sendToMuted || !isMuted(client);
+    session.play(this.#channelFor(client.group), isAudible);
   }
 
   /**
-   * The stream of the client's group. A group without one, or whose stream cannot be played any
-   * more, gets the default stream for good. Source: protocol reference, 5.1 and 5.6.
+   * The stream of a group. A group without one, or whose stream cannot be played any more, gets the
+   * default stream for good. Source: protocol reference, 5.1 and 5.6.
    */
-  #channelFor({ id, group }: ClientRecord): StreamChannel | undefined {
-    const { streamId } = group;
-    const own = this.#channels.get(streamId);
+  #channelFor(group: GroupRecord): StreamChannel | undefined {
+    const { streams } = this.#options;
+    const own = streams.channels.get(group.streamId);
     if (own?.isPlayable) return own;
-    const channel = this.#defaultChannel();
-    if (!channel) return undefined;
-    group.streamId = channel.id;
-    if (streamId) {
-      this.#logger.info('client moved to another stream', {
-        client: id,
-        from: streamId,
-        to: channel.id,
-      });
-    }
+    const channel = streams.default;
+    if (channel) this.#move(group, channel);
     return channel;
   }
 
-  #isAudible(client: ClientRecord): boolean {
-    const { sendToMuted, registry } = this.#options;
-    return sendToMuted || !registry.settingsOf(client).muted;
-  }
-
-  /** The first stream that clients can play. */
-  #defaultChannel(): StreamChannel | undefined {
-    for (const channel of this.#channels.values()) if (channel.isPlayable) return channel;
-    return undefined;
+  #move(group: GroupRecord, channel: StreamChannel): void {
+    const { streamId: from, clients } = group;
+    group.streamId = channel.id;
+    for (const { id, isConnected } of from ? clients : []) {
+      if (!isConnected) continue;
+      this.#logger.info('client moved to another stream', { client: id, from, to: channel.id });
+    }
+    this.#options.onChange({ kind: 'group-stream', group });
   }
 
   #closeStalled(): void {

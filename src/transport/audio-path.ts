@@ -1,12 +1,14 @@
 import type { Connection } from './connection.ts';
 import type { NativeSocket } from './native-socket.ts';
-import { addSends, noSends, type SendStatistics } from './send-statistics.ts';
+import { addSends, noSends, type SendStatistics, subtractSends } from './send-statistics.ts';
 
 /** The way of audio to one connection, and what happened on it. */
 export class AudioPath {
   readonly connection: Connection;
   /** What JavaScript counts; the addon counts for itself. */
   readonly counters: SendStatistics = noSends();
+  readonly #totals = noSends();
+  #taken = noSends();
   #native: NativeSocket | undefined;
 
   constructor(connection: Connection, native?: NativeSocket) {
@@ -23,19 +25,35 @@ export class AudioPath {
     return this.#native?.isZeroCopy ?? false;
   }
 
-  /** All counts up to now; they begin again at 0, but for what is outstanding. */
+  /** All counts since the connection began. */
+  get totals(): SendStatistics {
+    this.#collect();
+    return { ...this.#totals };
+  }
+
+  /** All counts since the last call, but for what is outstanding. */
   takeStatistics(): SendStatistics {
-    const statistics = noSends();
-    this.#native?.takeStatistics(statistics);
-    addSends(statistics, this.counters);
-    Object.assign(this.counters, noSends());
-    return statistics;
+    const { totals } = this;
+    const since = subtractSends(totals, this.#taken);
+    this.#taken = totals;
+    return since;
   }
 
   /** Ends the path, with the connection. Chunks on the air stay retained until they are completed. */
   detach(): void {
+    this.#collect();
+    this.#totals.outstanding = 0;
     this.#native?.remove();
     // The addon gives the number to somebody else.
     this.#native = undefined;
+  }
+
+  #collect(): void {
+    const recent = noSends();
+    this.#native?.takeStatistics(recent);
+    addSends(recent, this.counters);
+    Object.assign(this.counters, noSends());
+    addSends(this.#totals, recent);
+    this.#totals.outstanding = recent.outstanding;
   }
 }

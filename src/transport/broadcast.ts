@@ -42,6 +42,8 @@ export class Broadcast {
   /** Who is to be served in this tick, those left over from the tick before in front. */
   #due: Cursor[] = [];
   #rest: NodeJS.Immediate | undefined;
+  #chunkAgeUs = 0;
+  #maxChunkAgeUs = 0;
   #tail: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
 
   constructor(fanOut: FanOut, clock: Clock, options: BroadcastOptions) {
@@ -53,6 +55,18 @@ export class Broadcast {
 
   get subscribers(): number {
     return this.#cursors.length;
+  }
+
+  /** Time from the first sample of the newest chunk to its publication. */
+  get chunkAgeUs(): number {
+    return this.#chunkAgeUs;
+  }
+
+  /** The longest such time since this was asked last. */
+  takeMaxChunkAgeUs(): number {
+    const ageUs = this.#maxChunkAgeUs;
+    this.#maxChunkAgeUs = 0;
+    return ageUs;
   }
 
   /** Starts to send along `path`: from the recent past, or from the next chunk on. */
@@ -81,9 +95,12 @@ export class Broadcast {
    */
   publish(chunk: Chunk): void {
     const { durationUs } = chunk;
+    const nowUs = this.#clock.nowUs();
+    this.#chunkAgeUs = nowUs - chunk.timestampUs;
+    this.#maxChunkAgeUs = Math.max(this.#maxChunkAgeUs, this.#chunkAgeUs);
     const interval = this.#interval.chunksAfter(chunk);
     this.ring.push(chunk);
-    this.ring.dropBefore(this.#clock.nowUs() - this.#options.bufferMs * 1000);
+    this.ring.dropBefore(nowUs - this.#options.bufferMs * 1000);
     this.#tick += 1;
     this.#serve(interval, this.#tick % interval);
     this.#armTail(durationUs);

@@ -1,5 +1,5 @@
 /**
- * What one session's audio did since the last report; `outstanding` is of now.
+ * What one session's audio did in some time; `outstanding` is of now.
  *
  * Units: sends, bytes, chunks.
  */
@@ -49,6 +49,13 @@ export function noSends(): SendStatistics {
 /** Adds `more` to `total`, in place. */
 export function addSends(total: SendStatistics, more: SendStatistics): void {
   for (const key of sendStatisticsKeys) total[key] += more[key];
+}
+
+/** What happened between two totals; `outstanding` is that of the later one. */
+export function subtractSends(later: SendStatistics, earlier: SendStatistics): SendStatistics {
+  const difference = { ...later };
+  for (const key of sendStatisticsKeys) difference[key] -= earlier[key];
+  return { ...difference, outstanding: later.outstanding };
 }
 
 export const sendStatisticsKeys = Object.keys(noSends()) as readonly (keyof SendStatistics)[];

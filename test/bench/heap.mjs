@@ -6,8 +6,8 @@ import { decimals, markdownTable, median } from './table.mjs';
 import { startZerocast } from './zerocast-server.mjs';
 
 const chunkMs = 20;
-// `auto` is 100 ms at the default buffer of 1 s.
-const chunksPerAutoInterval = 5;
+// `auto` is 200 ms at the default buffer of 1 s.
+const chunksPerAutoInterval = 10;
 const reportLimitMs = 5000;
 /** What we may allocate per chunk and client beyond Node's own writes: the noise of the measure. */
 const maxOwnShare = 0.15;

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { runBreakEven } from './break-even.mjs';
+import { runControl } from './control.mjs';
 import { runFanOut } from './fan-out.mjs';
 import { serverNames } from './fan-out-servers.mjs';
 import { formats } from './formats.mjs';
@@ -21,6 +22,11 @@ export const benchmarks = {
     run: runBreakEven,
     full: { clients: '250', rounds: '7' },
     short: { clients: '50', rounds: '1' },
+  },
+  control: {
+    run: runControl,
+    full: { clients: '1000', 'window-ms': '8000' },
+    short: { 'window-ms': '4000' },
   },
   pool: {
     run: runPool,

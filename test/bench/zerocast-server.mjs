@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ServerProcess } from './server-process.mjs';
 
@@ -22,7 +22,8 @@ export async function startZerocast(settings) {
     config,
     `--stream.source=${source}?name=bench&sampleformat=${sampleFormat}&codec=${codec}`,
     `--stream.send_interval=${sendInterval}`,
-    `--server.datadir=${workDir}`,
+    // Nobody knows the clients of the case before.
+    `--server.datadir=${mkdtempSync(join(workDir, 'data-'))}`,
     '--server.mdns_enabled=false',
     '--tcp-streaming.bind_to_address=127.0.0.1',
     `--tcp-streaming.port=${port}`,

@@ -86,9 +86,9 @@ describe('streams beside one that cannot be used', () => {
     for (const [index, part] of [
       "missing host separator: '//'",
       'lacks a name',
-      'unknown stream type "ffmpeg"',
+      'Unknown stream type: ffmpeg',
       '"mp3" is no codec',
-      'two streams are named "Good"',
+      'Stream with name "Good" already exists',
       '/does/not/exist',
       '48000:17:2',
       `127.0.0.1:${port}`,

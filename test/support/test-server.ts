@@ -25,6 +25,9 @@ export class TestServer {
       'tcp-streaming.port=0',
       'http.bind_to_address=127.0.0.1',
       'http.port=0',
+      'tcp-control.bind_to_address=127.0.0.1',
+      'tcp-control.port=0',
+      'server.mdns_enabled=false',
       ...settings,
     ].map((setting) => {
       const [, section = '', key = '', value = ''] = /^([^.]+)\.([^=]+)=(.*)$/s.exec(setting) ?? [];
@@ -46,11 +49,15 @@ export class TestServer {
   }
 
   get port(): number {
-    return this.application.streamingPort;
+    return this.application.ports.streaming;
+  }
+
+  get controlPort(): number {
+    return this.application.ports.control;
   }
 
   get httpPort(): number {
-    return this.application.httpPort;
+    return this.application.ports.http;
   }
 
   /** Stops the server: fails unless every chunk has come home. */

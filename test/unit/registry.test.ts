@@ -21,13 +21,15 @@ function scene(options: { maxClients?: number; initialVolume?: number } = {}): S
       nowMs: () => result.nowMs,
     }),
     join: (id, hello = {}) =>
-      result.registry.join(id, { hello: helloOf(id, hello), address: '10.0.0.1' }),
+      result.registry.join(id, { hello: helloOf(id, hello), address: '10.0.0.1' }).client,
   };
   return result;
 }
 
-const ids = (registry: Registry) =>
-  [...registry.groups].flatMap((group) => group.clients.map(({ id }) => id));
+const members = (registry: Registry) =>
+  [...registry.groups.values()].map(({ clients }) => clients.map(({ id }) => id));
+
+const ids = (registry: Registry) => members(registry).flat();
 
 describe('a client that was never seen before', () => {
   it('gets a group of its own, without a stream yet', () => {
@@ -36,7 +38,8 @@ describe('a client that was never seen before', () => {
     expect(a.group).toMatchObject({ streamId: '', name: '', isMuted: false, clients: [a] });
     expect(b.group.clients).toEqual([b]);
     expect(a.group.id).not.toBe(b.group.id);
-    expect([...registry.groups]).toEqual([a.group, b.group]);
+    expect([...registry.groups.values()]).toEqual([a.group, b.group]);
+    expect([...registry.clients.values()]).toEqual([a, b]);
   });
 
   it('starts with the initial volume, unmuted, connected and seen just now', () => {
@@ -61,7 +64,7 @@ describe('a client that comes back', () => {
     registry.leave(first);
     const again = join('a');
     expect(again).toBe(first);
-    expect([...registry.groups]).toHaveLength(1);
+    expect(registry.groups.size).toBe(1);
     expect(again.group.streamId).toBe('first');
     expect(registry.settingsOf(again)).toMatchObject({ volume: 12, muted: true });
   });
@@ -118,7 +121,8 @@ describe('the limit of known clients', () => {
     scenery.registry.leave(a);
     scenery.join('d');
     expect(ids(scenery.registry)).toEqual(['a', 'c', 'd']);
-    expect([...scenery.registry.groups]).toHaveLength(3);
+    expect(scenery.registry.groups.size).toBe(3);
+    expect(scenery.registry.clients.has('b')).toBe(false);
   });
 
   it('forgets nobody who is connected, even if that exceeds it', () => {
@@ -138,17 +142,44 @@ describe('the limit of known clients', () => {
   it('keeps a group in which somebody else is left', () => {
     const { registry, join } = scene({ maxClients: 2 });
     const [a, b] = [join('a'), join('b')];
-    a.group.clients.push(b);
+    registry.setClients(a.group, ['a', 'b']);
     registry.leave(a);
     join('c');
-    expect(a.group.clients).toEqual([b]);
-    expect([...registry.groups]).toContain(a.group);
+    expect(b.group.clients).toEqual([b]);
+    expect(registry.groups.get(b.group.id)).toBe(b.group);
   });
 
   it('holds for ten thousand strangers who come and go', () => {
     const { registry, join } = scene({ maxClients: 100 });
     for (let index = 0; index < 10_000; index += 1) registry.leave(join(`stranger ${index}`));
     expect(ids(registry)).toHaveLength(100);
-    expect([...registry.groups]).toHaveLength(100);
+    expect(registry.groups.size).toBe(100);
+    expect([...registry.clients.keys()].at(-1)).toBe('stranger 9999');
   });
+
+  it('counts the time away from the last time that a client went', () => {
+    const { registry, join } = scene({ maxClients: 2 });
+    registry.leave(join('a'));
+    registry.leave(join('b'));
+    registry.leave(join('a'));
+    const { forgotten } = registry.join('c', { hello: helloOf('c'), address: '' });
+    expect(forgotten.map(({ id }) => id)).toEqual(['b']);
+  });
+});
+
+it('tells new clients from those that come back', () => {
+  const { registry } = scene();
+  const join = () => registry.join('a', { hello: helloOf('a'), address: '10.0.0.1' });
+  const first = join();
+  expect(first).toMatchObject({ isNew: true, forgotten: [] });
+  expect(join()).toEqual({ client: first.client, isNew: false, forgotten: [] });
+  registry.leave(first.client);
+  expect(join().isNew).toBe(false);
+});
+
+it('does not keep what a client has shown to be let in', () => {
+  const { join } = scene();
+  const auth = { scheme: 'Basic', param: 'c2VjcmV0' };
+  expect(JSON.stringify(join('a', { auth }).hello)).not.toMatch(/auth|c2VjcmV0/);
+  expect(JSON.stringify(join('a', { auth }).hello)).not.toMatch(/auth|c2VjcmV0/);
 });

@@ -43,6 +43,6 @@ export function createSource(context: SourceContext): StreamSource {
   }
   throw new SourceError(
     'unknown-source',
-    `unknown stream type "${scheme}": write one of ${[...factories.keys()].join(', ')}`,
+    `Unknown stream type: ${scheme}: write one of ${[...factories.keys()].join(', ')}`,
   );
 }

@@ -33,6 +33,7 @@ bool parseOptions(int argc, char** argv, LoadOptions& options) {
   const std::map<std::string, uint32_t*> numbers{
       {"--port", &port},
       {"--clients", &options.clients},
+      {"--first-number", &options.firstNumber},
       {"--connects-per-second", &options.connectsPerSec},
       {"--time-burst", &options.timeBurst},
       {"--time-interval-ms", &options.timeIntervalMs},

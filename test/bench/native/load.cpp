@@ -70,7 +70,8 @@ void Load::connectOne(int64_t nowUs) {
   if (fd < 0) return note(std::string("socket: ") + std::strerror(errno));
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  const auto number = static_cast<uint32_t>(clients_.size());
+  const auto index = static_cast<uint32_t>(clients_.size());
+  const uint32_t number = options_.firstNumber + index;
   clients_.push_back(std::make_unique<Client>(fd, number, static_cast<int>(options_.timeBurst),
                                               nowUs, measurement_));
   const auto* address = reinterpret_cast<const sockaddr*>(&address_);
@@ -79,7 +80,7 @@ void Load::connectOne(int64_t nowUs) {
   }
   epoll_event event{};
   event.events = EPOLLOUT;
-  event.data.u32 = number;
+  event.data.u32 = index;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 

@@ -13,6 +13,8 @@ struct LoadOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 1704;
   uint32_t clients = 1;
+  // The number that the first client's id ends with: two loads on one server take different ones.
+  uint32_t firstNumber = 0;
   // 0: all at once.
   uint32_t connectsPerSec = 500;
   // A real snapclient opens with 50 requests, each sent on the reply to the one before.

@@ -1,0 +1,179 @@
+import { Readable } from 'node:stream';
+import { assert, messageOf, SourceError } from '../../errors.ts';
+import { arrivingFrameBytes } from '../int24.ts';
+import type { SampleFormat } from '../sample-format.ts';
+import type { SourceSink, StreamSource } from './stream-source.ts';
+
+/** How long an input may take to let go. */
+const releaseGraceMs = 1000;
+
+export interface IterableInput {
+  readonly format: SampleFormat;
+  /** See `StreamSource.packed24`. */
+  readonly packed24?: boolean;
+  /**
+   * Interleaved signed little-endian PCM, in pieces of any length.
+   *
+   * Ownership: the source reads it, once, and ends it: `destroy` of a `Readable`, else `return`
+   * of the iterator.
+   */
+  readonly input: AsyncIterable<Uint8Array> | Readable;
+}
+
+/**
+ * Audio of the program that this server runs in.
+ *
+ * A piece is asked for when the one before it is used up, at the pace of real time. At the end the
+ * stream becomes idle for good; the rest that fills no chunk is not heard.
+ */
+export function iterableSource(options: IterableInput): StreamSource {
+  const { input } = options;
+  // Without a listener an error before the first read would end the process; reading meets it.
+  if (input instanceof Readable) input.on('error', () => undefined);
+  return new IterableSource(options);
+}
+
+class IterableSource implements StreamSource {
+  readonly format: SampleFormat;
+  readonly packed24: boolean;
+  readonly #input: IterableInput['input'];
+  readonly #frameBytes: number;
+  #iterator: AsyncIterator<Uint8Array> | undefined;
+  #sink: SourceSink | undefined;
+  #target: Uint8Array | undefined;
+  #filledBytes = 0;
+  /** What is left of the piece that came last. */
+  #piece: Uint8Array = new Uint8Array();
+  #isAsking = false;
+  #hasEnded = false;
+  #releasing: Promise<void> | undefined;
+
+  constructor({ format, packed24 = false, input }: IterableInput) {
+    this.format = format;
+    this.packed24 = packed24;
+    this.#input = input;
+    this.#frameBytes = arrivingFrameBytes(format, packed24);
+  }
+
+  start(sink: SourceSink): void {
+    this.#sink = sink;
+    try {
+      this.#iterator = this.#input[Symbol.asyncIterator]();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  read(target: Uint8Array): void {
+    assert(this.#target === undefined, 'a source was asked for a chunk while it filled another');
+    assert(target.length > 0, 'a source was asked to fill an empty target');
+    if (!this.#sink) return;
+    this.#target = target;
+    this.#filledBytes = 0;
+    this.#copy();
+    if (this.#target) void this.#ask();
+  }
+
+  discardPartial(): void {
+    const cutBytes = this.#filledBytes % this.#frameBytes;
+    this.#target?.copyWithin(0, this.#filledBytes - cutBytes, this.#filledBytes);
+    this.#filledBytes = cutBytes;
+  }
+
+  async stop(): Promise<void> {
+    this.#sink = undefined;
+    this.#target = undefined;
+    this.#releasing ??= this.#release();
+    await this.#releasing;
+  }
+
+  /** Asks for pieces, one after another, until the target is full. */
+  async #ask(): Promise<void> {
+    if (this.#isAsking || this.#hasEnded) return;
+    this.#isAsking = true;
+    while (this.#target && !this.#hasEnded) {
+      const piece = await this.#next();
+      if (!piece) continue;
+      this.#piece = piece;
+      this.#copy();
+      // An input that always has nothing would keep everything else from running.
+      if (piece.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#isAsking = false;
+    if (this.#hasEnded) this.#sink?.interrupted('the input has ended');
+  }
+
+  /** Nothing when the input has ended or broken, or when the stream was stopped meanwhile. */
+  async #next(): Promise<Uint8Array | undefined> {
+    try {
+      const result = await this.#iterator?.next();
+      if (!this.#sink) return undefined;
+      if (result && !result.done) return pieceOf(result.value);
+      this.#hasEnded = true;
+    } catch (error) {
+      if (this.#sink) this.#fail(error);
+    }
+    return undefined;
+  }
+
+  #copy(): void {
+    const target = this.#target;
+    if (!target) return;
+    const bytes = Math.min(this.#piece.length, target.length - this.#filledBytes);
+    target.set(this.#piece.subarray(0, bytes), this.#filledBytes);
+    this.#piece = this.#piece.subarray(bytes);
+    this.#filledBytes += bytes;
+    if (this.#filledBytes < target.length) return;
+    this.#target = undefined;
+    this.#sink?.filled();
+  }
+
+  #fail(error: unknown): void {
+    const sink = this.#sink;
+    void this.stop();
+    sink?.failed(
+      new SourceError('input-broken', `the input cannot be played: ${messageOf(error)}`, {
+        cause: error,
+      }),
+    );
+  }
+
+  async #release(): Promise<void> {
+    const input = this.#input;
+    if (input instanceof Readable) await within(releaseGraceMs, destroyed(input));
+    // An iterator that is asked for a piece may answer `return` only after that: not waited for.
+    else if (this.#isAsking) void this.#returned();
+    else await within(releaseGraceMs, this.#returned());
+  }
+
+  async #returned(): Promise<void> {
+    try {
+      await this.#iterator?.return?.();
+    } catch {
+      // Nobody is left who could be told.
+    }
+  }
+}
+
+function pieceOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`it gave a ${typeof value}: give Buffer or Uint8Array`);
+}
+
+async function destroyed(input: Readable): Promise<void> {
+  if (input.closed) return;
+  const closed = new Promise((resolve) => input.once('close', resolve));
+  input.destroy();
+  await closed;
+}
+
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    promise,
+    new Promise((resolve) => {
+      timer = setTimeout(resolve, ms);
+    }),
+  ]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,59 @@
+import { lookup } from 'node:dns/promises';
+import { existsSync } from 'node:fs';
+import { messageOf, SourceError } from '../../errors.ts';
+import { choiceOf } from '../stream-parameters.ts';
+import type { StreamUri } from '../stream-uri.ts';
+import { makeFifo } from './fifo.ts';
+import type { SourceContext } from './stream-source.ts';
+
+const preparations: ReadonlyMap<string, (context: SourceContext) => Promise<StreamUri>> = new Map([
+  ['pipe', preparePipe],
+  ['tcp', prepareTcp],
+]);
+
+/**
+ * Does what a source would otherwise wait for after its start: a fifo is made, a host name looked
+ * up. So whoever adds a stream learns at once whether it can be opened.
+ *
+ * Shape: resolves with the address that the source is to be made from.
+ * Failure: rejects with a `SourceError`.
+ */
+export async function prepareSource(context: SourceContext): Promise<StreamUri> {
+  return (await preparations.get(context.uri.scheme)?.(context)) ?? context.uri;
+}
+
+async function preparePipe({ uri }: SourceContext): Promise<StreamUri> {
+  const { path } = uri;
+  const isMade = choiceOf(uri, 'mode', ['create', 'read']) === 'create' && !/^\/?$/.test(path);
+  if (!isMade || existsSync(path)) return uri;
+  try {
+    await makeFifo(path);
+  } catch (cause) {
+    // Another program may have made it at the same moment.
+    if (!existsSync(path)) {
+      const fault = messageOf(cause).trim();
+      throw new SourceError(
+        'mkfifo',
+        `the pipe ${path} cannot be used: it cannot be made: ${fault}`,
+        { cause },
+      );
+    }
+  }
+  return uri;
+}
+
+/** Who connects looks the name up each time, as its address may change; who listens need not. */
+async function prepareTcp({ uri }: SourceContext): Promise<StreamUri> {
+  const { hostname } = uri;
+  if (hostname === '' || choiceOf(uri, 'mode', ['server', 'client']) === 'client') return uri;
+  try {
+    const { address } = await lookup(hostname);
+    return { ...uri, hostname: address };
+  } catch (cause) {
+    throw new SourceError(
+      'address-unknown',
+      `cannot listen on ${uri.host}: ${messageOf(cause)}: mend the host name, or write 0.0.0.0`,
+      { cause },
+    );
+  }
+}

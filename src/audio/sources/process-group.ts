@@ -1,0 +1,87 @@
+import type { ChildProcess } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** How long programs may take to end after a signal before they are killed. */
+const endGraceMs = 2000;
+/**
+ * And how long what it had started may take after it. Short, because nobody tells when that is
+ * over: in containers the dead often stay in their group for want of somebody who buries them.
+ */
+const stragglerGraceMs = 200;
+const goneCheckMs = 20;
+
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Says why the program never ran. */
+  readonly error?: string;
+}
+
+/**
+ * A program and whatever it starts, which end together.
+ *
+ * Ownership: the child was spawned with `detached`; the caller in the end calls `finish` or `end`.
+ */
+export class ProcessGroup {
+  readonly exited: Promise<ProcessExit>;
+  readonly #child: ChildProcess;
+  /** Also a forced end of this process leaves no orphans. */
+  readonly #killGroup = () => void this.#signal('SIGKILL');
+  #hasExited = false;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    this.exited = new Promise((resolve) => {
+      child.on('exit', (code, signal) => resolve({ code, signal }));
+      child.on('error', (error) => {
+        if (child.pid === undefined) resolve({ code: null, signal: null, error: error.message });
+      });
+    });
+    void this.exited.then(() => {
+      this.#hasExited = true;
+    });
+    listenForExit(this.#killGroup);
+  }
+
+  /** Lets the program end by itself for a moment, or until `isHurried`, then ends it. */
+  async finish(isHurried: () => boolean): Promise<ProcessExit> {
+    await this.#within(endGraceMs, () => this.#hasExited || isHurried());
+    return this.end('SIGTERM');
+  }
+
+  /** Ends the program and all that it started: by `signal`, after two seconds by force. */
+  async end(signal: NodeJS.Signals): Promise<ProcessExit> {
+    this.#signal(signal);
+    await this.#within(endGraceMs, () => this.#hasExited);
+    await this.#within(stragglerGraceMs, () => !this.#signal(0));
+    this.#signal('SIGKILL');
+    stopListeningForExit(this.#killGroup);
+    return this.exited;
+  }
+
+  async #within(ms: number, isDone: () => boolean): Promise<void> {
+    const deadlineMs = performance.now() + ms;
+    while (!isDone() && performance.now() < deadlineMs) await delay(goneCheckMs);
+  }
+
+  /** Sends `signal` to the whole group; false when nobody is left in it. Zero only asks. */
+  #signal(signal: NodeJS.Signals | 0): boolean {
+    const { pid } = this.#child;
+    if (pid === undefined) return false;
+    try {
+      return process.kill(-pid, signal);
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Makes room first: as many listeners as there are programs are no leak. */
+function listenForExit(listener: () => void): void {
+  process.setMaxListeners(process.getMaxListeners() + 1).on('exit', listener);
+}
+
+function stopListeningForExit(listener: () => void): void {
+  if (!process.listeners('exit').includes(listener)) return;
+  process.off('exit', listener).setMaxListeners(process.getMaxListeners() - 1);
+}

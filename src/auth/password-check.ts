@@ -1,0 +1,77 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { NameAndPassword } from './credential-text.ts';
+import { HashQueue } from './hash-queue.ts';
+import { decoyOf } from './password-hash.ts';
+import type { Password, User } from './user-entries.ts';
+
+/** Logins by hash that are known to be right: HTTP shows its credentials with every request. */
+export const maxKnownLogins = 1000;
+const knownForUs = 10 * 60 * 1_000_000;
+
+/**
+ * Compares passwords in a time that tells nothing: neither where a wrong one differs, nor whether
+ * there is a user of that name. Where any user has a hash, unknown users cost a hash.
+ */
+export class PasswordCheck {
+  readonly #clock: Clock;
+  readonly #users: ReadonlyMap<string, User>;
+  readonly #decoy: Password;
+  readonly #queue = new HashQueue();
+  /** Of this process: what is kept below says nothing to whoever reads a dump of another one. */
+  readonly #digestKey = randomBytes(32);
+  /** Until when a login is known to be right, by its digest, oldest first. */
+  readonly #known = new Map<string, number>();
+  readonly #underWay = new Map<string, Promise<boolean>>();
+
+  constructor(users: ReadonlyMap<string, User>, clock: Clock) {
+    this.#clock = clock;
+    this.#users = users;
+    this.#decoy = decoyFor([...users.values()]);
+  }
+
+  /** Failure: rejects with an `RpcError` when too many hashes wait already. */
+  async isRight(login: NameAndPassword): Promise<boolean> {
+    const expected = this.#users.get(login.name)?.password ?? this.#decoy;
+    if (typeof expected === 'string') {
+      return timingSafeEqual(this.#digest(login.password), this.#digest(expected));
+    }
+    // A name has no colon, so no two logins have the same text.
+    const key = this.#digest(`${login.name}:${login.password}`).toString('base64');
+    if (this.#isKnown(key)) return true;
+    const underWay = this.#underWay.get(key);
+    if (underWay) return underWay;
+    const check = this.#queue.matches(login.password, expected);
+    this.#underWay.set(key, check);
+    try {
+      const isRight = await check;
+      if (isRight) this.#remember(key);
+      return isRight;
+    } finally {
+      this.#underWay.delete(key);
+    }
+  }
+
+  #digest(text: string): Buffer {
+    return createHmac('sha256', this.#digestKey).update(text).digest();
+  }
+
+  #isKnown(key: string): boolean {
+    const untilUs = this.#known.get(key);
+    if (untilUs === undefined) return false;
+    if (this.#clock.nowUs() < untilUs) return true;
+    this.#known.delete(key);
+    return false;
+  }
+
+  #remember(key: string): void {
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= maxKnownLogins && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(key, this.#clock.nowUs() + knownForUs);
+  }
+}
+
+function decoyFor(users: readonly User[]): Password {
+  for (const { password } of users) if (typeof password !== 'string') return decoyOf(password);
+  return randomBytes(32).toString('base64');
+}

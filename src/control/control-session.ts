@@ -1,0 +1,130 @@
+import type { Login } from '../auth/access.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { ControlMessage, type ControlPeer } from './control-peer.ts';
+import type { NotificationReceiver } from './notifier.ts';
+import type { RpcCaller, RpcHandler } from './rpc.ts';
+
+/** Requests of one session that wait for something; it is not read from while there are as many. */
+export const maxPending = 64;
+
+const unexpectedFailure =
+  '{"error":{"code":-32603,"data":"unexpected failure, see the log of the server","message":"Internal error"},"id":null,"jsonrpc":"2.0"}';
+
+/** What a session tells the server that keeps it. */
+export interface ControlSessionHost {
+  onRequest(): void;
+  /** Called exactly once. */
+  onClose(session: ControlSession, reason: string, isFault: boolean): void;
+}
+
+export interface ControlSessionOptions {
+  readonly peer: ControlPeer;
+  /** What the peer may from the beginning. */
+  readonly login: Login | undefined;
+  readonly handler: RpcHandler;
+  readonly logger: Logger;
+}
+
+/** One controller: its requests are answered, and it is told what others have changed. */
+export class ControlSession implements RpcCaller, NotificationReceiver {
+  login: Login | undefined;
+  readonly #options: ControlSessionOptions;
+  readonly #host: ControlSessionHost;
+  #pending = 0;
+  #statusHeardMs = Number.NEGATIVE_INFINITY;
+  #hasEnded = false;
+  #isClosed = false;
+
+  constructor(options: ControlSessionOptions, host: ControlSessionHost) {
+    this.#options = options;
+    this.#host = host;
+    this.login = options.login;
+  }
+
+  get remoteAddress(): string {
+    return this.#options.peer.remoteAddress;
+  }
+
+  get transport(): ControlPeer['transport'] {
+    return this.#options.peer.transport;
+  }
+
+  get isListening(): boolean {
+    return !this.#isClosed && this.login !== undefined;
+  }
+
+  get statusHeardMs(): number {
+    return this.#statusHeardMs;
+  }
+
+  /** Begins to read. */
+  open(): void {
+    this.#options.peer.open({
+      onText: (text) => this.#onText(text),
+      onEnd: () => this.#onEnd(),
+      onClose: (reason, isFault) => {
+        this.#isClosed = true;
+        this.#host.onClose(this, reason, isFault);
+      },
+    });
+  }
+
+  send(message: ControlMessage): void {
+    if (this.#isClosed) return;
+    if (message.tellsStreams) this.#statusHeardMs = performance.now();
+    this.#options.peer.send(message);
+  }
+
+  close(reason: string): void {
+    this.#options.peer.close(reason);
+  }
+
+  #onText(text: string): void {
+    if (this.#isClosed) return;
+    this.#host.onRequest();
+    const answer = this.#ask(text);
+    if (answer instanceof Promise) this.#await(answer);
+    else this.#answer(answer);
+  }
+
+  #ask(text: string): ReturnType<RpcHandler['handle']> {
+    try {
+      return this.#options.handler.handle(text, this);
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  #await(answer: Promise<string | undefined>): void {
+    this.#pending += 1;
+    if (this.#pending >= maxPending) this.#options.peer.pause();
+    void answer.catch((error: unknown) => this.#failed(error)).then((text) => this.#onAnswer(text));
+  }
+
+  #onAnswer(text: string | undefined): void {
+    this.#pending -= 1;
+    this.#answer(text);
+    if (this.#pending === maxPending - 1) this.#options.peer.resume();
+    this.#closeWhenDone();
+  }
+
+  #answer(text: string | undefined): void {
+    if (text !== undefined) this.send(new ControlMessage(text));
+  }
+
+  /** A fault of ours: one request less, and nothing else. */
+  #failed(error: unknown): string {
+    this.#options.logger.error('a request failed unexpectedly', { reason: messageOf(error) });
+    return unexpectedFailure;
+  }
+
+  #onEnd(): void {
+    this.#hasEnded = true;
+    this.#closeWhenDone();
+  }
+
+  #closeWhenDone(): void {
+    if (this.#hasEnded && this.#pending === 0) this.close('closed by the peer');
+  }
+}

@@ -1,0 +1,15 @@
+import type { RpcMethod } from '../rpc-method.ts';
+import { clientMethods } from './client-methods.ts';
+import { generalMethods } from './general-methods.ts';
+import { groupMethods } from './group-methods.ts';
+import { serverMethods } from './server-methods.ts';
+import { streamMethods } from './stream-methods.ts';
+
+/** Everything that controllers can ask for. */
+export const allMethods: readonly RpcMethod[] = [
+  ...clientMethods,
+  ...generalMethods,
+  ...groupMethods,
+  ...serverMethods,
+  ...streamMethods,
+];

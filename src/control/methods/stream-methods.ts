@@ -1,0 +1,71 @@
+import { maxStreamUriLength } from '../../audio/stream-uri.ts';
+import { internalError } from '../rpc-errors.ts';
+import type { RpcMethod } from '../rpc-method.ts';
+import { controlCommands, controlStream } from './stream-control.ts';
+import { setStreamProperty, streamProperties } from './stream-property.ts';
+import { streamId, streamOf } from './targets.ts';
+
+export const streamMethods: readonly RpcMethod[] = [
+  {
+    name: 'Stream.AddStream',
+    description: 'Add a stream, which starts at once',
+    parameters: [
+      {
+        parameter: 'streamUri',
+        type: 'string',
+        description: 'address of the stream, as in the configuration',
+      },
+    ],
+    returns: ['object', 'id of the stream'],
+    needs: 'permission',
+    async call(params, caller, { streams }) {
+      const address = params.text('streamUri');
+      if (address.length > maxStreamUriLength) {
+        const fault = `the stream address is longer than ${maxStreamUriLength} characters: shorten it`;
+        throw internalError(fault);
+      }
+      const { id } = await streams.add(address, caller);
+      return { id };
+    },
+  },
+  {
+    name: 'Stream.RemoveStream',
+    description: 'Remove a stream',
+    parameters: [streamId],
+    returns: ['object', 'id of the stream'],
+    needs: 'permission',
+    async call(params, caller, { streams }) {
+      const id = params.text('id');
+      await streams.remove(id, caller);
+      return { id };
+    },
+  },
+  {
+    name: 'Stream.Control',
+    description: 'Control the player of a stream',
+    parameters: [
+      streamId,
+      { parameter: 'command', type: 'string', description: controlCommands.join(', ') },
+      {
+        parameter: 'params',
+        type: 'object',
+        description: 'for seek: offset, for setPosition: position, both in seconds',
+      },
+    ],
+    returns: ['string', 'ok'],
+    needs: 'permission',
+    call: (params, _caller, context) => controlStream(streamOf(params, context), params),
+  },
+  {
+    name: 'Stream.SetProperty',
+    description: 'Set a property of the player of a stream',
+    parameters: [
+      streamId,
+      { parameter: 'property', type: 'string', description: streamProperties.join(', ') },
+      { parameter: 'value', type: 'any', description: 'the new value' },
+    ],
+    returns: ['string', 'ok'],
+    needs: 'permission',
+    call: (params, _caller, context) => setStreamProperty(streamOf(params, context), params),
+  },
+];

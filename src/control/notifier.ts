@@ -1,0 +1,156 @@
+import type { Change, Requester } from '../server/change.ts';
+import type { StreamChannel } from '../server/stream-channel.ts';
+import type { ControlMessage } from './control-peer.ts';
+import { notificationOf, serverUpdate } from './notifications.ts';
+import { PendingUpdate } from './pending-update.ts';
+import type { StatusTree } from './status-tree.ts';
+import { isListed } from './stream-status.ts';
+import { type StreamObserver, StreamUpdates } from './stream-updates.ts';
+import { Throttle } from './throttle.ts';
+
+/** A complete status is large: while clients come and go it is sent at most this often. */
+const updateIntervalMs = 300;
+/** Looping files and bursty sources toggle several times a second. */
+const streamUpdateIntervalMs = 250;
+
+/** Somebody to be told; as a `Requester` it is not told what it has caused itself. */
+export interface NotificationReceiver extends StreamObserver {
+  /** Whether it may be told anything. */
+  readonly isListening: boolean;
+  send(message: ControlMessage): void;
+}
+
+export interface NotifierOptions {
+  readonly status: StatusTree;
+  readonly receivers: Iterable<NotificationReceiver>;
+  /** Absent: 300 ms. */
+  readonly updateIntervalMs?: number | undefined;
+  /** Absent: 250 ms. */
+  readonly streamUpdateIntervalMs?: number | undefined;
+}
+
+/**
+ * Tells everybody who listens what has changed.
+ *
+ * What is new, gone or moved is told by the complete status, all else by a message of its own. No
+ * message is about something that its receiver has not been told of.
+ */
+export class Notifier {
+  readonly #options: NotifierOptions;
+  readonly #throttle: Throttle;
+  readonly #streams = new Map<StreamChannel, StreamUpdates>();
+  /** Clients and streams that do not exist any more, while somebody still speaks of them. */
+  readonly #gone = new WeakSet<object>();
+  #pending: PendingUpdate | undefined;
+  #sent = 0;
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    this.#throttle = new Throttle({
+      intervalMs: options.updateIntervalMs ?? updateIntervalMs,
+      isDeferred: true,
+      act: () => this.#update(),
+    });
+  }
+
+  /** Messages, counted once per receiver. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Tells everybody but `by`, now or soon. */
+  announce(change: Change, by?: Requester): void {
+    if (isStructural(change)) this.#announceStructure(change, by);
+    else if (!('channel' in change)) this.#tell(change, (receiver) => receiver !== by);
+    else if (!isListed(change.channel)) return;
+    else if (change.kind === 'stream-state') this.#updatesOf(change.channel).changed(by);
+    else this.#tell(change, (receiver) => receiver !== by);
+  }
+
+  stop(): void {
+    this.#throttle.stop();
+    for (const updates of this.#streams.values()) updates.stop();
+    this.#streams.clear();
+  }
+
+  #announceStructure(change: Change, by: Requester | undefined): void {
+    if (change.kind === 'client-added') this.#gone.delete(change.client);
+    if (change.kind === 'client-removed') this.#gone.add(change.client);
+    if (change.kind === 'stream-removed') this.#forgetStream(change.channel);
+    this.#pending ??= new PendingUpdate();
+    this.#pending.add(change, by);
+    this.#throttle.ask();
+  }
+
+  #forgetStream(channel: StreamChannel): void {
+    this.#gone.add(channel);
+    this.#streams.get(channel)?.stop();
+    this.#streams.delete(channel);
+  }
+
+  #updatesOf(channel: StreamChannel): StreamUpdates {
+    let updates = this.#streams.get(channel);
+    if (!updates) {
+      updates = new StreamUpdates({
+        state: () => channel.stream.state,
+        intervalMs: this.#options.streamUpdateIntervalMs ?? streamUpdateIntervalMs,
+        tell: (isFor) => this.#tell({ kind: 'stream-state', channel }, isFor),
+      });
+      this.#streams.set(channel, updates);
+    }
+    return updates;
+  }
+
+  #update(): boolean {
+    const pending = this.#pending;
+    if (!pending) return false;
+    this.#pending = undefined;
+    this.#send(
+      () => serverUpdate(this.#options.status),
+      (receiver) => pending.isFor(receiver),
+    );
+    return true;
+  }
+
+  #tell(change: Change, isFor: (receiver: NotificationReceiver) => boolean): void {
+    if (this.#isGone(change)) return;
+    // What the pending update is the first to tell of, it tells as it is by then.
+    const first = this.#pending?.isFirstToTell(change) ? this.#pending : undefined;
+    this.#send(
+      () => notificationOf(change, this.#options.status),
+      (receiver) => isFor(receiver) && !first?.isFor(receiver),
+    );
+  }
+
+  #isGone(change: Change): boolean {
+    if ('client' in change) return this.#gone.has(change.client);
+    return 'channel' in change && this.#gone.has(change.channel);
+  }
+
+  /** The message is not even made while nobody gets it. */
+  #send(
+    make: () => ControlMessage | undefined,
+    isFor: (receiver: NotificationReceiver) => boolean,
+  ): void {
+    let message: ControlMessage | undefined;
+    for (const receiver of this.#options.receivers) {
+      if (!receiver.isListening || !isFor(receiver)) continue;
+      message ??= make();
+      if (!message) return;
+      receiver.send(message);
+      this.#sent += 1;
+    }
+  }
+}
+
+const structural: ReadonlySet<Change['kind']> = new Set([
+  'client-added',
+  'client-removed',
+  'groups',
+  'stream-added',
+  'stream-removed',
+]);
+
+function isStructural({ kind }: Change): boolean {
+  return structural.has(kind);
+}

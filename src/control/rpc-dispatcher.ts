@@ -1,0 +1,120 @@
+import { AssertionError, messageOf, RpcError, ZerocastError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { jsonOf } from './json-text.ts';
+import { LongIds } from './long-ids.ts';
+import { allMethods } from './methods/all-methods.ts';
+import type { RpcCaller, RpcHandler } from './rpc.ts';
+import { type Answer, answerInTurn } from './rpc-batch.ts';
+import {
+  forbidden,
+  internalError,
+  invalidRequest,
+  methodNotFound,
+  parseError,
+  unauthorized,
+} from './rpc-errors.ts';
+import type { RpcContext, RpcMethod, RpcResult, RpcTargets } from './rpc-method.ts';
+import { type RpcId, type RpcRequest, readRequest } from './rpc-request.ts';
+
+/** Requests in one batch; controllers send as many as a group has clients. */
+export const maxBatch = 1000;
+/** Requests of a batch whose answers have grown beyond this are not called any more. */
+export const maxBatchAnswerLength = 4 * 1024 * 1024;
+
+export interface RpcDispatcherOptions extends RpcTargets {
+  readonly logger: Logger;
+  /** Other methods than the usual ones: for tests. */
+  readonly methods?: readonly RpcMethod[];
+}
+
+/** Finds the method of each request, checks that the caller may call it, and answers. */
+export class RpcDispatcher implements RpcHandler {
+  readonly #context: RpcContext;
+  readonly #logger: Logger;
+
+  constructor({ logger, methods = allMethods, ...targets }: RpcDispatcherOptions) {
+    const byName = new Map(methods.map((method) => [method.name, method]));
+    this.#context = { ...targets, methods: byName };
+    this.#logger = logger.tagged('Control');
+  }
+
+  handle(text: string, caller: RpcCaller): Answer {
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch (error) {
+      return errorText(null, parseError(messageOf(error)));
+    }
+    const longIds = new LongIds(text);
+    if (!Array.isArray(json)) return this.#answer(json, { caller, longIds });
+    if (json.length === 0) return errorText(null, invalidRequest('the batch is empty'));
+    if (json.length > maxBatch) {
+      const fault = `a batch holds at most ${maxBatch} requests: split it`;
+      return errorText(null, invalidRequest(fault));
+    }
+    return answerInTurn(json, (request, lengthSoFar) => {
+      const isRefused = lengthSoFar > maxBatchAnswerLength;
+      return this.#answer(request, { caller, longIds, isRefused });
+    });
+  }
+
+  #answer(value: unknown, { caller, longIds, isRefused = false }: Circumstances): Answer {
+    const request = readRequest(value, longIds);
+    if (!request) return undefined;
+    if ('error' in request) return errorText(request.id, request.error);
+    if (isRefused) return errorText(request.id, batchTooLarge());
+    try {
+      const result = this.#call(request, caller);
+      if (!(result instanceof Promise)) return resultText(request.id, result);
+      return result.then(
+        (value) => resultText(request.id, value),
+        (error: unknown) => errorText(request.id, this.#faultOf(request, error)),
+      );
+    } catch (error) {
+      return errorText(request.id, this.#faultOf(request, error));
+    }
+  }
+
+  #call({ method, params }: RpcRequest, caller: RpcCaller): RpcResult | Promise<RpcResult> {
+    const known = this.#context.methods.get(method);
+    if (!known) throw methodNotFound();
+    this.#authorize(known, caller);
+    return known.call(params, caller, this.#context);
+  }
+
+  /** Source: protocol reference, 13. */
+  #authorize({ name, needs }: RpcMethod, caller: RpcCaller): void {
+    if (needs === 'nothing') return;
+    const login = caller.login ?? this.#context.access.anonymous;
+    if (!login) throw unauthorized();
+    if (needs === 'permission' && !login.permits(name)) throw forbidden();
+  }
+
+  #faultOf({ method }: RpcRequest, error: unknown): RpcError {
+    if (error instanceof RpcError) return error;
+    if (error instanceof AssertionError) throw error;
+    if (error instanceof ZerocastError) return internalError(error.message);
+    // A fault of ours or of the system: the peer can do nothing about it, whoever runs us may.
+    this.#logger.error('a request failed unexpectedly', { method, reason: messageOf(error) });
+    return internalError('unexpected failure, see the log of the server');
+  }
+}
+
+interface Circumstances {
+  readonly caller: RpcCaller;
+  readonly longIds: LongIds;
+  /** The batch has got enough answers. */
+  readonly isRefused?: boolean;
+}
+
+function resultText(id: RpcId, result: RpcResult): string {
+  return jsonOf({ id, jsonrpc: '2.0', result });
+}
+
+function errorText(id: RpcId, { rpcCode, message, data }: RpcError): string {
+  return jsonOf({ error: { code: rpcCode, data, message }, id, jsonrpc: '2.0' });
+}
+
+function batchTooLarge(): RpcError {
+  return internalError('the answers of this batch are too long: split it');
+}

@@ -1,0 +1,43 @@
+import { RpcError } from '../errors.ts';
+
+// The texts of these errors are what controllers know, explanations go to `data`.
+// Source: protocol reference, 9.2.
+
+/** Longer words of a request are cut before an error repeats them. */
+const maxQuotedLength = 100;
+
+export function parseError(data: string): RpcError {
+  return new RpcError(-32700, 'Parse error', data);
+}
+
+export function invalidRequest(data: string): RpcError {
+  return new RpcError(-32600, 'Invalid Request', data);
+}
+
+export function methodNotFound(): RpcError {
+  return new RpcError(-32601, 'Method not found');
+}
+
+export function invalidParams(data: string): RpcError {
+  return new RpcError(-32602, 'Invalid params', data);
+}
+
+export function internalError(data: string): RpcError {
+  return new RpcError(-32603, 'Internal error', data);
+}
+
+/** Not logged in. */
+export function unauthorized(): RpcError {
+  return new RpcError(401, 'Unauthorized');
+}
+
+/** Logged in, but not allowed. */
+export function forbidden(): RpcError {
+  return new RpcError(403, 'Forbidden');
+}
+
+/** A word of the request, fit to be repeated in an error. */
+export function quoted(word: string): string {
+  const isShort = word.length <= maxQuotedLength;
+  return `'${isShort ? word : `${word.slice(0, maxQuotedLength)}…`}'`;
+}

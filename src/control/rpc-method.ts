@@ -1,0 +1,43 @@
+import type { Access } from '../auth/access.ts';
+import type { GroupControl } from '../server/group-control.ts';
+import type { Registry } from '../server/registry.ts';
+import type { StreamDirectory } from '../server/stream-directory.ts';
+import type { RpcCaller } from './rpc.ts';
+import type { RpcParams } from './rpc-params.ts';
+import type { StatusTree } from './status-tree.ts';
+
+/** What the methods work on. */
+export interface RpcTargets {
+  readonly access: Access;
+  readonly groups: GroupControl;
+  readonly streams: StreamDirectory;
+  readonly registry: Registry;
+  readonly status: StatusTree;
+}
+
+export interface RpcContext extends RpcTargets {
+  /** All methods, by name. */
+  readonly methods: ReadonlyMap<string, RpcMethod>;
+}
+
+/** Shape: an object, or a word; it may hold `JsonText`. */
+export type RpcResult = Readonly<Record<string, unknown>> | string;
+
+export interface RpcParameter {
+  readonly parameter: string;
+  readonly type: string;
+  readonly description: string;
+}
+
+/** One method, and all there is to say about it. Source: protocol reference, 9.5. */
+export interface RpcMethod {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: readonly RpcParameter[];
+  /** Type and meaning of the result. */
+  readonly returns: readonly [type: string, meaning: string];
+  /** What the caller must have shown before; `permission` includes the login. */
+  readonly needs: 'nothing' | 'login' | 'permission';
+  /** Failure: throws, or rejects with, an `RpcError`, or a `SourceError` whose text is shown. */
+  call(params: RpcParams, caller: RpcCaller, context: RpcContext): RpcResult | Promise<RpcResult>;
+}

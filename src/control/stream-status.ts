@@ -1,0 +1,50 @@
+import { formatStreamUri } from '../audio/stream-uri.ts';
+import type { StreamChannel } from '../server/stream-channel.ts';
+import type { StreamProperties } from '../server/stream-properties.ts';
+import { jsonOf } from './json-text.ts';
+
+/** Parameters whose values nobody gets to see. */
+const secrets: readonly string[] = ['username', 'password'];
+const mask = 'xxx';
+
+/** Streams without codec only feed other streams: controllers do not see them. */
+export function isListed({ stream }: StreamChannel): boolean {
+  return stream.codec !== 'null';
+}
+
+/** One stream as controllers see it. Source: protocol reference, 8.1. */
+export function streamJson(channel: StreamChannel): string {
+  return jsonOf({
+    id: channel.id,
+    properties: shownProperties(channel.properties),
+    status: channel.stream.state,
+    uri: shownUri(channel),
+  });
+}
+
+/** Properties without the image itself, which controllers get from its URL. */
+export function propertiesJson(properties: StreamProperties): string {
+  return jsonOf(shownProperties(properties));
+}
+
+function shownProperties({ metadata, ...properties }: StreamProperties): object {
+  if (!metadata) return properties;
+  const { artData: _, ...tags } = metadata;
+  return { ...properties, metadata: tags };
+}
+
+/** The address with the four parameters that controllers rely on, whoever has set them. */
+function shownUri({ stream }: StreamChannel): object {
+  const { uri, name, format, chunkMs } = stream.options;
+  const { fragment, host, path, scheme } = uri;
+  const query: Record<string, string> = {
+    ...uri.query,
+    name,
+    codec: uri.query.codec || stream.codec,
+    sampleformat: String(format),
+    chunk_ms: String(chunkMs),
+  };
+  for (const secret of secrets) if (query[secret] !== undefined) query[secret] = mask;
+  const raw = formatStreamUri({ ...uri, query });
+  return { fragment, host, path, query, raw, scheme };
+}

@@ -1,0 +1,130 @@
+import type { Socket } from 'node:net';
+import {
+  addressOf,
+  ControlMessage,
+  type ControlPeer,
+  type ControlPeerHandler,
+  maxLingerMs,
+  maxQueuedBytes,
+} from './control-peer.ts';
+import { LineReader, maxLineBytes } from './line-reader.ts';
+import { RequestFlow } from './request-flow.ts';
+
+/** A connection that has come to its end and stands still is not waited for any longer. */
+const maxStandstillMs = 1000;
+
+const overlongLine = new ControlMessage(
+  `{"error":{"code":-32700,"data":"a line has at most ${maxLineBytes} bytes","message":"Parse error"},"id":null,"jsonrpc":"2.0"}`,
+);
+
+/** One JSON text per line on a plain socket. Source: protocol reference, 9.1. */
+export class TcpControlPeer implements ControlPeer {
+  readonly transport = 'TCP';
+  readonly remoteAddress: string;
+  readonly #socket: Socket;
+  readonly #reader = new LineReader(maxLineBytes);
+  readonly #flow: RequestFlow;
+  #handler: ControlPeerHandler | undefined;
+  #hasEnded = false;
+  #isClosed = false;
+
+  /** Ownership: `socket`, from which nothing was read yet, is consumed. */
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.remoteAddress = addressOf(socket);
+    this.#flow = new RequestFlow({
+      next: () => this.#reader.next(),
+      onText: (text) => this.#handler?.onText(text),
+      onDry: () => this.#onDry(),
+      queuedBytes: () => this.queuedBytes,
+      setReading: (isReading) => void (isReading ? socket.resume() : socket.pause()),
+    });
+    // Whoever has sent all its requests (`echo … | nc`) still reads the answers.
+    socket.allowHalfOpen = true;
+    socket.on('error', (error) => this.#abort(`connection failed: ${error.message}`, false));
+    socket.on('close', () => this.#abort('closed by the peer', false));
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  open(handler: ControlPeerHandler): void {
+    this.#handler = handler;
+    const socket = this.#socket;
+    socket.on('data', (data) => this.#receive(data));
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#flow.drained());
+    socket.resume();
+  }
+
+  send(message: ControlMessage): void {
+    if (this.#isClosed) return;
+    if (this.queuedBytes > maxQueuedBytes) {
+      this.#abort(`does not read: more than ${maxQueuedBytes} bytes are waiting`, true);
+    } else {
+      this.#socket.write(message.line);
+    }
+  }
+
+  pause(): void {
+    this.#flow.pause();
+  }
+
+  resume(): void {
+    this.#flow.resume();
+  }
+
+  close(reason: string): void {
+    this.#close(reason, false);
+  }
+
+  #receive(data: Buffer): void {
+    if (this.#isClosed) return;
+    this.#reader.push(data);
+    this.#flow.arrived();
+  }
+
+  #onEnd(): void {
+    this.#hasEnded = true;
+    this.#flow.arrived();
+  }
+
+  #onDry(): void {
+    if (this.#reader.isOverlong) {
+      this.send(overlongLine);
+      this.#close(`protocol violation: a line of more than ${maxLineBytes} bytes`, true);
+    } else if (this.#hasEnded) {
+      this.#handler?.onEnd();
+    }
+  }
+
+  #close(reason: string, isFault: boolean): void {
+    if (this.#isClosed) return;
+    if (this.#handler) this.#linger();
+    else this.#socket.destroy();
+    this.#finish(reason, isFault);
+  }
+
+  /** Unread bytes at the moment of closing would make the kernel drop what we have just said. */
+  #linger(): void {
+    const socket = this.#socket;
+    socket.end();
+    socket.resume();
+    socket.setTimeout(maxStandstillMs, () => socket.destroy());
+    const timer = setTimeout(() => socket.destroy(), maxLingerMs).unref();
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  #abort(reason: string, isFault: boolean): void {
+    this.#socket.destroy();
+    this.#finish(reason, isFault);
+  }
+
+  #finish(reason: string, isFault: boolean): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#flow.stop();
+    this.#handler?.onClose(reason, isFault);
+  }
+}

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from 'node:http';
+import type { Access, Login } from '../auth/access.ts';
+import { addressOf } from '../control/control-peer.ts';
+import { RpcError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { RefusedRequestError } from './refused-request-error.ts';
+
+const challenge = { 'WWW-Authenticate': 'Basic realm="Zerocast", charset="UTF-8"' };
+
+export interface HttpLoginOptions {
+  readonly access: Access;
+  readonly logger: Logger;
+}
+
+/** Who asks, by the `Authorization` header of a request. */
+export class HttpLogin {
+  readonly #access: Access;
+  readonly #logger: Logger;
+
+  constructor({ access, logger }: HttpLoginOptions) {
+    this.#access = access;
+    this.#logger = logger;
+  }
+
+  /**
+   * The login that a request shows; `undefined` without credentials, and while nobody needs any:
+   * then the header is that of a proxy in front.
+   *
+   * Failure: rejects with a `RefusedRequestError` when the credentials are wrong.
+   */
+  async shown({ headers, socket }: IncomingMessage): Promise<Login | undefined> {
+    const { authorization } = headers;
+    if (this.#access.anonymous || authorization === undefined) return undefined;
+    const [, scheme = '', param = ''] = /^(\S+) +(\S.*)$/.exec(authorization) ?? [];
+    try {
+      return await this.#access.login({ scheme, param });
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      const remoteAddress = addressOf(socket);
+      this.#logger.warn('login refused', { remoteAddress, reason: error.message });
+      throw unauthorized(error.message);
+    }
+  }
+
+  /** Failure: rejects with a `RefusedRequestError` for whoever is not logged in. */
+  async required(request: IncomingMessage): Promise<Login> {
+    const login = this.#access.anonymous ?? (await this.shown(request));
+    if (!login) throw unauthorized('Unauthorized: log in by an Authorization header');
+    return login;
+  }
+}
+
+function unauthorized(message: string): RefusedRequestError {
+  return new RefusedRequestError(401, message, challenge);
+}

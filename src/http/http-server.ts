@@ -1,0 +1,205 @@
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { ServerOpts } from 'node:net';
+import type { Access, Login } from '../auth/access.ts';
+import type { ControlPeer } from '../control/control-peer.ts';
+import type { RpcHandler } from '../control/rpc.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { ImageStore } from '../server/image-store.ts';
+import { Listener } from '../transport/listener.ts';
+import type { WebSocketLink } from '../transport/web-socket-link.ts';
+import { answerFailure } from './answer.ts';
+import { AnswerQueue } from './answer-queue.ts';
+import { isTooLong, tooLong } from './body-reader.ts';
+import { parseTarget } from './exchange.ts';
+import { HttpLogin } from './http-login.ts';
+import { ImageRoute } from './image-route.ts';
+import { JsonRpcRoute } from './json-rpc-route.ts';
+import { MetricsRoute, type MetricsText } from './metrics-route.ts';
+import { OriginCheck } from './origin-check.ts';
+import { RefusedRequestError } from './refused-request-error.ts';
+import { Routes } from './routes.ts';
+import { StaticFiles } from './static-files.ts';
+import type { TlsMaterial } from './tls-material.ts';
+import { WebSocketUpgrades } from './web-socket-upgrades.ts';
+
+/** Time for the headers of a request, for all of it, and for the beginning of TLS. */
+const requestTimeoutMs = 5000;
+const timeoutCheckMs = 1000;
+/** Time that a connection stays open for the next request. */
+const keepAliveTimeoutMs = 5000;
+/** Time that a client may take nothing of an answer. */
+const stallTimeoutMs = 30_000;
+const maxHeaderBytes = 16 * 1024;
+const maxRequestsPerSocket = 1000;
+/** On each address, WebSockets included. */
+const maxConnections = 2000;
+const refusalLogMs = 10_000;
+/** Time that answers which have begun get at the end of the server. */
+const closeGraceMs = 500;
+
+export interface HttpServerOptions {
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** Names the section of settings in messages. */
+  readonly setting: string;
+  readonly logger: Logger;
+  /** Makes it a server of HTTPS. */
+  readonly tls?: TlsMaterial | undefined;
+  /** Folder of web pages; empty for a built-in one. */
+  readonly docRoot: string;
+  readonly allowedOrigins: readonly string[];
+  readonly access: Access;
+  readonly images: ImageStore;
+  readonly control: RpcHandler & {
+    /** A new control session; `login` when the request has shown credentials. */
+    accept(peer: ControlPeer, login?: Login): void;
+  };
+  /** Takes each new WebSocket for audio. */
+  readonly onStream: (link: WebSocketLink) => void;
+  readonly metrics?: MetricsText | undefined;
+}
+
+/** The HTTP port: pages, control, figures, and audio for browsers. Source: protocol reference, 10. */
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #servers: Server[] = [];
+  readonly #answers = new AnswerQueue();
+  readonly #routes: Routes;
+  readonly #upgrades: WebSocketUpgrades;
+  #listener: Listener | undefined;
+  #isClosing = false;
+  #lastRefusalLogMs = Number.NEGATIVE_INFINITY;
+
+  /** Failure: rejects with a `ConfigError` when an address cannot be bound; nothing stays open. */
+  static async open(options: HttpServerOptions): Promise<HttpServer> {
+    const opened = new HttpServer(options, await StaticFiles.open(options));
+    opened.#listener = await Listener.open({
+      ...options,
+      createServer: (serverOptions) => opened.#createServer(serverOptions),
+    });
+    return opened;
+  }
+
+  private constructor(options: HttpServerOptions, files: StaticFiles) {
+    const { access, allowedOrigins, control, images, logger, metrics, onStream } = options;
+    const login = new HttpLogin({ access, logger });
+    const origins = new OriginCheck({ allowedOrigins, logger });
+    this.#options = options;
+    this.#routes = new Routes({
+      jsonRpc: new JsonRpcRoute({ handler: control, login, origins }),
+      images: new ImageRoute({ images, origins }),
+      metrics: new MetricsRoute({ login, metrics }),
+      files,
+    });
+    this.#upgrades = new WebSocketUpgrades({
+      login,
+      origins,
+      acceptControl: (peer, login) => control.accept(peer, login),
+      onStream,
+    });
+  }
+
+  /** The port really bound: differs from the one asked for when that was 0. */
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  /** Ends all but the WebSockets, which have their owners; answers that have begun get a moment. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#upgrades.close();
+    await this.#listener?.close();
+    for (const server of this.#servers) server.closeIdleConnections();
+    await withinGrace(this.#answers.untilAnswered());
+    for (const server of this.#servers.splice(0)) server.closeAllConnections();
+  }
+
+  #createServer(options: ServerOpts): Server {
+    const { tls } = this.#options;
+    const limits = {
+      headersTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      handshakeTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: timeoutCheckMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      maxHeaderSize: maxHeaderBytes,
+    };
+    const server = tls
+      ? createHttpsServer({ ...options, ...limits, ...tls })
+      : createHttpServer({ ...options, ...limits });
+    server.timeout = stallTimeoutMs;
+    server.maxRequestsPerSocket = maxRequestsPerSocket;
+    server.maxConnections = maxConnections;
+    server.on('request', (request, response) => this.#onRequest(request, response));
+    server.on('checkContinue', (request, response) => this.#onCheckContinue(request, response));
+    server.on('upgrade', (request, _, head) => this.#onUpgrade(request, head));
+    server.on('drop', () => this.#onDrop());
+    this.#servers.push(server);
+    return server;
+  }
+
+  readonly #onRequest: RequestListener = (request, response) => {
+    const { socket } = request;
+    if (this.#isClosing) socket.destroy();
+    response.setHeader('Server', 'Zerocast');
+    this.#answers.add({ socket, response, answer: () => void this.#answer(request, response) });
+  };
+
+  /** Clients ask this before they send a long body: the right moment to say that it is too long. */
+  readonly #onCheckContinue: RequestListener = (request, response) => {
+    if (isTooLong(request)) answerFailure(response, tooLong());
+    else {
+      response.writeContinue();
+      this.#onRequest(request, response);
+    }
+  };
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      await this.#routes.answer({ request, response, target: parseTarget(request.url) });
+    } catch (error) {
+      // Whoever left hears no answer.
+      if (response.destroyed) return;
+      if (!(error instanceof RefusedRequestError)) {
+        const reason = messageOf(error);
+        this.#options.logger.error('a request could not be answered', { url: request.url, reason });
+      }
+      answerFailure(response, error);
+    }
+  }
+
+  #onUpgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    // Nothing of an earlier answer may be written behind that of the upgrade.
+    const isBusy = this.#answers.has(socket) || socket.writableLength > 0;
+    if (isBusy || this.#isClosing) socket.destroy();
+    else void this.#upgrades.open(request, head);
+  }
+
+  #onDrop(): void {
+    if (performance.now() - this.#lastRefusalLogMs < refusalLogMs) return;
+    this.#lastRefusalLogMs = performance.now();
+    this.#options.logger.warn('too many connections, new ones are refused', {
+      port: this.port,
+      maxConnections,
+    });
+  }
+}
+
+/** Waits for `end`, but not for long. */
+async function withinGrace(end: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const grace = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, closeGraceMs);
+  });
+  await Promise.race([end, grace]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Logger } from '../logger.ts';
+import { RefusedRequestError } from './refused-request-error.ts';
+
+/** A page that tries again and again would fill the log. */
+const refusalLogMs = 10_000;
+
+/** What a check looks at. */
+type Asking = Pick<IncomingMessage, 'headers'>;
+
+export interface OriginCheckOptions {
+  /** Shape: lower case, as `http://host:port`; `*` allows all. */
+  readonly allowedOrigins: readonly string[];
+  readonly logger: Logger;
+}
+
+/**
+ * Keeps web pages of others away: a browser opens WebSockets and posts for every page that its
+ * user looks at. Programs that are no browsers send no `Origin` and are not concerned.
+ */
+export class OriginCheck {
+  readonly #allowed: ReadonlySet<string>;
+  readonly #logger: Logger;
+  #lastLogMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ allowedOrigins, logger }: OriginCheckOptions) {
+    this.#allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
+    this.#logger = logger;
+  }
+
+  /** Failure: throws a `RefusedRequestError` that names the setting. */
+  check({ headers }: Asking): void {
+    const { origin, host } = headers;
+    if (origin === undefined || this.#permits(origin, host)) return;
+    this.#log(origin);
+    throw new RefusedRequestError(
+      403,
+      `Pages of ${origin} may not control this server: add the origin to [http] allowed_origin`,
+    );
+  }
+
+  /** What lets a page of a permitted origin read the answer. Source: Fetch standard, "CORS protocol". */
+  headersFor({ headers }: Asking): OutgoingHttpHeaders {
+    const { origin, host } = headers;
+    if (this.#allowed.has('*')) return { 'Access-Control-Allow-Origin': '*' };
+    if (origin === undefined || !this.#permits(origin, host)) return { Vary: 'Origin' };
+    return { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' };
+  }
+
+  #permits(origin: string, host: string | undefined): boolean {
+    if (this.#allowed.has('*')) return true;
+    // `null` is whatever hides its origin: a sandboxed frame, a file, a redirect.
+    if (origin === 'null') return false;
+    return this.#allowed.has(origin.toLowerCase()) || isOfHost(origin, host);
+  }
+
+  #log(origin: string): void {
+    if (performance.now() - this.#lastLogMs < refusalLogMs) return;
+    this.#lastLogMs = performance.now();
+    const remedy = 'add it to [http] allowed_origin if it may control this server';
+    this.#logger.warn('a web page of another origin was refused', { origin, remedy });
+  }
+}
+
+/** Whether a page comes from the name under which this server was asked, on any port. */
+function isOfHost(origin: string, host = ''): boolean {
+  const page = /^https?:\/\/[^/?#@\\\s]+$/i.test(origin) ? hostNameOf(origin) : undefined;
+  const own = /^[^/?#@\\\s]+$/.test(host) ? hostNameOf(`http://${host}`) : undefined;
+  return page !== undefined && page === own;
+}
+
+function hostNameOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
+}

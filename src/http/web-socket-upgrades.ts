@@ -1,0 +1,125 @@
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Login } from '../auth/access.ts';
+import type { ControlPeer } from '../control/control-peer.ts';
+import { WebSocketControlPeer } from '../control/web-socket-control-peer.ts';
+import { baseHeaderBytes } from '../protocol/layout.ts';
+import { maxJsonBodyBytes } from '../protocol/message-reader.ts';
+import { WebSocketLink } from '../transport/web-socket-link.ts';
+import { answerFailure } from './answer.ts';
+import { maxBodyBytes } from './body-reader.ts';
+import { parseTarget } from './exchange.ts';
+import type { HttpLogin } from './http-login.ts';
+import type { OriginCheck } from './origin-check.ts';
+import { notFound } from './refused-request-error.ts';
+
+/** What a client says beyond a Hello is smaller; a frame waits in memory until it is complete. */
+export const maxFrameBytes = baseHeaderBytes + maxJsonBodyBytes;
+/** No client splits its messages. */
+const maxFragments = 64;
+/** Pongs wait behind what a peer does not read, but only so many. */
+const maxBytesBeforePong = 64 * 1024;
+/** Time to log in, and to take a refusal. */
+const upgradeTimeoutMs = 5000;
+
+export interface WebSocketUpgradesOptions {
+  readonly login: HttpLogin;
+  readonly origins: OriginCheck;
+  readonly acceptControl: (peer: ControlPeer, login?: Login) => void;
+  /** Takes each new WebSocket on `/stream`. */
+  readonly onStream: (link: WebSocketLink) => void;
+}
+
+/** What a path makes of a connection that asks to become a WebSocket. */
+type Upgrader = (upgrade: Upgrade) => void | Promise<void>;
+
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly head: Buffer;
+}
+
+/** Turns connections into WebSockets, on exactly two paths. Source: protocol reference, 11. */
+export class WebSocketUpgrades {
+  readonly #options: WebSocketUpgradesOptions;
+  readonly #upgraders: ReadonlyMap<string, Upgrader> = new Map<string, Upgrader>([
+    ['/jsonrpc', (upgrade) => this.#openControl(upgrade)],
+    ['/stream', (upgrade) => this.#openStream(upgrade)],
+  ]);
+  readonly #streams = webSocketServer(maxFrameBytes);
+  readonly #controls = webSocketServer(maxBodyBytes);
+  #isClosed = false;
+
+  constructor(options: WebSocketUpgradesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes over the connection of `request`; `head` is what came behind it. */
+  async open(request: IncomingMessage, head: Buffer): Promise<void> {
+    const { socket } = request;
+    // Only until `ws` takes over: a refusal that is not taken does not stay for ever.
+    socket.setTimeout(upgradeTimeoutMs, () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    try {
+      const { path, text } = parseTarget(request.url);
+      const upgrader = this.#upgraders.get(path);
+      if (!upgrader) throw notFound(text);
+      this.#options.origins.check(request);
+      await upgrader({ request, head });
+    } catch (error) {
+      if (!socket.destroyed) answerFailure(lastResponse(request), error);
+    }
+  }
+
+  /** Refuses whoever is still logging in. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #openStream({ request, head }: Upgrade): void {
+    // Players log in by their Hello.
+    this.#streams.handleUpgrade(request, request.socket, head, (webSocket) =>
+      this.#options.onStream(new WebSocketLink(webSocket, request.socket)),
+    );
+  }
+
+  async #openControl({ request, head }: Upgrade): Promise<void> {
+    const login = await this.#options.login.shown(request);
+    if (this.#isClosed) {
+      request.socket.destroy();
+      return;
+    }
+    this.#controls.handleUpgrade(request, request.socket, head, (webSocket: WebSocket) => {
+      answerPings(webSocket);
+      this.#options.acceptControl(new WebSocketControlPeer(webSocket, request.socket), login);
+    });
+  }
+}
+
+function webSocketServer(maxPayload: number): WebSocketServer {
+  return new WebSocketServer({
+    maxPayload,
+    noServer: true,
+    autoPong: false,
+    clientTracking: false,
+    perMessageDeflate: false,
+    handleProtocols: () => false,
+    maxFragments,
+  });
+}
+
+/** By itself `ws` queues a pong for each ping of a peer that does not read. */
+function answerPings(webSocket: WebSocket): void {
+  webSocket.on('ping', (data) => {
+    if (webSocket.bufferedAmount < maxBytesBeforePong) webSocket.pong(data);
+  });
+}
+
+/** The response to an upgrade that is refused: Node offers none. */
+function lastResponse(request: IncomingMessage): ServerResponse {
+  const { socket } = request;
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.once('finish', () => socket.destroySoon());
+  return response;
+}

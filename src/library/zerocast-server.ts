@@ -1,0 +1,138 @@
+import type { Readable } from 'node:stream';
+import { Application } from '../application.ts';
+import type { Config } from '../config/config.ts';
+import { createLogger } from '../log.ts';
+import type { Logger } from '../logger.ts';
+import { ServerEventSource, type ServerEvents, type ServerListener } from './server-events.ts';
+import { configOf, type ServerOptions } from './server-options.ts';
+import {
+  type ClientStatus,
+  clientStatus,
+  type StreamStatus,
+  streamStatus,
+} from './server-status.ts';
+
+/** A stream whose audio comes from the program itself. */
+export interface CustomStream {
+  /** Unique; serves as the id of the stream. */
+  readonly name: string;
+  /**
+   * Interleaved signed little-endian PCM, 24 bit in 4 bytes per sample.
+   *
+   * Ownership: the stream reads it, at the pace of real time, and destroys it in the end.
+   */
+  readonly input: Readable | AsyncIterable<Uint8Array>;
+  /** `rate:bits:channels`; absent: that of `stream.sampleformat`. */
+  readonly sampleFormat?: string;
+  /** `name[:options]`; absent: that of `stream.codec`. */
+  readonly codec?: string;
+}
+
+/** The ports really bound; 0 for what is not listening. */
+export interface ServerPorts {
+  readonly streaming: number;
+  readonly control: number;
+  readonly http: number;
+  readonly https: number;
+}
+
+/** The server inside another program. */
+export class ZerocastServer {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #closeLog: () => Promise<void>;
+  readonly #events = new ServerEventSource();
+  #application: Application | undefined;
+
+  /** Failure: throws a `ConfigError` that lists every option that cannot be used. */
+  constructor(options: ServerOptions, logger?: Logger) {
+    this.#config = configOf(options);
+    const log = logger ? { logger, close: async () => {} } : createLogger(this.#config.logging);
+    this.#logger = log.logger;
+    this.#closeLog = log.close;
+  }
+
+  get ports(): ServerPorts {
+    const { ports } = this.#application ?? {};
+    return ports ?? { streaming: 0, control: 0, http: 0, https: 0 };
+  }
+
+  get clients(): readonly ClientStatus[] {
+    return [...(this.#application?.registry.clients.values() ?? [])].map(clientStatus);
+  }
+
+  get streams(): readonly StreamStatus[] {
+    return [...(this.#application?.streams.channels.values() ?? [])].map(streamStatus);
+  }
+
+  /**
+   * Starts the streams of the options and opens the ports.
+   *
+   * Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open.
+   */
+  async listen(): Promise<void> {
+    if (this.#application) throw new Error('the server is listening already');
+    this.#application = await Application.start({
+      config: this.#config,
+      logger: this.#logger,
+      onChange: (change) => this.#events.emit(change),
+    });
+  }
+
+  /** Ends sessions, streams and ports. */
+  async close(): Promise<void> {
+    const application = this.#application;
+    this.#application = undefined;
+    await application?.close();
+    await this.#closeLog();
+  }
+
+  /**
+   * Adds a stream: by its address, as in the configuration file, or fed by the program.
+   *
+   * Failure: rejects with a `SourceError` when the stream cannot be opened or its name is taken.
+   */
+  async addStream(stream: string | CustomStream): Promise<StreamStatus> {
+    const { streams } = this.#running();
+    const channel =
+      typeof stream === 'string'
+        ? await streams.addTrusted(stream)
+        : await streams.addInput(stream);
+    return streamStatus(channel);
+  }
+
+  /** Resolves when all that the stream held is released; unknown names are fine. */
+  async removeStream(name: string): Promise<void> {
+    await this.#running().streams.remove(name);
+  }
+
+  /**
+   * Calls a method of the JSON-RPC interface, for example
+   * `request('Client.SetVolume', { id, volume: { percent: 50 } })`.
+   *
+   * Failure: rejects with an `RpcError`.
+   */
+  request(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    return this.#running().request(method, params);
+  }
+
+  /** Calls `listener` at every such event. Returns how to stop that. */
+  on<Name extends keyof ServerEvents>(name: Name, listener: ServerListener<Name>): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  #running(): Application {
+    if (this.#application) return this.#application;
+    throw new Error('the server is not listening: call listen() first');
+  }
+}
+
+/**
+ * Makes a server that does not run yet: call `listen`.
+ *
+ * Shape: `logger` takes its log in place of `options.logging`.
+ * Failure: throws a `ConfigError` that lists every option that cannot be used.
+ */
+export function createServer(options: ServerOptions = {}, logger?: Logger): ZerocastServer {
+  return new ZerocastServer(options, logger);
+}

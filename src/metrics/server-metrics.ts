@@ -1,0 +1,185 @@
+import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client';
+import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { ControlServer } from '../control/control-server.ts';
+import type { Registry } from '../server/registry.ts';
+import type { StreamChannel } from '../server/stream-channel.ts';
+import type { StreamDirectory } from '../server/stream-directory.ts';
+import type { StreamServer } from '../server/stream-server.ts';
+import { addMetric, type Metric, type Sample } from './metric.ts';
+import { clientMetrics, sendMetrics } from './send-metrics.ts';
+
+/** What the figures are about. */
+export interface ServerMetricsOptions {
+  readonly pool: ChunkPool;
+  readonly server: StreamServer;
+  readonly streams: StreamDirectory;
+  readonly registry: Registry;
+  readonly control: ControlServer;
+  /** Whether there is a series for every single client. */
+  readonly listsClients: boolean;
+}
+
+/** Each look at the delay of the event loop wakes the process up. */
+const delayResolutionMs = 20;
+const usPerSecond = 1e6;
+
+/**
+ * The figures of the server in the format of Prometheus.
+ *
+ * Nothing is measured until somebody asks for the first time.
+ */
+export class ServerMetrics {
+  readonly #options: ServerMetricsOptions;
+  #started: MetricsRegistry | undefined;
+
+  constructor(options: ServerMetricsOptions) {
+    this.#options = options;
+  }
+
+  get contentType(): string {
+    return this.#metrics.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#metrics.metrics();
+  }
+
+  get #metrics(): MetricsRegistry {
+    this.#started ??= start(this.#options);
+    return this.#started;
+  }
+}
+
+function start(options: ServerMetricsOptions): MetricsRegistry {
+  const { server, listsClients } = options;
+  const metrics = new MetricsRegistry();
+  // CPU, memory, descriptors, garbage collection, and the delay of the event loop.
+  collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: delayResolutionMs });
+  const own = [
+    ...peerMetrics(options),
+    ...streamMetrics(options),
+    ...poolMetrics(options),
+    ...sendMetrics(server),
+    ...(listsClients ? clientMetrics(server) : []),
+  ];
+  for (const metric of own) addMetric(metrics, metric);
+  return metrics;
+}
+
+function peerMetrics({ server, registry, control }: ServerMetricsOptions): Metric[] {
+  return [
+    {
+      type: 'gauge',
+      name: 'zerocast_clients',
+      help: 'Clients that the server knows',
+      labels: ['state'],
+      samples: () => clientCounts(registry),
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_sessions',
+      help: 'Connections of players',
+      samples: () => [{ value: server.sessionCount }],
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_control_sessions',
+      help: 'Connections of controllers',
+      samples: () => [{ value: control.sessionCount }],
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_groups',
+      help: 'Groups of clients',
+      samples: () => [{ value: registry.groups.size }],
+    },
+  ];
+}
+
+function clientCounts({ clients }: Registry): Sample[] {
+  const connected = [...clients.values()].filter(({ isConnected }) => isConnected).length;
+  return [
+    { labels: { state: 'connected' }, value: connected },
+    { labels: { state: 'away' }, value: clients.size - connected },
+  ];
+}
+
+function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
+  const perStream = (value: (channel: StreamChannel) => number) => () =>
+    [...streams.channels.values()].map((channel) => ({
+      labels: { stream: channel.id },
+      value: value(channel),
+    }));
+  const metric = (
+    type: Metric['type'],
+    { name, help, value }: { name: string; help: string; value: (of: StreamChannel) => number },
+  ): Metric => ({ type, name, help, labels: ['stream'], samples: perStream(value) });
+  return [
+    metric('gauge', {
+      name: 'zerocast_stream_playing',
+      help: '1 while the stream plays, 0 while it is idle or disabled',
+      value: ({ stream }) => (stream.state === 'playing' ? 1 : 0),
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_listeners',
+      help: 'Clients that get the audio of the stream',
+      value: ({ broadcast }) => broadcast.subscribers,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_encoded_chunks_total',
+      help: 'Chunks that were encoded',
+      value: ({ figures }) => figures.encodedChunks,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_encode_seconds_total',
+      help: 'Time that encoding took',
+      value: ({ figures }) => figures.encodeUs / usPerSecond,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_chunk_age_seconds',
+      help: 'Time from the first sample of the newest chunk to its publication',
+      value: ({ figures }) => figures.chunkAgeUs / usPerSecond,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_max_chunk_age_seconds',
+      help: 'The longest such time since the last look',
+      value: ({ figures }) => figures.maxChunkAgeUs / usPerSecond,
+    }),
+  ];
+}
+
+function poolMetrics({ pool }: ServerMetricsOptions): Metric[] {
+  return [
+    {
+      type: 'gauge',
+      name: 'zerocast_pool_slots',
+      help: 'Slots of memory for chunks',
+      labels: ['state'],
+      samples: () => {
+        const { totalSlots, availableSlots } = pool.statistics;
+        return [
+          { labels: { state: 'available' }, value: availableSlots },
+          { labels: { state: 'used' }, value: totalSlots - availableSlots },
+        ];
+      },
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_pool_bytes',
+      help: 'Memory of these slots',
+      samples: () => [{ value: pool.statistics.bytesAllocated }],
+    },
+    {
+      type: 'counter',
+      name: 'zerocast_pool_slots_reused_total',
+      help: 'Slots that served once more',
+      samples: () => [{ value: pool.statistics.reused }],
+    },
+    {
+      type: 'counter',
+      name: 'zerocast_pool_slots_created_total',
+      help: 'Slots that were made',
+      samples: () => [{ value: pool.statistics.created }],
+    },
+  ];
+}

@@ -1,0 +1,93 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { LineSplitter } from '../audio/sources/line-splitter.ts';
+import { type ProcessExit, ProcessGroup } from '../audio/sources/process-group.ts';
+import { LineReader } from './line-reader.ts';
+
+/** What a control script may leave unread before nothing more is sent to it. */
+export const maxWriteQueueBytes = 1024 * 1024;
+/** How long the last words of a script that has ended may take. */
+const lastWordsMs = 100;
+
+export interface PluginCommand {
+  readonly script: string;
+  readonly args: readonly string[];
+}
+
+export interface PluginProcessCallbacks {
+  /** Takes each line of the standard output. */
+  readonly message: (line: string) => void;
+  /** The script writes a line without end, so nothing more is read from it. */
+  readonly flooded: () => void;
+  /** Takes each line of the standard error. */
+  readonly log: (line: string) => void;
+  /** The script has closed its standard input. */
+  readonly deaf: (why: string) => void;
+}
+
+/** One run of a control script, in a process group of its own. */
+export class PluginProcess {
+  /** Nothing more comes from the script: it has exited or closed its output. */
+  readonly hushed: Promise<void>;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #group: ProcessGroup;
+
+  /**
+   * Ownership: the caller in the end calls `finish`.
+   * Failure: throws when the system refuses the arguments; a script that cannot be executed counts
+   * as one that exited at once.
+   */
+  constructor({ script, args }: PluginCommand, callbacks: PluginProcessCallbacks) {
+    const child = spawn(script, args, { cwd: dirname(script), detached: true, stdio: 'pipe' });
+    this.#child = child;
+    this.#group = new ProcessGroup(child);
+    const outputEnd = this.#listen(callbacks);
+    this.hushed = Promise.race([
+      outputEnd,
+      this.#group.exited.then(() => Promise.race([outputEnd, delay(lastWordsMs)])),
+    ]);
+  }
+
+  /** Sends one line; returns why that is not possible, if so. */
+  write(line: string): string | undefined {
+    const { stdin } = this.#child;
+    if (!stdin.writable) return 'the control script takes no requests';
+    if (stdin.writableLength + Buffer.byteLength(line) > maxWriteQueueBytes) {
+      return 'the control script does not read its requests';
+    }
+    stdin.write(line);
+    return undefined;
+  }
+
+  /** Lets the script end by itself for a moment, or until `isHurried`, then ends it with all of its. */
+  async finish(isHurried: () => boolean): Promise<ProcessExit> {
+    const exit = await this.#group.finish(isHurried);
+    const { stdin, stdout, stderr } = this.#child;
+    for (const stream of [stdin, stdout, stderr]) stream?.destroy();
+    return exit;
+  }
+
+  /** Resolves when the output has ended. */
+  #listen({ message, flooded, log, deaf }: PluginProcessCallbacks): Promise<void> {
+    const { stdin, stdout, stderr } = this.#child;
+    // A program that could not be started for want of descriptors has no streams at all.
+    if (!stdin || !stdout || !stderr) return Promise.resolve();
+    stdin.on('error', (error) => deaf(error.message));
+    const lines = new LineReader({
+      line: message,
+      tooLong: () => {
+        stdout.destroy();
+        flooded();
+      },
+    });
+    stdout.on('data', (data: Buffer) => lines.write(data));
+    const words = new LineSplitter(log);
+    stderr.on('data', (data: Buffer) => words.write(data));
+    stderr.on('error', () => undefined); // then there are no more lines
+    return new Promise((resolve) => {
+      stdout.on('close', resolve);
+      stdout.on('error', () => resolve());
+    });
+  }
+}

@@ -1,0 +1,64 @@
+import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** Before the umask, as for any file that a server writes. */
+const fileMode = 0o644;
+
+/**
+ * Replaces a file as a whole: whoever reads it, also after a crash or a power failure, finds the
+ * old text or the new one. Pieces are written one by one, other work runs between them.
+ *
+ * Ownership: one write at a time per path. Failure: rejects with the system's error; the old file
+ * is whole then, and no temporary is left.
+ */
+export async function writeFileAtomically(
+  path: string,
+  text: string | Iterable<string>,
+): Promise<void> {
+  const temporary = temporaryOf(path);
+  try {
+    await writeAndSync(temporary, text);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Removes what a process that was killed in the middle of a write has left beside `path`. */
+export async function removeTemporaries(path: string): Promise<void> {
+  const folder = dirname(path);
+  const prefix = `.${basename(path)}.`;
+  const isTemporary = (name: string) =>
+    name.startsWith(prefix) && /^\d+\.tmp$/.test(name.slice(prefix.length));
+  for (const name of (await readdir(folder)).filter(isTemporary)) {
+    await rm(join(folder, name), { force: true });
+  }
+}
+
+/** In the same folder, because a rename does not leave its file system. */
+function temporaryOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+}
+
+async function writeAndSync(path: string, text: string | Iterable<string>): Promise<void> {
+  await using(await open(path, 'w', fileMode), async (file) => {
+    await writeFile(file, text);
+    await file.sync();
+  });
+}
+
+/** Lets the new name survive a power failure, on file systems that can be asked for it. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined);
+  if (folder) await using(folder, () => folder.sync()).catch(() => {});
+}
+
+async function using(file: FileHandle, use: (file: FileHandle) => Promise<void>): Promise<void> {
+  try {
+    await use(file);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,116 @@
+import { AudioStream, type StreamState } from '../audio/audio-stream.ts';
+import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { SourceFactory } from '../audio/sources/stream-source.ts';
+import {
+  type CustomStreamOptions,
+  customStreamOptions,
+  parseStreamOptions,
+  type StreamDefaults,
+  type StreamOptions,
+} from '../audio/stream-options.ts';
+import { textOf } from '../audio/stream-parameters.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../logger.ts';
+import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
+import type { FanOut } from '../transport/fan-out.ts';
+import { allowedScript, checkProgram } from './sandbox.ts';
+import { StreamChannel } from './stream-channel.ts';
+import type { StartPlayer, StreamPlayer } from './stream-player.ts';
+
+export interface StreamFactoryOptions {
+  readonly pool: ChunkPool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fanOut: FanOut;
+  /** What holds for streams whose address does not say otherwise. */
+  readonly defaults: StreamDefaults;
+  readonly broadcast: BroadcastOptions;
+  /** Where control scripts lie. */
+  readonly pluginDir: string;
+  /** Where the programs lie that controllers may have started. */
+  readonly sandboxDir: string;
+  readonly startPlayer: StartPlayer;
+  /** The stream is idle, plays, or cannot go on. */
+  readonly onState: (channel: StreamChannel) => void;
+  /** The player says something new. */
+  readonly onProperties: (channel: StreamChannel) => void;
+}
+
+export interface ChannelRequest {
+  readonly options: StreamOptions;
+  /** Not from a controller: programs and scripts may lie anywhere. */
+  readonly isTrusted: boolean;
+  /** Makes the source; absent: by the scheme of the address. */
+  readonly createSource?: SourceFactory;
+}
+
+/** Builds streams with all that belongs to them. */
+export class StreamFactory {
+  readonly #options: StreamFactoryOptions;
+
+  constructor(options: StreamFactoryOptions) {
+    this.#options = options;
+  }
+
+  /** Failure: throws a `SourceError` that says how to mend the address. */
+  optionsOf(address: string): StreamOptions {
+    return parseStreamOptions(address, this.#options.defaults);
+  }
+
+  /** Failure: as `optionsOf`. */
+  customOptions(custom: CustomStreamOptions): StreamOptions {
+    return customStreamOptions(custom, this.#options.defaults);
+  }
+
+  /**
+   * Builds a channel that is still to be started.
+   *
+   * Failure: rejects with a `SourceError` or `RpcError` when the address names a program or script
+   * that may not be started.
+   */
+  async build(request: ChannelRequest): Promise<StreamChannel> {
+    const { options, isTrusted } = request;
+    const { sandboxDir } = this.#options;
+    const script = await this.#scriptOf(request);
+    if (!isTrusted && options.uri.scheme === 'process') {
+      await checkProgram(options.uri.path, sandboxDir);
+    }
+    return this.#wire(request, script);
+  }
+
+  async #scriptOf({ options, isTrusted }: ChannelRequest): Promise<string | undefined> {
+    const script = textOf(options.uri, 'controlscript');
+    const { pluginDir } = this.#options;
+    return script === undefined ? undefined : allowedScript({ script, pluginDir, isTrusted });
+  }
+
+  #wire({ options, createSource }: ChannelRequest, script: string | undefined): StreamChannel {
+    const { pool, clock, logger, fanOut, onState } = this.#options;
+    const broadcast = new Broadcast(fanOut, clock, this.#options.broadcast);
+    const stream = new AudioStream(options, {
+      pool,
+      clock,
+      logger,
+      onChunk: (chunk) => broadcast.publish(chunk),
+      onOutdated: () => broadcast.clear(),
+      onState: (state: StreamState) => {
+        logger.tagged('Stream').info('state changed', { stream: options.name, state });
+        onState(channel);
+      },
+      ...(createSource && { createSource }),
+    });
+    const startPlayer = script === undefined ? undefined : () => this.#startPlayer(channel, script);
+    const channel: StreamChannel = new StreamChannel(stream, broadcast, startPlayer);
+    return channel;
+  }
+
+  #startPlayer(channel: StreamChannel, script: string): StreamPlayer {
+    const { startPlayer, onProperties } = this.#options;
+    return startPlayer({
+      streamId: channel.id,
+      script,
+      params: textOf(channel.stream.options.uri, 'controlscriptparams') ?? '',
+      onProperties: () => onProperties(channel),
+    });
+  }
+}

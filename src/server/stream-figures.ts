@@ -1,0 +1,38 @@
+import type { AudioStream } from '../audio/audio-stream.ts';
+import type { Broadcast } from '../transport/broadcast.ts';
+
+/** What is measured of one stream; each figure is of the moment in which it is read. */
+export class StreamFigures {
+  readonly #stream: AudioStream;
+  readonly #broadcast: Broadcast;
+
+  constructor(stream: AudioStream, broadcast: Broadcast) {
+    this.#stream = stream;
+    this.#broadcast = broadcast;
+  }
+
+  /** Chunks that came out of the encoder. */
+  get encodedChunks(): number {
+    return this.#stream.encodeFigures.encodedChunks;
+  }
+
+  /** Time that the encoder took for them. */
+  get encodeUs(): number {
+    return this.#stream.encodeFigures.encodeUs;
+  }
+
+  /** Time from the first sample of the newest chunk to its publication. */
+  get chunkAgeUs(): number {
+    return this.#broadcast.chunkAgeUs;
+  }
+
+  /** The longest such time since this one was read last: one reader only. */
+  get maxChunkAgeUs(): number {
+    return this.#broadcast.takeMaxChunkAgeUs();
+  }
+
+  /** Sessions that get the audio. */
+  get subscribers(): number {
+    return this.#broadcast.subscribers;
+  }
+}

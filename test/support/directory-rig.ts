@@ -1,0 +1,102 @@
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { monotonicClock } from '../../src/clock.ts';
+import type { AddedStreams } from '../../src/server/added-streams.ts';
+import type { Change, Requester } from '../../src/server/change.ts';
+import { StreamDirectory } from '../../src/server/stream-directory.ts';
+import { StreamFactory } from '../../src/server/stream-factory.ts';
+import type { PlayerRequest, StreamPlayer } from '../../src/server/stream-player.ts';
+import { noProperties } from '../../src/server/stream-properties.ts';
+import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
+import { LogLines } from './log-lines.ts';
+import { streamDefaults } from './reader-rig.ts';
+
+export interface DirectoryRigOptions {
+  readonly pluginDir?: string;
+  readonly sandboxDir?: string;
+  readonly persist?: AddedStreams;
+}
+
+/** What was announced, in words, and who had asked for it. */
+export interface Announcement {
+  readonly text: string;
+  readonly by: Requester | undefined;
+}
+
+/** A player that does nothing but end when it is told to. */
+export class IdlePlayer implements StreamPlayer {
+  readonly request: PlayerRequest;
+  properties = noProperties;
+  isStopped = false;
+  /** Resolves the end: at once unless a test replaces it. */
+  end: Promise<void> = Promise.resolve();
+
+  constructor(request: PlayerRequest) {
+    this.request = request;
+  }
+
+  async control(): Promise<void> {}
+
+  async setProperty(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    await this.end;
+    this.isStopped = true;
+  }
+}
+
+/** Streams as the server has them, without the server. */
+export class DirectoryRig {
+  readonly pool = new ChunkPool({ verifySeals: true });
+  readonly log = new LogLines();
+  readonly players: IdlePlayer[] = [];
+  readonly announcements: Announcement[] = [];
+  readonly directory: StreamDirectory;
+  /** Called for each change: a place to do harm. */
+  onChange: (change: Change) => void = () => undefined;
+
+  constructor(options: DirectoryRigOptions = {}) {
+    const { pluginDir = '/does/not/exist', sandboxDir = '/does/not/exist', persist } = options;
+    const factory = new StreamFactory({
+      pool: this.pool,
+      clock: monotonicClock,
+      logger: this.log,
+      fanOut: new NodeFanOut(this.pool),
+      defaults: streamDefaults,
+      broadcast: {
+        bufferMs: 1000,
+        sendIntervalMs: 'auto',
+        instantStart: true,
+        burstBytes: 4 * 1024 * 1024,
+      },
+      pluginDir,
+      sandboxDir,
+      startPlayer: (request) => {
+        const player = new IdlePlayer(request);
+        this.players.push(player);
+        return player;
+      },
+      onState: (channel) => this.directory.stateChanged(channel),
+      onProperties: (channel) => this.directory.propertiesChanged(channel),
+    });
+    this.directory = new StreamDirectory({
+      factory,
+      logger: this.log,
+      onChange: (change, by) => this.#keep(change, by),
+      persist,
+    });
+  }
+
+  get names(): string[] {
+    return [...this.directory.channels.keys()];
+  }
+
+  get told(): string[] {
+    return this.announcements.map(({ text }) => text);
+  }
+
+  #keep(change: Change, by: Requester | undefined): void {
+    const id = 'channel' in change ? ` ${change.channel.id}` : '';
+    this.announcements.push({ text: `${change.kind}${id}`, by });
+    this.onChange(change);
+  }
+}

@@ -1,0 +1,169 @@
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { type Access, openAccess } from '../../src/auth/access.ts';
+import { monotonicClock } from '../../src/clock.ts';
+import type { Hello } from '../../src/protocol/messages.ts';
+import type { Change, Requester } from '../../src/server/change.ts';
+import { GroupControl } from '../../src/server/group-control.ts';
+import { type ClientRecord, type GroupRecord, Registry } from '../../src/server/registry.ts';
+import type { Session } from '../../src/server/session.ts';
+import { StreamDirectory } from '../../src/server/stream-directory.ts';
+import { StreamFactory } from '../../src/server/stream-factory.ts';
+import { StreamServer } from '../../src/server/stream-server.ts';
+import type { FanOut } from '../../src/transport/fan-out.ts';
+import { Listener, socketServers } from '../../src/transport/listener.ts';
+import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
+import { TcpLink } from '../../src/transport/tcp-link.ts';
+import { LogLines } from './log-lines.ts';
+import { streamDefaults } from './reader-rig.ts';
+import { ScriptedClient } from './scripted-client.ts';
+import { turn, until } from './waiting.ts';
+
+export interface PlayerRigOptions {
+  readonly access?: Access;
+  readonly sendToMuted?: boolean;
+  readonly maxClients?: number;
+  readonly helloTimeoutMs?: number;
+  readonly fanOut?: (pool: ChunkPool) => FanOut;
+}
+
+/** Streams, players and their groups, with real sockets and without anything for controllers. */
+export class PlayerRig {
+  readonly pool = new ChunkPool({ verifySeals: true });
+  readonly log = new LogLines();
+  readonly registry: Registry;
+  readonly streams: StreamDirectory;
+  readonly server: StreamServer;
+  readonly groups: GroupControl;
+  /** What was told: kind, id of what it is about, and who caused it. */
+  readonly changes: [Change['kind'], string, Requester?][] = [];
+  readonly #fanOut: FanOut;
+  readonly #clients: ScriptedClient[] = [];
+  #listener: Listener | undefined;
+
+  /** Starts with streams of these addresses. */
+  static async open(sources: readonly string[], options: PlayerRigOptions = {}) {
+    const rig = new PlayerRig(options);
+    for (const address of sources) await rig.streams.addTrusted(address);
+    rig.#listener = await Listener.open({
+      addresses: ['127.0.0.1'],
+      port: 0,
+      setting: 'tcp-streaming',
+      logger: rig.log,
+      createServer: socketServers((socket) => rig.server.accept(new TcpLink(socket))),
+    });
+    rig.changes.length = 0;
+    return rig;
+  }
+
+  private constructor(options: PlayerRigOptions) {
+    const { access = openAccess, sendToMuted = false, helloTimeoutMs = 5000 } = options;
+    const { pool, log: logger } = this;
+    const { bufferMs } = streamDefaults;
+    const onChange = (change: Change, by?: Requester) => this.#onChange(change, by);
+    this.#fanOut = options.fanOut?.(pool) ?? new NodeFanOut(pool);
+    this.registry = new Registry({
+      bufferMs,
+      initialVolume: 100,
+      maxClients: options.maxClients ?? 100,
+      nowMs: Date.now,
+    });
+    const factory = new StreamFactory({
+      pool,
+      clock: monotonicClock,
+      logger,
+      fanOut: this.#fanOut,
+      defaults: streamDefaults,
+      broadcast: { bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 },
+      pluginDir: '/',
+      sandboxDir: '/',
+      startPlayer: () => {
+        throw new Error('there are no control scripts here');
+      },
+      onState: (channel) => this.streams.stateChanged(channel),
+      onProperties: () => {},
+    });
+    this.streams = new StreamDirectory({ factory, onChange, logger });
+    this.server = new StreamServer({
+      clock: monotonicClock,
+      fanOut: this.#fanOut,
+      logger,
+      registry: this.registry,
+      streams: this.streams,
+      access,
+      onChange,
+      sendToMuted,
+      helloTimeoutMs,
+      stallTimeoutMs: 5000,
+    });
+    const { registry, server, streams } = this;
+    this.groups = new GroupControl({ registry, server, streams, bufferMs, onChange });
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  /** A player that has said Hello and is known to the server. */
+  async join(id: string, rest: Partial<Hello> = {}): Promise<ScriptedClient> {
+    const client = this.keep(await ScriptedClient.greet(this.port, id, rest));
+    await until(() => this.registry.clients.get(id)?.isConnected === true, `${id} is connected`);
+    return client;
+  }
+
+  /** Closes this client at the end. */
+  keep(client: ScriptedClient): ScriptedClient {
+    this.#clients.push(client);
+    return client;
+  }
+
+  client(id: string): ClientRecord {
+    const client = this.registry.clients.get(id);
+    if (!client) throw new Error(`there is no client ${id}`);
+    return client;
+  }
+
+  /** The group of a client. */
+  group(id: string): GroupRecord {
+    return this.client(id).group;
+  }
+
+  session(id: string): Session {
+    const session = this.server.sessionOf(this.client(id));
+    if (!session) throw new Error(`${id} is not connected`);
+    return session;
+  }
+
+  /** The ids of the members of each group. */
+  get members(): readonly (readonly string[])[] {
+    return [...this.registry.groups.values()].map(({ clients }) => clients.map(({ id }) => id));
+  }
+
+  /** What was told since the last call. */
+  takeChanges(): readonly [Change['kind'], string, Requester?][] {
+    return this.changes.splice(0);
+  }
+
+  /** Ends everything; returns whether all memory came home. */
+  async close(): Promise<boolean> {
+    await this.#listener?.close();
+    for (const client of this.#clients) client.close();
+    await this.server.close();
+    await this.streams.close();
+    await this.#fanOut.close();
+    for (let turns = 0; turns < 100 && !this.pool.isFull; turns += 1) await turn();
+    return this.pool.isFull;
+  }
+
+  #onChange(change: Change, by?: Requester): void {
+    const id = idOf(change);
+    this.changes.push(by ? [change.kind, id, by] : [change.kind, id]);
+    if (change.kind === 'stream-removed') this.server.streamRemoved(id);
+    else if ('channel' in change) this.server.reroute();
+  }
+}
+
+function idOf(change: Change): string {
+  if ('client' in change) return change.client.id;
+  if ('group' in change) return change.group.id;
+  return 'channel' in change ? change.channel.id : '';
+}

@@ -1,0 +1,48 @@
+import { fileURLToPath } from 'node:url';
+import { monotonicClock } from '../../src/clock.ts';
+import { StreamPlugin, type StreamPluginOptions } from '../../src/plugin/stream-plugin.ts';
+import { ImageStore } from '../../src/server/image-store.ts';
+import type { StreamProperties } from '../../src/server/stream-properties.ts';
+import { LogLines } from './log-lines.ts';
+
+export const streamId = 'Living Room "1"';
+
+export interface RigOptions extends Partial<Omit<StreamPluginOptions, 'request'>> {
+  readonly params?: string;
+}
+
+/** The path of a control script beside this file. */
+export function pluginScript(name: string): string {
+  return fileURLToPath(new URL(`plugins/${name}`, import.meta.url));
+}
+
+/** A running control script, and what it caused. */
+export class PluginRig {
+  readonly log = new LogLines();
+  readonly images = new ImageStore();
+  /** The properties at each time that a change was announced. */
+  readonly announced: StreamProperties[] = [];
+  readonly plugin: StreamPlugin;
+
+  constructor(script: string, { params = '', ...options }: RigOptions = {}) {
+    const onProperties = () => void this.announced.push(this.plugin.properties);
+    this.plugin = StreamPlugin.start({
+      request: { streamId, script, params, onProperties },
+      imagePrefix: () => 'http://host:1780',
+      images: this.images,
+      logger: this.log,
+      clock: monotonicClock,
+      ...options,
+    });
+  }
+
+  /** Makes `player.mjs` send a notification; what it caused has happened when this resolves. */
+  async notify(method: string, params: unknown): Promise<void> {
+    const text = JSON.stringify({ jsonrpc: '2.0', method, params });
+    await this.plugin.setProperty('write', `${text}\n`);
+  }
+
+  async sendProperties(properties: unknown): Promise<void> {
+    await this.notify('Plugin.Stream.Player.Properties', properties);
+  }
+}

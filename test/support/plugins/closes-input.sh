@@ -1,0 +1,5 @@
+#!/bin/sh
+# Announces what it plays, but listens to nobody.
+exec <&-
+echo '{"jsonrpc":"2.0","method":"Plugin.Stream.Player.Properties","params":{"canControl":true}}'
+exec sleep 60

@@ -1,0 +1,164 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { type Access, openAccess } from '../../src/auth/access.ts';
+import { monotonicClock } from '../../src/clock.ts';
+import type { RpcCaller } from '../../src/control/rpc.ts';
+import { RpcDispatcher } from '../../src/control/rpc-dispatcher.ts';
+import { StatusTree } from '../../src/control/status-tree.ts';
+import type { Change, ChangeListener, Requester } from '../../src/server/change.ts';
+import { GroupControl } from '../../src/server/group-control.ts';
+import { type ClientRecord, type GroupState, Registry } from '../../src/server/registry.ts';
+import { StreamDirectory } from '../../src/server/stream-directory.ts';
+import { StreamFactory } from '../../src/server/stream-factory.ts';
+import type { StreamPlayer } from '../../src/server/stream-player.ts';
+import { noProperties, type StreamProperties } from '../../src/server/stream-properties.ts';
+import { StreamServer } from '../../src/server/stream-server.ts';
+import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
+import { LogLines } from './log-lines.ts';
+import { streamDefaults } from './reader-rig.ts';
+import { helloOf } from './scripted-client.ts';
+
+/** A player that notes what it is asked, and answers as the test says. */
+export class NotingPlayer implements StreamPlayer {
+  properties: StreamProperties = noProperties;
+  readonly asked: unknown[] = [];
+  /** What comes of the next request. */
+  answer: () => Promise<void> = async () => undefined;
+
+  control(command: string, params?: Readonly<Record<string, number>>): Promise<void> {
+    this.asked.push(params ? [command, params] : [command]);
+    return this.answer();
+  }
+
+  setProperty(name: string, value: boolean | number | string): Promise<void> {
+    this.asked.push([name, value]);
+    return this.answer();
+  }
+
+  async stop(): Promise<void> {}
+}
+
+export interface NotedChange {
+  readonly change: Change;
+  readonly by: Requester | undefined;
+}
+
+const bufferMs = 1000;
+
+/** All that controllers work on: real clients, groups and streams, without sockets. */
+export class RpcRig {
+  readonly folder = mkdtempSync(join(tmpdir(), 'zerocast-rpc-'));
+  readonly pool = new ChunkPool({ verifySeals: true });
+  readonly log = new LogLines();
+  readonly changes: NotedChange[] = [];
+  readonly player = new NotingPlayer();
+  readonly registry: Registry;
+  readonly streams: StreamDirectory;
+  readonly groups: GroupControl;
+  readonly status: StatusTree;
+  readonly caller: RpcCaller = { login: undefined, remoteAddress: '10.0.0.9' };
+  /** Time of the registry's clock, Unix milliseconds. */
+  nowMs = 1_795_172_274_691;
+  readonly #server: StreamServer;
+  readonly #dispatcher: RpcDispatcher;
+
+  constructor(access: Access = openAccess) {
+    const { log: logger, pool } = this;
+    const fanOut = new NodeFanOut(pool);
+    const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
+    this.registry = new Registry({
+      bufferMs,
+      initialVolume: 100,
+      maxClients: 2000,
+      nowMs: () => this.nowMs,
+    });
+    const factory = new StreamFactory({
+      pool,
+      clock: monotonicClock,
+      logger,
+      fanOut,
+      defaults: { ...streamDefaults, codec: 'flac' },
+      broadcast: { bufferMs, sendIntervalMs: 'auto', instantStart: true, burstBytes: 1024 * 1024 },
+      pluginDir: this.folder,
+      sandboxDir: this.folder,
+      startPlayer: () => this.player,
+      onState: (channel) => onChange({ kind: 'stream-state', channel }),
+      onProperties: (channel) => onChange({ kind: 'stream-properties', channel }),
+    });
+    this.streams = new StreamDirectory({ factory, onChange, logger });
+    const { registry, streams } = this;
+    this.#server = new StreamServer({
+      clock: monotonicClock,
+      logger,
+      fanOut,
+      registry,
+      streams,
+      access,
+      onChange,
+      sendToMuted: false,
+      helloTimeoutMs: 1000,
+      stallTimeoutMs: 1000,
+    });
+    this.groups = new GroupControl({ registry, server: this.#server, streams, bufferMs, onChange });
+    const host = { arch: 'x86_64', name: 'vm', os: 'Debian GNU/Linux 12 (bookworm)' };
+    this.status = new StatusTree({ registry, streams, host });
+    const { groups, status } = this;
+    this.#dispatcher = new RpcDispatcher({ access, groups, streams, registry, status, logger });
+  }
+
+  /** Adds a stream as the configuration does; `FOLDER` stands for the folder of this rig. */
+  async stream(address: string): Promise<void> {
+    await this.streams.addConfigured(address.replace('FOLDER', this.folder));
+  }
+
+  /** A client that is connected, in a group of the first stream. */
+  join(id: string, hello: Parameters<typeof helloOf>[1] = {}): ClientRecord {
+    const { client } = this.registry.join(id, { hello: helloOf(id, hello), address: '127.0.0.1' });
+    if (client.group.streamId === '') client.group.streamId = this.streams.default?.id ?? '';
+    return client;
+  }
+
+  restore(group: Pick<GroupState, 'id' | 'streamId'>, clientId: string): void {
+    const client = {
+      id: clientId,
+      hello: helloOf(clientId),
+      address: '',
+      lastSeenMs: 0,
+      name: '',
+      latencyMs: 0,
+      volume: 100,
+      isMuted: false,
+      unknown: {},
+    };
+    this.registry.restore([{ name: '', isMuted: false, unknown: {}, ...group, clients: [client] }]);
+  }
+
+  /** The answer to one text. */
+  async ask(text: string): Promise<string | undefined> {
+    return this.#dispatcher.handle(text, this.caller);
+  }
+
+  /** The answer to one request: its result, or its error. */
+  async call(method: string, params?: unknown): Promise<unknown> {
+    const text = await this.ask(JSON.stringify({ id: 1, jsonrpc: '2.0', method, params }));
+    const { result, error } = JSON.parse(String(text));
+    return error ?? result;
+  }
+
+  /** Ends everything: fails unless every chunk has come home. */
+  async close(): Promise<void> {
+    await this.#server.close();
+    await this.streams.close();
+    rmSync(this.folder, { recursive: true });
+    expect(this.pool.isFull, 'the pool is full').toBe(true);
+    this.pool.close();
+  }
+
+  #onChange(change: Change, by: Requester | undefined): void {
+    this.status.invalidate(change);
+    this.changes.push({ change, by });
+  }
+}

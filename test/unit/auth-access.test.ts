@@ -1,0 +1,195 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openAccess } from '../../src/auth/access.ts';
+import { createAccess } from '../../src/auth/create-access.ts';
+import { maxConcurrentHashes, maxWaitingLogins } from '../../src/auth/hash-queue.ts';
+import { maxKnownLogins } from '../../src/auth/password-check.ts';
+import { ConfigError } from '../../src/errors.ts';
+import { basic, bearer, cheapHash, plain, refusal } from '../support/logins.ts';
+
+const roles = ['admin:*', 'player:Streaming'];
+const users = ['ann:sec:ret:admin', `bob:${cheapHash('päss')}:player`, 'cid:pw'];
+
+function open(more: readonly string[] = []) {
+  return createAccess({ enabled: true, roles, users: [...users, ...more] });
+}
+
+describe('access', () => {
+  it('is open when authorization is off, whatever the entries say', async () => {
+    const access = await createAccess({ enabled: false, roles: ['?'], users: ['?'] });
+    expect(access).toBe(openAccess);
+  });
+
+  it('is given to nobody without a login', async () => {
+    expect((await open()).anonymous).toBeUndefined();
+  });
+
+  it('is not created with faulty entries', async () => {
+    await expect(open(['dan:pw:nobody'])).rejects.toThrow(ConfigError);
+  });
+
+  it.each([
+    [plain('ann:sec:ret')],
+    [{ ...plain('ann:sec:ret'), scheme: 'pLAIN' }],
+    [basic('ann:sec:ret')],
+    [{ ...basic('ann:sec:ret'), scheme: 'bASIC' }],
+  ])('is given for %j', async (credentials) => {
+    const login = await (await open()).login(credentials);
+    expect(login.user).toBe('ann');
+    expect(login.permits('Server.GetStatus')).toBe(true);
+  });
+
+  it('has the permissions of the role', async () => {
+    const access = await open();
+    const bob = await access.login(plain('bob:päss'));
+    expect([bob.permits('Streaming'), bob.permits('Server.GetStatus')]).toEqual([true, false]);
+    const cid = await access.login(plain('cid:pw'));
+    expect(cid.permits('Streaming')).toBe(false);
+  });
+
+  it.each(['ann:sec:ret', 'dora:abcde'])(
+    'is given for base64 of %j without its padding',
+    async (text) => {
+      const { scheme, param } = basic(text);
+      expect(param).toMatch(/=$/);
+      const access = await open(['dora:abcde']);
+      expect(await refusal(access, { scheme, param: param.replace(/=+$/, '') })).toBe(0);
+    },
+  );
+
+  it.each([
+    ['an unknown scheme', { scheme: 'Digest', param: 'ann:sec:ret' }, 1],
+    ['no scheme', { scheme: '', param: 'ann:sec:ret' }, 1],
+    ['Bearer without a key', bearer('a.b.c'), 1],
+    ['an unknown user', plain('Ann:sec:ret'), 3],
+    ['a user of the prototype', plain('constructor:x'), 3],
+    ['no user', plain(':sec:ret'), 3],
+    ['no colon', plain('ann'), 3],
+    ['nothing', basic(''), 3],
+    ['what is no base64', { scheme: 'Basic', param: 'ann:sec:ret' }, 3],
+    [
+      'what is no UTF-8',
+      { scheme: 'Basic', param: Buffer.from([0x61, 0x3a, 0xff]).toString('base64') },
+      3,
+    ],
+    ['far too much', plain(`ann:${'x'.repeat(100_000)}`), 3],
+    ['a wrong password', plain('ann:sec:re'), 4],
+    ['an empty password', plain('ann:'), 4],
+    ['a password and its role', plain('ann:sec:ret:admin'), 4],
+    ['a wrong password to a hash', plain('bob:pass'), 4],
+    ['the hash instead of the password', plain(`bob:${cheapHash('päss')}`), 4],
+  ])('is refused for %s', async (_what, credentials, code) => {
+    expect(await refusal(await open(), credentials)).toBe(code);
+  });
+
+  it('is refused in the words of the reference, and shows no credentials', async () => {
+    const access = await open();
+    await expect(access.login(bearer('x'))).rejects.toThrow('Authentication scheme not supported');
+    await expect(access.login(plain('dan:x'))).rejects.toThrow(/^Unknown user$/);
+    await expect(access.login(plain('ann:x'))).rejects.toThrow(/^Wrong password$/);
+    await expect(access.login(plain('x'))).rejects.toThrow(
+      /^Unknown user: the credentials must be/,
+    );
+  });
+
+  it('is never given for a piece of the credentials', async () => {
+    const access = await open();
+    for (const credentials of [plain('ann:sec:ret'), basic('bob:päss')]) {
+      const { scheme, param } = credentials;
+      const unpadded = param.replace(/=+$/, '');
+      for (let length = 0; length < unpadded.length; length += 1) {
+        const code = await refusal(access, { scheme, param: unpadded.slice(0, length) });
+        expect([3, 4]).toContain(code);
+      }
+    }
+  });
+
+  it('is refused for anything with a code of the reference', async () => {
+    const access = await open();
+    const scheme = fc.constantFrom('Basic', 'Plain', 'Bearer');
+    await fc.assert(
+      fc.asyncProperty(scheme, fc.oneof(fc.string(), fc.base64String()), async (name, param) => {
+        expect([1, 3, 4]).toContain(await refusal(access, { scheme: name, param }));
+      }),
+    );
+  });
+});
+
+describe('hashes', () => {
+  const capacity = maxConcurrentHashes + maxWaitingLogins;
+  let nowUs: number;
+  let floods: Promise<unknown>[];
+
+  beforeEach(() => {
+    nowUs = 0;
+    floods = [];
+  });
+
+  afterEach(async () => {
+    await Promise.all(floods);
+  });
+
+  const clock = { nowUs: () => nowUs };
+  const openHashed = (entries: readonly string[]) =>
+    createAccess({ enabled: true, roles, users: entries, clock });
+
+  /** As many logins as may wait, none of which is right. */
+  function flood(access: Awaited<ReturnType<typeof open>>, name: string) {
+    const codes = Array.from({ length: capacity }, (_, index) =>
+      refusal(access, plain(`${name}:wrong${index}`)),
+    );
+    floods.push(Promise.all(codes));
+    return Promise.all(codes);
+  }
+
+  it('are computed for so many logins at once, and the rest is refused', async () => {
+    const access = await openHashed([`bob:${cheapHash('pw')}`]);
+    const codes = flood(access, 'bob');
+    expect(await refusal(access, plain('bob:pw'))).toBe(2);
+    expect(new Set(await codes)).toEqual(new Set([4]));
+    expect(await refusal(access, plain('bob:pw'))).toBe(0);
+  });
+
+  it('are computed for unknown users too, so that nobody can tell them by the time', async () => {
+    const access = await openHashed(['ann:pw', `bob:${cheapHash('pw')}`]);
+    const codes = flood(access, 'nobody');
+    expect(await refusal(access, plain('bob:pw'))).toBe(2);
+    expect(new Set(await codes)).toEqual(new Set([3]));
+  });
+
+  it('are not needed for plain passwords', async () => {
+    const access = await openHashed(['ann:pw', `bob:${cheapHash('pw')}`]);
+    void flood(access, 'bob');
+    expect(await refusal(access, plain('ann:pw'))).toBe(0);
+  });
+
+  it('are computed once for logins that come at the same time', async () => {
+    const access = await openHashed([`bob:${cheapHash('pw')}`]);
+    const logins = Array.from({ length: 2 * capacity }, () => refusal(access, plain('bob:pw')));
+    expect(new Set(await Promise.all(logins))).toEqual(new Set([0]));
+  });
+
+  it('are remembered for ten minutes, for exactly that user and password', async () => {
+    const access = await openHashed([`bob:${cheapHash('pw')}`, `bo:${cheapHash('b:pw')}`]);
+    expect(await refusal(access, plain('bob:pw'))).toBe(0);
+    nowUs = 599_000_000;
+    const codes = flood(access, 'bob');
+    expect(await refusal(access, basic('bob:pw'))).toBe(0);
+    expect(await refusal(access, plain('bob:p'))).toBe(2);
+    expect(await refusal(access, plain('bo:b:pw'))).toBe(2);
+    nowUs = 600_000_000;
+    expect(await refusal(access, plain('bob:pw'))).toBe(2);
+    expect(new Set(await codes)).toEqual(new Set([4]));
+  });
+
+  it('are remembered of a limited number of logins', async () => {
+    const hash = cheapHash('pw', 1);
+    const names = Array.from({ length: maxKnownLogins + 1 }, (_, index) => `user${index}`);
+    const access = await openHashed(names.map((name) => `${name}:${hash}`));
+    for (const name of names) expect(await refusal(access, plain(`${name}:pw`))).toBe(0);
+    void flood(access, 'nobody');
+    expect(await refusal(access, plain('user0:pw'))).toBe(2);
+    expect(await refusal(access, plain('user1:pw'))).toBe(0);
+    expect(await refusal(access, plain(`${names.at(-1)}:pw`))).toBe(0);
+  });
+});
