@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { ChunkPool } from './audio/chunk-pool.ts';
 import type { Access } from './auth/access.ts';
 import { monotonicClock } from './clock.ts';
@@ -11,20 +10,24 @@ import { StatusTree } from './control/status-tree.ts';
 import type { Announcer } from './discovery/announcer.ts';
 import type { Logger } from './logger.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
+import type { AddedStreams } from './server/added-streams.ts';
 import type { Change, ChangeListener, Requester } from './server/change.ts';
-import { dataFolder } from './server/data-folder.ts';
 import { GroupControl } from './server/group-control.ts';
 import { ImageStore } from './server/image-store.ts';
 import { Registry } from './server/registry.ts';
 import { StateFile } from './server/state-file.ts';
 import { StatusReporter } from './server/status-reporter.ts';
-import { StreamDirectory } from './server/stream-directory.ts';
+import type { StreamDirectory } from './server/stream-directory.ts';
 import { StreamServer } from './server/stream-server.ts';
 import type { FanOut } from './transport/fan-out.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
 import { openFanOut } from './transport/open-fan-out.ts';
+import { openAccess } from './wiring/access.ts';
+import { announce } from './wiring/announcement.ts';
+import { callMethod } from './wiring/call-method.ts';
 import { Listeners } from './wiring/listeners.ts';
 import { zeroCopyOptions } from './wiring/stream-settings.ts';
+import { openAddedStreams, openStreams } from './wiring/streams.ts';
 
 /** Clients remembered beyond their connection; the longest absent is forgotten first. */
 const maxKnownClients = 10_000;
@@ -42,6 +45,12 @@ export interface ApplicationOptions {
   readonly verifySeals?: boolean;
   /** Time between two reports of the statistics: for tests. */
   readonly statusIntervalMs?: number;
+}
+
+/** What has to be read before the server can be built. */
+interface Prepared {
+  readonly access: Access;
+  readonly persist: AddedStreams | undefined;
 }
 
 /** The whole server: builds every part once and wires it. */
@@ -62,8 +71,11 @@ export class Application {
 
   /** Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open. */
   static async start(options: ApplicationOptions): Promise<Application> {
-    const access = await accessOf(options.config);
-    const application = new Application(options, access);
+    const { config, logger, dataFolder: folder } = options;
+    const application = new Application(options, {
+      access: await openAccess(config),
+      persist: await openAddedStreams(config, { folder, logger }),
+    });
     try {
       await application.#open();
     } catch (error) {
@@ -73,8 +85,8 @@ export class Application {
     return application;
   }
 
-  private constructor(options: ApplicationOptions, access: Access) {
-    const { config, logger, dataFolder, verifySeals = false, statusIntervalMs } = options;
+  private constructor(options: ApplicationOptions, { access, persist }: Prepared) {
+    const { config, logger, verifySeals = false, statusIntervalMs } = options;
     this.#options = options;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
     const native = loadNativeAddon();
@@ -102,7 +114,7 @@ export class Application {
       fanOut: this.#fanOut,
       images,
       onChange,
-      dataFolder,
+      persist,
       httpPort: () => this.ports.http || config.http.port,
     });
     this.server = new StreamServer({
@@ -126,7 +138,14 @@ export class Application {
       onChange,
     });
     this.#status = new StatusTree({ registry, streams, host: hostFacts() });
-    this.#rpc = new RpcDispatcher({ access, groups, streams, registry, status: this.#status });
+    this.#rpc = new RpcDispatcher({
+      access,
+      groups,
+      streams,
+      registry,
+      status: this.#status,
+      logger,
+    });
     this.control = new ControlServer({
       access,
       handler: this.#rpc,
@@ -171,7 +190,7 @@ export class Application {
 
   /** Calls a method of the JSON-RPC interface. Failure: rejects with an `RpcError`. */
   async request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
-    return requestOf(this.#rpc, method, params);
+    return callMethod(this.#rpc, method, params);
   }
 
   /**

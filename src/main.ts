@@ -2,6 +2,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { Application } from './application.ts';
 import { codecHelp } from './audio/encoders/codecs.ts';
+import { hashPasswordFrom } from './auth/hash-password-command.ts';
+import { issueToken } from './auth/token-command.ts';
 import { type Command, parseCommandLine } from './cli.ts';
 import { loadConfig } from './config/load-config.ts';
 import { usage, versionText } from './config/usage.ts';
@@ -12,12 +14,15 @@ import { runProbe, unreachableStatus } from './probe/probe.ts';
 import { type ProbeOptions, parseProbeOptions, probeUsage } from './probe/probe-options.ts';
 import { dataFolder } from './server/data-folder.ts';
 import { compatibleVersion, packageVersion } from './version.ts';
+import { tokenSettings } from './wiring/access.ts';
 
 /** Wrong use, a bad configuration, a port that is taken, or our own fault. */
 const failureStatus = 1;
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Exit status of a process that a signal ended. Source: POSIX shells, 128 + SIGKILL's number. */
 const forcedStatus = 137;
+
+type ServeCommand = Extract<Command, { kind: 'serve' }>;
 
 /**
  * Keeps the space for young objects as small as it starts. A server makes little garbage per
@@ -38,6 +43,10 @@ async function run(command: Command): Promise<number> {
       return print(codecHelp(command.codec));
     case 'probe':
       return probe(command.args);
+    case 'hash-password':
+      return print(await hashPasswordFrom({ input: process.stdin, prompts: process.stderr }));
+    case 'token':
+      return token(command);
     case 'serve':
       return serve(command);
   }
@@ -69,15 +78,22 @@ async function probe(args: readonly string[]): Promise<number> {
   return runProbe(options, output, abort.signal);
 }
 
-async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<number> {
+async function token(command: Extract<Command, { kind: 'token' }>): Promise<number> {
+  const { user, hours } = command;
+  const { config } = load(command);
+  const { role: roles, user: users } = config.authorization;
+  return print(await issueToken({ user, hours, roles, users, settings: tokenSettings(config) }));
+}
+
+function load({ configFile, overrides }: Pick<ServeCommand, 'configFile' | 'overrides'>) {
+  return loadConfig({ file: configFile, environment: process.env, overrides });
+}
+
+async function serve(command: ServeCommand): Promise<number> {
   keepYoungSpaceSmall();
   // Before the first line, as whoever waits for that may send a signal at once.
   const stopped = stopSignal();
-  const { config, warnings, file } = loadConfig({
-    file: command.configFile,
-    environment: process.env,
-    overrides: command.overrides,
-  });
+  const { config, warnings, file } = load(command);
   const { logger, close } = createLogger(config.logging);
   try {
     // The first line: programs that start the server wait for it.
@@ -85,7 +101,11 @@ async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<numb
     const log = logger.tagged('Zerocast');
     log.info(`zerocast ${packageVersion}`, { node: process.version, config: file ?? 'built-in' });
     for (const warning of [...command.warnings, ...warnings]) log.warn(warning);
-    const folder = dataFolder({ datadir: config.server.datadir, home: process.env.HOME });
+    const folder = dataFolder({
+      datadir: config.server.datadir,
+      home: process.env.HOME,
+      isDaemon: false,
+    });
     return await runUntil(stopped, log, () =>
       Application.start({ config, logger, dataFolder: folder }),
     );

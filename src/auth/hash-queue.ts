@@ -37,7 +37,6 @@ export class HashQueue {
   /** The next one inherits the turn, so that nobody who comes later overtakes it. */
   #passTurn(): void {
     const next = this.#waiting.shift();
-    if (next) next();
-    else this.#running -= 1;
+    this.#running -= 1;
   }
 }

@@ -60,7 +60,7 @@ export class RequestFlow {
   }
 
   #run(): void {
-    if (this.#isRunning || this.#isStopped) return;
+    if (this.#isRunning || this.#isStopped || this.#rest) return;
     this.#isRunning = true;
     const isDry = this.#handOn();
     this.#isRunning = false;
@@ -87,7 +87,9 @@ export class RequestFlow {
   }
 
   #continueLater(): void {
-    clearImmediate(this.#rest);
-    this.#rest = setImmediate(() => this.#run());
+    this.#rest = setImmediate(() => {
+      this.#rest = undefined;
+      this.#run();
+    });
   }
 }

@@ -84,10 +84,9 @@ export class StatusTree {
       texts = clientTexts(client);
       this.#clientTexts.set(client, texts);
     }
-    const { lastSeenMs } = client;
-    const sec = Math.floor(lastSeenMs / 1000);
-    const usec = Math.floor((lastSeenMs - sec * 1000) * 1000);
-    return `${texts.head}${sec},"usec":${usec}${texts.tail}`;
+    const us = Math.round(client.lastSeenMs * 1000);
+    const sec = Math.floor(us / 1_000_000);
+    return `${texts.head}${sec},"usec":${us % 1_000_000}${texts.tail}`;
   }
 
   #groupText(group: GroupRecord): string {

@@ -96,7 +96,7 @@ function internalError(why: string): RpcError {
 
 /** The error of a script for a controller: its explanation stands in the message. */
 function errorOf(error: unknown): RpcError {
-  const { code, message, data }: JsonObject = isObject(error) ? error : {};
+  const { code, message, data }: JsonObject = isObject(error) ? error : { data: error };
   const rpcCode = typeof code === 'number' && Number.isInteger(code) ? code : internalErrorCode;
   const own = typeof message === 'string' && message !== '' ? message : undefined;
   const standard = standardTexts.get(rpcCode) ?? own ?? 'the control script reports an error';

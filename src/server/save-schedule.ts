@@ -54,13 +54,13 @@ export class SaveSchedule {
   }
 
   #onDue(): void {
-    this.#stopTimers();
     this.#isDue = true;
     this.#saving ??= this.#saveWhileDue();
   }
 
   async #saveWhileDue(): Promise<void> {
     while (this.#isDue) {
+      this.#stopTimers();
       this.#isDue = false;
       this.#isDirty = false;
       this.#isFailing = !(await this.#save());

@@ -160,7 +160,11 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control peer over %s', 
   });
 
   it('does not hand on a flood of requests in one go', async () => {
-    const { controller, asked } = await pairOf({ transport, onText: () => stall(1) });
+    const onText = (peer: ControlPeer) => {
+      stall(1);
+      peer.send(new ControlMessage('{}'));
+    };
+    const { controller, asked } = await pairOf({ transport, onText });
     for (let count = 0; count < 100; count += 1) controller.ask('1');
     let most = 0;
     while (asked.length < 100) {

@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { iterableSource } from '../../src/audio/sources/iterable-source.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';
@@ -38,7 +41,32 @@ const sources = [
       return whole;
     },
   },
+  {
+    kind: 'async iterable',
+    create: () => harnessOf(piecesInTime()),
+    expected: () => numberedBytes(100_000),
+  },
+  {
+    kind: 'readable',
+    create: () => harnessOf(Readable.from(pieces(), { objectMode: false })),
+    expected: () => numberedBytes(100_000),
+  },
 ];
+
+function* pieces(): Generator<Buffer> {
+  const whole = numberedBytes(100_000);
+  for (let at = 0, size = 1; at < whole.length; at += size, size = (size * 7) % 5003) {
+    yield whole.subarray(at, at + size);
+  }
+}
+
+async function* piecesInTime(): AsyncGenerator<Buffer> {
+  for (const piece of pieces()) yield piece;
+}
+
+function harnessOf(input: AsyncIterable<Uint8Array>): SourceHarness {
+  return new SourceHarness(iterableSource({ format: SampleFormat.parse('48000:16:2'), input }));
+}
 
 let folder: ReturnType<typeof scratchFolder>;
 beforeEach(() => {

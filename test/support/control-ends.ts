@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { ControlPeer } from '../../src/control/control-peer.ts';
 import { TcpControlPeer } from '../../src/control/tcp-control-peer.ts';
@@ -48,6 +49,11 @@ export class ControlEnds {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address ? address.port : 0;
+  }
+
+  /** Connections that have not ended on our side. */
+  connections(): Promise<number> {
+    return promisify(this.#server.getConnections.bind(this.#server))();
   }
 
   async connect(): Promise<Controller> {

@@ -85,8 +85,8 @@ export class RpcRig {
       pluginDir: this.folder,
       sandboxDir: this.folder,
       startPlayer: () => this.player,
-      onState: (channel) => onChange({ kind: 'stream-state', channel }),
-      onProperties: (channel) => onChange({ kind: 'stream-properties', channel }),
+      onState: (channel) => this.streams.stateChanged(channel),
+      onProperties: (channel) => this.streams.propertiesChanged(channel),
     });
     this.streams = new StreamDirectory({ factory, onChange, logger });
     const { registry, streams } = this;

@@ -44,8 +44,14 @@ export class SourceHarness implements SourceSink {
   readonly failures: SourceError[] = [];
   filledCount = 0;
 
-  constructor(address: string, sampleformat = '48000:16:2') {
-    const uri = parseStreamUri(address);
+  /** `origin`: an address, or a source that is made already. */
+  constructor(origin: string | StreamSource, sampleformat = '48000:16:2') {
+    if (typeof origin !== 'string') {
+      this.source = origin;
+      this.records = [];
+      return;
+    }
+    const uri = parseStreamUri(origin);
     const { logger, records } = recordingLogger();
     this.records = records;
     this.source = createSource({

@@ -7,7 +7,7 @@ import { createAccess } from '../../src/auth/create-access.ts';
 import { hashPasswordFrom } from '../../src/auth/hash-password-command.ts';
 import { issueToken, readTokenMaterial } from '../../src/auth/token-command.ts';
 import { ConfigError } from '../../src/errors.ts';
-import { certificatePair } from '../support/certificates.ts';
+import { certificatePair } from '../support/certificate-pair.ts';
 import { bearer, plain, refusal } from '../support/logins.ts';
 
 const unset = { tokenSecret: '', certificate: '', certificateKey: '', keyPassword: '' };
@@ -60,6 +60,43 @@ describe('hash-password', () => {
   });
 });
 
+describe('hash-password on a terminal', () => {
+  /** Types line after line, each when it was asked for. */
+  async function typed(...lines: readonly string[]) {
+    const modes: boolean[] = [];
+    const setRawMode = (isRaw: boolean) => void modes.push(isRaw);
+    const input = Object.assign(new PassThrough(), { isTTY: true, setRawMode });
+    let shown = '';
+    const prompts = new PassThrough().on('data', (text) => {
+      shown += text;
+      if (/: $/.test(shown)) setImmediate(() => input.write(lines[asked++] ?? ''));
+    });
+    let asked = 0;
+    const hash = hashPasswordFrom({ input, prompts });
+    return { hash, modes, shown: () => shown };
+  }
+
+  it('asks twice, shows nothing, and leaves the terminal as it was', async () => {
+    const { hash, modes, shown } = await typed('secrez\x7ft\r', 'secret\r');
+    const access = await createAccess({ enabled: true, roles: [], users: [`ann:${await hash}`] });
+    expect(await refusal(access, plain('ann:secret'))).toBe(0);
+    expect(shown()).toBe('Password: \nOnce more: \n');
+    expect(modes).toEqual([true, false, true, false]);
+  });
+
+  it.each([
+    ['two different passwords', ['secret\r', 'Secret\r'], /the two passwords differ/],
+    ['an interrupt', ['sec\x03'], /no password was entered/],
+    ['an interrupt at the repetition', ['secret\r', '\x03'], /no password was entered/],
+    ['the end of input', ['\x04'], /no password was entered/],
+    ['nothing', ['\r', '\r'], /the password is empty/],
+  ])('refuses %s', async (_what, lines, message) => {
+    const { hash, modes } = await typed(...lines);
+    await expect(hash).rejects.toThrow(message);
+    expect(modes.at(-1)).toBe(false);
+  });
+});
+
 describe('token', () => {
   const entries = { roles: ['player:Streaming'], users: ['ann:pw:player'] };
 
@@ -68,7 +105,7 @@ describe('token', () => {
     [
       'the key of the certificate',
       () => {
-        const { certificatePem, privateKeyPem } = certificatePair('rsa:2048');
+        const { certificatePem, privateKeyPem } = certificatePair();
         const [certificate, certificateKey] = [join(folder, 'c.pem'), join(folder, 'k.pem')];
         writeFileSync(certificate, certificatePem);
         writeFileSync(certificateKey, privateKeyPem);

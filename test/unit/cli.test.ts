@@ -53,6 +53,51 @@ describe('the command line', () => {
     expect(parseCommandLine(['probe', ...args])).toEqual({ kind: 'probe', args });
   });
 
+  it('hashes a password, which is no argument', () => {
+    expect(parseCommandLine(['hash-password'])).toEqual({ kind: 'hash-password' });
+    expect(parseCommandLine(['hash-password', '-h'])).toEqual({ kind: 'help', all: false });
+    const parse = () => parseCommandLine(['hash-password', 'hunter2']);
+    expect(parse).toThrow(/takes no argument: it reads the password from the terminal/);
+    expect(parse).not.toThrow(/hunter2/);
+  });
+
+  it('makes a token by the settings of file and options', () => {
+    expect(parseCommandLine(['token', 'ann'])).toEqual({
+      kind: 'token',
+      user: 'ann',
+      hours: 10,
+      overrides: [],
+    });
+    const argv = ['token', 'ann', '--hours', '0.5', '-c', 'a.conf', '--ssl.certificate=c.pem'];
+    expect(parseCommandLine(argv)).toEqual({
+      kind: 'token',
+      user: 'ann',
+      hours: 0.5,
+      configFile: 'a.conf',
+      overrides: [
+        { section: 'ssl', key: 'certificate', value: 'c.pem', origin: 'option --ssl.certificate' },
+      ],
+    });
+    expect(parseCommandLine(['token', '--help'])).toEqual({ kind: 'help', all: false });
+  });
+
+  it.each([
+    [[], /^token needs a user: token <user>/],
+    [['--hours', '1'], /^token needs a user/],
+    [['ann', 'bob'], /^argument "bob" is not understood: it belongs to no option\n/],
+    [['ann', '--huors=1'], /^unknown option "--huors" is not understood; .* one is --hours\n/],
+    [['ann', '-z'], /^unknown option "-z" is not understood/],
+    [['ann', '--hours'], /^option "--hours" needs a number: --hours=\.\.\.\n/],
+    [['ann', '--hours=0'], /^option --hours is "0"; allowed: a number above 0 and up to 87600\n/],
+    [['ann', '--hours=-1'], /^option --hours is "-1"/],
+    [['ann', '--hours=1e3'], /^option --hours is "1e3"/],
+    [['ann', '--hours=87601'], /^option --hours is "87601"/],
+  ])('makes no token for %j', (argv, message) => {
+    const parse = () => parseCommandLine(['token', ...argv]);
+    expect(parse).toThrow(ConfigError);
+    expect(parse).toThrow(message);
+  });
+
   it.each([[['-c', 'a.conf']], [['-ca.conf']], [['--config', 'a.conf']], [['--config=a.conf']]])(
     'takes the file from %j',
     (argv) => {

@@ -18,7 +18,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'zerocast-tls-'));
   makeCertificate({ folder, name: 'server' });
   makeCertificate({ folder, name: 'other', keyType: 'rsa:2048' });
-  makeCertificate({ folder, name: 'weak', keyType: 'rsa:1024' });
+  makeCertificate({ folder, name: 'weak', keyType: 'rsa:512' });
   openssl(
     'pkcs8',
     '-topk8',

@@ -27,17 +27,31 @@ const order: readonly string[] = [
   'protocol',
 ];
 /** What ties the layers together. */
-const outermost = new Set(['main.ts', 'application.ts', 'cli.ts', 'discovery', 'probe']);
+const outermost = new Set([
+  'main.ts',
+  'index.ts',
+  'library',
+  'application.ts',
+  'wiring',
+  'cli.ts',
+  'discovery',
+  'metrics',
+  'probe',
+]);
 const forAnyone = new Set(['adopt-socket.ts', 'errors.ts', 'clock.ts', 'logger.ts', 'version.ts']);
 
 /** Imports that the order does not cover, with the only folders or files that may do them. */
 const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
-  ['config', ['main.ts', 'application.ts', 'cli.ts', 'config']],
+  ['config', ['main.ts', 'application.ts', 'cli.ts', 'config', 'library', 'wiring']],
   ['cli.ts', ['main.ts']],
-  ['log.ts', ['main.ts']],
+  ['log.ts', ['main.ts', 'library']],
   // The settings of the log are checked by the rules of the log.
   ['log', ['log.ts', 'log', 'config']],
-  ['application.ts', ['main.ts']],
+  ['application.ts', ['main.ts', 'library']],
+  ['library', ['index.ts', 'library']],
+  ['wiring', ['main.ts', 'application.ts', 'wiring']],
+  ['metrics', ['application.ts', 'metrics']],
+  ['discovery', ['application.ts', 'wiring', 'discovery']],
   ['probe', ['main.ts', 'probe']],
 ]);
 

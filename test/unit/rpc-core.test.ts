@@ -296,12 +296,12 @@ describe('permission', () => {
   });
 
   it('is asked of the login, with the name of the method', () => {
-    const scene_ = scene(locked);
-    scene_.caller.login = login;
-    expect(scene_.ask(echo('a'))).toContain('"result"');
-    expect(scene_.ask(request('LoggedIn'))).toContain('"result"');
-    expect(scene_.ask(request('Log', { text: 'a' }))).toBe(error(403, 'Forbidden'));
-    expect(scene_.calls).toEqual([]);
+    const { ask, calls, caller } = scene(locked);
+    caller.login = login;
+    expect(ask(echo('a'))).toContain('"result"');
+    expect(ask(request('LoggedIn'))).toContain('"result"');
+    expect(ask(request('Log', { text: 'a' }))).toBe(error(403, 'Forbidden'));
+    expect(calls).toEqual([]);
   });
 
   it('of everybody is used by those who have not logged in', () => {

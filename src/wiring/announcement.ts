@@ -1,0 +1,28 @@
+import type { Config } from '../config/config.ts';
+import type { Announcer } from '../discovery/announcer.ts';
+import type { Logger } from '../logger.ts';
+import type { Listeners } from './listeners.ts';
+
+/** What existing players and controllers look for begins with this word. */
+const instanceName = 'Snapcast';
+
+/** Tells the network where the ports are; `undefined` when nothing is to be told. */
+export async function announce(
+  { server, tcpStreaming, tcpControl, http }: Config,
+  ports: Listeners['ports'],
+  logger: Logger,
+): Promise<Announcer | undefined> {
+  if (!server.mdnsEnabled) return undefined;
+  // Loaded only where it is used: a server without mDNS shall not pay for it.
+  const { Announcer } = await import('../discovery/announcer.ts');
+  const { servicesOf } = await import('../discovery/services.ts');
+  const services = servicesOf({
+    ...(ports.streaming && tcpStreaming.publish && { streaming: ports.streaming }),
+    ...(ports.control && tcpControl.publish && { control: ports.control }),
+    ...(ports.http && http.publishHttp && { http: ports.http }),
+    ...(ports.https && http.publishHttps && { https: ports.https }),
+  });
+  return services.length > 0
+    ? Announcer.start({ services, name: instanceName, logger })
+    : undefined;
+}

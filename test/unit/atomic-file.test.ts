@@ -1,0 +1,127 @@
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { removeTemporaries, writeFileAtomically } from '../../src/server/atomic-file.ts';
+import {
+  makeScratchFolder,
+  removeScratchFolder,
+  withoutPrivileges,
+} from '../support/scratch-folder.ts';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = makeScratchFolder();
+  path = join(folder, 'file');
+});
+afterEach(() => removeScratchFolder(folder));
+
+const temporary = () => `.file.${process.pid}.tmp`;
+
+describe('an atomic write', () => {
+  it('makes a file that everybody may read, and nothing beside it', async () => {
+    await writeFileAtomically(path, 'Küche');
+    expect(readFileSync(path, 'utf8')).toBe('Küche');
+    expect(statSync(path).mode & 0o777).toBe(0o644 & ~process.umask());
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+
+  it('replaces the file instead of changing it', async () => {
+    writeFileSync(path, 'the old text is longer');
+    const { ino } = statSync(path);
+    await writeFileAtomically(path, 'new');
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    expect(statSync(path).ino).not.toBe(ino);
+  });
+
+  it('writes piece by piece, with the old text in place until the end', async () => {
+    writeFileSync(path, 'old');
+    let turns = 0;
+    const seen: number[] = [];
+    const count = setInterval(() => {
+      turns += 1;
+    }, 0);
+    function* pieces() {
+      for (let piece = 0; piece < 100; piece += 1) {
+        seen.push(turns);
+        expect(readFileSync(path, 'utf8')).toBe('old');
+        yield `${piece} `.repeat(5000);
+      }
+    }
+    await writeFileAtomically(path, pieces());
+    clearInterval(count);
+    expect(readFileSync(path, 'utf8')).toHaveLength((10 * 2 + 90 * 3) * 5000);
+    expect(new Set(seen).size).toBeGreaterThan(2);
+  });
+
+  it.each([
+    ['that is not there', () => join(folder, 'missing', 'file'), 'ENOENT'],
+    ['whose name is a folder', () => folder, 'EISDIR'],
+  ])('is refused to a path %s', async (_, target, code) => {
+    writeFileSync(path, 'old');
+    await expect(writeFileAtomically(target(), 'new')).rejects.toThrow(code);
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+
+  it('leaves the old file whole when it fails in the middle, and no temporary', async () => {
+    writeFileSync(path, 'old');
+    function* pieces() {
+      yield 'new';
+      throw new Error('no more');
+    }
+    await expect(writeFileAtomically(path, pieces())).rejects.toThrow('no more');
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+
+  it('fails when the folder does not allow it, and goes on when it does', async () => {
+    writeFileSync(path, 'old');
+    chmodSync(folder, 0o555);
+    await withoutPrivileges(async () => {
+      await expect(writeFileAtomically(path, 'new')).rejects.toThrow('EACCES');
+    });
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    chmodSync(folder, 0o777);
+    await withoutPrivileges(() => writeFileAtomically(path, 'new'));
+    expect(readFileSync(path, 'utf8')).toBe('new');
+  });
+
+  it('overwrites what a killed process with the same id has left', async () => {
+    writeFileSync(join(folder, temporary()), 'a longer text of the past');
+    await writeFileAtomically(path, 'new');
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+
+  it('works again when what was in its way is gone', async () => {
+    mkdirSync(join(folder, temporary()));
+    await expect(writeFileAtomically(path, 'new')).rejects.toThrow('EISDIR');
+    rmdirSync(join(folder, temporary()));
+    await writeFileAtomically(path, 'new');
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+});
+
+it('removes temporaries of killed processes, and nothing else', async () => {
+  const others = [
+    'file',
+    'file.1.tmp',
+    '.file.tmp',
+    '.file.x.tmp',
+    '.file.1.tmp.bak',
+    '.filex.1.tmp',
+  ];
+  for (const name of [...others, '.file.1.tmp', '.file.4194304.tmp']) {
+    writeFileSync(join(folder, name), 'x');
+  }
+  await removeTemporaries(path);
+  expect(readdirSync(folder).sort()).toEqual([...others].sort());
+});
