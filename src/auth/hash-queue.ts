@@ -37,6 +37,7 @@ export class HashQueue {
   /** The next one inherits the turn, so that nobody who comes later overtakes it. */
   #passTurn(): void {
     const next = this.#waiting.shift();
-    this.#running -= 1;
+    if (next) next();
+    else this.#running -= 1;
   }
 }

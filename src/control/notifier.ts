@@ -101,15 +101,14 @@ export class Notifier {
     return updates;
   }
 
-  #update(): boolean {
+  #update(): void {
     const pending = this.#pending;
-    if (!pending) return false;
+    if (!pending) return;
     this.#pending = undefined;
     this.#send(
       () => serverUpdate(this.#options.status),
       (receiver) => pending.isFor(receiver),
     );
-    return true;
   }
 
   #tell(change: Change, isFor: (receiver: NotificationReceiver) => boolean): void {

@@ -44,7 +44,7 @@ export class StreamUpdates {
     this.#throttle.stop();
   }
 
-  #act(): boolean {
+  #act(): void {
     const state = this.#options.state();
     const isKnown = state === this.#told;
     const changedMs = this.#changedMs;
@@ -55,6 +55,5 @@ export class StreamUpdates {
     this.#options.tell(
       (observer) => !requester?.is(observer) && (!isKnown || observer.statusHeardMs >= changedMs),
     );
-    return !isKnown;
   }
 }

@@ -2,8 +2,7 @@ export interface ThrottleOptions {
   readonly intervalMs: number;
   /** Waits for the end of the turn of the event loop, so that what belongs together is one act. */
   readonly isDeferred: boolean;
-  /** Returns whether it counts: otherwise the next one need not wait. */
-  readonly act: () => boolean;
+  readonly act: () => void;
 }
 
 /** Acts at once when asked, then at most once per interval; the last wish is always fulfilled. */
@@ -38,10 +37,7 @@ export class Throttle {
     this.#timer = undefined;
     if (!this.#isWanted) return;
     this.#isWanted = false;
-    if (this.#options.act() && !this.#isStopped) this.#rest();
-  }
-
-  #rest(): void {
     this.#timer = setTimeout(() => this.#run(), this.#options.intervalMs).unref();
+    this.#options.act();
   }
 }

@@ -176,7 +176,7 @@ export class StreamPlugin implements StreamPlayer {
 
   /** Each fault once: scripts send their properties every second. */
   #warn(name: string, fault: string): void {
-    
+    if (this.#warnedFaults.size >= maxWarnedFaults || this.#warnedFaults.has(name)) return;
     this.#warnedFaults.add(name);
     this.#log.foreign('warn', 'property of a control script is left out', { name, fault });
   }

@@ -26,15 +26,20 @@ export async function writeFileAtomically(
   await syncFolder(dirname(path));
 }
 
-/** Removes what a process that was killed in the middle of a write has left beside `path`. */
+/** Rejects if files like `path` cannot be made, which is asked of the system by making one. */
+export async function probeFolderOf(path: string): Promise<void> {
+  const temporary = temporaryOf(path);
+  await using(await open(temporary, 'w', fileMode), () => rm(temporary));
+}
+
+/** Removes what killed processes have left beside `path`, as far as it may. */
 export async function removeTemporaries(path: string): Promise<void> {
   const folder = dirname(path);
   const prefix = `.${basename(path)}.`;
   const isTemporary = (name: string) =>
     name.startsWith(prefix) && /^\d+\.tmp$/.test(name.slice(prefix.length));
-  for (const name of (await readdir(folder)).filter(isTemporary)) {
-    await rm(join(folder, name), { force: true });
-  }
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter(isTemporary)) await rm(join(folder, name)).catch(() => {});
 }
 
 /** In the same folder, because a rename does not leave its file system. */

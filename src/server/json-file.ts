@@ -1,9 +1,8 @@
-import { constants } from 'node:fs';
-import { access, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, ZerocastError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { removeTemporaries, writeFileAtomically } from './atomic-file.ts';
+import { probeFolderOf, removeTemporaries, writeFileAtomically } from './atomic-file.ts';
 
 const folderMode = 0o775;
 /** Copies of damaged files within one second; a person should have looked before. */
@@ -136,10 +135,12 @@ async function prepareFolder(path: string, logger: Logger): Promise<boolean> {
   const folder = dirname(path);
   try {
     await mkdir(folder, { recursive: true, mode: folderMode });
-    await access(folder, constants.W_OK | constants.X_OK);
     await removeTemporaries(path);
+    await probeFolderOf(path);
     return true;
   } catch (error) {
+    // A write will say so, and be repeated.
+    if (isDiskFull(error)) return true;
     logger.warn('folder cannot be written, nothing is saved', {
       folder,
       reason: messageOf(error),
@@ -190,6 +191,10 @@ function timestamp(): string {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
 }
 
 const remedies: ReadonlyMap<string, string> = new Map([

@@ -56,6 +56,8 @@ export class Session {
   #channel: StreamChannel | undefined;
   #cursor: Cursor | undefined;
   #hasHeader = false;
+  /** Sequence of the first chunk of the channel that the client has not got. */
+  #resumeAt = 0;
   #hellos = 0;
   #isBeingAdmitted = false;
   #isRefused = false;
@@ -126,7 +128,7 @@ export class Session {
       this.connection.send(header);
       this.#hasHeader = true;
     }
-    if (isAudible) this.#cursor ??= channel?.subscribe(this.path);
+    if (isAudible) this.#subscribe();
     else this.#unsubscribe();
   }
 
@@ -186,10 +188,21 @@ export class Session {
     this.#unsubscribe();
     this.#channel = undefined;
     this.#hasHeader = false;
+    this.#resumeAt = 0;
+  }
+
+  #subscribe(): void {
+    if (this.#cursor) return;
+    this.#cursor = this.#channel?.subscribe(this.path);
+    // Whoever was muted for a moment has the audio before that already.
+    if (this.#cursor && this.#cursor.sequence < this.#resumeAt)
+      this.#cursor.startAt(this.#resumeAt);
   }
 
   #unsubscribe(): void {
-    if (this.#cursor) this.#channel?.unsubscribe(this.#cursor);
+    if (!this.#cursor) return;
+    this.#resumeAt = this.#cursor.sequence;
+    this.#channel?.unsubscribe(this.#cursor);
     this.#cursor = undefined;
   }
 }

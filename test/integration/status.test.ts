@@ -140,7 +140,7 @@ describe('the statistics in the log', () => {
     await start();
     await greet(1);
     await until(() => reports().length >= 5, 'five reports');
-    for (const channel of server.application.server.channels.values()) await channel.stop();
+    for (const channel of server.application.streams.channels.values()) await channel.stop();
     const [client] = clients;
     const stoppedAt = reports().length;
     await until(() => reports().length >= stoppedAt + 2, 'everything is counted');

@@ -122,6 +122,8 @@ it('removes temporaries of killed processes, and nothing else', async () => {
   for (const name of [...others, '.file.1.tmp', '.file.4194304.tmp']) {
     writeFileSync(join(folder, name), 'x');
   }
+  mkdirSync(join(folder, '.file.2.tmp'));
   await removeTemporaries(path);
-  expect(readdirSync(folder).sort()).toEqual([...others].sort());
+  expect(readdirSync(folder).sort()).toEqual([...others, '.file.2.tmp'].sort());
+  await removeTemporaries(join(folder, 'missing', 'file'));
 });

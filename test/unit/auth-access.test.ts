@@ -104,6 +104,13 @@ describe('access', () => {
     }
   });
 
+  it('is refused for bytes that are no UTF-8, whatever would be shown in their place', async () => {
+    const access = await open(['dora:\ufffd']);
+    const param = Buffer.from([...Buffer.from('dora:'), 0xff]).toString('base64');
+    expect(await refusal(access, { scheme: 'Basic', param })).toBe(3);
+    expect(await refusal(access, basic('dora:\ufffd'))).toBe(0);
+  });
+
   it('is refused for anything with a code of the reference', async () => {
     const access = await open();
     const scheme = fc.constantFrom('Basic', 'Plain', 'Bearer');
@@ -167,6 +174,13 @@ describe('hashes', () => {
     const access = await openHashed([`bob:${cheapHash('pw')}`]);
     const logins = Array.from({ length: 2 * capacity }, () => refusal(access, plain('bob:pw')));
     expect(new Set(await Promise.all(logins))).toEqual(new Set([0]));
+  });
+
+  it('are not remembered of wrong passwords', async () => {
+    const access = await openHashed([`bob:${cheapHash('pw')}`]);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      expect(await refusal(access, plain('bob:wrong'))).toBe(4);
+    }
   });
 
   it('are remembered for ten minutes, for exactly that user and password', async () => {

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -131,7 +130,7 @@ describe('a source of what a program gives', () => {
     const broken = new Readable({ read: () => undefined });
     start(broken);
     broken.destroy(new Error('too early'));
-    await once(broken, 'close');
+    await until(() => broken.closed);
     harness.ask(100);
     await until(() => harness.failures.length > 0);
     expect(harness.failures[0]?.message).toContain('too early');

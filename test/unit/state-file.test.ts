@@ -35,13 +35,19 @@ beforeEach(() => {
   folder = makeScratchFolder();
   path = join(folder, 'server.json');
 });
-afterEach(() => removeScratchFolder(folder));
+afterEach(async () => {
+  for (const state of opened.splice(0)) await state.close();
+  removeScratchFolder(folder);
+});
+
+const opened: StateFile[] = [];
 
 async function open(options: Partial<StateFileOptions> = {}) {
   const log = new LogLines();
   const nowMs = () => 1000;
   const registry = new Registry({ bufferMs: 1000, initialVolume: 50, maxClients: 99, nowMs });
   const state = await StateFile.open({ folder, logger: log, registry, ...options });
+  opened.push(state);
   const join = (id: string) => {
     registry.join(id, { hello: helloOf(id), address: '10.0.0.1' });
     state.schedule();
@@ -319,6 +325,8 @@ describe('saving', () => {
     await time.until(has('a'), 'it is saved');
     mkdirSync(obstacle());
     joined('b');
+    await time.pass(10);
+    await time.until(() => log.lines.length === 1, 'the failure is told of');
     await time.pass(300);
     expect(has('a')()).toBe(true);
     expect(has('b')()).toBe(false);

@@ -207,6 +207,15 @@ describe('a control script that is stopped', () => {
     expect(rig.log.with('control script ended').length).toBe(1);
   });
 
+  it('is killed when this process is forced to end', async () => {
+    const before = new Set(process.listeners('exit'));
+    const rig = start(pluginScript('stubborn.sh'), once);
+    await until(() => rig.log.with('control script says').length === 1, 'it runs');
+    for (const listener of process.listeners('exit')) if (!before.has(listener)) listener(0);
+    await until(() => rig.log.with('control script ended').length === 1, 'it is gone');
+    expect(rig.log.with('control script ended')).toMatchObject([{ fields: { signal: 'SIGKILL' } }]);
+  });
+
   it('may be stopped before it has begun', async () => {
     const rig = start(pluginScript('player.mjs'));
     await rig.plugin.stop();

@@ -1,0 +1,155 @@
+import { symlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDescriptors } from '../support/fifo.ts';
+import { HttpRig, upgradeRequest, WebFolder } from '../support/http-rig.ts';
+import { until } from '../support/waiting.ts';
+
+const secret = 'the secret that lies beside the folder';
+const runs = 400;
+const descriptorTolerance = 8;
+
+let folder: WebFolder;
+let rig: HttpRig;
+let descriptorsBefore: number;
+
+beforeAll(async () => {
+  folder = await WebFolder.make({
+    'secret.txt': secret,
+    'pages-secret/secret.txt': secret,
+    'pages/.secret.txt': secret,
+    'pages/deep/secret.html': 'no secret',
+  });
+  await symlink(folder.root, join(folder.docRoot, 'up'));
+  rig = await HttpRig.open({ docRoot: folder.docRoot });
+  await rig.get('/');
+  descriptorsBefore = openDescriptors();
+});
+
+afterAll(async () => {
+  await until(() => openDescriptors() <= descriptorsBefore + descriptorTolerance);
+  expect(await rig.get('/deep/secret.html')).toMatchObject({ status: 200, text: 'no secret' });
+  await rig.close();
+  await folder.remove();
+});
+
+/** Says `bytes`, then no more, and collects what comes until the connection ends. */
+async function say(bytes: Buffer): Promise<string> {
+  const socket = connect(rig.port, '127.0.0.1');
+  // A server that has had enough may reset.
+  const heard = buffer(socket).catch(() => Buffer.alloc(0));
+  socket.on('error', () => {});
+  socket.end(bytes);
+  return (await heard).toString('latin1');
+}
+
+/** Pieces that mean something to somebody on the way to a file. */
+const piece = fc.oneof(
+  fc.constantFrom('/', '\\', '..', '.', '...', '%2e', '%2E%2e', '%2f', '%5c', '%00', '%', '%25'),
+  fc.constantFrom('?', '#', ';', ':', '%c0%af', '%u002e', '//', '%ff', '%0d%0a', '~', '&', '='),
+  fc.constantFrom('secret.txt', 'pages', 'pages-secret', 'up', 'deep', '.secret.txt', 'index.html'),
+  fc.constantFrom('jsonrpc', 'stream', '__image_cache', 'healthz', 'name', 'etc/passwd'),
+  fc.string({ unit: 'grapheme-ascii', maxLength: 4 }),
+);
+const path = fc.array(piece, { maxLength: 12 }).map((pieces) => `/${pieces.join('')}`);
+const method = fc.constantFrom('GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'GET', 'GET');
+const header = fc.constantFrom(
+  '',
+  'Range: bytes=0-\r\n',
+  'Range: bytes=-5,1-2,9-\r\n',
+  'If-Range: "x"\r\n',
+  'If-None-Match: *\r\n',
+  'If-Match: x\r\n',
+  'Accept-Encoding: gzip\r\n',
+  'Origin: http://x\r\n',
+  'Origin: \u0001\r\n',
+  'Authorization: Basic =\r\n',
+  'Expect: 100-continue\r\n',
+  'Content-Length: 3\r\n',
+  'Transfer-Encoding: chunked\r\n',
+);
+const isHttpOrNothing = /^(HTTP\/1\.1 \d{3} |$)/;
+
+describe('the HTTP port', () => {
+  it('shows no file outside of its folder, whatever the path', async () => {
+    const request = fc.tuple(method, path, header);
+    await fc.assert(
+      fc.asyncProperty(request, async ([verb, target, line]) => {
+        const head = `${verb} ${target} HTTP/1.1\r\nHost: x\r\n${line}Connection: close\r\n\r\n`;
+        const answer = await say(Buffer.from(head));
+        expect(answer).toMatch(isHttpOrNothing);
+        expect(answer).not.toContain(secret);
+        expect(answer).not.toMatch(/^HTTP\/1.1 500 /);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('answers a path that could be one, always', async () => {
+    const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(name, { maxLength: 4 }), async (names) => {
+        const encoded = names.map((one) => encodeURIComponent(one.toWellFormed())).join('/');
+        const answer = await rig.get(`/${encoded}`);
+        expect([200, 302, 404]).toContain(answer.status);
+        expect(answer.text).not.toContain(secret);
+      }),
+      { numRuns: runs / 2 },
+    );
+  });
+
+  it.each([
+    [
+      'a request for a page',
+      'GET /deep/secret.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    ],
+    ['a post', 'POST /jsonrpc HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\ntrue'],
+    ['an upgrade', upgradeRequest('/stream')],
+  ])('survives %s that is cut off at any byte', async (_, request) => {
+    const cuts = Array.from({ length: request.length }, (__, length) => length);
+    const answers = await Promise.all(
+      cuts.map((length) => say(Buffer.from(request.slice(0, length)))),
+    );
+    for (const answer of answers) expect(answer).toMatch(isHttpOrNothing);
+    expect(rig.links).toHaveLength(0);
+  });
+
+  it('survives requests with changed bytes', async () => {
+    const seeds = fc.constantFrom(
+      'GET /up/secret.txt HTTP/1.1\r\nHost: x\r\nRange: bytes=0-9\r\nConnection: close\r\n\r\n',
+      'POST /jsonrpc HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntrue\r\n0\r\n\r\n',
+      `GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n${upgradeRequest('/jsonrpc/')}`,
+    );
+    const change = fc.tuple(fc.nat(200), fc.nat(255));
+    await fc.assert(
+      fc.asyncProperty(seeds, fc.array(change, { maxLength: 6 }), async (seed, changes) => {
+        const bytes = Buffer.from(seed);
+        for (const [offset, byte] of changes) bytes[offset % bytes.length] = byte;
+        const answer = await say(bytes);
+        expect(answer).toMatch(isHttpOrNothing);
+        expect(answer).not.toContain(secret);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('survives clients that leave while they are answered', async () => {
+    await folder.write('pages/big.js', 'some text that repeats\n'.repeat(200_000));
+    const request = 'GET /big.js HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n';
+    for (let turn = 0; turn < 40; turn += 1) {
+      const socket = connect(rig.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(request);
+      if (turn % 2 === 0) await new Promise((resolve) => socket.once('data', resolve));
+      else await new Promise((resolve) => setTimeout(resolve, turn / 4));
+      socket.resetAndDestroy();
+    }
+    // Each of them has given back its file and its compressor.
+    await until(() => openDescriptors() <= descriptorsBefore + descriptorTolerance);
+    const { headers } = await rig.get('/big.js', { 'Accept-Encoding': 'gzip' });
+    expect(headers['content-encoding']).toBe('gzip');
+  });
+});
