@@ -127,7 +127,7 @@ export class AudioStream {
       this.#encodeFigures = encoding.figures;
       this.#begin(source, encoding);
       // A prepared source learns of a fault, as of a port that is taken, within this turn.
-
+      await new Promise((resolve) => setImmediate(resolve));
     } catch (error) {
       await source.stop();
       throw error;

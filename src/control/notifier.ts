@@ -61,8 +61,7 @@ export class Notifier {
   /** Tells everybody but `by`, now or soon. */
   announce(change: Change, by?: Requester): void {
     if (isStructural(change)) this.#announceStructure(change, by);
-    else if (!('channel' in change)) this.#tell(change, (receiver) => receiver !== by);
-    else if (!isListed(change.channel)) return;
+    else if (!this.#isVisible(change)) return;
     else if (change.kind === 'stream-state') this.#updatesOf(change.channel).changed(by);
     else this.#tell(change, (receiver) => receiver !== by);
   }
@@ -112,7 +111,6 @@ export class Notifier {
   }
 
   #tell(change: Change, isFor: (receiver: NotificationReceiver) => boolean): void {
-    if (this.#isGone(change)) return;
     // What the pending update is the first to tell of, it tells as it is by then.
     const first = this.#pending?.isFirstToTell(change) ? this.#pending : undefined;
     this.#send(
@@ -121,9 +119,9 @@ export class Notifier {
     );
   }
 
-  #isGone(change: Change): boolean {
-    if ('client' in change) return this.#gone.has(change.client);
-    return 'channel' in change && this.#gone.has(change.channel);
+  #isVisible(change: Change): boolean {
+    if ('client' in change) return !this.#gone.has(change.client);
+    return !('channel' in change) || (isListed(change.channel) && !this.#gone.has(change.channel));
   }
 
   /** The message is not even made while nobody gets it. */

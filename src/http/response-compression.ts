@@ -20,7 +20,8 @@ export class ResponseCompression {
   }
 
   #begin(isCompressible: boolean, response: ServerResponse): boolean {
-    if (!isCompressible || this.#active >= maxCompressors) return false;
+    // A response whose client has left already does not close again.
+    if (!isCompressible || response.destroyed || this.#active >= maxCompressors) return false;
     this.#active += 1;
     response.once('close', () => {
       this.#active -= 1;

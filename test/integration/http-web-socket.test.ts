@@ -128,10 +128,8 @@ describe('an upgrade', () => {
     const frame = Buffer.concat([Buffer.from('818200000000', 'hex'), Buffer.from('{}')]);
     const socket = connect(rig.port, '127.0.0.1');
     socket.write(Buffer.concat([Buffer.from(upgradeRequest('/jsonrpc')), frame]));
-    await until(() => rig.sessions.length === 1);
-    const texts = listen();
-    await until(() => texts.length === 1);
-    expect(texts).toEqual(['{}']);
+    await until(() => rig.sessions[0]?.texts.length === 1);
+    expect(rig.sessions[0]?.texts).toEqual(['{}']);
     socket.destroy();
   });
 });
@@ -170,9 +168,8 @@ describe('a login by the upgrade', () => {
     });
     socket.write(Buffer.concat([Buffer.from(head), frame]));
     socket.write(frame);
-    await until(() => rig.sessions.length === 1);
-    const texts = listen();
-    await until(() => texts.length === 2);
+    await until(() => rig.sessions[0]?.texts.length === 2);
+    expect(rig.sessions[0]?.login?.user).toBe('ann');
     socket.destroy();
   });
 
@@ -201,7 +198,7 @@ describe('a control session over WebSocket', () => {
     await start();
     const client = dial('/jsonrpc');
     await once(client, 'open');
-    const texts = listen();
+    const texts = rig.sessions[0]?.texts ?? [];
     client.send(`"${'x'.repeat(maxBodyBytes - 2)}"`);
     await until(() => texts.length === 1);
     expect(texts[0]).toHaveLength(maxBodyBytes);
@@ -214,7 +211,6 @@ describe('a control session over WebSocket', () => {
     await start();
     const client = dial('/jsonrpc');
     await once(client, 'open');
-    listen();
     client.ping('are you there');
     expect(String((await once(client, 'pong'))[0])).toBe('are you there');
   });
@@ -223,7 +219,6 @@ describe('a control session over WebSocket', () => {
     await start();
     const client = dial('/jsonrpc');
     await once(client, 'open');
-    listen();
     client.pause();
     const ping = Buffer.alloc(125);
     let mostBytes = 0;
@@ -244,7 +239,6 @@ describe('the end of the server', () => {
     await Promise.all([once(stream, 'open'), once(control, 'open')]);
     await rig.server.close();
     const pong = once(control, 'pong');
-    listen();
     control.ping();
     await pong;
     expect(stream.readyState).toBe(WebSocket.OPEN);
@@ -262,17 +256,3 @@ describe('the end of the server', () => {
     expect(rig.links).toHaveLength(0);
   });
 });
-
-/** The texts that the first session hears. */
-function listen(): string[] {
-  const texts: string[] = [];
-  rig.sessions[0]?.peer.open({
-    onText: (heard) => {
-      texts.push(heard);
-      rig.sessions[0]?.peer.resume();
-    },
-    onEnd: () => {},
-    onClose: () => {},
-  });
-  return texts;
-}

@@ -87,6 +87,17 @@ describe('the connect sequence', () => {
     client.close();
   });
 
+  it('neither looks at credentials that nobody asks for, nor logs them', async () => {
+    await startTone();
+    const auth = { scheme: 'Basic', param: 'c2VjcmV0' };
+    const client = await ScriptedClient.greet(server.port, 'a', { auth });
+    await client.untilCount(messageType.wireChunk, 1);
+    const { hello } = server.application.registry.clients.get('a') ?? {};
+    expect(hello).toEqual(helloOf('a'));
+    expect(JSON.stringify(server.log.lines)).not.toContain(auth.param);
+    client.close();
+  });
+
   it('accepts a Hello that says almost nothing', async () => {
     await startTone();
     const client = await ScriptedClient.connect(server.port);

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
+import { maxFrameBytes } from '../../src/http/web-socket-upgrades.ts';
 import { baseHeaderBytes, baseOffset, messageType } from '../../src/protocol/layout.ts';
 import {
   decodeServerSettings,
@@ -12,7 +11,7 @@ import {
   encodeTimeRequest,
   stampSent,
 } from '../../src/protocol/messages.ts';
-import { maxFrameBytes } from '../../src/transport/web-socket-listener.ts';
+import { upgradeRequest } from '../support/http-rig.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
@@ -140,7 +139,7 @@ describe('a client over WebSocket', () => {
     await startTone();
     const socket = connect(server.httpPort, '127.0.0.1');
     socket.write(
-      upgrade('/stream', {
+      upgradeRequest('/stream', {
         'Sec-WebSocket-Extensions': 'permessage-deflate',
         'Sec-WebSocket-Protocol': 'snap',
       }),
@@ -155,7 +154,7 @@ describe('a client over WebSocket', () => {
     await startTone();
     const socket = connect(server.httpPort, '127.0.0.1');
     const hello = maskedFrame(0x82, encodeHello(helloOf('eager'), 2));
-    socket.write(Buffer.concat([Buffer.from(upgrade('/stream')), hello]));
+    socket.write(Buffer.concat([Buffer.from(upgradeRequest('/stream')), hello]));
     socket.resume();
     await until(() => server.log.with('Hello from eager').length === 1);
     socket.destroy();
@@ -269,65 +268,6 @@ describe('a violation over WebSocket', () => {
 });
 
 describe('the HTTP port', () => {
-  it.each([
-    ['GET', '/healthz', 200, 'ok'],
-    ['HEAD', '/healthz', 200, ''],
-    ['GET', '/', 404, /^nothing here: \/stream .*\/healthz.*\n$/],
-    ['GET', '/stream', 404, /^nothing here: .*\n$/],
-    ['POST', '/healthz', 404, /^nothing here: .*\n$/],
-    ['GET', '/../../etc/passwd', 404, /^nothing here: .*\n$/],
-  ] as const)('answers %s %s with %i', async (method, path, status, body) => {
-    await startTone();
-    const response = await ask({ method, path });
-    expect(response.statusCode).toBe(status);
-    expect(response.headers['content-type']).toBe('text/plain');
-    const answer = await text(response);
-    if (typeof body === 'string') expect(answer).toBe(body);
-    else expect(answer).toMatch(body);
-    expect(server.application.server.sessionCount).toBe(0);
-  });
-
-  it.each(['/', '/jsonrpc', '/stream/', '/stream?x=1', '/STREAM', '//stream'])(
-    'refuses to upgrade %s',
-    async (path) => {
-      await startTone();
-      const answer = await exchange(upgrade(path));
-      expect(answer).toMatch(/^HTTP\/1.1 404 Not Found\r\n[\s\S]*\r\n\r\nnothing here: .*\n$/);
-      expect(server.application.server.sessionCount).toBe(0);
-    },
-  );
-
-  it.each([
-    ['without a key', { 'Sec-WebSocket-Key': 'short' }, /^HTTP\/1.1 400 /],
-    ['to something else', { Upgrade: 'h2c' }, /^HTTP\/1.1 400 /],
-    ['of another version', { 'Sec-WebSocket-Version': '7' }, /^HTTP\/1.1 400 /],
-  ])('refuses an upgrade %s', async (_, headers, status) => {
-    await startTone();
-    expect(await exchange(upgrade('/stream', headers))).toMatch(status);
-    expect(server.application.server.sessionCount).toBe(0);
-  });
-
-  it.each([
-    ['garbage', 'HELO\r\n\r\n', /^HTTP\/1.1 400 /],
-    ['endless headers', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, /^HTTP\/1.1 431 /],
-  ])('ends a connection with %s', async (_, bytes, status) => {
-    await startTone();
-    expect(await exchange(bytes)).toMatch(status);
-  });
-
-  it('answers once per connection, so that nothing is left to say behind an upgrade', async () => {
-    await startTone();
-    const question = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
-    const answer = await exchange(question.repeat(3) + upgrade('/stream'));
-    expect(answer.match(/HTTP\/1.1 200/g)).toHaveLength(1);
-    await server.untilSessions(0);
-  });
-
-  it('ends a connection that never completes its request', async () => {
-    await startTone();
-    expect(await exchange('GET /healthz HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1.1 408 /);
-  });
-
   it('does not hold up the end of the server', async () => {
     await startTone();
     const silent = connect(server.httpPort, '127.0.0.1');
@@ -362,34 +302,6 @@ describe('the HTTP port', () => {
     );
   });
 });
-
-function ask(options: { method: string; path: string }): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port: server.httpPort, ...options }, resolve)
-      .on('error', reject)
-      .end();
-  });
-}
-
-/** Says `bytes` and collects the answer until the server closes the connection. */
-async function exchange(bytes: string): Promise<string> {
-  const socket = connect(server.httpPort, '127.0.0.1');
-  socket.write(bytes);
-  return text(socket);
-}
-
-function upgrade(path: string, headers: Readonly<Record<string, string>> = {}): string {
-  const all = {
-    Host: '127.0.0.1',
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
-    ...headers,
-  };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-  return [`GET ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n');
-}
 
 /** A frame as a client sends it; its mask is 0, so that the payload stays readable. */
 function maskedFrame(first: number, payload: Buffer): Buffer {

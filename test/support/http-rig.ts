@@ -35,7 +35,7 @@ export class HttpRig {
   readonly log: LogLines;
   readonly images: ImageStore;
   readonly requests: { text: string; caller: RpcCaller }[] = [];
-  readonly sessions: { peer: ControlPeer; login: Login | undefined }[] = [];
+  readonly sessions: { peer: ControlPeer; login: Login | undefined; texts: string[] }[] = [];
   readonly links: Link[] = [];
   /** What the next requests are answered. */
   reply: (text: string) => Reply = () => '{"reply":true}';
@@ -55,7 +55,7 @@ export class HttpRig {
       images,
       control: {
         handle: (request, caller) => rig?.handle(request, caller),
-        accept: (peer, login) => void rig?.sessions.push({ peer, login }),
+        accept: (peer, login) => rig?.accept(peer, login),
       },
       onStream: (link) => void rig?.links.push(link),
       ...options,
@@ -77,6 +77,12 @@ export class HttpRig {
   handle(request: string, caller: RpcCaller): Reply {
     this.requests.push({ text: request, caller });
     return this.reply(request);
+  }
+
+  accept(peer: ControlPeer, login: Login | undefined): void {
+    const texts: string[] = [];
+    this.sessions.push({ peer, login, texts });
+    peer.open({ onText: (text) => texts.push(text), onEnd: () => {}, onClose: () => {} });
   }
 
   /** Asks on a connection of its own. */
@@ -126,7 +132,7 @@ export function closedAccess() {
   });
 }
 
-export function basic(user: string, password: string): OutgoingHttpHeaders {
+export function basic(user: string, password: string) {
   const credentials = Buffer.from(`${user}:${password}`).toString('base64');
   return { Authorization: `Basic ${credentials}` };
 }

@@ -80,7 +80,7 @@ export class RpcRig {
       clock: monotonicClock,
       logger,
       fanOut,
-      defaults: { ...streamDefaults, codec: 'flac' },
+      defaults: { ...streamDefaults, codec: 'flac:2' },
       broadcast: { bufferMs, sendIntervalMs: 'auto', instantStart: true, burstBytes: 1024 * 1024 },
       pluginDir: this.folder,
       sandboxDir: this.folder,

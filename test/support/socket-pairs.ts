@@ -7,8 +7,7 @@ import { Connection } from '../../src/transport/connection.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import type { Framing, Link } from '../../src/transport/link.ts';
 import { TcpLink } from '../../src/transport/tcp-link.ts';
-import { WebSocketListener } from '../../src/transport/web-socket-listener.ts';
-import { LogLines } from './log-lines.ts';
+import { HttpRig } from './http-rig.ts';
 import { type RemoteEnd, tcpEnd, webSocketEnd } from './remote-ends.ts';
 import { until } from './waiting.ts';
 
@@ -37,7 +36,7 @@ interface PairSetup {
 export class SocketPairs {
   readonly #setup: PairSetup;
   readonly #server: Server;
-  readonly #listener: WebSocketListener;
+  readonly #http: HttpRig;
   readonly #accepted: Link[];
   readonly #peers: Peer[] = [];
 
@@ -52,23 +51,14 @@ export class SocketPairs {
       accepted.push(new TcpLink(socket));
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    const listener = await WebSocketListener.open({
-      addresses: ['127.0.0.1'],
-      port: 0,
-      setting: 'http',
-      logger: new LogLines(),
-      onLink: (link) => accepted.push(link),
-    });
-    return new SocketPairs({ fanOut, clock, framing }, { server, listener, accepted });
+    const http = await HttpRig.open({ onStream: (link) => accepted.push(link) });
+    return new SocketPairs({ fanOut, clock, framing }, { server, http, accepted });
   }
 
-  private constructor(
-    setup: PairSetup,
-    ends: { server: Server; listener: WebSocketListener; accepted: Link[] },
-  ) {
+  private constructor(setup: PairSetup, ends: { server: Server; http: HttpRig; accepted: Link[] }) {
     this.#setup = setup;
     this.#server = ends.server;
-    this.#listener = ends.listener;
+    this.#http = ends.http;
     this.#accepted = ends.accepted;
   }
 
@@ -85,7 +75,7 @@ export class SocketPairs {
   }
 
   #connect(framing: Framing): RemoteEnd | Promise<RemoteEnd> {
-    if (framing === 'websocket') return webSocketEnd(this.#listener.port);
+    if (framing === 'websocket') return webSocketEnd(this.#http.port);
     const address = this.#server.address();
     return tcpEnd(typeof address === 'object' && address ? address.port : 0);
   }
@@ -120,7 +110,7 @@ export class SocketPairs {
       remote.destroy();
     }
     this.#server.close();
-    void this.#listener.close();
+    void this.#http.close();
   }
 }
 

@@ -82,12 +82,17 @@ describe('a source of what a program gives', () => {
 
   it('lets everything else run while its input has nothing again and again', async () => {
     let isGiving = false;
-    start(new CountingInput(() => (isGiving ? numberedBytes(100) : new Uint8Array())));
+    const maxAsked = 100_000;
+    const input = new CountingInput((index) =>
+      isGiving || index === maxAsked ? numberedBytes(100) : new Uint8Array(),
+    );
+    start(input);
     const target = harness.ask(100);
-    await delay(20);
+    await delay(5);
     isGiving = true;
     await harness.whenFilled(1);
     expect(target.equals(numberedBytes(100))).toBe(true);
+    expect(input.asked).toBeLessThan(maxAsked);
   });
 
   it('says once that the input has ended, and is silent from then on', async () => {
@@ -128,10 +133,10 @@ describe('a source of what a program gives', () => {
 
   it('survives an input that broke before anybody read it', async () => {
     const broken = new Readable({ read: () => undefined });
-    start(broken);
+    harness = new SourceHarness(iterableSource({ format, input: broken }));
     broken.destroy(new Error('too early'));
     await until(() => broken.closed);
-    harness.ask(100);
+    harness.start().ask(100);
     await until(() => harness.failures.length > 0);
     expect(harness.failures[0]?.message).toContain('too early');
   });

@@ -84,14 +84,14 @@ describe('an answer', () => {
     expect(scene().ask(text)).toBe(`{"id":${id},"jsonrpc":"2.0","result":{"said":""}}`);
   });
 
-  it('keeps long ids apart in a batch, and does not take one from inside of a text', () => {
+  it('keeps long ids apart in a batch, and does not take one from inside of a text', async () => {
     const one = (id: string, text: string) =>
       `{"jsonrpc":"2.0","method":"Echo","id":${id},"params":{"text":${JSON.stringify(text)}}}`;
     const texts = [
       one('90071992547409921', '"id":90071992547409920'),
       one('90071992547410003', ''),
     ];
-    expect(scene().ask(`[${texts.join()}]`)).toMatch(
+    expect(await scene().ask(`[${texts.join()}]`)).toMatch(
       /^\[{"id":90071992547409921,.*"id":90071992547410003,/,
     );
   });
@@ -145,8 +145,8 @@ describe('a request that is none', () => {
     '{"id":1,"jsonrpc":"2.0","error":{"code":1,"message":""}}',
     '[1,null,"x",{},[]]',
     '[[{"id":1,"jsonrpc":"2.0","method":"Open"}]]',
-  ])('gets no answer: %s', (text) => {
-    expect(scene().ask(text)).toBeUndefined();
+  ])('gets no answer: %s', async (text) => {
+    expect(await scene().ask(text)).toBeUndefined();
   });
 
   it('gets no answer and is not executed when it is a notification', () => {
@@ -228,8 +228,10 @@ describe('a batch', () => {
     expect(calls).toEqual(['later', 'log']);
   });
 
-  it('of one request is answered by an array of one', () => {
-    expect(scene().ask(`[${echo('a')}]`)).toBe('[{"id":1,"jsonrpc":"2.0","result":{"said":"a"}}]');
+  it('of one request is answered by an array of one', async () => {
+    expect(await scene().ask(`[${echo('a')}]`)).toBe(
+      '[{"id":1,"jsonrpc":"2.0","result":{"said":"a"}}]',
+    );
   });
 
   it(`may hold ${maxBatch} requests, and is refused as a whole beyond that`, async () => {

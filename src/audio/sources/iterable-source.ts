@@ -89,7 +89,7 @@ class IterableSource implements StreamSource {
 
   /** Asks for pieces, one after another, until the target is full. */
   async #ask(): Promise<void> {
-    if (this.#isAsking || this.#hasEnded) return;
+    if (this.#isAsking) return;
     this.#isAsking = true;
     while (this.#target && !this.#hasEnded) {
       const piece = await this.#next();
@@ -103,11 +103,10 @@ class IterableSource implements StreamSource {
     if (this.#hasEnded) this.#sink?.interrupted('the input has ended');
   }
 
-  /** Nothing when the input has ended or broken, or when the stream was stopped meanwhile. */
+  /** Nothing when the input has ended or broken. */
   async #next(): Promise<Uint8Array | undefined> {
     try {
       const result = await this.#iterator?.next();
-      if (!this.#sink) return undefined;
       if (result && !result.done) return pieceOf(result.value);
       this.#hasEnded = true;
     } catch (error) {
