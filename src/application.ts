@@ -223,6 +223,8 @@ export class Application {
     }
     for (const address of config.stream.source) await this.streams.addConfigured(address);
     await this.streams.restoreAdded();
+    // The first one costs most; nobody shall wait for it.
+    this.#status.server();
     await this.#listeners.open();
     this.#announcer = await announce(config, this.ports, logger);
   }

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import { LinkResponder } from './link-responder.ts';
 import { multicastPort } from './link-socket.ts';
 import { type LocalLink, localLinks, type NetworkInterfaces } from './local-links.ts';
+import { Refusals } from './refusals.ts';
 import { ServiceRecords } from './service-records.ts';
 import type { Service } from './services.ts';
 
@@ -47,8 +48,11 @@ export class Announcer {
   /** Unlike the name of the machine, no other program announces it. */
   readonly #host = uniqueHost();
   readonly #links = new Map<string, LinkResponder>();
+  readonly #refusals = new Refusals();
   #phase: 'asking' | 'announced' | 'closed' = 'asking';
   #nameNumber = 1;
+  /** Others may remember our services by this name. */
+  #announcedName: string | undefined;
   #hasWarned = false;
   #stepTimer: NodeJS.Timeout | undefined;
   #rescanTimer: NodeJS.Timeout | undefined;
@@ -71,17 +75,15 @@ export class Announcer {
 
   /** Says goodbye, as far as the networks take it soon. */
   async close(): Promise<void> {
-    const wasAnnounced = this.#phase === 'announced';
     this.#phase = 'closed';
     clearTimeout(this.#stepTimer);
     clearTimeout(this.#rescanTimer);
     await this.#rescan;
     const links = [...this.#links.values()];
-    if (wasAnnounced)
-      await withinMs(
-        maxGoodbyeMs,
-        links.map((link) => link.sayGoodbye()),
-      );
+    if (this.#announcedName === this.#name) {
+      const goodbyes = links.map((link) => link.sayGoodbye());
+      await withinMs(maxGoodbyeMs, goodbyes);
+    }
     for (const link of links) link.close();
     this.#links.clear();
   }
@@ -97,9 +99,13 @@ export class Announcer {
     for (const [key, responder] of this.#links) {
       if (!found.has(key)) this.#drop(key, responder);
     }
-    const missing = [...found.values()].filter(({ key }) => !this.#links.has(key));
+    this.#refusals.nextScan([...found.keys()]);
+    const missing = [...found.values()].filter(
+      ({ key }) => !this.#links.has(key) && this.#refusals.mayTry(key),
+    );
     const opened = await Promise.all(missing.map((link) => this.#open(link)));
-    if (this.#phase === 'announced' && opened.includes(true)) this.#announce(announcementCount);
+    // On a network that is new, somebody may have the name.
+    if (this.#phase === 'announced' && opened.includes(true)) this.#askAnew(0);
     this.#scheduleScan();
   }
 
@@ -123,7 +129,7 @@ export class Announcer {
   }
 
   async #open(link: LocalLink): Promise<boolean> {
-    const { key, interfaceName } = link;
+    const { key } = link;
     const { port = multicastPort } = this.#options;
     try {
       const responder = await LinkResponder.open({
@@ -133,8 +139,8 @@ export class Announcer {
         isAnnounced: () => this.#phase === 'announced',
         onConflict: () => this.#rename(),
         onError: (error) => {
-          this.#warn(interfaceName, error);
           this.#drop(key, responder);
+          this.#refused(link, error);
         },
       });
       // The name may have changed meanwhile.
@@ -143,7 +149,7 @@ export class Announcer {
       else this.#links.set(key, responder);
       return true;
     } catch (error) {
-      this.#warn(interfaceName, error);
+      this.#refused(link, error);
       return false;
     }
   }
@@ -163,11 +169,15 @@ export class Announcer {
     });
   }
 
+  #askAnew(delayMs: number): void {
+    this.#phase = 'asking';
+    this.#ask(delayMs);
+  }
+
   #ask(delayMs: number, count = probeCount): void {
     this.#step(delayMs, () => {
       if (count === 0) {
         this.#phase = 'announced';
-        this.#log.info('services are announced', { name: this.#name });
         this.#announce(announcementCount);
         return;
       }
@@ -177,6 +187,11 @@ export class Announcer {
   }
 
   #announce(count: number): void {
+    if (this.#links.size === 0) return;
+    if (this.#announcedName !== this.#name) {
+      this.#announcedName = this.#name;
+      this.#log.info('services are announced', { name: this.#name });
+    }
     for (const link of this.#links.values()) link.announce();
     if (count > 1) this.#step(announcementIntervalMs, () => this.#announce(count - 1));
   }
@@ -191,12 +206,16 @@ export class Announcer {
     if (this.#phase === 'closed') return;
     const taken = this.#name;
     this.#nameNumber += 1;
-    this.#phase = 'asking';
     this.#log.info('the name is taken', { name: taken, next: this.#name });
     for (const responder of this.#links.values()) {
       responder.setRecords(this.#recordsFor(responder.link));
     }
-    this.#ask(this.#nameNumber > maxQuickRenames ? slowRenameMs : probeIntervalMs);
+    this.#askAnew(this.#nameNumber > maxQuickRenames ? slowRenameMs : probeIntervalMs);
+  }
+
+  #refused({ key, interfaceName }: LocalLink, error: unknown): void {
+    this.#refusals.add(key);
+    this.#warn(interfaceName, error);
   }
 
   /** The first fault is a warning; where one network refuses, others will go on refusing. */

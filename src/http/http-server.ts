@@ -119,7 +119,7 @@ export class HttpServer {
     await this.#listener?.close();
     for (const server of this.#servers) server.closeIdleConnections();
     await withinGrace(this.#answers.untilAnswered());
-    
+    for (const server of this.#servers.splice(0)) server.closeAllConnections();
   }
 
   #createServer(options: ServerOpts): Server {

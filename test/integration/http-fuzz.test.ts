@@ -50,11 +50,15 @@ async function say(bytes: Buffer): Promise<string> {
 const piece = fc.oneof(
   fc.constantFrom('/', '\\', '..', '.', '...', '%2e', '%2E%2e', '%2f', '%5c', '%00', '%', '%25'),
   fc.constantFrom('?', '#', ';', ':', '%c0%af', '%u002e', '//', '%ff', '%0d%0a', '~', '&', '='),
+  fc.constantFrom('secret.txt', 'up'),
   fc.constantFrom('secret.txt', 'pages', 'pages-secret', 'up', 'deep', '.secret.txt', 'index.html'),
   fc.constantFrom('jsonrpc', 'stream', '__image_cache', 'healthz', 'name', 'etc/passwd'),
   fc.string({ unit: 'grapheme-ascii', maxLength: 4 }),
 );
-const path = fc.array(piece, { maxLength: 12 }).map((pieces) => `/${pieces.join('')}`);
+const path = fc.oneof(
+  fc.array(piece, { maxLength: 12 }).map((pieces) => `/${pieces.join('')}`),
+  fc.array(piece, { maxLength: 4 }).map((names) => `/${names.join('/')}`),
+);
 const method = fc.constantFrom('GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'GET', 'GET');
 const header = fc.constantFrom(
   '',

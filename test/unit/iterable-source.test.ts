@@ -135,7 +135,7 @@ describe('a source of what a program gives', () => {
     const broken = new Readable({ read: () => undefined });
     harness = new SourceHarness(iterableSource({ format, input: broken }));
     broken.destroy(new Error('too early'));
-    await until(() => broken.closed);
+    await turns();
     harness.start().ask(100);
     await until(() => harness.failures.length > 0);
     expect(harness.failures[0]?.message).toContain('too early');

@@ -1,0 +1,82 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ControlClient } from './control-client.ts';
+import { type Frame, RawWebSocket } from './raw-web-socket.ts';
+import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
+import { ScriptedClient } from './scripted-client.ts';
+import { TestServer } from './test-server.ts';
+
+/** A server, and the programs that talk to it; all of them go when the test is over. */
+export class ProgramStage {
+  readonly server: TestServer;
+  readonly folder: string;
+  readonly #connections: { close(): void }[] = [];
+  #setUp: ControlClient | undefined;
+  #requests = 0;
+
+  /** Settings as on the command line; `FOLDER` stands for a folder of the test's own. */
+  static async open(...settings: readonly string[]): Promise<ProgramStage> {
+    const folder = makeScratchFolder();
+    mkdirSync(join(folder, 'plug-ins'));
+    const given = [`stream.plugin_dir=${join(folder, 'plug-ins')}`, ...settings];
+    const server = await TestServer.start(
+      ...given.map((setting) => setting.replaceAll('FOLDER', folder)),
+    );
+    return new ProgramStage(server, folder);
+  }
+
+  private constructor(server: TestServer, folder: string) {
+    this.server = server;
+    this.folder = folder;
+  }
+
+  /** Writes a control script where controllers may name it; returns its path. */
+  plugin(name: string, text: string): string {
+    const path = join(this.folder, 'plug-ins', name);
+    writeFileSync(path, text, { mode: 0o755 });
+    return path;
+  }
+
+  async player(): Promise<ScriptedClient> {
+    return this.#keep(await ScriptedClient.connect(this.server.port));
+  }
+
+  /** Players of a newer kind, which said Hello and are known to the server. */
+  async joined(...ids: readonly string[]): Promise<ScriptedClient[]> {
+    const players: ScriptedClient[] = [];
+    for (const id of ids) {
+      const player = this.#keep(await ScriptedClient.greet(this.server.port, id));
+      await player.until(() => player.received.length > 0, `${id} is greeted`);
+      players.push(player);
+    }
+    return players;
+  }
+
+  async controller(): Promise<ControlClient> {
+    return this.#keep(await ControlClient.connect(this.server.controlPort));
+  }
+
+  async webSocket(request: string, onFrame?: (frame: Frame) => void): Promise<RawWebSocket> {
+    return this.#keep(await RawWebSocket.open(this.server.httpPort, request, onFrame));
+  }
+
+  /** A request of yet another controller, for what the program in question does not do itself. */
+  async ask(method: string, params: object = {}): Promise<unknown> {
+    this.#setUp ??= await this.controller();
+    this.#requests += 1;
+    const id = `ask ${this.#requests}`;
+    this.#setUp.send(`${JSON.stringify({ id, jsonrpc: '2.0', method, params })}\n`);
+    return this.#setUp.inbox.result(id);
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#connections) connection.close();
+    await this.server.stop();
+    removeScratchFolder(this.folder);
+  }
+
+  #keep<Connection extends { close(): void }>(connection: Connection): Connection {
+    this.#connections.push(connection);
+    return connection;
+  }
+}
