@@ -139,23 +139,21 @@ export class LinkResponder {
   }
 
   #tellSoon(answers: readonly DnsRecord[]): void {
-    const nowMs = performance.now();
-    for (const record of answers) {
-      const toldAtMs = this.#toldAtMs.get(record);
-      if (toldAtMs === undefined || nowMs - toldAtMs >= repeatMs) this.#pending.add(record);
-    }
-    if (this.#pending.size === 0) return;
-    this.#timer ??= setTimeout(
-      () => this.#tellPending(),
-      minDelayMs + Math.random() * spreadDelayMs,
-    );
+    for (const record of answers) this.#pending.add(record);
+    this.#timer ??= setTimeout(() => this.#tellDue(), minDelayMs + Math.random() * spreadDelayMs);
   }
 
-  #tellPending(): void {
+  /** What was told a moment ago waits: somebody may have asked after that. */
+  #tellDue(): void {
+    const earliestMs = performance.now() - repeatMs;
+    const waitMs = (record: DnsRecord) => (this.#toldAtMs.get(record) ?? earliestMs) - earliestMs;
+    const due = [...this.#pending].filter((record) => waitMs(record) <= 0);
+    for (const record of due) this.#pending.delete(record);
+    if (due.length > 0) this.#tell([...due, ...this.#records.additionalsTo(due)]);
     this.#timer = undefined;
-    const answers = [...this.#pending];
-    this.#pending = new Set();
-    this.#tell([...answers, ...this.#records.additionalsTo(answers)]);
+    if (this.#pending.size === 0) return;
+    const nextMs = Math.min(...[...this.#pending].map(waitMs));
+    this.#timer = setTimeout(() => this.#tellDue(), nextMs + minDelayMs);
   }
 
   #tell(records: readonly DnsRecord[]): void {

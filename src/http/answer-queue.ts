@@ -25,7 +25,7 @@ export class AnswerQueue {
   add(turn: Turn): void {
     const { socket } = turn;
     const before = this.#last.get(socket);
-    const end = (before ? Promise.all([before, take(turn)]).then(() => {}) : take(turn)).then(() => {
+    const end = (before ? before.then(() => take(turn)) : take(turn)).then(() => {
       if (this.#last.get(socket) === end) this.#last.delete(socket);
     });
     this.#last.set(socket, end);

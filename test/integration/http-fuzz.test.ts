@@ -10,6 +10,8 @@ import { until } from '../support/waiting.ts';
 
 const secret = 'the secret that lies beside the folder';
 const runs = 400;
+/** What is no complete request is never answered. */
+const patienceMs = 100;
 const descriptorTolerance = 8;
 
 let folder: WebFolder;
@@ -36,28 +38,32 @@ afterAll(async () => {
   await folder.remove();
 });
 
-/** Says `bytes`, then no more, and collects what comes until the connection ends. */
-async function say(bytes: Buffer): Promise<string> {
+/** Says `bytes` and collects what comes until the connection ends, at the latest `patienceMs` later. */
+async function say(bytes: Buffer, patienceMs: number): Promise<string> {
   const socket = connect(rig.port, '127.0.0.1');
   // A server that has had enough may reset.
   const heard = buffer(socket).catch(() => Buffer.alloc(0));
   socket.on('error', () => {});
-  socket.end(bytes);
-  return (await heard).toString('latin1');
+  socket.write(bytes);
+  const timer = setTimeout(() => socket.end(), patienceMs);
+  const answer = await heard;
+  clearTimeout(timer);
+  return answer.toString('latin1');
 }
 
 /** Pieces that mean something to somebody on the way to a file. */
 const piece = fc.oneof(
   fc.constantFrom('/', '\\', '..', '.', '...', '%2e', '%2E%2e', '%2f', '%5c', '%00', '%', '%25'),
   fc.constantFrom('?', '#', ';', ':', '%c0%af', '%u002e', '//', '%ff', '%0d%0a', '~', '&', '='),
-  fc.constantFrom('secret.txt', 'up'),
   fc.constantFrom('secret.txt', 'pages', 'pages-secret', 'up', 'deep', '.secret.txt', 'index.html'),
   fc.constantFrom('jsonrpc', 'stream', '__image_cache', 'healthz', 'name', 'etc/passwd'),
   fc.string({ unit: 'grapheme-ascii', maxLength: 4 }),
 );
 const path = fc.oneof(
   fc.array(piece, { maxLength: 12 }).map((pieces) => `/${pieces.join('')}`),
-  fc.array(piece, { maxLength: 4 }).map((names) => `/${names.join('/')}`),
+  fc
+    .array(fc.constantFrom('up', 'secret.txt', 'deep', '%2e%2e'), { minLength: 1, maxLength: 3 })
+    .map((names) => `/${names.join('/')}`),
 );
 const method = fc.constantFrom('GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'GET', 'GET');
 const header = fc.constantFrom(
@@ -80,16 +86,19 @@ const isHttpOrNothing = /^(HTTP\/1\.1 \d{3} |$)/;
 describe('the HTTP port', () => {
   it('shows no file outside of its folder, whatever the path', async () => {
     const request = fc.tuple(method, path, header);
+    const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(request, async ([verb, target, line]) => {
         const head = `${verb} ${target} HTTP/1.1\r\nHost: x\r\n${line}Connection: close\r\n\r\n`;
-        const answer = await say(Buffer.from(head));
+        const answer = await say(Buffer.from(head), patienceMs);
         expect(answer).toMatch(isHttpOrNothing);
         expect(answer).not.toContain(secret);
-        expect(answer).not.toMatch(/^HTTP\/1.1 500 /);
+        seen.add(answer.slice(9, 12));
       }),
       { numRuns: runs },
     );
+    expect([...seen]).toEqual(expect.arrayContaining(['200', '400', '404', '405']));
+    expect([...seen]).not.toContain('500');
   });
 
   it('answers a path that could be one, always', async () => {
@@ -115,7 +124,7 @@ describe('the HTTP port', () => {
   ])('survives %s that is cut off at any byte', async (_, request) => {
     const cuts = Array.from({ length: request.length }, (__, length) => length);
     const answers = await Promise.all(
-      cuts.map((length) => say(Buffer.from(request.slice(0, length)))),
+      cuts.map((length) => say(Buffer.from(request.slice(0, length)), 0)),
     );
     for (const answer of answers) expect(answer).toMatch(isHttpOrNothing);
     expect(rig.links).toHaveLength(0);
@@ -132,7 +141,7 @@ describe('the HTTP port', () => {
       fc.asyncProperty(seeds, fc.array(change, { maxLength: 6 }), async (seed, changes) => {
         const bytes = Buffer.from(seed);
         for (const [offset, byte] of changes) bytes[offset % bytes.length] = byte;
-        const answer = await say(bytes);
+        const answer = await say(bytes, patienceMs);
         expect(answer).toMatch(isHttpOrNothing);
         expect(answer).not.toContain(secret);
       }),

@@ -1,0 +1,168 @@
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import {
+  ConfigError,
+  createServer,
+  RpcError,
+  type ServerOptions,
+  SourceError,
+  type ZerocastServer,
+} from '../../src/index.ts';
+import { messageType } from '../../src/protocol/layout.ts';
+import { decodeServerSettings } from '../../src/protocol/messages.ts';
+import { LogLines } from '../support/log-lines.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
+import { until } from '../support/waiting.ts';
+
+const loopback: ServerOptions = {
+  tcpStreaming: { bindToAddress: ['127.0.0.1'], port: 0 },
+  tcpControl: { bindToAddress: ['127.0.0.1'], port: 0 },
+  http: { bindToAddress: ['127.0.0.1'], port: 0 },
+  server: { mdnsEnabled: false },
+  stream: { codec: 'pcm', buffer: 500 },
+};
+
+const frameBytes = 4;
+const blockFrames = 960;
+
+/** Samples that count up, so that every byte has its place. */
+function block(index: number): Uint8Array {
+  const samples = new Int16Array(blockFrames * 2);
+  for (let i = 0; i < samples.length; i += 1) samples[i] = (index * samples.length + i) | 1;
+  return new Uint8Array(samples.buffer);
+}
+
+async function* counting(blocks = Number.POSITIVE_INFINITY) {
+  for (let index = 0; index < blocks; index += 1) yield block(index);
+}
+
+const servers: ZerocastServer[] = [];
+
+async function listening(options: ServerOptions = loopback): Promise<ZerocastServer> {
+  const server = createServer(options);
+  servers.push(server);
+  await server.listen();
+  return server;
+}
+
+async function player(server: ZerocastServer, id: string): Promise<ScriptedClient> {
+  const client = await ScriptedClient.greet(server.ports.streaming, id);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+describe('a server inside a program', () => {
+  it('plays what an async iterable yields, bit by bit', async () => {
+    const server = await listening();
+    await server.addStream({ name: 'own', sampleFormat: '48000:16:2', input: counting() });
+    const client = await player(server, 'a');
+    await client.untilCount(messageType.wireChunk, 20);
+    const pcm = Buffer.concat(client.chunks.map(({ body }) => body.subarray(12)));
+    const expected = Buffer.concat(Array.from({ length: 200 }, (_, index) => block(index)));
+    const start = expected.indexOf(pcm.subarray(0, 64));
+    expect(start).toBeGreaterThanOrEqual(0);
+    expect(start % frameBytes).toBe(0);
+    expect(pcm.equals(expected.subarray(start, start + pcm.length))).toBe(true);
+  });
+
+  it('plays a Readable, and is idle after its end', async () => {
+    const server = await listening();
+    const input = Readable.from(counting(30));
+    await server.addStream({ name: 'own', sampleFormat: '48000:16:2', input });
+    const client = await player(server, 'a');
+    await client.untilCount(messageType.wireChunk, 10);
+    await until(() => server.streams[0]?.state === 'idle');
+    expect(server.streams).toMatchObject([{ id: 'own', codec: 'pcm', state: 'idle' }]);
+  });
+
+  it('tells of clients and streams as they come, change and go', async () => {
+    const server = await listening();
+    const told: string[] = [];
+    server.on('streamAdded', ({ id }) => told.push(`added ${id}`));
+    server.on('streamRemoved', ({ id }) => told.push(`removed ${id}`));
+    server.on('clientConnected', ({ id, streamId }) => told.push(`${id} plays ${streamId}`));
+    server.on('clientChanged', ({ id, volume }) => told.push(`${id} at ${volume}`));
+    server.on('groupsChanged', () => told.push('groups'));
+    const stop = server.on('clientDisconnected', ({ id }) => told.push(`${id} gone`));
+    await server.addStream('tone:///?name=first&codec=pcm');
+    const client = await ScriptedClient.greet(server.ports.streaming, 'a');
+    await until(() => server.clients[0]?.isConnected === true);
+    await server.request('Client.SetVolume', { id: 'a', volume: { percent: 30 } });
+    client.close();
+    await until(() => told.includes('a gone'));
+    await server.removeStream('first');
+    expect(told).toEqual(['added first', 'a plays first', 'a at 30', 'a gone', 'removed first']);
+    stop();
+    await player(server, 'a').then((again) => again.close());
+    await until(() => server.clients[0]?.isConnected === false);
+    expect(told.filter((each) => each === 'a gone')).toHaveLength(1);
+  });
+
+  it('answers requests as controllers get them, and its players obey', async () => {
+    const server = await listening();
+    const client = await player(server, 'a');
+    await client.untilCount(messageType.serverSettings, 1);
+    const result = await server.request('Client.SetVolume', { id: 'a', volume: { percent: 250 } });
+    expect(result).toEqual({ volume: { muted: false, percent: 100 } });
+    await server.request('Client.SetVolume', { id: 'a', volume: { muted: true } });
+    await until(() => client.of(messageType.serverSettings).length === 3);
+    const { body } = client.of(messageType.serverSettings).at(-1) ?? expect.fail('no settings');
+    expect(decodeServerSettings(body)).toMatchObject({ muted: true, volume: 100 });
+    const unknown = server.request('Client.SetVolume', { id: 'b', volume: { percent: 1 } });
+    await expect(unknown).rejects.toThrow(RpcError);
+    await expect(unknown).rejects.toMatchObject({ rpcCode: -32603, data: 'Client not found' });
+  });
+
+  it('keeps nothing on disk, has no stream and writes no log unless it is told to', async () => {
+    const server = await listening();
+    expect(server.streams).toEqual([]);
+    await player(server, 'a').then((client) => client.untilCount(messageType.serverSettings, 1));
+    expect(server.clients).toHaveLength(1);
+    await server.close();
+    const again = await listening();
+    expect(again.clients).toEqual([]);
+  });
+
+  it('writes its log to the logger of the program', async () => {
+    const log = new LogLines();
+    const server = createServer(loopback, log);
+    servers.push(server);
+    await server.listen();
+    expect(log.with('listening for clients')).toHaveLength(1);
+  });
+
+  it('can be closed and listen again on the same ports', async () => {
+    const server = await listening();
+    const { streaming, control } = server.ports;
+    await server.close();
+    expect(server.ports).toEqual({ streaming: 0, control: 0, http: 0, https: 0 });
+    const same = await listening({
+      ...loopback,
+      tcpStreaming: { bindToAddress: ['127.0.0.1'], port: streaming },
+      tcpControl: { bindToAddress: ['127.0.0.1'], port: control },
+    });
+    expect(same.ports).toMatchObject({ streaming, control });
+  });
+
+  it('says at once which options cannot be used', () => {
+    const bad = { stream: { buffer: -5, codec: 'no codec' }, tcpControl: { port: 99_999 } };
+    expect(() => createServer(bad)).toThrow(ConfigError);
+    expect(() => createServer(bad)).toThrow(/option tcpControl\.port/);
+    const misspelt = { stream: { bufer: 1000 } };
+    expect(() => createServer(misspelt as ServerOptions)).toThrow('no such option: stream.bufer');
+  });
+
+  it('refuses streams whose name is taken and calls before it listens', async () => {
+    const server = createServer(loopback);
+    await expect(server.addStream('tone:///?name=a')).rejects.toThrow('call listen() first');
+    servers.push(server);
+    await server.listen();
+    await server.addStream('tone:///?name=a');
+    await expect(server.addStream({ name: 'a', input: counting() })).rejects.toThrow(SourceError);
+    await expect(server.listen()).rejects.toThrow('listening already');
+  });
+});
