@@ -19,6 +19,8 @@ const maxNameBytes = 255;
 /** Source: RFC 6762, 17. */
 const maxDatagramBytes = 9000;
 const srvHeaderBytes = 6;
+/** As many as a name may have labels: chains of pointers must not cost more than that. */
+const maxPointers = 127;
 
 /** Nothing for what is broken or not meant for multicast DNS. */
 export function decodeMessage(bytes: Buffer): DnsMessage | undefined {
@@ -104,6 +106,7 @@ class Reader {
     let position = this.#position;
     let length = 0;
     let afterPointer: number | undefined;
+    let pointers = 0;
     // Pointers lead only to the front, so they come to an end.
     let limit = position;
     for (;;) {
@@ -112,7 +115,9 @@ class Reader {
       if ((size & pointerBits) === pointerBits) {
         const target = this.#bytes.readUInt16BE(position) & 0x3fff;
         afterPointer ??= position + 2;
-        if (target >= limit) throw new RangeError('a pointer does not lead to the front');
+        pointers += 1;
+        if (target >= limit || pointers > maxPointers)
+          throw new RangeError('pointers lead nowhere');
         limit = target;
         position = target;
         continue;

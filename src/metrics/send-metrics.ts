@@ -1,9 +1,26 @@
-import type { Session } from '../server/session.ts';
 import type { StreamServer } from '../server/stream-server.ts';
-import type { SendStatistics } from '../transport/send-statistics.ts';
-import type { Metric, Sample } from './metric.ts';
+import { addSends, type SendStatistics } from '../transport/send-statistics.ts';
+import type { Metric } from './metric.ts';
 
-const sendFigures: readonly (readonly [keyof SendStatistics, string, string])[] = [
+/** What was sent up to one moment: read once for all figures, as it takes a call per client. */
+export interface Sends {
+  /** Sessions that are gone included. */
+  readonly total: SendStatistics;
+  readonly ofClients: readonly { readonly id: string; readonly sends: SendStatistics }[];
+}
+
+export function readSends(server: StreamServer): Sends {
+  const total = server.endedSends;
+  const ofClients: { id: string; sends: SendStatistics }[] = [];
+  for (const { client, path } of server.sessions) {
+    const sends = path.totals;
+    addSends(total, sends);
+    if (client) ofClients.push({ id: client.id, sends });
+  }
+  return { total, ofClients };
+}
+
+const figures: readonly (readonly [keyof SendStatistics, string, string])[] = [
   ['regularSends', 'regular_sends_total', 'Sends that copied the audio into the kernel'],
   ['regularBytes', 'regular_bytes_total', 'Bytes of these sends'],
   ['zeroCopySends', 'zerocopy_sends_total', 'Sends that the kernel accepted with MSG_ZEROCOPY'],
@@ -17,17 +34,17 @@ const sendFigures: readonly (readonly [keyof SendStatistics, string, string])[] 
   ['lostChunks', 'skipped_chunks_total', 'Chunks that were skipped because they were too old'],
 ];
 
-/** What all audio together did, sessions that are gone included. */
-export function sendMetrics(server: StreamServer): Metric[] {
-  return sendFigures.map(([key, name, help]) => ({
+/** What all audio together did. */
+export function sendMetrics(sends: () => Sends): Metric[] {
+  return figures.map(([key, name, help]) => ({
     type: 'counter',
     name: `zerocast_${name}`,
     help,
-    samples: () => [{ value: server.sendTotals[key] }],
+    samples: () => [{ value: sends().total[key] }],
   }));
 }
 
-/** What fares worst is seen per client; the rest would be too much for a thousand of them. */
+/** What tells how a client fares; the rest would be too much for a thousand of them. */
 const clientFigures: readonly (readonly [keyof SendStatistics, string, string])[] = [
   ['chunks', 'client_chunks_total', 'Chunks given to the socket of the client'],
   ['lostChunks', 'client_skipped_chunks_total', 'Chunks skipped for the client'],
@@ -35,18 +52,13 @@ const clientFigures: readonly (readonly [keyof SendStatistics, string, string])[
 ];
 
 /** The same for each client that is connected. */
-export function clientMetrics(server: StreamServer): Metric[] {
+export function clientMetrics(sends: () => Sends): Metric[] {
   return clientFigures.map(([key, name, help]) => ({
     type: 'counter',
     name: `zerocast_${name}`,
     help,
     labels: ['client'],
-    samples: () => samplesOf(server.sessions, key),
+    samples: () =>
+      sends().ofClients.map(({ id, sends }) => ({ labels: { client: id }, value: sends[key] })),
   }));
-}
-
-function* samplesOf(sessions: Iterable<Session>, key: keyof SendStatistics): Iterable<Sample> {
-  for (const { client, path } of sessions) {
-    if (client) yield { labels: { client: client.id }, value: path.totals[key] };
-  }
 }

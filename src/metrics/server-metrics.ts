@@ -6,7 +6,7 @@ import type { StreamChannel } from '../server/stream-channel.ts';
 import type { StreamDirectory } from '../server/stream-directory.ts';
 import type { StreamServer } from '../server/stream-server.ts';
 import { addMetric, type Metric, type Sample } from './metric.ts';
-import { clientMetrics, sendMetrics } from './send-metrics.ts';
+import { clientMetrics, readSends, type Sends, sendMetrics } from './send-metrics.ts';
 
 /** What the figures are about. */
 export interface ServerMetricsOptions {
@@ -30,10 +30,12 @@ const usPerSecond = 1e6;
  */
 export class ServerMetrics {
   readonly #options: ServerMetricsOptions;
-  #started: MetricsRegistry | undefined;
+  #registry: MetricsRegistry | undefined;
+  #sends: Sends;
 
   constructor(options: ServerMetricsOptions) {
     this.#options = options;
+    this.#sends = readSends(options.server);
   }
 
   get contentType(): string {
@@ -41,29 +43,30 @@ export class ServerMetrics {
   }
 
   text(): Promise<string> {
+    this.#sends = readSends(this.#options.server);
     return this.#metrics.metrics();
   }
 
   get #metrics(): MetricsRegistry {
-    this.#started ??= start(this.#options);
-    return this.#started;
+    this.#registry ??= this.#start();
+    return this.#registry;
   }
-}
 
-function start(options: ServerMetricsOptions): MetricsRegistry {
-  const { server, listsClients } = options;
-  const metrics = new MetricsRegistry();
-  // CPU, memory, descriptors, garbage collection, and the delay of the event loop.
-  collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: delayResolutionMs });
-  const own = [
-    ...peerMetrics(options),
-    ...streamMetrics(options),
-    ...poolMetrics(options),
-    ...sendMetrics(server),
-    ...(listsClients ? clientMetrics(server) : []),
-  ];
-  for (const metric of own) addMetric(metrics, metric);
-  return metrics;
+  #start(): MetricsRegistry {
+    const metrics = new MetricsRegistry();
+    // CPU, memory, descriptors, garbage collection, and the delay of the event loop.
+    collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: delayResolutionMs });
+    const sends = () => this.#sends;
+    const own = [
+      ...peerMetrics(this.#options),
+      ...streamMetrics(this.#options),
+      ...poolMetrics(this.#options),
+      ...sendMetrics(sends),
+      ...(this.#options.listsClients ? clientMetrics(sends) : []),
+    ];
+    for (const metric of own) addMetric(metrics, metric);
+    return metrics;
+  }
 }
 
 function peerMetrics({ server, registry, control }: ServerMetricsOptions): Metric[] {

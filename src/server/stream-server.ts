@@ -64,11 +64,9 @@ export class StreamServer implements SessionHost {
     return this.#sessions.size;
   }
 
-  /** What the audio of all sessions did since the start, those that are gone included. */
-  get sendTotals(): SendStatistics {
-    const totals = { ...this.#endedSends };
-    for (const { path } of this.#sessions) addSends(totals, path.totals);
-    return totals;
+  /** What the audio of sessions that are gone did since the start. */
+  get endedSends(): SendStatistics {
+    return { ...this.#endedSends };
   }
 
   /** The connection of a client; `undefined` while it has none. */

@@ -145,8 +145,8 @@ describe.each(['pcm', 'flac'])('a client that is unmuted, %s', (codec) => {
     }
     const distances = times(client).flatMap((time, index, all) => time - (all[index - 1] ?? 0));
     expect(distances.slice(1).every((us) => us > 0)).toBe(true);
-    // Half of a chunk stands for the frames that an encoder keeps back.
-    expect(Math.max(...distances.slice(1))).toBeLessThan(150_000);
+    // Chunks of 20 ms, or 24 ms of FLAC.
+    expect(Math.max(...distances.slice(1))).toBeLessThan(25_000);
     expect(headers(client)).toEqual([codec]);
   });
 

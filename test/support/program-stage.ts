@@ -5,6 +5,7 @@ import { type Frame, RawWebSocket } from './raw-web-socket.ts';
 import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
 import { ScriptedClient } from './scripted-client.ts';
 import { TestServer } from './test-server.ts';
+import { until } from './waiting.ts';
 
 /** A server, and the programs that talk to it; all of them go when the test is over. */
 export class ProgramStage {
@@ -41,8 +42,8 @@ export class ProgramStage {
     return this.#keep(await ScriptedClient.connect(this.server.port));
   }
 
-  /** Players of a newer kind, which said Hello and are known to the server. */
-  async joined(...ids: readonly string[]): Promise<ScriptedClient[]> {
+  /** Players that have just said Hello: controllers may not have been told of them yet. */
+  async greeted(...ids: readonly string[]): Promise<ScriptedClient[]> {
     const players: ScriptedClient[] = [];
     for (const id of ids) {
       const player = this.#keep(await ScriptedClient.greet(this.server.port, id));
@@ -52,8 +53,27 @@ export class ProgramStage {
     return players;
   }
 
+  /** Players that every controller knows. */
+  async joined(...ids: readonly string[]): Promise<ScriptedClient[]> {
+    const witness = await this.controller();
+    const players = await this.greeted(...ids);
+    await until(
+      () => {
+        const { params } = witness.inbox.notifications('Server.OnUpdate').at(-1) ?? {};
+        return ids.every((id) => JSON.stringify(params)?.includes(`"id":"${id}"`));
+      },
+      `controllers know ${ids.join(', ')}`,
+    );
+    return players;
+  }
+
+  /** A controller that the server tells from now on what changes. */
   async controller(): Promise<ControlClient> {
-    return this.#keep(await ControlClient.connect(this.server.controlPort));
+    const { control } = this.server.application;
+    const before = control.sessionCount;
+    const controller = this.#keep(await ControlClient.connect(this.server.controlPort));
+    await until(() => control.sessionCount > before, 'the server knows the controller');
+    return controller;
   }
 
   async webSocket(request: string, onFrame?: (frame: Frame) => void): Promise<RawWebSocket> {

@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { messageType } from '../../src/protocol/layout.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
+import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
+
+const tone = 'stream.source=tone:///?name=Tone&codec=pcm';
+
+interface Figures {
+  readonly text: string;
+  /** The value of a series, named as it stands in the text: `zerocast_clients{state="away"}`. */
+  of(series: string): number;
+}
+
+async function figuresOf(server: TestServer): Promise<Figures> {
+  const response = await fetch(`http://127.0.0.1:${server.httpPort}/metrics`);
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  const text = await response.text();
+  const values = new Map(
+    text
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
+  );
+  return { text, of: (series) => values.get(series) ?? Number.NaN };
+}
+
+describe('the figures for Prometheus', () => {
+  let server: TestServer;
+
+  beforeEach(async () => {
+    server = await TestServer.start(tone);
+  });
+
+  afterEach(() => server.stop());
+
+  it('count clients, sessions, groups and controllers as they are', async () => {
+    const client = await ScriptedClient.greet(server.port, 'a');
+    const other = await ScriptedClient.greet(server.port, 'b');
+    await client.untilCount(messageType.wireChunk, 1);
+    other.close();
+    await until(() => server.application.server.sessionCount === 1);
+    const figures = await figuresOf(server);
+    expect(figures.of('zerocast_clients{state="connected"}')).toBe(1);
+    expect(figures.of('zerocast_clients{state="away"}')).toBe(1);
+    expect(figures.of('zerocast_groups')).toBe(2);
+    expect(figures.of('zerocast_sessions')).toBe(1);
+    expect(figures.of('zerocast_control_sessions')).toBe(0);
+    client.close();
+  });
+
+  it('tell of each stream whether it plays, who listens, and what encoding took', async () => {
+    const client = await ScriptedClient.greet(server.port, 'a');
+    await client.untilCount(messageType.wireChunk, 5);
+    const figures = await figuresOf(server);
+    expect(figures.of('zerocast_stream_playing{stream="Tone"}')).toBe(1);
+    expect(figures.of('zerocast_stream_listeners{stream="Tone"}')).toBe(1);
+    expect(figures.of('zerocast_stream_encoded_chunks_total{stream="Tone"}')).toBeGreaterThan(4);
+    expect(figures.of('zerocast_stream_encode_seconds_total{stream="Tone"}')).toBeGreaterThan(0);
+    expect(figures.of('zerocast_stream_chunk_age_seconds{stream="Tone"}')).toBeGreaterThan(0);
+    client.close();
+  });
+
+  it('count sends without loss when clients go and when somebody looks', async () => {
+    const client = await ScriptedClient.greet(server.port, 'a');
+    await client.untilCount(messageType.wireChunk, 10);
+    const before = await figuresOf(server);
+    const again = await figuresOf(server);
+    const chunks = before.of('zerocast_chunks_total');
+    expect(chunks).toBeGreaterThanOrEqual(10);
+    expect(again.of('zerocast_chunks_total')).toBeGreaterThanOrEqual(chunks);
+    expect(again.of('zerocast_client_chunks_total{client="a"}')).toBeGreaterThanOrEqual(10);
+    client.close();
+    await until(() => server.application.server.sessionCount === 0);
+    const after = await figuresOf(server);
+    expect(after.of('zerocast_chunks_total')).toBeGreaterThanOrEqual(chunks);
+    expect(after.text).not.toContain('client="a"');
+  });
+
+  it('tell of pool, memory and the delay of the event loop', async () => {
+    const client = await ScriptedClient.greet(server.port, 'a');
+    await client.untilCount(messageType.wireChunk, 5);
+    const figures = await figuresOf(server);
+    const used = figures.of('zerocast_pool_slots{state="used"}');
+    expect(used).toBeGreaterThan(0);
+    expect(figures.of('zerocast_pool_bytes')).toBeGreaterThan(used * 1024);
+    expect(figures.of('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+    expect(figures.of('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
+    client.close();
+  });
+});
+
+describe('what can be switched off', () => {
+  it('is the series per client', async () => {
+    const server = await TestServer.start(tone, 'http.metrics_per_client=false');
+    const client = await ScriptedClient.greet(server.port, 'a');
+    await client.untilCount(messageType.wireChunk, 1);
+    const { text, of } = await figuresOf(server);
+    expect(text).not.toContain('client="a"');
+    expect(of('zerocast_chunks_total')).toBeGreaterThan(0);
+    client.close();
+    await server.stop();
+  });
+
+  it('is all of it', async () => {
+    const server = await TestServer.start(tone, 'http.metrics=false');
+    const response = await fetch(`http://127.0.0.1:${server.httpPort}/metrics`);
+    expect(response.status).toBe(404);
+    await server.stop();
+  });
+});
