@@ -106,7 +106,10 @@ export class TcpControlPeer implements ControlPeer {
     this.#finish(reason, isFault);
   }
 
-  /** Unread bytes at the moment of closing would make the kernel drop what we have just said. */
+  /**
+   * Goes on reading: closing upon unread bytes resets the connection, and some systems then drop
+   * what they were told before.
+   */
   #linger(): void {
     const socket = this.#socket;
     socket.end();

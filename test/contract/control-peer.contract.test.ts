@@ -113,6 +113,16 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control peer over %s', 
     expect(asked).toEqual(['1', '2', '3']);
   });
 
+  it('does not take in more while it is paused', async () => {
+    const { controller, asked } = await pairOf({ transport, onText: (peer) => peer.pause() });
+    for (let count = 0; count < 40; count += 1) controller.ask('x'.repeat(1_000_000));
+    await until(() => asked.length === 1);
+    await until(() => controller.socket.writableLength > 0);
+    for (let turns = 0; turns < 200; turns += 1) await turn();
+    expect(controller.socket.writableLength).toBeGreaterThan(0);
+    expect(asked).toHaveLength(1);
+  });
+
   it('can be paused and resumed by one and the same request', async () => {
     const onText = (peer: ControlPeer) => {
       peer.pause();

@@ -298,12 +298,11 @@ describe('the name', () => {
   it('is another one for each of several servers that start at once', async () => {
     await Promise.all([start(), start(), start()]);
     await Promise.all(['Snapcast', 'Snapcast #2', 'Snapcast #3'].map(announced));
-    const instances = new Set(
+    const places = () =>
       peer.records
         .filter(({ type, name }) => type === typeSrv && name.endsWith(httpType))
-        .map(({ data }) => data.toString('hex')),
-    );
-    expect(instances.size).toBe(3);
+        .map(({ data }) => data.toString('hex'));
+    await until(() => new Set(places()).size === 3);
   });
 });
 
@@ -338,6 +337,22 @@ describe('a network', () => {
     const foreign = { ...loopbackAsNetwork, address: '192.0.2.77', cidr: '192.0.2.77/24' };
     await start({ interfaces: () => ({ gone: [foreign], lo: [loopbackAsNetwork] }) });
     await announced();
+    expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    await until(() => peer.records.some(({ type }) => type === typeSrv));
+  });
+
+  it('that takes no datagrams gives one warning, and others are used', async () => {
+    const unreachable: NetworkInterfaceInfo = {
+      address: '::1',
+      netmask: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+      cidr: '::1/128',
+      family: 'IPv6',
+      mac: loopbackAsNetwork.mac,
+      internal: false,
+      scopeid: 0,
+    };
+    await start({ rescanMs: 10, interfaces: () => ({ lo: [loopbackAsNetwork, unreachable] }) });
+    await until(() => log.with('cannot be announced').length > 2);
     expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
     await until(() => peer.records.some(({ type }) => type === typeSrv));
   });

@@ -24,6 +24,10 @@ export class ControlInbox {
     this.messages.push(...(Array.isArray(parsed) ? parsed : [parsed]));
   }
 
+  answers(): ControlMessage[] {
+    return this.messages.filter((message) => 'id' in message);
+  }
+
   /** All notifications, or those of one method. */
   notifications(method?: string): ControlMessage[] {
     return this.messages.filter(

@@ -67,7 +67,7 @@ describe('Snap.Net', () => {
     stage.plugin(
       'player.sh',
       '#!/bin/sh\necho \'{"jsonrpc":"2.0","method":"Plugin.Stream.Player.Properties",' +
-        '"params":{"canPlay":true,"metadata":{"title":"T"}}}\'\nexec cat > /dev/null\n',
+        '"params":{"canPlay":true,"metadata":{"title":"T"}}}\'\nwhile read -r line; do :; done\n',
     );
     const port = await freePort();
     const streamUri = `tcp://127.0.0.1:${port}?controlscript=player.sh&name=Played`;
@@ -99,7 +99,7 @@ describe('ESPHome snapcast', () => {
   const script =
     '#!/bin/sh\necho \'{"jsonrpc":"2.0","method":"Plugin.Stream.Player.Properties","params":' +
     `{"canControl":true,"canPause":true,"metadata":{"title":"T","artData":{"data":"${image}",` +
-    '"extension":"png"}}}}\'\nexec cat > /dev/null\n';
+    '"extension":"png"}}}}\'\nwhile read -r line; do :; done\n';
 
   it('follows its group by two requests and what comes after, none of it too long', async () => {
     stage = await ProgramStage.open(tone);
@@ -212,7 +212,7 @@ describe('FHEM and other tools for JSON-RPC on a line', () => {
     nc.send('{"id":9,"jsonrpc":"2.0","method":"Server.GetStatus"}\n');
     nc.end();
     await until(() => nc.hasEnded, 'the server ends the connection');
-    expect(nc.inbox.messages.map(({ id }) => id)).toEqual([8, 9]);
+    expect(nc.inbox.answers().map(({ id }) => id)).toEqual([8, 9]);
   });
 
   it('may write keys in any order and empty lines in between', async () => {
@@ -231,6 +231,6 @@ describe('FHEM and other tools for JSON-RPC on a line', () => {
     );
     expect(await fhem.inbox.result(2)).toEqual({ volume: { muted: false, percent: 35 } });
     expect(await fhem.inbox.result(3)).toEqual({ stream_id: 'default' });
-    expect(fhem.inbox.messages).toHaveLength(3);
+    expect(fhem.inbox.answers()).toHaveLength(3);
   });
 });

@@ -49,7 +49,7 @@ describe('snapdroid', () => {
       expect(['unknown', 'idle', 'playing', 'disabled']).toContain(status);
     }
     // The empty lines are nobody's request.
-    expect(phone.inbox.messages).toHaveLength(1);
+    expect(phone.inbox.answers()).toHaveLength(1);
   });
 
   it('sets the volume of a group by one batch and gets numbers back as ids', async () => {
