@@ -58,13 +58,3 @@ export interface ControlPeer {
   /** Nothing is sent any more; what is queued still goes out, for `maxLingerMs` at most. */
   close(reason: string): void;
 }
-
-/** Plain IPv4 addresses of dual-stack sockets are shown as such. */
-export function addressOf({ remoteAddress }: RemoteEnd): string {
-  return (remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '');
-}
-
-/** What of a socket tells where it leads to. */
-export interface RemoteEnd {
-  readonly remoteAddress?: string | undefined;
-}

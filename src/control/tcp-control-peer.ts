@@ -1,15 +1,20 @@
 import type { Socket } from 'node:net';
+import { LineReader } from '../protocol/line-reader.ts';
+import { addressOf } from '../transport/remote-address.ts';
 import {
-  addressOf,
   ControlMessage,
   type ControlPeer,
   type ControlPeerHandler,
   maxLingerMs,
   maxQueuedBytes,
 } from './control-peer.ts';
-import { LineReader, maxLineBytes } from './line-reader.ts';
 import { RequestFlow } from './request-flow.ts';
 
+/**
+ * The longest request by TCP: `Group.SetClients` with all known clients stays far below, and larger
+ * ones are refused by HTTP as well. Source: protocol reference, 9.1.
+ */
+export const maxLineBytes = 1024 * 1024;
 /** A connection that has come to its end and stands still is not waited for any longer. */
 const maxStandstillMs = 1000;
 
@@ -22,7 +27,7 @@ export class TcpControlPeer implements ControlPeer {
   readonly transport = 'TCP';
   readonly remoteAddress: string;
   readonly #socket: Socket;
-  readonly #reader = new LineReader(maxLineBytes);
+  readonly #reader = new LineReader({ maxBytes: maxLineBytes });
   readonly #flow: RequestFlow;
   #handler: ControlPeerHandler | undefined;
   #hasEnded = false;

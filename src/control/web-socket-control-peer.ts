@@ -1,12 +1,11 @@
 import type { RawData, WebSocket } from 'ws';
+import { addressOf, type RemoteEnd } from '../transport/remote-address.ts';
 import {
-  addressOf,
   type ControlMessage,
   type ControlPeer,
   type ControlPeerHandler,
   maxLingerMs,
   maxQueuedBytes,
-  type RemoteEnd,
 } from './control-peer.ts';
 import { RequestFlow } from './request-flow.ts';
 

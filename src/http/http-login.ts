@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Access, Login } from '../auth/access.ts';
-import { addressOf } from '../control/control-peer.ts';
+import { addressOf } from '../transport/remote-address.ts';
 import { RpcError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { RefusedRequestError } from './refused-request-error.ts';

@@ -1,4 +1,4 @@
-import { addressOf } from '../control/control-peer.ts';
+import { addressOf } from '../transport/remote-address.ts';
 import type { RpcHandler } from '../control/rpc.ts';
 import { answer } from './answer.ts';
 import { BodyReader } from './body-reader.ts';

@@ -3,8 +3,13 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LineSplitter } from '../audio/sources/line-splitter.ts';
 import { type ProcessExit, ProcessGroup } from '../audio/sources/process-group.ts';
-import { LineReader } from './line-reader.ts';
+import { LineReader } from '../protocol/line-reader.ts';
 
+/**
+ * The longest message of a control script: an image of the largest size in base64, which makes
+ * four characters of three bytes, and some words.
+ */
+export const maxLineBytes = 8 * 1024 * 1024;
 /** What a control script may leave unread before nothing more is sent to it. */
 export const maxWriteQueueBytes = 1024 * 1024;
 /** How long the last words of a script that has ended may take. */
@@ -74,14 +79,16 @@ export class PluginProcess {
     // A program that could not be started for want of descriptors has no streams at all.
     if (!stdin || !stdout || !stderr) return Promise.resolve();
     stdin.on('error', (error) => deaf(error.message));
-    const lines = new LineReader({
-      line: message,
-      tooLong: () => {
-        stdout.destroy();
-        flooded();
-      },
+    const lines = new LineReader({ maxBytes: maxLineBytes });
+    stdout.on('data', (data: Buffer) => {
+      lines.push(data);
+      for (let line = lines.next(); line !== undefined; line = lines.next()) {
+        if (line.trim() !== '') message(line);
+      }
+      if (!lines.isOverlong) return;
+      stdout.destroy();
+      flooded();
     });
-    stdout.on('data', (data: Buffer) => lines.write(data));
     const words = new LineSplitter(log);
     stderr.on('data', (data: Buffer) => words.write(data));
     stderr.on('error', () => undefined); // then there are no more lines

@@ -5,6 +5,7 @@ import { messageOf, ProtocolError } from '../errors.ts';
 import { type IncomingMessage, MessageReader, serverPolicy } from '../protocol/message-reader.ts';
 import { stampSent } from '../protocol/messages.ts';
 import type { Framing, Link } from './link.ts';
+import { addressOf } from './remote-address.ts';
 import { Reservation } from './reservation.ts';
 
 const noBytes = Buffer.alloc(0);
@@ -60,7 +61,7 @@ export class Connection {
     });
     const { socket } = link;
     this.#socket = socket;
-    this.remoteAddress = displayAddress(socket.remoteAddress);
+    this.remoteAddress = addressOf(socket);
     socket.on('error', (error) => this.close(`connection failed: ${error.message}`));
     // Whoever says no more is gone: answering a half-closed connection would only fail later.
     socket.on('end', () => this.#onEnd());
@@ -250,9 +251,4 @@ export class Connection {
     this.reservation.lower();
     this.#writeWaiting();
   };
-}
-
-/** Plain IPv4 addresses of dual-stack sockets are shown as such. */
-function displayAddress(address: string | undefined): string {
-  return (address ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '');
 }

@@ -6,13 +6,13 @@ import { basename } from 'node:path';
  *
  * `>` a request, which ends in CR LF on TCP; `>>` exactly these bytes, with `\r` and `\n` for line
  * endings; `*>` a request of the other session; `!` something else that happens; `<` what the
- * session that asks receives; `*` what the other session receives, or, after `!`, every session;
- * `=` what a player receives; `|` what the control script reads.
+ * session that asks receives; `*` what the other session receives, `**` what both receive; `=` what
+ * a player receives; `|` what the control script reads.
  */
-export type Mark = '>' | '>>' | '*>' | '!' | '<' | '*' | '=' | '|';
+export type Mark = '>' | '>>' | '*>' | '!' | '<' | '*' | '**' | '=' | '|';
 
 const acts: ReadonlySet<string> = new Set(['>', '>>', '*>', '!']);
-const linePattern = /^(>>|\*>|[>!<*=|]) (.*)$/;
+const linePattern = /^(>>|\*>|\*\*|[>!<*=|]) (.*)$/;
 const definitionPattern = /^<([^<>]+)> = (.*)$/;
 const headPattern = /^(server|over) (.*)$/;
 

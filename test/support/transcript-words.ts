@@ -6,6 +6,8 @@ const kinds: Readonly<Record<string, string>> = {
   // Home Assistant asks for 0.26 or later.
   version: '0\\.(?:2[6-9]|[3-9]\\d)\\.\\d+',
   image: '[0-9a-f]+\\.png',
+  hex: '(?:[0-9a-f]{2})+',
+  rest: '(?:[^"\\\\]|\\\\.)*',
   text: '(?:[^"\\\\]|\\\\.)+',
 };
 
@@ -20,6 +22,10 @@ export class TranscriptWords {
 
   constructor(definitions: ReadonlyMap<string, string>) {
     this.#meanings = new Map(definitions);
+  }
+
+  define(name: string, meaning: string): void {
+    this.#meanings.set(name, meaning);
   }
 
   /** The text with all words replaced that have a meaning by now. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access, Login } from '../../src/auth/access.ts';
 import { maxPending } from '../../src/control/control-session.ts';
-import { maxLineBytes } from '../../src/control/line-reader.ts';
+import { maxLineBytes } from '../../src/control/tcp-control-peer.ts';
 import type { ControlTransport } from '../support/control-ends.ts';
 import { ControlRig, type ControlRigOptions } from '../support/control-rig.ts';
 import { turn, until } from '../support/waiting.ts';

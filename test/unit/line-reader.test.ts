@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LineReader, maxLineBytes } from '../../src/control/line-reader.ts';
+import { LineReader } from '../../src/protocol/line-reader.ts';
+
+const maxBytes = 1024 * 1024;
 
 /** All lines of `pieces`, taken after each of them. */
-function linesOf(pieces: readonly Buffer[], reader = new LineReader()): string[] {
+function linesOf(pieces: readonly Buffer[], reader = new LineReader({ maxBytes })): string[] {
   const lines: string[] = [];
   for (const piece of pieces) {
     reader.push(piece);
@@ -37,7 +39,7 @@ describe('a line reader', () => {
   });
 
   it('hands out lines one by one, and the rest later', () => {
-    const reader = new LineReader();
+    const reader = new LineReader({ maxBytes });
     reader.push(Buffer.from('a\nb\nc'));
     expect(reader.next()).toBe('a');
     reader.push(Buffer.from('d\n'));
@@ -96,7 +98,7 @@ describe('a line reader', () => {
     const longest = Buffer.from(`${'x'.repeat(100)}\n`);
     const longer = Buffer.from(`a\n${'x'.repeat(101)}\nb\n`);
     for (const pieces of [(bytes: Buffer) => [bytes], singleBytes]) {
-      const reader = new LineReader(100);
+      const reader = new LineReader({ maxBytes: 100 });
       expect(linesOf(pieces(longest), reader)).toEqual(['x'.repeat(100)]);
       expect(reader.isOverlong).toBe(false);
       expect(linesOf(pieces(longer), reader)).toEqual(['a']);
@@ -105,9 +107,10 @@ describe('a line reader', () => {
   });
 
   it('notices a line that is too long before it has an ending', () => {
-    const reader = new LineReader(100);
+    const reader = new LineReader({ maxBytes: 100 });
     expect(linesOf([Buffer.alloc(101, 'x')], reader)).toEqual([]);
     expect(reader.isOverlong).toBe(true);
+    expect(linesOf([Buffer.from('\nnext\n')], reader)).toEqual([]);
   });
 
   it('copies a huge line of small packets only a few times', () => {
@@ -117,9 +120,9 @@ describe('a line reader', () => {
       expect(linesOf([...pieces, Buffer.from('\n')])).toEqual(['x'.repeat(bytes)]);
       return performance.now() - startMs;
     };
-    timeOf(maxLineBytes / 16);
-    const short = Math.min(...[1, 2, 3].map(() => timeOf(maxLineBytes / 16)));
-    const long = Math.min(...[1, 2, 3].map(() => timeOf(maxLineBytes)));
+    timeOf(maxBytes / 16);
+    const short = Math.min(...[1, 2, 3].map(() => timeOf(maxBytes / 16)));
+    const long = Math.min(...[1, 2, 3].map(() => timeOf(maxBytes)));
     // Copying all for each packet would take 256 times as long.
     expect(long / short).toBeLessThan(100);
   });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ControlMessage, type ControlPeer } from '../../src/control/control-peer.ts';
-import { maxLineBytes } from '../../src/control/line-reader.ts';
+import { maxLineBytes } from '../../src/control/tcp-control-peer.ts';
 import { ControlEnds, type Controller } from '../support/control-ends.ts';
 import { turn, until } from '../support/waiting.ts';
 

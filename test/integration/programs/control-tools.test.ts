@@ -64,10 +64,12 @@ describe('Snap.Net', () => {
   }
 
   async function changeEverything(): Promise<void> {
+    // A new title again and again: what comes first may be told together with the stream.
     stage.plugin(
       'player.sh',
-      '#!/bin/sh\necho \'{"jsonrpc":"2.0","method":"Plugin.Stream.Player.Properties",' +
-        '"params":{"canPlay":true,"metadata":{"title":"T"}}}\'\nwhile read -r line; do :; done\n',
+      '#!/bin/sh\nn=0\nwhile sleep 0.1; do n=$((n + 1))\n' +
+        'echo "{\\"jsonrpc\\":\\"2.0\\",\\"method\\":\\"Plugin.Stream.Player.Properties\\",' +
+        '\\"params\\":{\\"canPlay\\":true,\\"metadata\\":{\\"title\\":\\"$n\\"}}}"\ndone\n',
     );
     const port = await freePort();
     const streamUri = `tcp://127.0.0.1:${port}?controlscript=player.sh&name=Played`;
@@ -209,7 +211,10 @@ describe('FHEM and other tools for JSON-RPC on a line', () => {
     stage = await ProgramStage.open(tone);
     const nc = await stage.controller();
     nc.send('{"id":8,"jsonrpc":"2.0","method":"Server.GetRPCVersion"}\n');
-    nc.send('{"id":9,"jsonrpc":"2.0","method":"Server.GetStatus"}\n');
+    // What takes a moment.
+    nc.send(
+      '{"id":9,"jsonrpc":"2.0","method":"Stream.AddStream","params":{"streamUri":"tcp://127.0.0.1:0?name=New"}}\n',
+    );
     nc.end();
     await until(() => nc.hasEnded, 'the server ends the connection');
     expect(nc.inbox.answers().map(({ id }) => id)).toEqual([8, 9]);

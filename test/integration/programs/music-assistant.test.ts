@@ -123,6 +123,12 @@ describe('Music Assistant', () => {
     return (result as { readonly server: ServerStatus }).server;
   }
 
+  /** It asks again and again. */
+  async function untilStatus(id: string, wanted: string): Promise<void> {
+    const current = async () => streamOf(await status(), id).status;
+    await expect.poll(current, { interval: 25, timeout: 10_000 }).toBe(wanted);
+  }
+
   interface Added {
     readonly port: number;
     readonly id: string;
@@ -168,10 +174,11 @@ describe('Music Assistant', () => {
     const setStream = await ask('Group.SetStream', { id: group, stream_id: name });
     expect(setStream.result).toEqual({ stream_id: name });
     // What ffmpeg does with `tcp://` and the host of the address.
-    await feedTcp(Number(uri.host.split(':')[1]), loudPcm(400));
-    expect(streamOf(await status(), name).status).toBe('playing');
+    const track = feedTcp(Number(uri.host.split(':')[1]), loudPcm(400));
+    await untilStatus(name, 'playing');
+    await track;
     await player!.untilCount(wireChunk, 15);
-    while (streamOf(await status(), name).status !== 'idle') await pause(25);
+    await untilStatus(name, 'idle');
     await ask('Group.SetStream', { id: group, stream_id: 'default' });
     expect(groupOf(await status(), 'player').stream_id).toBe('default');
     expect((await ask('Stream.RemoveStream', { id: name })).result).toEqual({ id: name });
@@ -189,11 +196,8 @@ describe('Music Assistant', () => {
     const producer = connect(port, '127.0.0.1');
     onTestFinished(() => void producer.destroy());
     producer.write(loudPcm(200));
-    const states: string[] = [];
-    while (states.at(-1) !== 'idle' || !states.includes('playing')) {
-      states.push(streamOf(await status(), id).status);
-      await pause(20);
-    }
+    await untilStatus(id, 'playing');
+    await untilStatus(id, 'idle');
     expect(producer.destroyed).toBe(false);
   });
 
@@ -250,10 +254,10 @@ describe('Music Assistant', () => {
     expect(await seen('silent')).toBe(firstSilent);
   });
 
-  /** Its process and arguments, one a line, and then a script that reads as long as it may. */
+  /** Records its process and arguments, one a line, reads as long as it may, and lingers. */
   const recordingScript =
     '#!/bin/sh\nprintf \'%s\\n\' "$$" "$@" > "$0.part"\nmv "$0.part" "$0.record"\n' +
-    'echo \'{"jsonrpc":"2.0","method":"Plugin.Stream.Ready"}\'\nwhile read -r line; do :; done\n';
+    'echo \'{"jsonrpc":"2.0","method":"Plugin.Stream.Ready"}\'\ntrap "sleep 0.3; exit" TERM\nwhile read -r line; do :; done\n';
 
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

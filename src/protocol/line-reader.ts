@@ -1,13 +1,12 @@
-/**
- * The longest request by TCP: `Group.SetClients` with all known clients stays far below, and larger
- * ones are refused by HTTP as well. Source: protocol reference, 9.1.
- */
-export const maxLineBytes = 1024 * 1024;
-
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
-/** Most requests fit; a larger memory is given back after the line that needed it. */
+/** Most lines fit; a larger memory is given back after the line that needed it. */
 const keptBytes = 4096;
+
+export interface LineReaderOptions {
+  /** Of a line without its ending; nothing is read after a longer one. */
+  readonly maxBytes: number;
+}
 
 /** Cuts received bytes into lines of text; each byte is copied at most a constant number of times. */
 export class LineReader {
@@ -19,7 +18,7 @@ export class LineReader {
   #begunBytes = 0;
   #isOverlong = false;
 
-  constructor(maxBytes: number = maxLineBytes) {
+  constructor({ maxBytes }: LineReaderOptions) {
     this.#maxBytes = maxBytes;
   }
 
