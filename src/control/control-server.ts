@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { Change, Requester } from '../server/change.ts';
 import type { ControlPeer } from './control-peer.ts';
 import { ControlSession, type ControlSessionHost } from './control-session.ts';
-import { Notifier } from './notifier.ts';
+import { Notifier, type NotifierIntervals } from './notifier.ts';
 import type { RpcHandler } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
 
@@ -19,10 +19,8 @@ export interface ControlServerOptions {
   readonly logger: Logger;
   /** Absent: `maxSessions`. */
   readonly maxSessions?: number;
-  /** Between two complete statuses; absent: 300. */
-  readonly updateIntervalMs?: number;
-  /** Between two messages about the state of one stream; absent: 250. */
-  readonly streamUpdateIntervalMs?: number;
+  /** Of notifications; absent: the usual ones. */
+  readonly intervals?: Partial<NotifierIntervals>;
 }
 
 /** Since the start. */
@@ -49,13 +47,8 @@ export class ControlServer implements ControlSessionHost {
   constructor(options: ControlServerOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('ControlServer');
-    const { status, updateIntervalMs, streamUpdateIntervalMs } = options;
-    this.#notifier = new Notifier({
-      status,
-      receivers: this.#sessions,
-      updateIntervalMs,
-      streamUpdateIntervalMs,
-    });
+    const { status, intervals } = options;
+    this.#notifier = new Notifier({ status, receivers: this.#sessions, intervals });
   }
 
   get sessionCount(): number {

@@ -1,4 +1,5 @@
 import type { Change, Requester } from '../server/change.ts';
+import type { ClientRecord } from '../server/registry.ts';
 import type { StreamChannel } from '../server/stream-channel.ts';
 import type { ControlMessage } from './control-peer.ts';
 import { notificationOf, serverUpdate } from './notifications.ts';
@@ -8,10 +9,20 @@ import { isListed } from './stream-status.ts';
 import { type StreamObserver, StreamUpdates } from './stream-updates.ts';
 import { Throttle } from './throttle.ts';
 
-/** A complete status is large: while clients come and go it is sent at most this often. */
-const updateIntervalMs = 300;
-/** Looping files and bursty sources toggle several times a second. */
-const streamUpdateIntervalMs = 250;
+/** The least time between two messages of one kind. */
+export interface NotifierIntervals {
+  /** A complete status is large: it is sent no more often while clients come and go. */
+  readonly statusMs: number;
+  /**
+   * About what one stream does, and about its properties: looping files and bursty sources toggle
+   * several times a second, and some control scripts tell each step of the position.
+   */
+  readonly streamMs: number;
+  /** About the volume of one player, which tells of its own mixer as often as it likes. */
+  readonly volumeMs: number;
+}
+
+const usualIntervals: NotifierIntervals = { statusMs: 300, streamMs: 250, volumeMs: 100 };
 
 /** Somebody to be told; as a `Requester` it is not told what it has caused itself. */
 export interface NotificationReceiver extends StreamObserver {
@@ -23,10 +34,8 @@ export interface NotificationReceiver extends StreamObserver {
 export interface NotifierOptions {
   readonly status: StatusTree;
   readonly receivers: Iterable<NotificationReceiver>;
-  /** Absent: 300 ms. */
-  readonly updateIntervalMs?: number | undefined;
-  /** Absent: 250 ms. */
-  readonly streamUpdateIntervalMs?: number | undefined;
+  /** Other intervals than the usual ones. */
+  readonly intervals?: Partial<NotifierIntervals> | undefined;
 }
 
 /**
@@ -37,8 +46,12 @@ export interface NotifierOptions {
  */
 export class Notifier {
   readonly #options: NotifierOptions;
-  readonly #throttle: Throttle;
+  readonly #intervals: NotifierIntervals;
+  readonly #updates: Throttle;
+  /** What streams do. */
   readonly #streams = new Map<StreamChannel, StreamUpdates>();
+  /** The properties of streams, and the volumes that players tell. */
+  readonly #reports = new Map<StreamChannel | ClientRecord, Throttle>();
   /** Clients and streams that do not exist any more, while somebody still speaks of them. */
   readonly #gone = new WeakSet<object>();
   #pending: PendingUpdate | undefined;
@@ -46,8 +59,9 @@ export class Notifier {
 
   constructor(options: NotifierOptions) {
     this.#options = options;
-    this.#throttle = new Throttle({
-      intervalMs: options.updateIntervalMs ?? updateIntervalMs,
+    this.#intervals = { ...usualIntervals, ...options.intervals };
+    this.#updates = new Throttle({
+      intervalMs: this.#intervals.statusMs,
       isDeferred: true,
       act: () => this.#update(),
     });
@@ -63,26 +77,36 @@ export class Notifier {
     if (isStructural(change)) this.#announceStructure(change, by);
     else if (!this.#isVisible(change)) return;
     else if (change.kind === 'stream-state') this.#updatesOf(change.channel).changed(by);
+    else if (change.kind === 'stream-properties') this.#reportOf(change.channel, change).ask();
+    else if (change.kind === 'client-volume' && !by) this.#reportOf(change.client, change).ask();
     else this.#tell(change, (receiver) => receiver !== by);
   }
 
   stop(): void {
-    this.#throttle.stop();
+    this.#updates.stop();
     for (const updates of this.#streams.values()) updates.stop();
+    for (const report of this.#reports.values()) report.stop();
     this.#streams.clear();
+    this.#reports.clear();
   }
 
   #announceStructure(change: Change, by: Requester | undefined): void {
     if (change.kind === 'client-added') this.#gone.delete(change.client);
-    if (change.kind === 'client-removed') this.#gone.add(change.client);
+    if (change.kind === 'client-removed') this.#forget(change.client);
     if (change.kind === 'stream-removed') this.#forgetStream(change.channel);
     this.#pending ??= new PendingUpdate();
     this.#pending.add(change, by);
-    this.#throttle.ask();
+    this.#updates.ask();
+  }
+
+  #forget(subject: StreamChannel | ClientRecord): void {
+    this.#gone.add(subject);
+    this.#reports.get(subject)?.stop();
+    this.#reports.delete(subject);
   }
 
   #forgetStream(channel: StreamChannel): void {
-    this.#gone.add(channel);
+    this.#forget(channel);
     this.#streams.get(channel)?.stop();
     this.#streams.delete(channel);
   }
@@ -92,12 +116,27 @@ export class Notifier {
     if (!updates) {
       updates = new StreamUpdates({
         state: () => channel.stream.state,
-        intervalMs: this.#options.streamUpdateIntervalMs ?? streamUpdateIntervalMs,
+        intervalMs: this.#intervals.streamMs,
         tell: (isFor) => this.#tell({ kind: 'stream-state', channel }, isFor),
       });
       this.#streams.set(channel, updates);
     }
     return updates;
+  }
+
+  /** Each `change` of one subject is the same: what is told is how it is by then. */
+  #reportOf(subject: StreamChannel | ClientRecord, change: Change): Throttle {
+    let report = this.#reports.get(subject);
+    if (!report) {
+      const { streamMs, volumeMs } = this.#intervals;
+      report = new Throttle({
+        intervalMs: 'channel' in change ? streamMs : volumeMs,
+        isDeferred: false,
+        act: () => this.#tell(change, () => true),
+      });
+      this.#reports.set(subject, report);
+    }
+    return report;
   }
 
   #update(): void {

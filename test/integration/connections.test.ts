@@ -198,7 +198,9 @@ describe('a server that runs out of descriptors', () => {
     await late.untilCount(messageType.wireChunk, 10);
     for (const client of [late, ...players]) client.close();
     await few.stop();
-    expect(few.log.text).not.toMatch(/\[(Error|Fatal)\]/);
+    // The clients cannot be saved without a descriptor either, which is tried again.
+    const faults = few.log.text.split('\n').filter((line) => /\[(Error|Fatal)\]/.test(line));
+    expect(faults.filter((line) => !line.includes('server.json'))).toEqual([]);
   });
 });
 

@@ -277,7 +277,7 @@ describe('the control server', () => {
 
   it('tells of a controller that has asked for the status during a flap how it is now', async () => {
     const rig = rigOf({
-      streamUpdateIntervalMs: 60,
+      intervals: { streamMs: 60 },
       handle: (text) => {
         if (text.includes('"streams":[')) flap();
         return text;

@@ -9,7 +9,7 @@ import { loudPcm } from '../../support/loud-pcm.ts';
 import { playerMessage, textBody } from '../../support/player-messages.ts';
 import { ProgramStage } from '../../support/program-stage.ts';
 import { freePort } from '../../support/server-process.ts';
-import { groupOf, streamOf } from '../../support/server-status.ts';
+import { groupOf, type ServerStatus, streamOf } from '../../support/server-status.ts';
 import { until } from '../../support/waiting.ts';
 
 // What these programs write and rely on: reference on clients, 1 and 4; protocol reference, 9 and 10.
@@ -75,12 +75,8 @@ describe('Snap.Net', () => {
     const streamUri = `tcp://127.0.0.1:${port}?controlscript=player.sh&name=Played`;
     await stage.ask('Stream.AddStream', { streamUri });
     const [kitchen] = await stage.joined('kitchen');
-    const { client } = (await stage.ask('Client.GetStatus', { id: 'kitchen' })) as {
-      client: object;
-    };
-    expect(client).toMatchObject({ id: 'kitchen' });
-    const { server } = stage.server.application;
-    const id = [...server.sessions][0]?.client?.group.id;
+    const { server } = (await stage.ask('Server.GetStatus')) as { server: ServerStatus };
+    const { id } = groupOf(server, 'kitchen');
     await stage.ask('Client.SetVolume', { id: 'kitchen', volume: { percent: 12, muted: true } });
     await stage.ask('Client.SetLatency', { id: 'kitchen', latency: 3 });
     await stage.ask('Client.SetName', { id: 'kitchen', name: 'Kitchen' });

@@ -7,6 +7,7 @@ import { feedPipe } from '../../support/feeder.ts';
 import { clockBody, playerMessage, readClock, textBody } from '../../support/player-messages.ts';
 import { ProgramStage } from '../../support/program-stage.ts';
 import type { ScriptedClient } from '../../support/scripted-client.ts';
+import { groupOf, type ServerStatus } from '../../support/server-status.ts';
 import { until } from '../../support/waiting.ts';
 
 // What these programs write and rely on: reference on clients, 2; protocol reference, 3 and 7.
@@ -218,7 +219,7 @@ describe('arduino-snapclient', () => {
     `{"MAC":"${mac}","HostName":"arduino-snapclient","Version":"0.1.0","ClientName":"libsnapcast",` +
     `"OS":"arduino","Arch":"xtensa","Instance":1,"ID":"${mac}","SnapStreamProtocolVersion":2}`;
 
-  it('stays connected while it is muted and says nothing, and hears again afterwards', async () => {
+  it('stays connected while it is muted or its stream is idle, and says nothing then', async () => {
     stage = await ProgramStage.open(
       pcmTone,
       'stream.source=pipe://FOLDER/fifo?name=idle',
@@ -229,12 +230,16 @@ describe('arduino-snapclient', () => {
     player.send(playerMessage({ type: hello, id: 1, body: textBody(text) }));
     await player.untilCount(wireChunk, 1);
     await stage.ask('Client.SetVolume', { id: mac, volume: { muted: true } });
+    const [idle] = await stage.greeted('idle');
+    const { server } = (await stage.ask('Server.GetStatus')) as { server: ServerStatus };
+    const { id } = groupOf(server, 'idle');
+    await stage.ask('Group.SetStream', { id, stream_id: 'idle' });
     // What was on the way still arrives.
     await player.untilCount(serverSettings, 2);
     await delay(200);
     const heard = player.received.length;
     await delay(2300);
-    expect(player.isClosed).toBe(false);
+    expect(player.isClosed || idle!.isClosed).toBe(false);
     expect(player.received.length).toBe(heard);
     await stage.ask('Client.SetVolume', { id: mac, volume: { muted: false } });
     await player.until(() => player.received.length > heard + 10, 'chunks flow again');
