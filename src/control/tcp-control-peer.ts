@@ -68,8 +68,16 @@ export class TcpControlPeer implements ControlPeer {
     if (this.queuedBytes > maxQueuedBytes) {
       this.#abort(`does not read: more than ${maxQueuedBytes} bytes are waiting`, true);
     } else {
+      this.#gather();
       this.#socket.write(message.line);
     }
+  }
+
+  /** What is sent within one turn of the event loop leaves together. */
+  #gather(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    setImmediate(() => this.#socket.uncork());
   }
 
   pause(): void {

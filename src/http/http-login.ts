@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Access, Login } from '../auth/access.ts';
-import { addressOf } from '../transport/remote-address.ts';
 import { RpcError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { addressOf } from '../transport/remote-address.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="Zerocast", charset="UTF-8"' };

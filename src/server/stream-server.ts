@@ -7,6 +7,7 @@ import type { FanOut } from '../transport/fan-out.ts';
 import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
 import type { ChangeListener } from './change.ts';
+import { LaterWork } from './later-work.ts';
 import { refusalFor, refusalOf } from './player-admission.ts';
 import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
 import { Session, type SessionHost } from './session.ts';
@@ -48,6 +49,7 @@ export class StreamServer implements SessionHost {
   readonly #stallTimer: NodeJS.Timeout;
   /** What the audio of sessions that are gone did. */
   readonly #endedSends = noSends();
+  readonly #departures = new LaterWork();
   #isReroutePending = false;
 
   constructor(options: StreamServerOptions) {
@@ -135,6 +137,7 @@ export class StreamServer implements SessionHost {
   async close(): Promise<void> {
     clearInterval(this.#stallTimer);
     for (const session of [...this.#sessions]) session.close('the server stops');
+    this.#departures.finish();
   }
 
   onHello(session: Session, hello: Hello, requestId: number): Promise<void> | undefined {
@@ -162,9 +165,13 @@ export class StreamServer implements SessionHost {
   }
 
   onClose(session: Session, reason: string): void {
-    const { client, connection, path } = session;
     this.#sessions.delete(session);
-    addSends(this.#endedSends, path.totals);
+    addSends(this.#endedSends, session.path.totals);
+    this.#departures.add(() => this.#seeOff(session, reason));
+  }
+
+  #seeOff(session: Session, reason: string): void {
+    const { client, connection } = session;
     this.#forget(session);
     const isFault = reason.startsWith('protocol violation') || reason.startsWith('refused');
     this.#logger[isFault ? 'warn' : 'info']('session closed', {

@@ -1,15 +1,16 @@
 import type { ControlMessage } from '../../src/control/control-peer.ts';
-import { type NotificationReceiver, Notifier } from '../../src/control/notifier.ts';
+import {
+  type NotificationReceiver,
+  Notifier,
+  type NotifierIntervals,
+} from '../../src/control/notifier.ts';
 import type { Change, Requester } from '../../src/server/change.ts';
 import type { ClientRecord } from '../../src/server/registry.ts';
 import type { StreamChannel } from '../../src/server/stream-channel.ts';
 import { RpcRig } from './rpc-rig.ts';
 import { until } from './waiting.ts';
 
-/** Between two complete statuses. */
-export const updateIntervalMs = 60;
-/** Between two messages about one stream. */
-export const streamIntervalMs = 40;
+export const intervals: NotifierIntervals = { statusMs: 60, streamMs: 40, volumeMs: 20 };
 
 interface Notification {
   readonly method: string;
@@ -59,8 +60,7 @@ export class NotifierRig {
     this.notifier = new Notifier({
       status: this.rig.status,
       receivers: this.all,
-      updateIntervalMs,
-      streamUpdateIntervalMs: streamIntervalMs,
+      intervals,
     });
   }
 

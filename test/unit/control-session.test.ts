@@ -308,7 +308,7 @@ describe('the control server', () => {
     const client = rig.rig.join('cA');
     for (const controller of all.slice(0, 10)) controller.socket.resetAndDestroy();
     for (let count = 0; count < 100; count += 1) {
-      rig.server.announce({ kind: 'client-volume', client });
+      rig.server.announce({ kind: 'client-name', client });
       await turn();
     }
     const [last] = all.slice(-1);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Change } from '../../src/server/change.ts';
-import { NotifierRig, updateIntervalMs } from '../support/notifier-rig.ts';
+import { intervals, NotifierRig } from '../support/notifier-rig.ts';
 import { turn, until } from '../support/waiting.ts';
 
 let rig: NotifierRig;
@@ -147,7 +147,7 @@ describe('the complete status', () => {
       rig.joins(`c${count}`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
-    const most = 2 + (performance.now() - startMs) / updateIntervalMs;
+    const most = 2 + (performance.now() - startMs) / intervals.statusMs;
     await until(() => rig.ann.lastStatus.includes('"id":"c100"'));
     expect(rig.ann.messages.length).toBeGreaterThan(1);
     expect(rig.ann.messages.length).toBeLessThanOrEqual(most);
@@ -156,7 +156,7 @@ describe('the complete status', () => {
   it('is not sent again when nothing more has happened', async () => {
     rig.joins('c1');
     await told(rig.ann, 1);
-    await new Promise((resolve) => setTimeout(resolve, 3 * updateIntervalMs));
+    await new Promise((resolve) => setTimeout(resolve, 3 * intervals.statusMs));
     expect(rig.ann.methods).toEqual(['Server.OnUpdate']);
   });
 

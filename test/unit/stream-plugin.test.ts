@@ -232,6 +232,11 @@ describe('what a control script says', () => {
     expect(rig.log.with('says too much')).toMatchObject([{ fields: { droppedLines: 50 } }]);
   });
 
+  it('may have blank lines in between', async () => {
+    await rig.plugin.setProperty('write', '\n \r\n\t\n');
+    expect(rig.log.lines).toEqual([]);
+  });
+
   it('is never its answers', async () => {
     await rig.sendProperties({ metadata: { title: 'a secret title' } });
     expect(rig.log.with('secret')).toEqual([]);
