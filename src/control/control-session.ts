@@ -3,13 +3,12 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { ControlMessage, type ControlPeer } from './control-peer.ts';
 import type { NotificationReceiver } from './notifier.ts';
-import type { RpcCaller, RpcHandler } from './rpc.ts';
+import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
+import { errorText } from './rpc-answers.ts';
+import { unexpectedFailure } from './rpc-errors.ts';
 
 /** Requests of one session that wait for something; it is not read from while there are as many. */
 export const maxPending = 64;
-
-const unexpectedFailure =
-  '{"error":{"code":-32603,"data":"unexpected failure, see the log of the server","message":"Internal error"},"id":null,"jsonrpc":"2.0"}';
 
 /** What a session tells the server that keeps it. */
 export interface ControlSessionHost {
@@ -88,7 +87,7 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
     else this.#answer(answer);
   }
 
-  #ask(text: string): ReturnType<RpcHandler['handle']> {
+  #ask(text: string): RpcAnswer {
     try {
       return this.#options.handler.handle(text, this);
     } catch (error) {
@@ -116,7 +115,7 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
   /** A fault of ours: one request less, and nothing else. */
   #failed(error: unknown): string {
     this.#options.logger.error('a request failed unexpectedly', { reason: messageOf(error) });
-    return unexpectedFailure;
+    return errorText(null, unexpectedFailure());
   }
 
   #onEnd(): void {

@@ -1,10 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-
-/** The answer to one request, or to a batch: `undefined` when there is none. */
-export type Answer = string | undefined | Promise<string | undefined>;
+import type { RpcAnswer } from './rpc.ts';
 
 /** Audio and other peers wait for at most about so long while a batch is being answered. */
-const maxSliceMs = 5;
+const maxBatchSliceMs = 5;
 
 /**
  * Answers requests one after another, so that each finds what those before it have done.
@@ -14,8 +12,8 @@ const maxSliceMs = 5;
  */
 export function answerInTurn(
   requests: readonly unknown[],
-  answer: (request: unknown, lengthSoFar: number) => Answer,
-): Answer {
+  answer: (request: unknown, lengthSoFar: number) => RpcAnswer,
+): RpcAnswer {
   const rest = requests.values();
   const answers: string[] = [];
   let length = 0;
@@ -24,8 +22,8 @@ export function answerInTurn(
     answers.push(text);
     length += text.length;
   };
-  const go = (): Answer => {
-    const endMs = performance.now() + maxSliceMs;
+  const go = (): RpcAnswer => {
+    const endMs = performance.now() + maxBatchSliceMs;
     for (const request of rest) {
       const text = answer(request, length);
       if (text instanceof Promise) return text.then(keep).then(go);

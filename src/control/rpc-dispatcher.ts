@@ -1,10 +1,10 @@
 import { AssertionError, messageOf, RpcError, ZerocastError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { jsonOf } from './json-text.ts';
 import { LongIds } from './long-ids.ts';
 import { allMethods } from './methods/all-methods.ts';
-import type { RpcCaller, RpcHandler } from './rpc.ts';
-import { type Answer, answerInTurn } from './rpc-batch.ts';
+import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
+import { errorText, resultText } from './rpc-answers.ts';
+import { answerInTurn } from './rpc-batch.ts';
 import {
   forbidden,
   internalError,
@@ -12,9 +12,10 @@ import {
   methodNotFound,
   parseError,
   unauthorized,
+  unexpectedFailure,
 } from './rpc-errors.ts';
 import type { RpcContext, RpcMethod, RpcResult, RpcTargets } from './rpc-method.ts';
-import { type RpcId, type RpcRequest, readRequest } from './rpc-request.ts';
+import { type RpcRequest, readRequest } from './rpc-request.ts';
 
 /** Requests in one batch; controllers send as many as a group has clients. */
 export const maxBatch = 1000;
@@ -38,7 +39,7 @@ export class RpcDispatcher implements RpcHandler {
     this.#logger = logger.tagged('Control');
   }
 
-  handle(text: string, caller: RpcCaller): Answer {
+  handle(text: string, caller: RpcCaller): RpcAnswer {
     let json: unknown;
     try {
       json = JSON.parse(text);
@@ -58,7 +59,7 @@ export class RpcDispatcher implements RpcHandler {
     });
   }
 
-  #answer(value: unknown, { caller, longIds, isRefused = false }: Circumstances): Answer {
+  #answer(value: unknown, { caller, longIds, isRefused = false }: Circumstances): RpcAnswer {
     const request = readRequest(value, longIds);
     if (!request) return undefined;
     if ('error' in request) return errorText(request.id, request.error);
@@ -94,9 +95,8 @@ export class RpcDispatcher implements RpcHandler {
     if (error instanceof RpcError) return error;
     if (error instanceof AssertionError) throw error;
     if (error instanceof ZerocastError) return internalError(error.message);
-    // A fault of ours or of the system: the peer can do nothing about it, whoever runs us may.
     this.#logger.error('a request failed unexpectedly', { method, reason: messageOf(error) });
-    return internalError('unexpected failure, see the log of the server');
+    return unexpectedFailure();
   }
 }
 
@@ -105,14 +105,6 @@ interface Circumstances {
   readonly longIds: LongIds;
   /** The batch has got enough answers. */
   readonly isRefused?: boolean;
-}
-
-function resultText(id: RpcId, result: RpcResult): string {
-  return jsonOf({ id, jsonrpc: '2.0', result });
-}
-
-function errorText(id: RpcId, { rpcCode, message, data }: RpcError): string {
-  return jsonOf({ error: { code: rpcCode, data, message }, id, jsonrpc: '2.0' });
 }
 
 function batchTooLarge(): RpcError {

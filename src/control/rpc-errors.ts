@@ -26,6 +26,11 @@ export function internalError(data: string): RpcError {
   return new RpcError(-32603, 'Internal error', data);
 }
 
+/** A fault of ours or of the system: the peer can do nothing about it, whoever runs us may. */
+export function unexpectedFailure(): RpcError {
+  return internalError('unexpected failure, see the log of the server');
+}
+
 /** Not logged in. */
 export function unauthorized(): RpcError {
   return new RpcError(401, 'Unauthorized');

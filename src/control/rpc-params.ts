@@ -1,3 +1,4 @@
+import { isObject, type JsonObject } from '../server/json-fields.ts';
 import { internalError, invalidParams } from './rpc-errors.ts';
 
 /**
@@ -6,7 +7,7 @@ import { internalError, invalidParams } from './rpc-errors.ts';
  * Failure: what is asked for but absent, or of another type, is an `RpcError` that names it.
  */
 export class RpcParams {
-  readonly #members: object;
+  readonly #members: JsonObject;
 
   /** Positional parameters have no names, so all are missing. Source: protocol reference, 9.2. */
   constructor(params: unknown) {
@@ -55,7 +56,7 @@ export class RpcParams {
   }
 
   #member(name: string): unknown {
-    return Object.getOwnPropertyDescriptor(this.#members, name)?.value;
+    return this.has(name) ? this.#members[name] : undefined;
   }
 
   #checked<T>(name: string, isRight: (value: unknown) => value is T, kind: string): T {
@@ -63,11 +64,6 @@ export class RpcParams {
     if (!isRight(value)) throw internalError(`Parameter '${name}' must be ${kind}`);
     return value;
   }
-}
-
-/** A JSON object: neither null nor an array. */
-export function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A number that JSON can express: a literal such as 1e999 is parsed as infinity. */

@@ -1,8 +1,9 @@
 import type { RpcError } from '../errors.ts';
+import { isObject, type JsonObject } from '../server/json-fields.ts';
 import type { JsonText } from './json-text.ts';
 import type { LongIds } from './long-ids.ts';
 import { invalidRequest } from './rpc-errors.ts';
-import { isObject, RpcParams } from './rpc-params.ts';
+import { RpcParams } from './rpc-params.ts';
 
 /** `JsonText`: an integer that a number cannot hold. */
 export type RpcId = string | number | JsonText | null;
@@ -19,8 +20,6 @@ export interface RefusedRequest {
   readonly error: RpcError;
 }
 
-type Members = Readonly<Record<string, unknown>>;
-
 /**
  * Makes a request of parsed JSON; `undefined` when nothing is to be answered: notifications,
  * which nobody sends to a server, answers, and what is no request at all.
@@ -31,17 +30,15 @@ export function readRequest(
   value: unknown,
   longIds: LongIds,
 ): RpcRequest | RefusedRequest | undefined {
-  if (!isObject(value)) return undefined;
-  const members = value as Members;
-  if (!isMeantAsRequest(members)) return undefined;
-  const id = readId(members.id, longIds);
-  const fault = faultOf(members);
+  if (!isObject(value) || !isMeantAsRequest(value)) return undefined;
+  const id = readId(value.id, longIds);
+  const fault = faultOf(value);
   if (fault !== undefined) return { id: id ?? null, error: invalidRequest(fault) };
   if (id === undefined) return undefined;
-  return { id, method: String(members.method), params: new RpcParams(members.params) };
+  return { id, method: String(value.method), params: new RpcParams(value.params) };
 }
 
-function isMeantAsRequest(members: Members): boolean {
+function isMeantAsRequest(members: JsonObject): boolean {
   if (Object.hasOwn(members, 'method')) return true;
   const isAnswer = Object.hasOwn(members, 'result') || Object.hasOwn(members, 'error');
   return Object.hasOwn(members, 'id') && !isAnswer;
@@ -52,7 +49,7 @@ function readId(id: unknown, longIds: LongIds): RpcId | undefined {
   return typeof id === 'number' && Number.isInteger(id) ? longIds.verbatim(id) : undefined;
 }
 
-function faultOf({ jsonrpc, method, id, params }: Members): string | undefined {
+function faultOf({ jsonrpc, method, id, params }: JsonObject): string | undefined {
   if (jsonrpc !== '2.0') return 'jsonrpc must be "2.0"';
   if (typeof method !== 'string') return 'method must be a string';
   const isId = id === undefined || id === null || typeof id === 'string' || Number.isInteger(id);

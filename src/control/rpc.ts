@@ -8,11 +8,11 @@ export interface RpcCaller {
   readonly remoteAddress: string;
 }
 
+/** The answer to one text: `undefined` when there is none, a promise when something is waited for. */
+export type RpcAnswer = string | undefined | Promise<string | undefined>;
+
 /** Answers requests: one text in, at most one text out. Source: protocol reference, 9.1 to 9.4. */
 export interface RpcHandler {
-  /**
-   * Shape: `text` is one request or a batch; the answer is compact JSON without line ending,
-   * `undefined` when there is none. It comes at once unless a request has to wait for something.
-   */
-  handle(text: string, caller: RpcCaller): string | undefined | Promise<string | undefined>;
+  /** Shape: `text` is one request or a batch; the answer is compact JSON without line ending. */
+  handle(text: string, caller: RpcCaller): RpcAnswer;
 }

@@ -9,6 +9,8 @@ import {
   maxQueuedBytes,
 } from './control-peer.ts';
 import { RequestFlow } from './request-flow.ts';
+import { errorText } from './rpc-answers.ts';
+import { parseError } from './rpc-errors.ts';
 
 /**
  * The longest request by TCP: `Group.SetClients` with all known clients stays far below, and larger
@@ -19,7 +21,7 @@ export const maxLineBytes = 1024 * 1024;
 const maxStandstillMs = 1000;
 
 const overlongLine = new ControlMessage(
-  `{"error":{"code":-32700,"data":"a line has at most ${maxLineBytes} bytes","message":"Parse error"},"id":null,"jsonrpc":"2.0"}`,
+  errorText(null, parseError(`a line has at most ${maxLineBytes} bytes`)),
 );
 
 /** One JSON text per line on a plain socket. Source: protocol reference, 9.1. */

@@ -138,8 +138,8 @@ export class HttpServer {
     server.timeout = stallTimeoutMs;
     server.maxRequestsPerSocket = maxRequestsPerSocket;
     server.maxConnections = maxConnections;
-    server.on('request', (request, response) => this.#onRequest(request, response));
-    server.on('checkContinue', (request, response) => this.#onCheckContinue(request, response));
+    server.on('request', this.#onRequest);
+    server.on('checkContinue', this.#onCheckContinue);
     server.on('upgrade', (request, _, head) => this.#onUpgrade(request, head));
     server.on('drop', () => this.#onDrop());
     this.#servers.push(server);

@@ -88,6 +88,7 @@ export class PluginLog {
   }
 }
 
+/** Bounds what a text of a control script takes in the log and in answers. */
 export function cut(text: string): string {
   return text.length <= maxTextCharacters ? text : `${text.slice(0, maxTextCharacters)}…`;
 }

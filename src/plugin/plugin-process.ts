@@ -15,6 +15,9 @@ export const maxWriteQueueBytes = 1024 * 1024;
 /** How long the last words of a script that has ended may take. */
 const lastWordsMs = 100;
 
+/** Why nothing more can be sent to a script that has closed its standard input. */
+export const deafness = 'the control script takes no requests';
+
 export interface PluginCommand {
   readonly script: string;
   readonly args: readonly string[];
@@ -57,7 +60,7 @@ export class PluginProcess {
   /** Sends one line; returns why that is not possible, if so. */
   write(line: string): string | undefined {
     const { stdin } = this.#child;
-    if (!stdin.writable) return 'the control script takes no requests';
+    if (!stdin.writable) return deafness;
     if (stdin.writableLength + Buffer.byteLength(line) > maxWriteQueueBytes) {
       return 'the control script does not read its requests';
     }
@@ -65,7 +68,7 @@ export class PluginProcess {
     return undefined;
   }
 
-  /** Lets the script end by itself for a moment, or until `isHurried`, then ends it with all of its. */
+  /** Lets the script end by itself for a moment, or until `isHurried`, then ends it with all that it started. */
   async finish(isHurried: () => boolean): Promise<ProcessExit> {
     const exit = await this.#group.finish(isHurried);
     const { stdin, stdout, stderr } = this.#child;

@@ -2,7 +2,7 @@ import { splitCommandLine } from '../audio/sources/command-line.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import { guessSeverity, type PluginLog } from './plugin-log.ts';
-import { type PluginCommand, PluginProcess } from './plugin-process.ts';
+import { deafness, type PluginCommand, PluginProcess } from './plugin-process.ts';
 
 export interface RestartTiming {
   readonly firstRestartMs: number;
@@ -39,7 +39,6 @@ interface RunEnd {
 }
 
 const notRunning = 'the control script is not running';
-const deafness = 'the control script takes no requests';
 
 /** What to do about a script that cannot be started, by the last word of the fault. */
 const remedies: ReadonlyMap<string, string> = new Map([

@@ -127,6 +127,7 @@ export class JsonFields {
   }
 }
 
+/** Neither null nor a list. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,18 +1,16 @@
 import type { Access } from '../../src/auth/access.ts';
 import { openAccess } from '../../src/auth/access.ts';
 import { ControlServer, type ControlServerOptions } from '../../src/control/control-server.ts';
-import type { RpcCaller, RpcHandler } from '../../src/control/rpc.ts';
+import type { RpcAnswer, RpcCaller, RpcHandler } from '../../src/control/rpc.ts';
 import { ControlEnds, type Controller, type ControlTransport } from './control-ends.ts';
 import { LogLines } from './log-lines.ts';
 import { RpcRig } from './rpc-rig.ts';
 import { until } from './waiting.ts';
 
-type Answer = ReturnType<RpcHandler['handle']>;
-
 export interface ControlRigOptions
   extends Partial<Omit<ControlServerOptions, 'handler' | 'status' | 'logger'>> {
   /** What comes of a request; absent: the request itself. */
-  readonly handle?: (text: string, caller: RpcCaller) => Answer;
+  readonly handle?: (text: string, caller: RpcCaller) => RpcAnswer;
 }
 
 /** A control server on real ports of both kinds, and the controllers that come. */

@@ -7,13 +7,11 @@ import { buffer, text } from 'node:stream/consumers';
 import { type Login, openAccess } from '../../src/auth/access.ts';
 import { createAccess } from '../../src/auth/create-access.ts';
 import type { ControlPeer } from '../../src/control/control-peer.ts';
-import type { RpcCaller } from '../../src/control/rpc.ts';
+import type { RpcAnswer, RpcCaller } from '../../src/control/rpc.ts';
 import { HttpServer, type HttpServerOptions } from '../../src/http/http-server.ts';
 import { ImageStore } from '../../src/server/image-store.ts';
 import type { Link } from '../../src/transport/link.ts';
 import { LogLines } from './log-lines.ts';
-
-type Reply = string | undefined | Promise<string | undefined>;
 
 export interface HttpAnswer {
   readonly status: number;
@@ -38,7 +36,7 @@ export class HttpRig {
   readonly sessions: { peer: ControlPeer; login: Login | undefined; texts: string[] }[] = [];
   readonly links: Link[] = [];
   /** What the next requests are answered. */
-  reply: (text: string) => Reply = () => '{"reply":true}';
+  reply: (text: string) => RpcAnswer = () => '{"reply":true}';
 
   static async open(options: Partial<HttpServerOptions> = {}): Promise<HttpRig> {
     const log = new LogLines();
@@ -74,7 +72,7 @@ export class HttpRig {
     return this.server.port;
   }
 
-  handle(request: string, caller: RpcCaller): Reply {
+  handle(request: string, caller: RpcCaller): RpcAnswer {
     this.requests.push({ text: request, caller });
     return this.reply(request);
   }

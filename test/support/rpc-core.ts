@@ -1,5 +1,5 @@
 import { type Access, openAccess } from '../../src/auth/access.ts';
-import type { RpcCaller } from '../../src/control/rpc.ts';
+import type { RpcAnswer, RpcCaller } from '../../src/control/rpc.ts';
 import { RpcDispatcher } from '../../src/control/rpc-dispatcher.ts';
 import type { RpcMethod, RpcResult, RpcTargets } from '../../src/control/rpc-method.ts';
 import type { RpcParams } from '../../src/control/rpc-params.ts';
@@ -23,7 +23,7 @@ export function method(
 export interface Core {
   readonly log: LogLines;
   /** Asks as one and the same caller. */
-  ask(text: string): string | undefined | Promise<string | undefined>;
+  ask(text: string): RpcAnswer;
   readonly caller: RpcCaller;
 }
 

@@ -7,16 +7,7 @@ import {
 } from '../../src/plugin/plugin-properties.ts';
 import { maxImageBytes } from '../../src/server/image-store.ts';
 import type { JsonObject } from '../../src/server/json-fields.ts';
-import type { Metadata } from '../../src/server/stream-properties.ts';
-
-const allFalse = {
-  canControl: false,
-  canGoNext: false,
-  canGoPrevious: false,
-  canPause: false,
-  canPlay: false,
-  canSeek: false,
-};
+import { type Metadata, noProperties } from '../../src/server/stream-properties.ts';
 
 function parse(json: JsonObject, metadata?: Metadata) {
   const dropped: string[] = [];
@@ -75,7 +66,7 @@ const samples: Readonly<Record<string, unknown>> = {
 
 describe('the properties of a control script', () => {
   it('are all false for an empty object', () => {
-    expect(parse({})).toEqual({ properties: allFalse, dropped: [], images: [] });
+    expect(parse({})).toEqual({ properties: noProperties, dropped: [], images: [] });
   });
 
   it('are taken with every tag of the reference, in the order of the alphabet', () => {
@@ -101,7 +92,7 @@ describe('the properties of a control script', () => {
   it('keep only the metadata of before', () => {
     const metadata = { title: 'kept' };
     expect(parse({ canPlay: true }, metadata).properties).toEqual({
-      ...allFalse,
+      ...noProperties,
       canPlay: true,
       metadata,
     });
@@ -137,13 +128,13 @@ describe('the properties of a control script', () => {
     const { properties, dropped } = parse({ canSeek: true, ...json });
     expect(dropped).toEqual([expect.stringContaining(fault)]);
     const { metadata, ...rest } = properties;
-    expect(rest).toEqual({ ...allFalse, canSeek: true });
+    expect(rest).toEqual({ ...noProperties, canSeek: true });
     expect(metadata ?? {}).toEqual({});
   });
 
   it('take null for nothing, without a word', () => {
     expect(parse({ position: null, metadata: { title: null, artData: null } })).toEqual({
-      properties: { ...allFalse, metadata: {} },
+      properties: { ...noProperties, metadata: {} },
       dropped: [],
       images: [],
     });
@@ -182,7 +173,7 @@ describe('the properties of a control script', () => {
         for (const [name, entry] of Object.entries(metadata)) {
           expect(kinds.get(kindOf(name, tagKinds))?.(entry), name).toBe(true);
         }
-        expect(Object.keys(properties)).toEqual(expect.arrayContaining(Object.keys(allFalse)));
+        expect(Object.keys(properties)).toEqual(expect.arrayContaining(Object.keys(noProperties)));
       }),
       { numRuns: 500 },
     );
