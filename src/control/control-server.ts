@@ -1,6 +1,7 @@
 import type { Access, Login } from '../auth/access.ts';
 import type { Logger } from '../logger.ts';
 import type { Change, Requester } from '../server/change.ts';
+import { LogBrake } from '../transport/log-brake.ts';
 import type { ControlPeer } from './control-peer.ts';
 import { ControlSession, type ControlSessionHost } from './control-session.ts';
 import { Notifier, type NotifierIntervals } from './notifier.ts';
@@ -9,8 +10,6 @@ import type { StatusTree } from './status-tree.ts';
 
 /** Controllers at the same time; a household has some dozens. */
 export const maxSessions = 1000;
-/** Whoever floods us with connections shall not flood the log. */
-const refusalLogMs = 10_000;
 
 export interface ControlServerOptions {
   readonly access: Access;
@@ -39,9 +38,9 @@ export class ControlServer implements ControlSessionHost {
   readonly #logger: Logger;
   readonly #sessions = new Set<ControlSession>();
   readonly #notifier: Notifier;
+  readonly #refusalLog = new LogBrake();
   #requests = 0;
   #refused = 0;
-  #refusalLoggedMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   constructor(options: ControlServerOptions) {
@@ -114,9 +113,7 @@ export class ControlServer implements ControlSessionHost {
 
   #refuse(peer: ControlPeer): void {
     this.#refused += 1;
-    const nowMs = performance.now();
-    if (nowMs - this.#refusalLoggedMs >= refusalLogMs) {
-      this.#refusalLoggedMs = nowMs;
+    if (this.#refusalLog.lets()) {
       const { remoteAddress: address, transport } = peer;
       this.#logger.warn('too many controllers: refused one more', {
         address,

@@ -94,6 +94,8 @@ export class Notifier {
     if (change.kind === 'client-added') this.#gone.delete(change.client);
     if (change.kind === 'client-removed') this.#forget(change.client);
     if (change.kind === 'stream-removed') this.#forgetStream(change.channel);
+    // Whoever comes later asks for the status by itself.
+    if (!this.#hasListeners()) return;
     this.#pending ??= new PendingUpdate();
     this.#pending.add(change, by);
     this.#updates.ask();
@@ -156,6 +158,11 @@ export class Notifier {
       () => notificationOf(change, this.#options.status),
       (receiver) => isFor(receiver) && !first?.isFor(receiver),
     );
+  }
+
+  #hasListeners(): boolean {
+    for (const { isListening } of this.#options.receivers) if (isListening) return true;
+    return false;
   }
 
   #isVisible(change: Change): boolean {

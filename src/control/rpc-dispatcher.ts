@@ -69,10 +69,10 @@ export class RpcDispatcher implements RpcHandler {
       if (!(result instanceof Promise)) return resultText(request.id, result);
       return result.then(
         (value) => resultText(request.id, value),
-        (error: unknown) => errorText(request.id, this.#faultOf(request, error)),
+        (error: unknown) => errorText(request.id, this.#faultOf(error, { request, caller })),
       );
     } catch (error) {
-      return errorText(request.id, this.#faultOf(request, error));
+      return errorText(request.id, this.#faultOf(error, { request, caller }));
     }
   }
 
@@ -91,13 +91,21 @@ export class RpcDispatcher implements RpcHandler {
     if (needs === 'permission' && !login.permits(name)) throw forbidden();
   }
 
-  #faultOf({ method }: RpcRequest, error: unknown): RpcError {
+  #faultOf(error: unknown, { request, caller }: Asked): RpcError {
     if (error instanceof RpcError) return error;
     if (error instanceof AssertionError) throw error;
     if (error instanceof ZerocastError) return internalError(error.message);
-    this.#logger.error('a request failed unexpectedly', { method, reason: messageOf(error) });
+    const { method } = request;
+    const { remoteAddress: address } = caller;
+    const reason = messageOf(error);
+    this.#logger.error('a request failed unexpectedly', { method, address, reason });
     return unexpectedFailure();
   }
+}
+
+interface Asked {
+  readonly request: RpcRequest;
+  readonly caller: RpcCaller;
 }
 
 interface Circumstances {

@@ -11,9 +11,9 @@ import type { Access, Login } from '../auth/access.ts';
 import type { ControlPeer } from '../control/control-peer.ts';
 import type { RpcHandler } from '../control/rpc.ts';
 import { messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
 import type { ImageStore } from '../server/image-store.ts';
-import { Listener } from '../transport/listener.ts';
+import { Listener, type ListenerOptions } from '../transport/listener.ts';
+import { LogBrake } from '../transport/log-brake.ts';
 import type { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
@@ -41,16 +41,10 @@ const maxHeaderBytes = 16 * 1024;
 const maxRequestsPerSocket = 1000;
 /** On each address, WebSockets included. */
 const maxConnections = 2000;
-const refusalLogMs = 10_000;
 /** Time that answers which have begun get at the end of the server. */
 const closeGraceMs = 500;
 
-export interface HttpServerOptions {
-  readonly addresses: readonly string[];
-  readonly port: number;
-  /** Names the section of settings in messages. */
-  readonly setting: string;
-  readonly logger: Logger;
+export interface HttpServerOptions extends Omit<ListenerOptions, 'createServer'> {
   /** Makes it a server of HTTPS. */
   readonly tls?: TlsMaterial | undefined;
   /** Folder of web pages; empty for a built-in one. */
@@ -74,9 +68,9 @@ export class HttpServer {
   readonly #answers = new AnswerQueue();
   readonly #routes: Routes;
   readonly #upgrades: WebSocketUpgrades;
+  readonly #refusalLog = new LogBrake();
   #listener: Listener | undefined;
   #isClosing = false;
-  #lastRefusalLogMs = Number.NEGATIVE_INFINITY;
 
   /** Failure: rejects with a `ConfigError` when an address cannot be bound; nothing stays open. */
   static async open(options: HttpServerOptions): Promise<HttpServer> {
@@ -185,8 +179,7 @@ export class HttpServer {
   }
 
   #onDrop(): void {
-    if (performance.now() - this.#lastRefusalLogMs < refusalLogMs) return;
-    this.#lastRefusalLogMs = performance.now();
+    if (!this.#refusalLog.lets()) return;
     this.#options.logger.warn('too many connections, new ones are refused', {
       port: this.port,
       maxConnections,

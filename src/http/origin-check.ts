@@ -1,9 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Logger } from '../logger.ts';
+import { LogBrake } from '../transport/log-brake.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
-
-/** A page that tries again and again would fill the log. */
-const refusalLogMs = 10_000;
 
 /** What a check looks at. */
 type Asking = Pick<IncomingMessage, 'headers'>;
@@ -21,7 +19,7 @@ export interface OriginCheckOptions {
 export class OriginCheck {
   readonly #allowed: ReadonlySet<string>;
   readonly #logger: Logger;
-  #lastLogMs = Number.NEGATIVE_INFINITY;
+  readonly #refusalLog = new LogBrake();
 
   constructor({ allowedOrigins, logger }: OriginCheckOptions) {
     this.#allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
@@ -55,8 +53,7 @@ export class OriginCheck {
   }
 
   #log(origin: string): void {
-    if (performance.now() - this.#lastLogMs < refusalLogMs) return;
-    this.#lastLogMs = performance.now();
+    if (!this.#refusalLog.lets()) return;
     const remedy = 'add it to [http] allowed_origin if it may control this server';
     this.#logger.warn('a web page of another origin was refused', { origin, remedy });
   }

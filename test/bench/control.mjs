@@ -27,6 +27,7 @@ async function startServer(context) {
     `--tcp-control.port=${controlPort}`,
   ];
   const running = await startZerocast({ ...context, format, sendInterval: 'auto', serverArgs });
+  await running.listening(controlPort);
   return Object.assign(running, { controlPort });
 }
 

@@ -1,10 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
-import { decodeCodecHeader } from '../../src/protocol/messages.ts';
-import type { GroupState } from '../../src/server/registry.ts';
 import { jsonMessage } from '../support/mutations.ts';
-import { PlayerRig, type PlayerRigOptions } from '../support/player-rig.ts';
-import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
+import { codecsOf, PlayerRig, type PlayerRigOptions } from '../support/player-rig.ts';
+import { savedClient, savedGroup } from '../support/saved-groups.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
 import { turn, until } from '../support/waiting.ts';
 
 const first = 'tone:///?name=First&codec=pcm';
@@ -19,25 +18,16 @@ async function start(sources: readonly string[], options?: PlayerRigOptions): Pr
   rig = await PlayerRig.open(sources, options);
 }
 
-async function player(id: string): Promise<ScriptedClient> {
-  const client = await rig.join(id);
-  await client.untilCount(messageType.wireChunk, 1);
-  return client;
-}
-
 async function gone(id: string): Promise<void> {
   await until(() => !rig.client(id).isConnected, `${id} is gone`);
 }
 
-const headers = (client: ScriptedClient) =>
-  client.of(messageType.codecHeader).map(({ body }) => decodeCodecHeader(body).codec);
-
 describe('controllers are told', () => {
   it('of a new client, its going and its coming back', async () => {
     await start([first]);
-    (await player('a')).close();
+    (await rig.playing('a')).close();
     await gone('a');
-    await player('a');
+    await rig.playing('a');
     expect(rig.takeChanges()).toEqual([
       ['client-added', 'a'],
       ['client-disconnected', 'a'],
@@ -47,7 +37,7 @@ describe('controllers are told', () => {
 
   it('that a client is there again, and not that it went, when it only changes connections', async () => {
     await start([first]);
-    const older = await player('a');
+    const older = await rig.playing('a');
     await rig.join('a');
     await older.untilClosed();
     expect(rig.client('a').isConnected).toBe(true);
@@ -59,7 +49,7 @@ describe('controllers are told', () => {
 
   it('of the volume that a client sets itself', async () => {
     await start([first]);
-    const a = await player('a');
+    const a = await rig.playing('a');
     rig.takeChanges();
     a.send(jsonMessage(messageType.clientInfo, { volume: 44, muted: true }));
     await until(() => rig.changes.length > 0);
@@ -69,10 +59,10 @@ describe('controllers are told', () => {
 
   it('of the client that was forgotten for a new one, and then of the new one', async () => {
     await start([first], { maxClients: 1 });
-    (await player('a')).close();
+    (await rig.playing('a')).close();
     await gone('a');
     rig.takeChanges();
-    await player('b');
+    await rig.playing('b');
     expect(rig.takeChanges()).toEqual([
       ['client-removed', 'a'],
       ['client-added', 'b'],
@@ -89,7 +79,7 @@ describe('controllers are told', () => {
 describe('the stream of a group', () => {
   it('is the default one from the start, which is no news', async () => {
     await start(['tone:///?name=Hidden&codec=null', first, second]);
-    await player('a');
+    await rig.playing('a');
     expect(rig.group('a').streamId).toBe('First');
     expect(rig.takeChanges()).toEqual([['client-added', 'a']]);
   });
@@ -101,7 +91,7 @@ describe('the stream of a group', () => {
     rig.takeChanges();
     await rig.streams.addTrusted(second);
     await a.untilCount(messageType.wireChunk, 3);
-    expect(headers(a)).toEqual(['flac']);
+    expect(codecsOf(a)).toEqual(['flac']);
     const { id } = rig.group('a');
     const news = rig.takeChanges().filter(([kind]) => kind !== 'stream-state');
     expect(news).toEqual([
@@ -112,12 +102,13 @@ describe('the stream of a group', () => {
 
   it('stays the one that was saved until a client connects, although nobody has it', async () => {
     await start([first, second]);
-    rig.registry.restore([savedGroup('g', 'Lost', ['a', 'b'])]);
+    const saved = [savedClient('a'), savedClient('b')];
+    rig.registry.restore([savedGroup('g', saved, { streamId: 'Lost' })]);
     rig.server.reroute();
     await turn();
     expect(rig.registry.groups.get('g')?.streamId).toBe('Lost');
-    const a = await player('a');
-    expect(headers(a)).toEqual(['pcm']);
+    const a = await rig.playing('a');
+    expect(codecsOf(a)).toEqual(['pcm']);
     expect(rig.registry.groups.get('g')?.streamId).toBe('First');
     expect(rig.takeChanges()).toEqual([
       ['group-stream', 'g'],
@@ -126,26 +117,11 @@ describe('the stream of a group', () => {
   });
 });
 
-function savedGroup(id: string, streamId: string, members: readonly string[]): GroupState {
-  const clients = members.map((member) => ({
-    id: member,
-    hello: helloOf(member),
-    address: '',
-    lastSeenMs: 0,
-    name: '',
-    latencyMs: 0,
-    volume: 100,
-    isMuted: false,
-    unknown: {},
-  }));
-  return { id, name: '', streamId, isMuted: false, clients, unknown: {} };
-}
-
 describe('a stream that is removed', () => {
   it('is left by all its groups at once, those without connected clients too', async () => {
     await start([second, first]);
-    const [a, b] = [await player('a'), await player('b')];
-    (await player('away')).close();
+    const [a, b] = [await rig.playing('a'), await rig.playing('b')];
+    (await rig.playing('away')).close();
     await gone('away');
     rig.groups.setStream(rig.group('b'), 'First');
     rig.takeChanges();
@@ -161,8 +137,8 @@ describe('a stream that is removed', () => {
     expect(told.slice(1)).toEqual(groups.map(({ id }) => ['group-stream', id]));
     await removal;
     await a.untilCount(messageType.codecHeader, 2);
-    expect(headers(a)).toEqual(['flac', 'pcm']);
-    expect(headers(b)).toEqual(['flac', 'pcm']);
+    expect(codecsOf(a)).toEqual(['flac', 'pcm']);
+    expect(codecsOf(b)).toEqual(['flac', 'pcm']);
     expect(rig.log.with('client moved').map(({ fields }) => fields)).toEqual([
       { client: 'a', from: 'Second', to: 'First' },
     ]);
@@ -170,7 +146,7 @@ describe('a stream that is removed', () => {
 
   it('leaves its clients waiting when there is no other one, until one comes', async () => {
     await start([first]);
-    const a = await player('a');
+    const a = await rig.playing('a');
     await rig.streams.remove('First');
     expect(rig.session('a').channel).toBeUndefined();
     const count = a.chunks.length;

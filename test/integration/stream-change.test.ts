@@ -10,7 +10,7 @@ import type { Cursor } from '../../src/transport/cursor.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { nativeFanOut } from '../support/native.ts';
-import { PlayerRig, type PlayerRigOptions } from '../support/player-rig.ts';
+import { codecsOf, PlayerRig, type PlayerRigOptions } from '../support/player-rig.ts';
 import type { ScriptedClient } from '../support/scripted-client.ts';
 import { until } from '../support/waiting.ts';
 
@@ -23,15 +23,6 @@ afterEach(async () => {
 async function start(sources: readonly string[], options?: PlayerRigOptions): Promise<void> {
   rig = await PlayerRig.open(sources, options);
 }
-
-async function player(id: string): Promise<ScriptedClient> {
-  const client = await rig.join(id);
-  await client.untilCount(messageType.wireChunk, 1);
-  return client;
-}
-
-const headers = (client: ScriptedClient) =>
-  client.of(messageType.codecHeader).map(({ body }) => decodeCodecHeader(body).codec);
 
 /** No chunk of one of these streams could be taken for one of another. */
 const sources = [
@@ -53,7 +44,7 @@ describe.each(fanOuts)('no chunk of the old stream follows the new header, %s', 
     await start(sources, { fanOut });
     const ids = ['a', 'b', 'c', 'd'];
     const clients: ScriptedClient[] = [];
-    for (const id of ids) clients.push(await player(id));
+    for (const id of ids) clients.push(await rig.playing(id));
     for (let round = 0; round < 50; round += 1) {
       for (const [index, id] of ids.entries()) {
         rig.groups.setStream(rig.group(id), `${(round + index + 1) % 5}`);
@@ -63,13 +54,13 @@ describe.each(fanOuts)('no chunk of the old stream follows the new header, %s', 
     for (const client of clients) {
       await goesOn(client);
       checkOrder(client);
-      expect(headers(client)).toHaveLength(51);
+      expect(codecsOf(client)).toHaveLength(51);
     }
   });
 
   it('when a message of the old one is on its way to a client that does not read', async () => {
     await start(sources, { fanOut });
-    const client = await player('a');
+    const client = await rig.playing('a');
     const { connection } = rig.session('a');
     for (const next of ['0', '3']) {
       rig.groups.setStream(rig.group('a'), 'large');
@@ -82,7 +73,7 @@ describe.each(fanOuts)('no chunk of the old stream follows the new header, %s', 
       await goesOn(client);
     }
     checkOrder(client);
-    expect(headers(client)).toEqual(['pcm', 'pcm', 'pcm', 'pcm', 'flac']);
+    expect(codecsOf(client)).toEqual(['pcm', 'pcm', 'pcm', 'pcm', 'flac']);
   });
 });
 
@@ -121,12 +112,12 @@ it('no chunk of the old stream follows the new header when a delivery is half do
   };
   const clients: ScriptedClient[] = [];
   await start(sources, { fanOut: (pool) => new SlowFanOut(pool, onPause) });
-  for (const id of ids) clients.push(await player(id));
+  for (const id of ids) clients.push(await rig.playing(id));
   await until(() => changes === 40);
   for (const client of clients) {
     await goesOn(client);
     checkOrder(client);
-    expect(headers(client)).toHaveLength(41);
+    expect(codecsOf(client)).toHaveLength(41);
   }
 });
 
@@ -136,7 +127,7 @@ describe.each(['pcm', 'flac'])('a client that is unmuted, %s', (codec) => {
 
   it('has all of the audio in between when that can still be played', async () => {
     await start([`tone:///?name=Tone&codec=${codec}&sampleformat=48000:16:2`]);
-    const client = await player('a');
+    const client = await rig.playing('a');
     for (let round = 0; round < 5; round += 1) {
       rig.groups.setMute(rig.group('a'), true);
       await pause(100);
@@ -147,12 +138,12 @@ describe.each(['pcm', 'flac'])('a client that is unmuted, %s', (codec) => {
     expect(distances.slice(1).every((us) => us > 0)).toBe(true);
     // Chunks of 20 ms, or 24 ms of FLAC.
     expect(Math.max(...distances.slice(1))).toBeLessThan(25_000);
-    expect(headers(client)).toEqual([codec]);
+    expect(codecsOf(client)).toEqual([codec]);
   });
 
   it('begins with the past that can still be played after a long time', async () => {
     await start([`tone:///?name=Tone&codec=${codec}`]);
-    const client = await player('a');
+    const client = await rig.playing('a');
     rig.groups.setVolume(rig.client('a'), { muted: true });
     await pause(1200);
     const count = client.chunks.length;

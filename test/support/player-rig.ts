@@ -1,21 +1,20 @@
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
-import { monotonicClock } from '../../src/clock.ts';
-import type { Hello } from '../../src/protocol/messages.ts';
+import { messageType } from '../../src/protocol/layout.ts';
+import { decodeCodecHeader, type Hello } from '../../src/protocol/messages.ts';
 import type { Change, Requester } from '../../src/server/change.ts';
-import { GroupControl } from '../../src/server/group-control.ts';
-import { type ClientRecord, type GroupRecord, Registry } from '../../src/server/registry.ts';
+import type { GroupControl } from '../../src/server/group-control.ts';
+import type { ClientRecord, GroupRecord, Registry } from '../../src/server/registry.ts';
 import type { Session } from '../../src/server/session.ts';
-import { StreamDirectory } from '../../src/server/stream-directory.ts';
-import { StreamFactory } from '../../src/server/stream-factory.ts';
-import { StreamServer } from '../../src/server/stream-server.ts';
+import type { StreamDirectory } from '../../src/server/stream-directory.ts';
+import type { StreamServer } from '../../src/server/stream-server.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import { Listener, socketServers } from '../../src/transport/listener.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { TcpLink } from '../../src/transport/tcp-link.ts';
 import { LogLines } from './log-lines.ts';
-import { streamDefaults } from './reader-rig.ts';
 import { ScriptedClient } from './scripted-client.ts';
+import { serverParts } from './server-parts.ts';
 import { turn, until } from './waiting.ts';
 
 export interface PlayerRigOptions {
@@ -57,46 +56,22 @@ export class PlayerRig {
 
   private constructor(options: PlayerRigOptions) {
     const { access = openAccess, sendToMuted = false, helloTimeoutMs = 5000 } = options;
+    const { maxClients = 100 } = options;
     const { pool, log: logger } = this;
-    const { bufferMs } = streamDefaults;
-    const onChange = (change: Change, by?: Requester) => this.#onChange(change, by);
     this.#fanOut = options.fanOut?.(pool) ?? new NodeFanOut(pool);
-    this.registry = new Registry({
-      bufferMs,
-      initialVolume: 100,
-      maxClients: options.maxClients ?? 100,
-      nowMs: Date.now,
-    });
-    const factory = new StreamFactory({
+    const parts = serverParts({
       pool,
-      clock: monotonicClock,
       logger,
       fanOut: this.#fanOut,
-      defaults: streamDefaults,
-      broadcast: { bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 },
-      pluginDir: '/',
-      sandboxDir: '/',
-      startPlayer: () => {
-        throw new Error('there are no control scripts here');
-      },
-      onState: (channel) => this.streams.stateChanged(channel),
-      onProperties: () => {},
-    });
-    this.streams = new StreamDirectory({ factory, onChange, logger });
-    this.server = new StreamServer({
-      clock: monotonicClock,
-      fanOut: this.#fanOut,
-      logger,
-      registry: this.registry,
-      streams: this.streams,
       access,
-      onChange,
-      sendToMuted,
-      helloTimeoutMs,
-      stallTimeoutMs: 5000,
+      onChange: (change, by) => this.#onChange(change, by),
+      registry: { maxClients },
+      server: { sendToMuted, helloTimeoutMs },
     });
-    const { registry, server, streams } = this;
-    this.groups = new GroupControl({ registry, server, streams, bufferMs, onChange });
+    this.registry = parts.registry;
+    this.streams = parts.streams;
+    this.server = parts.server;
+    this.groups = parts.groups;
   }
 
   get port(): number {
@@ -107,6 +82,13 @@ export class PlayerRig {
   async join(id: string, rest: Partial<Hello> = {}): Promise<ScriptedClient> {
     const client = this.keep(await ScriptedClient.greet(this.port, id, rest));
     await until(() => this.registry.clients.get(id)?.isConnected === true, `${id} is connected`);
+    return client;
+  }
+
+  /** A player that has got the first of its audio, and so everything that goes before. */
+  async playing(id: string): Promise<ScriptedClient> {
+    const client = await this.join(id);
+    await client.untilCount(messageType.wireChunk, 1);
     return client;
   }
 
@@ -160,6 +142,11 @@ export class PlayerRig {
     if (change.kind === 'stream-removed') this.server.streamRemoved(id);
     else if ('channel' in change) this.server.reroute();
   }
+}
+
+/** The codec of each header that a player was sent. */
+export function codecsOf(client: ScriptedClient): string[] {
+  return client.of(messageType.codecHeader).map(({ body }) => decodeCodecHeader(body).codec);
 }
 
 function idOf(change: Change): string {

@@ -4,22 +4,22 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
-import { monotonicClock } from '../../src/clock.ts';
 import type { RpcCaller } from '../../src/control/rpc.ts';
 import { RpcDispatcher } from '../../src/control/rpc-dispatcher.ts';
 import { StatusTree } from '../../src/control/status-tree.ts';
-import type { Change, ChangeListener, Requester } from '../../src/server/change.ts';
-import { GroupControl } from '../../src/server/group-control.ts';
-import { type ClientRecord, type GroupState, Registry } from '../../src/server/registry.ts';
-import { StreamDirectory } from '../../src/server/stream-directory.ts';
-import { StreamFactory } from '../../src/server/stream-factory.ts';
+import type { Change, Requester } from '../../src/server/change.ts';
+import type { GroupControl } from '../../src/server/group-control.ts';
+import type { ClientRecord, GroupState, Registry } from '../../src/server/registry.ts';
+import type { StreamDirectory } from '../../src/server/stream-directory.ts';
 import type { StreamPlayer } from '../../src/server/stream-player.ts';
 import { noProperties, type StreamProperties } from '../../src/server/stream-properties.ts';
-import { StreamServer } from '../../src/server/stream-server.ts';
+import type { StreamServer } from '../../src/server/stream-server.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
+import { savedClient, savedGroup } from './saved-groups.ts';
 import { helloOf } from './scripted-client.ts';
+import { serverParts } from './server-parts.ts';
 
 /** A player that notes what it is asked, and answers as the test says. */
 export class NotingPlayer implements StreamPlayer {
@@ -46,8 +46,6 @@ export interface NotedChange {
   readonly by: Requester | undefined;
 }
 
-const bufferMs = 1000;
-
 /** All that controllers work on: real clients, groups and streams, without sockets. */
 export class RpcRig {
   readonly folder = mkdtempSync(join(tmpdir(), 'zerocast-rpc-'));
@@ -66,46 +64,29 @@ export class RpcRig {
   readonly #dispatcher: RpcDispatcher;
 
   constructor(access: Access = openAccess) {
-    const { log: logger, pool } = this;
-    const fanOut = new NodeFanOut(pool);
-    const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
-    this.registry = new Registry({
-      bufferMs,
-      initialVolume: 100,
-      maxClients: 2000,
-      nowMs: () => this.nowMs,
-    });
-    const factory = new StreamFactory({
+    const { folder, log: logger, pool } = this;
+    const parts = serverParts({
       pool,
-      clock: monotonicClock,
       logger,
-      fanOut,
-      defaults: { ...streamDefaults, codec: 'flac:2' },
-      broadcast: { bufferMs, sendIntervalMs: 'auto', instantStart: true, burstBytes: 1024 * 1024 },
-      pluginDir: this.folder,
-      sandboxDir: this.folder,
-      startPlayer: () => this.player,
-      onState: (channel) => this.streams.stateChanged(channel),
-      onProperties: (channel) => this.streams.propertiesChanged(channel),
-    });
-    this.streams = new StreamDirectory({ factory, onChange, logger });
-    const { registry, streams } = this;
-    this.#server = new StreamServer({
-      clock: monotonicClock,
-      logger,
-      fanOut,
-      registry,
-      streams,
+      fanOut: new NodeFanOut(pool),
       access,
-      onChange,
-      sendToMuted: false,
-      helloTimeoutMs: 1000,
-      stallTimeoutMs: 1000,
+      onChange: (change, by) => this.#onChange(change, by),
+      registry: { nowMs: () => this.nowMs },
+      factory: {
+        defaults: { ...streamDefaults, codec: 'flac:2' },
+        pluginDir: folder,
+        sandboxDir: folder,
+        startPlayer: () => this.player,
+      },
     });
-    this.groups = new GroupControl({ registry, server: this.#server, streams, bufferMs, onChange });
+    const { registry, streams, groups } = parts;
+    this.registry = registry;
+    this.streams = streams;
+    this.groups = groups;
+    this.#server = parts.server;
     const host = { arch: 'x86_64', name: 'vm', os: 'Debian GNU/Linux 12 (bookworm)' };
-    this.status = new StatusTree({ registry, streams, host });
-    const { groups, status } = this;
+    const status = new StatusTree({ registry, streams, host });
+    this.status = status;
     this.#dispatcher = new RpcDispatcher({ access, groups, streams, registry, status, logger });
   }
 
@@ -121,19 +102,9 @@ export class RpcRig {
     return client;
   }
 
-  restore(group: Pick<GroupState, 'id' | 'streamId'>, clientId: string): void {
-    const client = {
-      id: clientId,
-      hello: helloOf(clientId),
-      address: '',
-      lastSeenMs: 0,
-      name: '',
-      latencyMs: 0,
-      volume: 100,
-      isMuted: false,
-      unknown: {},
-    };
-    this.registry.restore([{ name: '', isMuted: false, unknown: {}, ...group, clients: [client] }]);
+  restore({ id, streamId }: Pick<GroupState, 'id' | 'streamId'>, clientId: string): void {
+    const client = savedClient(clientId, { address: '', lastSeenMs: 0 });
+    this.registry.restore([savedGroup(id, [client], { streamId })]);
   }
 
   /** The answer to one text. */

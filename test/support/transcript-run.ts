@@ -34,6 +34,8 @@ const guarded = [
 ];
 const barrier = '{"id":"barrier","jsonrpc":"2.0","method":"Barrier"}';
 
+type Deed = (who: string, what: string) => unknown;
+
 /** Messages in their order, and how many of them were looked at. */
 class Hearing {
   readonly #texts: () => readonly string[];
@@ -121,7 +123,9 @@ export class TranscriptRun {
 
   async #follow({ acts, outcome }: Step): Promise<void> {
     for (const act of acts) await this.#act(act);
-    for (const line of outcome) await this.#expect(line);
+    await this.#expect(outcome);
+    // What is held back behind an event would come together with the next of its kind, and pass.
+    if (outcome.some(isEvent)) await quiet();
     await this.#settle(outcome.at(-1) ?? acts.at(-1)!);
   }
 
@@ -143,15 +147,15 @@ export class TranscriptRun {
     await deed(who, what);
   }
 
-  readonly #deeds: ReadonlyMap<string, (who: string, what: string) => unknown> = new Map([
-    ['Hello', (who: string, what: string) => this.#greet(who, what)],
-    ['ClientInfo', (who: string, what: string) => this.#players.get(who)?.clientInfo(what)],
-    ['leaves', (who: string) => this.#leave(who)],
+  readonly #deeds: ReadonlyMap<string, Deed> = new Map<string, Deed>([
+    ['Hello', (who, what) => this.#greet(who, what)],
+    ['ClientInfo', (who, what) => this.#players.get(who)?.clientInfo(what)],
+    ['leaves', (who) => this.#leave(who)],
     ['comes', () => this.#puppeteer.comes()],
-    ['says', (_: string, what: string) => this.#puppeteer.say(what)],
+    ['says', (_, what) => this.#puppeteer.say(what)],
     ['exits', () => this.#puppeteer.exit()],
-    ['plays', (who: string) => this.#play(who)],
-    ['ends', (who: string) => this.#fifos.get(who)?.close()],
+    ['plays', (who) => this.#play(who)],
+    ['ends', (who) => this.#fifos.get(who)?.close()],
   ]);
 
   async #greet(id: string, hello: string): Promise<void> {
@@ -176,14 +180,28 @@ export class TranscriptRun {
     this.#fifos.set(path, fifo!);
   }
 
-  async #expect(line: TranscriptLine): Promise<void> {
-    const { mark } = line;
-    if (mark === '<') await this.#hear(this.#session(0).hearing, line, line.text);
-    else if (mark === '|') await this.#hear(this.#script, line, line.text);
-    else if (mark === '=') await this.#hearPlayer(line);
-    else await this.#hear(this.#session(1).hearing, line, line.text);
+  async #expect(outcome: readonly TranscriptLine[]): Promise<void> {
+    await this.#hearAnswers(outcome);
+    for (const line of outcome) {
+      const { mark, text } = line;
+      if (mark === '|') await this.#hear(this.#script, line, text);
+      else if (mark === '=') await this.#hearPlayer(line);
+      else if (mark !== '<') await this.#hear(this.#session(1).hearing, line, text);
+    }
+  }
+
+  /** Answers come in their order, and so does what everybody is told; which is first is open. */
+  async #hearAnswers(outcome: readonly TranscriptLine[]): Promise<void> {
     const { asker, hearing } = this.#session(0);
-    if (mark === '**' && asker.isTold) await this.#hear(hearing, line, line.text);
+    const answers = outcome.filter(({ mark }) => mark === '<');
+    const events = asker.isTold ? outcome.filter(({ mark }) => mark === '**') : [];
+    while (answers.length + events.length > 0) {
+      const heads = [answers[0], events[0]].filter((line) => line !== undefined);
+      const received = await hearing.next(heads.map((line) => this.#shown(line)).join(' or '));
+      const line = heads.find(({ text }) => this.#words.fits(text, received)) ?? heads[0]!;
+      this.#compare(line, line.text, received);
+      (line === answers[0] ? answers : events).shift();
+    }
   }
 
   async #hearPlayer(line: TranscriptLine): Promise<void> {
@@ -193,14 +211,23 @@ export class TranscriptRun {
     await this.#hear(hearing, line, text);
   }
 
-  async #hear(hearing: Hearing, { mark, place }: TranscriptLine, text: string): Promise<void> {
-    const received = await hearing.next(`${place} ${mark} ${this.#words.filled(text)}`);
-    expect(received, `${place} ${mark}`).toBe(this.#words.fit(text, received));
+  async #hear(hearing: Hearing, line: TranscriptLine, text: string): Promise<void> {
+    this.#compare(line, text, await hearing.next(this.#shown(line)));
+  }
+
+  #compare({ mark, place }: TranscriptLine, text: string, received: string): void {
+    expect(received, `${place} ${mark} over ${this.#way.name}`).toBe(
+      this.#words.fit(text, received),
+    );
+  }
+
+  #shown({ mark, place, text }: TranscriptLine): string {
+    return `${place} over ${this.#way.name}: ${mark} ${this.#words.filled(text)}`;
   }
 
   /** Nobody was told anything more: what each session hears next is the answer to a request. */
   async #settle({ place }: { readonly place: string }): Promise<void> {
-    const what = `nothing more follows on ${place}`;
+    const what = `nothing more follows on ${place} over ${this.#way.name}`;
     for (const { asker, hearing } of this.#sessions) {
       if (!asker.isTold) continue;
       asker.ask(barrier);
@@ -233,7 +260,13 @@ export class TranscriptRun {
   }
 }
 
-function quiet(): Promise<void> {
+/** Complete statuses, and what nobody has asked for, are told only so often. */
+function isEvent({ mark, text }: TranscriptLine): boolean {
+  return mark === '**' || text.includes('"Server.OnUpdate"');
+}
+
+/** Resolves when nothing is held back any more. */
+export function quiet(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, quietMs));
 }
 

@@ -8,6 +8,7 @@ const kinds: Readonly<Record<string, string>> = {
   image: '[0-9a-f]+\\.png',
   hex: '(?:[0-9a-f]{2})+',
   rest: '(?:[^"\\\\]|\\\\.)*',
+  unsaid: '(?:(?!"hasPermission").)*',
   text: '(?:[^"\\\\]|\\\\.)+',
 };
 
@@ -34,6 +35,10 @@ export class TranscriptWords {
       const meaning = this.#meanings.get(name);
       return meaning === undefined ? word : this.filled(meaning);
     });
+  }
+
+  fits(expected: string, received: string): boolean {
+    return patternOf(this.filled(expected)).test(received);
   }
 
   /**

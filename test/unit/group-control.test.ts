@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RpcError } from '../../src/errors.ts';
 import { messageType } from '../../src/protocol/layout.ts';
-import { decodeCodecHeader, decodeServerSettings } from '../../src/protocol/messages.ts';
+import { decodeServerSettings } from '../../src/protocol/messages.ts';
 import { maxNameLength } from '../../src/server/group-control.ts';
-import { PlayerRig } from '../support/player-rig.ts';
+import { codecsOf, PlayerRig } from '../support/player-rig.ts';
 import type { ScriptedClient } from '../support/scripted-client.ts';
 import { until } from '../support/waiting.ts';
 
@@ -24,8 +24,7 @@ afterEach(async () => {
 
 /** A player that has got everything that belongs to its start. */
 async function player(id: string): Promise<ScriptedClient> {
-  const client = await rig.join(id);
-  await client.untilCount(messageType.wireChunk, 1);
+  const client = await rig.playing(id);
   rig.takeChanges();
   return client;
 }
@@ -44,9 +43,6 @@ async function answered(client: ScriptedClient): Promise<void> {
   client.requestTime(count + 10);
   await client.untilCount(messageType.time, count + 1);
 }
-
-const headers = (client: ScriptedClient) =>
-  client.of(messageType.codecHeader).map(({ body }) => decodeCodecHeader(body).codec);
 
 const streamOf = (id: string) => rig.session(id).channel?.id;
 
@@ -147,7 +143,7 @@ describe('the mute of a group', () => {
     expect([a.chunks.length, b.chunks.length]).toEqual(counts);
     rig.groups.setMute(rig.group('a'), false);
     await a.untilCount(messageType.wireChunk, a.chunks.length + 5);
-    expect(headers(a)).toEqual(['pcm']);
+    expect(codecsOf(a)).toEqual(['pcm']);
   });
 
   it('is told and announced again although nothing changes', async () => {
@@ -175,7 +171,7 @@ describe('the stream of a group', () => {
     expect(rig.group('a').streamId).toBe('Second');
     for (const client of [a, b]) {
       await client.untilCount(messageType.codecHeader, 2);
-      expect(headers(client)).toEqual(['pcm', 'flac']);
+      expect(codecsOf(client)).toEqual(['pcm', 'flac']);
       expect(await pushed(client)).toEqual([]);
     }
   });
@@ -185,7 +181,7 @@ describe('the stream of a group', () => {
     rig.groups.setStream(rig.group('a'), 'First', me);
     expect(rig.takeChanges()).toEqual([['group-stream', rig.group('a').id, me]]);
     await answered(a);
-    expect(headers(a)).toEqual(['pcm']);
+    expect(codecsOf(a)).toEqual(['pcm']);
   });
 
   it.each(['nobody', 'Hidden', '', '__proto__'])('cannot be "%s"', async (streamId) => {
@@ -208,7 +204,7 @@ describe('the stream of a group', () => {
     await until(() => !rig.client('a').isConnected);
     rig.groups.setStream(rig.group('a'), 'Second');
     const again = await player('a');
-    expect(headers(again)).toEqual(['flac']);
+    expect(codecsOf(again)).toEqual(['flac']);
   });
 });
 
@@ -222,8 +218,8 @@ describe('the members of a group', () => {
     expect(rig.members).toEqual([['a', 'b']]);
     await b.untilCount(messageType.codecHeader, 2);
     await answered(a);
-    expect(headers(a)).toEqual(['pcm', 'flac']);
-    expect(headers(b)).toEqual(['pcm', 'flac']);
+    expect(codecsOf(a)).toEqual(['pcm', 'flac']);
+    expect(codecsOf(b)).toEqual(['pcm', 'flac']);
     expect(await pushed(a)).toEqual([]);
     expect(await pushed(b)).toEqual([]);
   });
@@ -236,7 +232,7 @@ describe('the members of a group', () => {
     expect(streamOf('b')).toBe('Second');
     for (const client of [a, b]) {
       await client.untilCount(messageType.wireChunk, client.chunks.length + 10);
-      expect(headers(client)).toEqual(['pcm', 'flac']);
+      expect(codecsOf(client)).toEqual(['pcm', 'flac']);
     }
   });
 
@@ -297,6 +293,6 @@ describe('a client that is deleted', () => {
     rig.groups.deleteClient(rig.client('a'));
     expect(rig.members).toEqual([['b']]);
     await b.untilCount(messageType.wireChunk, b.chunks.length + 5);
-    expect(headers(b)).toEqual(['pcm']);
+    expect(codecsOf(b)).toEqual(['pcm']);
   });
 });

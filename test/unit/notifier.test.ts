@@ -160,6 +160,18 @@ describe('the complete status', () => {
     expect(rig.ann.methods).toEqual(['Server.OnUpdate']);
   });
 
+  it('is not owed to those who come when all has happened', async () => {
+    for (const listener of rig.all) listener.isListening = false;
+    rig.joins('c1');
+    rig.ann.isListening = true;
+    await turn();
+    await turn();
+    expect(rig.ann.methods).toEqual([]);
+    rig.joins('c2');
+    await told(rig.ann, 1);
+    expect(rig.ann.lastStatus).toContain('"id":"c1"');
+  });
+
   it('is kept from a requester that has caused all of it', async () => {
     rig.announce({ kind: 'groups' }, rig.ann);
     rig.announce({ kind: 'groups' }, rig.ann);

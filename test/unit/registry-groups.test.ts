@@ -6,6 +6,7 @@ import {
   type GroupState,
   Registry,
 } from '../../src/server/registry.ts';
+import { savedClient, savedGroup } from '../support/saved-groups.ts';
 import { helloOf } from '../support/scripted-client.ts';
 
 function registryOf(...ids: string[]): Registry {
@@ -159,31 +160,22 @@ describe('removing a client', () => {
   });
 });
 
+/** Nothing in it is as it is in a new client. */
 function saved(id: string, rest: Partial<ClientState> = {}): ClientState {
-  return {
-    id,
-    hello: helloOf(id),
-    address: '10.0.0.9',
-    lastSeenMs: 5,
-    name: `name of ${id}`,
-    latencyMs: 7,
-    volume: 42,
-    isMuted: true,
-    unknown: { colour: 'red' },
-    ...rest,
-  };
+  const own = { address: '10.0.0.9', lastSeenMs: 5, latencyMs: 7, volume: 42, isMuted: true };
+  return savedClient(id, { ...own, name: `name of ${id}`, unknown: { colour: 'red' }, ...rest });
 }
 
-function savedGroup(id: string, ...clients: ClientState[]): GroupState {
-  return { id, name: `name of ${id}`, streamId: 's', isMuted: true, clients, unknown: { x: 1 } };
+function oddGroup(id: string, ...clients: ClientState[]): GroupState {
+  return savedGroup(id, clients, { name: `name of ${id}`, isMuted: true, unknown: { x: 1 } });
 }
 
 describe('what was saved', () => {
   it('is all there again, and nobody is connected', () => {
     const registry = newRegistry();
-    registry.restore([savedGroup('g', saved('a'), saved('b')), savedGroup('h', saved('c'))]);
+    registry.restore([oddGroup('g', saved('a'), saved('b')), oddGroup('h', saved('c'))]);
     expect(members(registry)).toEqual([['a', 'b'], ['c']]);
-    const { clients: _, ...state } = savedGroup('g');
+    const { clients: _, ...state } = oddGroup('g');
     expect(registry.groups.get('g')).toMatchObject(state);
     expect(client(registry, 'b')).toEqual({
       ...saved('b'),
@@ -194,7 +186,7 @@ describe('what was saved', () => {
 
   it('holds for a client that comes back', () => {
     const registry = newRegistry();
-    registry.restore([savedGroup('g', saved('a'))]);
+    registry.restore([oddGroup('g', saved('a'))]);
     const { client: again, isNew } = registry.join('a', { hello: helloOf('a'), address: 'there' });
     expect(isNew).toBe(false);
     expect(again).toMatchObject({ volume: 42, name: 'name of a', address: 'there' });
@@ -203,16 +195,16 @@ describe('what was saved', () => {
 
   it('has no groups without clients', () => {
     const registry = newRegistry();
-    registry.restore([savedGroup('g'), savedGroup('h', saved('a')), savedGroup('i', saved('a'))]);
+    registry.restore([oddGroup('g'), oddGroup('h', saved('a')), oddGroup('i', saved('a'))]);
     expect([...registry.groups.keys()]).toEqual(['h']);
   });
 
   it('has each client once, as it comes first, and each id of a group once', () => {
     const registry = newRegistry();
     registry.restore([
-      savedGroup('g', saved('a', { volume: 1 }), saved('a', { volume: 2 })),
-      savedGroup('g', saved('a', { volume: 3 }), saved('b')),
-      savedGroup('', saved('c')),
+      oddGroup('g', saved('a', { volume: 1 }), saved('a', { volume: 2 })),
+      oddGroup('g', saved('a', { volume: 3 }), saved('b')),
+      oddGroup('', saved('c')),
     ]);
     expect(members(registry)).toEqual([['a'], ['b'], ['c']]);
     expect(client(registry, 'a').volume).toBe(1);
@@ -226,7 +218,7 @@ describe('what was saved', () => {
     const registry = newRegistry(2);
     const times = { a: 30, b: 10, c: 20 };
     const clients = Object.entries(times).map(([id, lastSeenMs]) => saved(id, { lastSeenMs }));
-    registry.restore([savedGroup('g', ...clients)]);
+    registry.restore([oddGroup('g', ...clients)]);
     expect(members(registry)).toEqual([['a', 'c']]);
     join(registry, 'd');
     expect(members(registry)).toEqual([['a'], ['d']]);
@@ -254,7 +246,7 @@ function perform(registry: Registry, step: Step): void {
     join(registry, step.id);
   } else if (step.does === 'restore') {
     const groups = step.groups.map((ids, index) =>
-      savedGroup(`g${index}`, ...ids.map((id) => saved(id))),
+      oddGroup(`g${index}`, ...ids.map((id) => saved(id))),
     );
     registry.restore(groups);
   } else {

@@ -1,0 +1,77 @@
+import type { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import type { Access } from '../../src/auth/access.ts';
+import { monotonicClock } from '../../src/clock.ts';
+import type { Logger } from '../../src/logger.ts';
+import type { ChangeListener } from '../../src/server/change.ts';
+import { GroupControl } from '../../src/server/group-control.ts';
+import { Registry, type RegistryOptions } from '../../src/server/registry.ts';
+import { StreamDirectory } from '../../src/server/stream-directory.ts';
+import { StreamFactory, type StreamFactoryOptions } from '../../src/server/stream-factory.ts';
+import { StreamServer, type StreamServerOptions } from '../../src/server/stream-server.ts';
+import type { FanOut } from '../../src/transport/fan-out.ts';
+import { streamDefaults } from './reader-rig.ts';
+
+export interface ServerPartsOptions {
+  readonly pool: ChunkPool;
+  readonly logger: Logger;
+  readonly fanOut: FanOut;
+  readonly access: Access;
+  readonly onChange: ChangeListener;
+  /** What is to be other than usual. */
+  readonly registry?: Partial<RegistryOptions>;
+  readonly factory?: Partial<StreamFactoryOptions>;
+  readonly server?: Partial<StreamServerOptions>;
+}
+
+export interface ServerParts {
+  readonly registry: Registry;
+  readonly streams: StreamDirectory;
+  readonly server: StreamServer;
+  readonly groups: GroupControl;
+}
+
+/** Clients, groups and streams of a server, wired as the application does it. */
+export function serverParts(options: ServerPartsOptions): ServerParts {
+  const { pool, logger, fanOut, access, onChange } = options;
+  const { bufferMs } = streamDefaults;
+  const clock = monotonicClock;
+  const registry = new Registry({
+    bufferMs,
+    initialVolume: 100,
+    maxClients: 2000,
+    nowMs: Date.now,
+    ...options.registry,
+  });
+  const factory = new StreamFactory({
+    pool,
+    clock,
+    logger,
+    fanOut,
+    defaults: streamDefaults,
+    broadcast: { bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 },
+    pluginDir: '/',
+    sandboxDir: '/',
+    startPlayer: () => {
+      throw new Error('there are no control scripts here');
+    },
+    onState: (channel) => streams.stateChanged(channel),
+    onProperties: (channel) => streams.propertiesChanged(channel),
+    ...options.factory,
+  });
+  const streams = new StreamDirectory({ factory, onChange, logger });
+  const server = new StreamServer({
+    clock,
+    logger,
+    fanOut,
+    registry,
+    streams,
+    access,
+    onChange,
+    sendToMuted: false,
+    helloTimeoutMs: 5000,
+    stallTimeoutMs: 5000,
+    ...options.server,
+  });
+  const groups = new GroupControl({ registry, server, streams, bufferMs, onChange });
+  return { registry, streams, server, groups };
+}
