@@ -6,7 +6,6 @@ export const maxLingerMs = 5000;
 /** One message to control peers, turned into bytes once for all of them. */
 export class ControlMessage {
   readonly text: string;
-  #line: Buffer | undefined;
   #bytes: Buffer | undefined;
   #tellsStreams: boolean | undefined;
 
@@ -14,13 +13,6 @@ export class ControlMessage {
     this.text = text;
   }
 
-  /** For TCP: with the line ending that controllers wait for. */
-  get line(): Buffer {
-    this.#line ??= Buffer.from(`${this.text}\r\n`);
-    return this.#line;
-  }
-
-  /** For WebSocket: the text alone. */
   get bytes(): Buffer {
     this.#bytes ??= Buffer.from(this.text);
     return this.#bytes;

@@ -17,6 +17,8 @@ import { parseError } from './rpc-errors.ts';
  * ones are refused by HTTP as well. Source: protocol reference, 9.1.
  */
 export const maxLineBytes = 1024 * 1024;
+/** What controllers wait for behind each message. Source: protocol reference, 9.1. */
+const lineEnd = Buffer.from('\r\n');
 /** A connection that has come to its end and stands still is not waited for any longer. */
 const maxStandstillMs = 1000;
 
@@ -71,7 +73,8 @@ export class TcpControlPeer implements ControlPeer {
       this.#abort(`does not read: more than ${maxQueuedBytes} bytes are waiting`, true);
     } else {
       this.#gather();
-      this.#socket.write(message.line);
+      this.#socket.write(message.bytes);
+      this.#socket.write(lineEnd);
     }
   }
 

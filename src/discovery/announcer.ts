@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { LinkResponder } from './link-responder.ts';
 import { multicastPort } from './link-socket.ts';
 import { type LocalLink, localLinks, type NetworkInterfaces } from './local-links.ts';
-import { Refusals } from './refusals.ts';
 import { ServiceRecords } from './service-records.ts';
 import type { Service } from './services.ts';
 
@@ -33,6 +33,8 @@ const slowRenameMs = 10_000;
 const usualRescanMs = 15_000;
 /** Goodbyes that do not leave must not keep the server from stopping. */
 const maxGoodbyeMs = 500;
+/** About ten minutes of scans. */
+const maxScansBetweenTries = 40;
 /** What a name may be long with the part that makes it unique. */
 const maxHostCharacters = 48;
 
@@ -48,7 +50,8 @@ export class Announcer {
   /** Unlike the name of the machine, no other program announces it. */
   readonly #host = uniqueHost();
   readonly #links = new Map<string, LinkResponder>();
-  readonly #refusals = new Refusals();
+  /** Networks that refused, tried again ever more seldom: each try disturbs the others. */
+  readonly #refusals = new Map<string, { count: number; scansToWait: number }>();
   #phase: 'asking' | 'announced' | 'closed' = 'asking';
   #nameNumber = 1;
   /** Others may remember our services by this name. */
@@ -82,7 +85,8 @@ export class Announcer {
     const links = [...this.#links.values()];
     if (this.#announcedName === this.#name) {
       const goodbyes = links.map((link) => link.sayGoodbye());
-      await withinMs(maxGoodbyeMs, goodbyes);
+      const limit = sleep(maxGoodbyeMs, undefined, { ref: false });
+      await Promise.race([Promise.all(goodbyes), limit]);
     }
     for (const link of links) link.close();
     this.#links.clear();
@@ -99,14 +103,20 @@ export class Announcer {
     for (const [key, responder] of this.#links) {
       if (!found.has(key)) this.#drop(key, responder);
     }
-    this.#refusals.nextScan([...found.keys()]);
-    const missing = [...found.values()].filter(
-      ({ key }) => !this.#links.has(key) && this.#refusals.mayTry(key),
-    );
+    // What comes back has another chance.
+    for (const key of this.#refusals.keys()) if (!found.has(key)) this.#refusals.delete(key);
+    const missing = [...found.values()].filter(({ key }) => this.#mayTry(key));
     const opened = await Promise.all(missing.map((link) => this.#open(link)));
     // On a network that is new, somebody may have the name.
     if (this.#phase === 'announced' && opened.includes(true)) this.#askAnew(0);
     this.#scheduleScan();
+  }
+
+  /** Once per scan. */
+  #mayTry(key: string): boolean {
+    const refusal = this.#refusals.get(key);
+    if (refusal) refusal.scansToWait -= 1;
+    return !this.#links.has(key) && (refusal?.scansToWait ?? 0) <= 0;
   }
 
   #scheduleScan(): void {
@@ -214,7 +224,9 @@ export class Announcer {
   }
 
   #refused({ key, interfaceName }: LocalLink, error: unknown): void {
-    this.#refusals.add(key);
+    const count = (this.#refusals.get(key)?.count ?? 0) + 1;
+    const scansToWait = Math.min(2 ** (count - 1), maxScansBetweenTries);
+    this.#refusals.set(key, { count, scansToWait });
     this.#warn(interfaceName, error);
   }
 
@@ -232,13 +244,4 @@ function uniqueHost(): string {
   const [machine = ''] = hostname().split('.');
   const readable = machine.replace(/[^A-Za-z0-9-]/g, '').slice(0, maxHostCharacters);
   return `${readable || 'zerocast'}-${randomBytes(3).toString('hex')}`;
-}
-
-async function withinMs(limitMs: number, work: readonly Promise<void>[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([Promise.all(work), limit]);
-  clearTimeout(timer);
 }

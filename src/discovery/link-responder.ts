@@ -1,8 +1,15 @@
 import type { RemoteInfo } from 'node:dgram';
-import type { DnsMessage, DnsQuestion, DnsRecord } from './dns-message.ts';
-import { nameKey } from './dns-name.ts';
-import { decodeMessage } from './dns-reader.ts';
-import { encodeMessage, encodeResponses, encodeWithAdditionals } from './dns-writer.ts';
+import {
+  type DnsMessage,
+  type DnsQuestion,
+  type DnsRecord,
+  decodeMessage,
+  encodeMessage,
+  encodeResponses,
+  encodeWithAdditionals,
+  nameKey,
+  rankOf,
+} from './dns.ts';
 import { LinkSocket } from './link-socket.ts';
 import type { LocalLink } from './local-links.ts';
 import type { ServiceRecords } from './service-records.ts';
@@ -64,7 +71,7 @@ export class LinkResponder {
   /** Asks whether somebody has the names. */
   probe(): void {
     const { probes, claims } = this.#records;
-    const claimed = claims.map((record) => ({ ...record, isUnique: false }));
+    const claimed = claims.map((record) => ({ ...record, flush: false }));
     this.#sendAll([encodeMessage({ questions: probes, authorities: claimed })]);
   }
 
@@ -176,15 +183,14 @@ interface DirectAnswer {
 /** Who asks says what it knows, and for how long. Source: RFC 6762, 7.1. */
 function isKnown(ours: DnsRecord, known: readonly DnsRecord[]): boolean {
   return known.some(
-    ({ name, type, ttlSeconds, data }) =>
-      type === ours.type &&
-      ttlSeconds * 2 >= ours.ttlSeconds &&
-      nameKey(name) === nameKey(ours.name) &&
-      data.equals(ours.data),
+    (record) =>
+      record.type === ours.type &&
+      record.ttl * 2 >= ours.ttl &&
+      nameKey(record.name) === nameKey(ours.name) &&
+      rankOf(record).equals(rankOf(ours)),
   );
 }
 
 function asDirectAnswer(record: DnsRecord): DnsRecord {
-  const ttlSeconds = Math.min(record.ttlSeconds, ttlOfDirectAnswersSeconds);
-  return { ...record, isUnique: false, ttlSeconds };
+  return { ...record, flush: false, ttl: Math.min(record.ttl, ttlOfDirectAnswersSeconds) };
 }

@@ -1,4 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
 import type { LocalLink } from './local-links.ts';
 
 /** Source: RFC 6762, 3. */
@@ -23,29 +24,20 @@ export class LinkSocket {
   #isClosed = false;
 
   /** Failure: rejects with the error of the system; nothing stays open. */
-  static open(options: LinkSocketOptions): Promise<LinkSocket> {
-    const { link } = options;
+  static async open(options: LinkSocketOptions): Promise<LinkSocket> {
+    const { link, port } = options;
     const type = link.family === 'IPv6' ? 'udp6' : 'udp4';
-    return new Promise((resolve, reject) => {
-      // Other programs of this machine listen on the port, too.
-      const socket = createSocket({ type, reuseAddr: true, ipv6Only: type === 'udp6' });
-      const fail = (error: unknown) => {
-        socket.close();
-        reject(error);
-      };
-      socket.once('error', fail);
-      socket.bind({ port: options.port, address: bindAddress(link) }, () => {
-        try {
-          joinGroup(socket, link);
-        } catch (error) {
-          socket.off('error', fail);
-          fail(error);
-          return;
-        }
-        socket.off('error', fail);
-        resolve(new LinkSocket(options, socket));
-      });
-    });
+    // Other programs of this machine listen on the port, too.
+    const socket = createSocket({ type, reuseAddr: true, ipv6Only: type === 'udp6' });
+    try {
+      socket.bind({ port, address: bindAddress(link) });
+      await once(socket, 'listening');
+      joinGroup(socket, link);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    return new LinkSocket(options, socket);
   }
 
   private constructor(options: LinkSocketOptions, socket: Socket) {

@@ -1,26 +1,16 @@
 import { isIPv6 } from 'node:net';
-import {
-  type DnsQuestion,
-  type DnsRecord,
-  typeA,
-  typeAaaa,
-  typeAny,
-  typePtr,
-  typeSrv,
-  typeTxt,
-} from './dns-message.ts';
-import { type DnsName, labelOf, nameBytes, nameKey } from './dns-name.ts';
+import { type DnsQuestion, type DnsRecord, nameKey, rankOf } from './dns.ts';
 import type { Service } from './services.ts';
 
 // Source: RFC 6762, 10.
-const ttlSeconds = 4500;
-const ttlOfHostSeconds = 120;
+const ttl = 4500;
+const ttlOfHost = 120;
 /** Lists all types of services. Source: RFC 6763, 9. */
 const typesName = '_services._dns-sd._udp.local';
 
 export interface ServiceRecordsOptions {
   readonly services: readonly Service[];
-  /** What people see; every service has this name. */
+  /** What people see; every service has this name. Shape: a single label without dots. */
   readonly name: string;
   /** Shape: a single label. */
   readonly host: string;
@@ -37,141 +27,90 @@ export class ServiceRecords {
   readonly #byName = new Map<string, DnsRecord[]>();
 
   constructor({ services, name, host, addresses }: ServiceRecordsOptions) {
-    const hostName = `${host}.local`;
-    const perService = services.map(({ type, port }) => {
-      const typeName = `${type}.local`;
-      const instance = `${labelOf(name)}.${typeName}`;
-      return [
-        pointer(typesName, typeName),
-        pointer(typeName, instance),
-        serviceAt({ instance, port, hostName }),
-        emptyText(instance),
-      ];
-    });
-    this.all = [...perService.flat(), ...addresses.map((address) => addressOf(hostName, address))];
-    this.claims = this.all.filter(({ type }) => type === typeSrv);
+    const target = `${host}.local`;
+    const perService = services.map(({ type, port }) =>
+      recordsOf({ typeName: `${type}.local`, instance: `${name}.${type}.local`, port, target }),
+    );
+    this.all = [...perService.flat(), ...addresses.map((address) => addressOf(target, address))];
+    this.claims = this.all.filter(({ type }) => type === 'SRV');
     for (const record of this.all) {
-      const key = nameKey(record.name);
-      const same = this.#byName.get(key);
-      if (same) same.push(record);
-      else this.#byName.set(key, [record]);
+      this.#byName.set(nameKey(record.name), [...this.#named(record.name), record]);
     }
   }
 
   /** The questions whether somebody has the names already. */
   get probes(): readonly DnsQuestion[] {
-    return this.claims.map(({ name }) => ({ name, type: typeAny }));
+    return this.claims.map(({ name }) => ({ name, type: 'ANY' }));
   }
 
   /** What takes the services out of the memory of others; addresses may have other users. */
   get goodbyes(): readonly DnsRecord[] {
     return this.all
-      .filter(({ name, type }) => name !== typesName && type !== typeA && type !== typeAaaa)
-      .map((record) => ({ ...record, ttlSeconds: 0 }));
+      .filter((record) => record.name !== typesName && !isAddress(record))
+      .map((record) => ({ ...record, ttl: 0 }));
   }
 
   answersTo({ name, type }: DnsQuestion): readonly DnsRecord[] {
-    const named = this.#byName.get(nameKey(name)) ?? [];
-    return type === typeAny ? named : named.filter((record) => record.type === type);
+    return this.#named(name).filter((record) => type === 'ANY' || record.type === type);
   }
 
   /** What whoever gets these answers would ask next. */
   additionalsTo(answers: readonly DnsRecord[]): readonly DnsRecord[] {
+    const wanted = answers
+      .flatMap((record) => (record.type === 'PTR' ? this.#named(record.data) : []))
+      .filter(({ type }) => type !== 'PTR');
+    const leadsToHost = [...answers, ...wanted].some(({ type }) => type === 'SRV');
+    if (leadsToHost) wanted.push(...this.all.filter(isAddress));
     const told = new Set(answers);
-    const wanted = new Set<DnsRecord>();
-    for (const { type, data } of answers) {
-      if (type !== typePtr) continue;
-      for (const record of this.claims) {
-        if (!nameBytes(record.name).equals(data)) continue;
-        for (const one of this.#byName.get(nameKey(record.name)) ?? []) wanted.add(one);
-      }
-    }
-    const leadsToHost = [...answers, ...wanted].some(({ type }) => type === typeSrv);
-    if (leadsToHost) for (const record of this.all) if (isAddress(record)) wanted.add(record);
-    return [...wanted].filter((record) => !told.has(record));
+    return [...new Set(wanted)].filter((record) => !told.has(record));
   }
 
   /** Whether somebody says otherwise about a name that must be ours alone. */
   isContradictedBy(theirs: DnsRecord): boolean {
-    if (theirs.type !== typeSrv || theirs.ttlSeconds === 0) return false;
-    const ours = this.#claimOf(theirs.name);
-    return ours !== undefined && !ours.data.equals(theirs.data);
+    if (theirs.type !== 'SRV' || theirs.ttl === 0) return false;
+    const ours = this.#named(theirs.name).find(({ type }) => type === 'SRV');
+    return ours !== undefined && !rankOf(ours).equals(rankOf(theirs));
   }
 
   /** Whether somebody who asks for the same names at the same time has the better right. */
   losesTo(claims: readonly DnsRecord[]): boolean {
     return this.claims.some((ours) => {
-      const theirs = claims.filter(({ name }) => nameKey(name) === nameKey(ours.name));
-      return theirs.length > 0 && compareClaims([ours], theirs) < 0;
+      const [first, ...others] = claims
+        .filter(({ name }) => nameKey(name) === nameKey(ours.name))
+        .map(rankOf)
+        .sort(Buffer.compare);
+      // Who is later in order wins, and with equal records who has more. Source: RFC 6762, 8.2.
+      return first !== undefined && (rankOf(ours).compare(first) || -others.length) < 0;
     });
   }
 
-  #claimOf(name: DnsName): DnsRecord | undefined {
-    return this.#byName.get(nameKey(name))?.find(({ type }) => type === typeSrv);
+  #named(name: string): readonly DnsRecord[] {
+    return this.#byName.get(nameKey(name)) ?? [];
   }
-}
-
-/** Who is later in order wins. Source: RFC 6762, 8.2. */
-function compareClaims(ours: readonly DnsRecord[], theirs: readonly DnsRecord[]): number {
-  const inOrder = [...theirs].sort(compareRecords);
-  for (const [index, record] of ours.entries()) {
-    const other = inOrder[index];
-    if (!other) return 1;
-    const order = compareRecords(record, other);
-    if (order !== 0) return order;
-  }
-  return ours.length - inOrder.length;
-}
-
-function compareRecords(one: DnsRecord, other: DnsRecord): number {
-  return one.type - other.type || one.data.compare(other.data);
-}
-
-function isAddress({ type }: DnsRecord): boolean {
-  return type === typeA || type === typeAaaa;
-}
-
-function pointer(name: DnsName, target: DnsName): DnsRecord {
-  return { name, type: typePtr, ttlSeconds, isUnique: false, data: nameBytes(target) };
 }
 
 interface Place {
-  readonly instance: DnsName;
+  readonly typeName: string;
+  readonly instance: string;
   readonly port: number;
-  readonly hostName: DnsName;
+  readonly target: string;
 }
 
-/** Priority and weight are 0. Source: RFC 2782. */
-function serviceAt({ instance, port, hostName }: Place): DnsRecord {
-  const header = Buffer.alloc(6);
-  header.writeUInt16BE(port, 4);
-  const data = Buffer.concat([header, nameBytes(hostName)]);
-  return { name: instance, type: typeSrv, ttlSeconds: ttlOfHostSeconds, isUnique: true, data };
+/** The text must be there even with nothing to say. Source: RFC 6763, 6.1. */
+function recordsOf({ typeName, instance, port, target }: Place): DnsRecord[] {
+  return [
+    { name: typesName, type: 'PTR', ttl, data: typeName },
+    { name: typeName, type: 'PTR', ttl, data: instance },
+    { name: instance, type: 'SRV', ttl: ttlOfHost, flush: true, data: { port, target } },
+    { name: instance, type: 'TXT', ttl, flush: true, data: '' },
+  ];
 }
 
-/** Must be there even with nothing to say. Source: RFC 6763, 6.1. */
-function emptyText(instance: DnsName): DnsRecord {
-  return { name: instance, type: typeTxt, ttlSeconds, isUnique: true, data: Buffer.of(0) };
+function addressOf(name: string, address: string): DnsRecord {
+  const type = isIPv6(address) ? 'AAAA' : 'A';
+  return { name, type, ttl: ttlOfHost, flush: true, data: address };
 }
 
-function addressOf(name: DnsName, address: string): DnsRecord {
-  const [type, data] = isIPv6(address)
-    ? [typeAaaa, ipv6Bytes(address)]
-    : [typeA, Buffer.from(address.split('.').map(Number))];
-  return { name, type, ttlSeconds: ttlOfHostSeconds, isUnique: true, data };
-}
-
-/** Fills the gap that `::` stands for. */
-function ipv6Bytes(address: string): Buffer {
-  const [front = [], back = []] = address.split('::').map(groupsOf);
-  const bytes = Buffer.alloc(16);
-  for (const [index, group] of front.entries()) bytes.writeUInt16BE(group, index * 2);
-  for (const [index, group] of back.entries()) {
-    bytes.writeUInt16BE(group, 16 - (back.length - index) * 2);
-  }
-  return bytes;
-}
-
-function groupsOf(half: string): number[] {
-  return half === '' ? [] : half.split(':').map((group) => Number.parseInt(group, 16));
+function isAddress({ type }: DnsRecord): boolean {
+  return type === 'A' || type === 'AAAA';
 }

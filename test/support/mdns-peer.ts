@@ -1,9 +1,12 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { NetworkInterfaceInfo } from 'node:os';
-import type { DnsMessage, DnsRecord } from '../../src/discovery/dns-message.ts';
-import { decodeMessage } from '../../src/discovery/dns-reader.ts';
-import { encodeMessage } from '../../src/discovery/dns-writer.ts';
+import {
+  type DnsMessage,
+  type DnsRecord,
+  decodeMessage,
+  encodeMessage,
+} from '../../src/discovery/dns.ts';
 
 const group = '224.0.0.251';
 
@@ -70,7 +73,7 @@ export class MdnsPeer {
     this.sayBytes(encodeMessage(message));
   }
 
-  ask(name: string, type: number, known: readonly DnsRecord[] = []): void {
+  ask(name: string, type: string, known: readonly DnsRecord[] = []): void {
     this.say({ questions: [{ name, type }], answers: known });
   }
 

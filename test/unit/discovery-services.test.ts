@@ -1,15 +1,7 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import {
-  type DnsRecord,
-  typeA,
-  typeAaaa,
-  typeAny,
-  typeSrv,
-  typeTxt,
-} from '../../src/discovery/dns-message.ts';
+import { type DnsRecord, encodeMessage, rankOf } from '../../src/discovery/dns.ts';
 import { localLinks, maxLinks } from '../../src/discovery/local-links.ts';
-import { Refusals } from '../../src/discovery/refusals.ts';
 import { ServiceRecords } from '../../src/discovery/service-records.ts';
 import { servicesOf } from '../../src/discovery/services.ts';
 
@@ -40,51 +32,60 @@ describe('the records', () => {
     new ServiceRecords({ services: servicesOf({ http: port }), name, host: 'nas', addresses });
 
   it('have the bytes of addresses', () => {
-    const bytes = records()
-      .answersTo({ name: 'NAS.local', type: typeAny })
-      .map(({ type, data }) => [type, data.toString('hex')]);
-    expect(bytes).toEqual([
-      [typeA, 'c0000201'],
-      [typeAaaa, 'fd000000000000000000000000000002'],
-      [typeAaaa, '00000000000000000000000000000000'],
-      [typeAaaa, '00010002000300040005000600070008'],
-      [typeAaaa, 'fe8000000000000000fc00fffe000001'],
-      [typeAaaa, '00010000000000000000000000000000'],
+    const answers = records().answersTo({ name: 'NAS.local', type: 'ANY' });
+    expect(answers.map((record) => rankOf(record).toString('hex'))).toEqual([
+      '0001c0000201',
+      '001cfd000000000000000000000000000002',
+      '001c00000000000000000000000000000000',
+      '001c00010002000300040005000600070008',
+      '001cfe8000000000000000fc00fffe000001',
+      '001c00010000000000000000000000000000',
     ]);
   });
 
-  it('have one label for a name with dots', () => {
-    const [claim] = records(1, 'A.B\\C').claims;
-    expect(claim?.name).toBe('A\\.B\\\\C._snapcast-http._tcp.local');
-    const found = records(1, 'A.B\\C').answersTo({ name: claim?.name ?? '', type: typeTxt });
-    expect(found).toHaveLength(1);
+  it('are asked for in one datagram, whatever their names', () => {
+    const services = servicesOf({ streaming: 1, control: 2, http: 3, https: 4 });
+    const name = 'Snapcast #1000';
+    const { probes, claims } = new ServiceRecords({
+      services,
+      name,
+      host: 'x'.repeat(63),
+      addresses,
+    });
+    const bytes = encodeMessage({ questions: probes, authorities: claims });
+    expect(bytes.length).toBeLessThanOrEqual(1440);
   });
 
   it('are contradicted by another place under the same name only', () => {
     const [ours] = records().claims;
-    const contradicts = (change: object) => records().isContradictedBy({ ...ours!, ...change });
-    expect(contradicts({})).toBe(false);
-    expect(contradicts({ data: Buffer.of(1) })).toBe(true);
-    expect(contradicts({ data: Buffer.of(1), name: ours!.name.toUpperCase() })).toBe(true);
-    expect(contradicts({ data: Buffer.of(1), name: `x${ours!.name}` })).toBe(false);
-    expect(contradicts({ data: Buffer.of(1), ttlSeconds: 0 })).toBe(false);
-    expect(contradicts({ data: Buffer.of(1), type: typeTxt })).toBe(false);
+    const other = records(9).claims[0]!;
+    const contradicts = (change: object) =>
+      records().isContradictedBy({ ...other, ...change } as DnsRecord);
+    expect(records().isContradictedBy(ours!)).toBe(false);
+    expect(contradicts({})).toBe(true);
+    expect(contradicts({ name: ours!.name.toUpperCase() })).toBe(true);
+    expect(contradicts({ name: `x${ours!.name}` })).toBe(false);
+    expect(contradicts({ ttl: 0 })).toBe(false);
+    expect(contradicts({ type: 'TXT', data: '' })).toBe(false);
   });
 
   it('lose to claims that are later in order', () => {
-    const [ours] = records(1704).claims;
-    const text = { ...ours!, type: typeTxt, data: Buffer.of(0) };
-    const beyond = { ...ours!, type: typeSrv + 1 };
+    const { name } = records().claims[0]!;
+    const ours = records(1704).claims[0]!;
+    const later = records(1705).claims[0]!;
+    const text: DnsRecord = { name, type: 'TXT', ttl: 120, data: '' };
     const loses = (...claims: readonly DnsRecord[]) => records(1704).losesTo(claims);
     expect(loses()).toBe(false);
-    expect(loses(ours!)).toBe(false);
-    expect(loses(...records(1703).claims)).toBe(false);
-    expect(loses(...records(1705).claims)).toBe(true);
+    expect(loses(ours)).toBe(false);
+    expect(loses({ ...ours, ttl: 1, flush: false })).toBe(false);
+    expect(loses(records(1703).claims[0]!)).toBe(false);
+    expect(loses(later)).toBe(true);
+    expect(loses({ ...later, name: name.toUpperCase() })).toBe(true);
     expect(loses(...records(1705, 'Other').claims)).toBe(false);
     // Of several claims to a name the first in order decide.
-    expect(loses(records(1705).claims[0]!, text)).toBe(false);
-    expect(loses(beyond)).toBe(true);
-    expect(loses(beyond, ours!)).toBe(true);
+    expect(loses(later, text)).toBe(false);
+    expect(loses(later, ours)).toBe(true);
+    expect(loses(ours, ours)).toBe(true);
   });
 });
 
@@ -160,23 +161,5 @@ describe('the networks', () => {
       Array.from({ length: 100 }, (_, index) => [`veth${index}`, [lan]]),
     );
     expect(localLinks(many)).toHaveLength(maxLinks);
-  });
-});
-
-describe('a network that refused', () => {
-  it('is tried again ever more seldom, and afresh when it comes back', () => {
-    const refusals = new Refusals();
-    const triedAt: number[] = [];
-    for (let scan = 0; scan < 120; scan += 1) {
-      refusals.nextScan(['eth0']);
-      if (!refusals.mayTry('eth0')) continue;
-      triedAt.push(scan);
-      refusals.add('eth0');
-    }
-    expect(triedAt).toEqual([0, 1, 3, 7, 15, 31, 63, 103]);
-    expect(refusals.mayTry('eth1')).toBe(true);
-    refusals.nextScan([]);
-    refusals.nextScan(['eth0']);
-    expect(refusals.mayTry('eth0')).toBe(true);
   });
 });
