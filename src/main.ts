@@ -132,13 +132,14 @@ async function runUntil(
   start: () => Promise<Application>,
 ): Promise<number> {
   const broken = failure(log);
-  let application: Application;
+  let application: Application | undefined;
   try {
-    application = await start();
+    application = await Promise.race([start(), broken]);
   } catch (error) {
     log.fatal('the server cannot start', { reason: messageOf(error) });
     return failureStatus;
   }
+  if (!application) return failureStatus;
   const signal = await Promise.race([stopped, broken]);
   if (signal === undefined) return failureStatus;
   log.info('stopping', { signal });

@@ -1,11 +1,13 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { NameAndPassword } from './credential-text.ts';
+import { GuessBrake } from './guess-brake.ts';
 import { HashQueue } from './hash-queue.ts';
+import { failedToCreate } from './login-errors.ts';
 import { decoyOf } from './password-hash.ts';
 import type { Password, User } from './user-entries.ts';
 
-/** Logins by hash that are known to be right: HTTP shows its credentials with every request. */
+/** Logins that are known to be right: HTTP shows its credentials with every request. */
 export const maxKnownLogins = 1000;
 const knownForUs = 10 * 60 * 1_000_000;
 
@@ -18,6 +20,7 @@ export class PasswordCheck {
   readonly #users: ReadonlyMap<string, User>;
   readonly #decoy: Password;
   readonly #queue = new HashQueue();
+  readonly #brake: GuessBrake;
   /** Of this process: what is kept below says nothing to whoever reads a dump of another one. */
   readonly #digestKey = randomBytes(32);
   /** Until when a login is known to be right, by its digest, oldest first. */
@@ -28,17 +31,16 @@ export class PasswordCheck {
     this.#clock = clock;
     this.#users = users;
     this.#decoy = decoyFor([...users.values()]);
+    this.#brake = new GuessBrake(clock);
   }
 
-  /** Failure: rejects with an `RpcError` when too many hashes wait already. */
+  /** Failure: rejects with an `RpcError` when there are too many logins to look at this one. */
   async isRight(login: NameAndPassword): Promise<boolean> {
     const expected = this.#users.get(login.name)?.password ?? this.#decoy;
-    if (typeof expected === 'string') {
-      return timingSafeEqual(this.#digest(login.password), this.#digest(expected));
-    }
     // A name has no colon, so no two logins have the same text.
     const key = this.#digest(`${login.name}:${login.password}`).toString('base64');
     if (this.#isKnown(key)) return true;
+    if (typeof expected === 'string') return this.#isSame(login, expected, key);
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
     const check = this.#queue.matches(login.password, expected);
@@ -50,6 +52,17 @@ export class PasswordCheck {
     } finally {
       this.#underWay.delete(key);
     }
+  }
+
+  /** Costs next to nothing, so that nothing but the brake slows down who guesses. */
+  #isSame({ name, password }: NameAndPassword, expected: string, key: string): boolean {
+    if (!this.#brake.lets(name)) {
+      throw failedToCreate('too many wrong passwords, try again later');
+    }
+    const isRight = timingSafeEqual(this.#digest(password), this.#digest(expected));
+    if (isRight) this.#remember(key);
+    else if (this.#users.has(name)) this.#brake.wasWrong(name);
+    return isRight;
   }
 
   #digest(text: string): Buffer {

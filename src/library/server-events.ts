@@ -45,14 +45,23 @@ const eventOf = {
   'stream-properties': 'streamChanged',
 } as const satisfies Record<Change['kind'], keyof ServerEvents>;
 
-/** Turns changes into events. A listener that throws breaks the program that it belongs to. */
+/**
+ * Turns changes into events.
+ *
+ * Listeners are called when the server is through with what it is at, and each by itself: one that
+ * throws breaks the program that it belongs to, never a stream, a request or another listener.
+ */
 export class ServerEventSource {
   readonly #emitter = new EventEmitter();
 
   /** Returns how to stop listening. */
   on<Name extends keyof ServerEvents>(name: Name, listener: ServerListener<Name>): () => void {
-    this.#emitter.on(name, listener);
-    return () => void this.#emitter.off(name, listener);
+    const hear: ServerListener<Name> = (event) =>
+      queueMicrotask(() => {
+        if (this.#emitter.listeners(name).includes(hear)) listener(event);
+      });
+    this.#emitter.on(name, hear);
+    return () => void this.#emitter.off(name, hear);
   }
 
   emit(change: Change): void {

@@ -1,8 +1,8 @@
 import { SampleFormat } from '../audio/sample-format.ts';
 import { type Config, camelCase } from '../config/config.ts';
 import type { Assignment } from '../config/ini-text.ts';
-import { loadConfig } from '../config/load-config.ts';
-import { rows } from '../config/schema.ts';
+import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { type Row, rows } from '../config/schema.ts';
 import { ConfigError } from '../errors.ts';
 
 /** What stands for a value of the configuration in a program. */
@@ -25,18 +25,22 @@ export type ServerOptions = {
 };
 
 /**
- * Checks options by the rules of the configuration file.
+ * Checks options by the rules of the configuration file; `undefined` counts as left out.
  *
- * Failure: throws one `ConfigError` that lists every fault.
+ * Failure: throws one `ConfigError` that lists every fault: first of names and types, then of values.
  */
-export function configOf(options: ServerOptions): Config {
-  refuseUnknown(options);
-  const { config } = loadConfig({ searchPaths: [], overrides: assignmentsOf(options) });
-  return Object.freeze({
-    ...config,
-    stream: Object.freeze({ ...config.stream, source: options.stream?.source ?? [] }),
-    logging: Object.freeze({ ...config.logging, sink: options.logging?.sink ?? 'null' }),
+export function configOf(options: ServerOptions): Pick<LoadedConfig, 'config' | 'warnings'> {
+  refuseWrongShape(options);
+  const loaded = loadConfig({ searchPaths: [], overrides: assignmentsOf(options) });
+  const { stream, logging, ...rest } = loaded.config;
+  const source = options.stream?.source?.length ? stream.source : [];
+  const sink = options.logging?.sink === undefined ? 'null' : logging.sink;
+  const config = Object.freeze({
+    ...rest,
+    stream: Object.freeze({ ...stream, source }),
+    logging: Object.freeze({ ...logging, sink }),
   });
+  return { config, warnings: loaded.warnings };
 }
 
 function assignmentsOf(options: ServerOptions): Assignment[] {
@@ -45,7 +49,7 @@ function assignmentsOf(options: ServerOptions): Assignment[] {
       section,
       key,
       value: textOf(value),
-      origin: `option ${camelCase(section)}.${camelCase(key)}`,
+      origin: `option ${nameOf({ section, key })}`,
     })),
   );
 }
@@ -69,15 +73,56 @@ function textOf(value: unknown): string {
   return value instanceof SampleFormat ? value.toString() : String(value);
 }
 
-function refuseUnknown(options: ServerOptions): void {
-  const known = new Set(rows.map(({ section, key }) => `${camelCase(section)}.${camelCase(key)}`));
-  const unknown = Object.entries(sectionsOf(options))
-    .flatMap(([section, keys]) => Object.keys(keys ?? {}).map((key) => `${section}.${key}`))
-    .filter((name) => !known.has(name));
-  if (unknown.length > 0) {
-    throw new ConfigError(
-      'unknown-option',
-      `no such option: ${unknown.join(', ')}; the names are those of the configuration file in camelCase`,
-    );
+function nameOf({ section, key }: Pick<Row, 'section' | 'key'>): string {
+  return `${camelCase(section)}.${camelCase(key)}`;
+}
+
+/** Programs in plain JavaScript have no compiler that tells them. */
+function refuseWrongShape(options: unknown): void {
+  const faults = isPlain(options)
+    ? Object.entries(options).flatMap(([name, section]) => sectionFaults(name, section))
+    : [`the options are ${kindOf(options)}; give an object`];
+  if (faults.length > 0) throw new ConfigError('bad-options', faults.join('\n'));
+}
+
+function sectionFaults(name: string, section: unknown): readonly string[] {
+  if (section === undefined) return [];
+  if (!isPlain(section)) return [`option ${name} is ${kindOf(section)}; give an object`];
+  return Object.entries(section).flatMap(([key, value]) => valueFaults(`${name}.${key}`, value));
+}
+
+const rowOf: ReadonlyMap<string, Row> = new Map(rows.map((row) => [nameOf(row), row]));
+
+function valueFaults(name: string, value: unknown): readonly string[] {
+  const row = rowOf.get(name);
+  if (!row) {
+    return [`no such option: ${name}; the names are those of the configuration file in camelCase`];
   }
+  if (value === undefined) return [];
+  if (!row.setting.repeatable) return itemFaults(name, row, value);
+  if (!Array.isArray(value)) return [`option ${name} is ${kindOf(value)}; give a list`];
+  return value.flatMap((item, index) => itemFaults(`${name}[${index}]`, row, item));
+}
+
+/** What is of the right type and still cannot be used is found when the configuration is loaded. */
+function itemFaults(name: string, { setting }: Row, value: unknown): readonly string[] {
+  if (value instanceof SampleFormat) return [];
+  const isUsable = ['string', 'number', 'boolean'].includes(typeof value);
+  const parsed = isUsable ? setting.parser.parse(String(value), () => undefined) : undefined;
+  const isText = parsed instanceof SampleFormat || typeof parsed === 'string';
+  const wanted = isText ? 'string' : typeof parsed;
+  if (isUsable && (parsed === undefined || wanted === typeof value)) return [];
+  const allowed = isUsable ? `a ${wanted}` : setting.parser.allowed;
+  return [`option ${name} is ${kindOf(value)}; give ${allowed}`];
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Never the value itself, which may be a password. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

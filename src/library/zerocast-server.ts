@@ -36,20 +36,31 @@ export interface ServerPorts {
   readonly https: number;
 }
 
+/** What `listen` has opened. */
+interface Running {
+  readonly application: Application;
+  readonly closeLog: () => Promise<void>;
+}
+
 /** The server inside another program. */
 export class ZerocastServer {
   readonly #config: Config;
-  readonly #logger: Logger;
-  readonly #closeLog: () => Promise<void>;
+  readonly #warnings: readonly string[];
+  readonly #logger: Logger | undefined;
   readonly #events = new ServerEventSource();
+  /** From the call of `listen` until that of `close`. */
+  #opening: Promise<Running> | undefined;
+  /** Nothing while it is still being opened. */
   #application: Application | undefined;
+  /** The last close, which the next `listen` waits for: it holds the ports until then. */
+  #closing: Promise<void> | undefined;
 
   /** Failure: throws a `ConfigError` that lists every option that cannot be used. */
   constructor(options: ServerOptions, logger?: Logger) {
-    this.#config = configOf(options);
-    const log = logger ? { logger, close: async () => {} } : createLogger(this.#config.logging);
-    this.#logger = log.logger;
-    this.#closeLog = log.close;
+    const { config, warnings } = configOf(options);
+    this.#config = config;
+    this.#warnings = warnings;
+    this.#logger = logger;
   }
 
   get ports(): ServerPorts {
@@ -68,23 +79,31 @@ export class ZerocastServer {
   /**
    * Starts the streams of the options and opens the ports.
    *
-   * Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open.
+   * Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open, and
+   * `listen` may be called again.
    */
   async listen(): Promise<void> {
-    if (this.#application) throw new Error('the server is listening already');
-    this.#application = await Application.start({
-      config: this.#config,
-      logger: this.#logger,
-      onChange: (change) => this.#events.emit(change),
-    });
+    if (this.#opening) throw new Error('the server is listening already');
+    const opening = this.#open(this.#closing);
+    this.#opening = opening;
+    try {
+      const { application } = await opening;
+      if (this.#opening === opening) this.#application = application;
+    } catch (error) {
+      if (this.#opening === opening) this.#opening = undefined;
+      throw error;
+    }
   }
 
-  /** Ends sessions, streams and ports. */
+  /** Ends sessions, streams and ports, also of a server that is just being opened. */
   async close(): Promise<void> {
-    const application = this.#application;
-    this.#application = undefined;
-    await application?.close();
-    await this.#closeLog();
+    const opening = this.#opening;
+    if (opening) {
+      this.#opening = undefined;
+      this.#application = undefined;
+      this.#closing = end(opening);
+    }
+    await this.#closing;
   }
 
   /**
@@ -112,7 +131,7 @@ export class ZerocastServer {
    *
    * Failure: rejects with an `RpcError`.
    */
-  request(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  async request(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     return this.#running().request(method, params);
   }
 
@@ -121,9 +140,40 @@ export class ZerocastServer {
     return this.#events.on(name, listener);
   }
 
+  async #open(closing: Promise<void> | undefined): Promise<Running> {
+    await closing;
+    const { server, logging } = this.#config;
+    const { logger, close: closeLog } = this.#logger
+      ? { logger: this.#logger, close: async () => {} }
+      : createLogger(logging);
+    try {
+      for (const warning of this.#warnings) logger.tagged('Zerocast').warn(warning);
+      const application = await Application.start({
+        config: this.#config,
+        logger,
+        dataFolder: server.datadir || undefined,
+        onChange: (change) => this.#events.emit(change),
+      });
+      return { application, closeLog };
+    } catch (error) {
+      await closeLog();
+      throw error;
+    }
+  }
+
   #running(): Application {
     if (this.#application) return this.#application;
     throw new Error('the server is not listening: call listen() first');
+  }
+}
+
+/** What is still being opened cannot be ended half way. */
+async function end(opening: Promise<Running>): Promise<void> {
+  const running = await opening.catch(() => undefined);
+  try {
+    await running?.application.close();
+  } finally {
+    await running?.closeLog();
   }
 }
 

@@ -32,7 +32,13 @@ export class AddedStreams {
 
   static async open({ path, logger }: AddedStreamsOptions): Promise<AddedStreams> {
     const own = logger.tagged('Stream');
-    const file = await JsonFile.open({ path, logger: own, maxBytes: maxFileBytes });
+    // Addresses may hold passwords.
+    const file = await JsonFile.open({
+      path,
+      logger: own,
+      maxBytes: maxFileBytes,
+      isPrivate: true,
+    });
     const saved = (await file.read(addressesIn)) ?? [];
     return new AddedStreams(file, saved, own);
   }

@@ -1,8 +1,8 @@
 import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** Before the umask, as for any file that a server writes. */
-const fileMode = 0o644;
+/** Who may read a file, before the umask: anybody, or only the user of the server. */
+export const fileModes = { open: 0o644, private: 0o600 } as const;
 
 /**
  * Replaces a file as a whole: whoever reads it, also after a crash or a power failure, finds the
@@ -14,10 +14,14 @@ const fileMode = 0o644;
 export async function writeFileAtomically(
   path: string,
   text: string | Iterable<string>,
+  mode: number = fileModes.open,
 ): Promise<void> {
   const temporary = temporaryOf(path);
   try {
-    await writeAndSync(temporary, text);
+    await using(await open(temporary, 'w', mode), async (file) => {
+      await writeFile(file, text);
+      await file.sync();
+    });
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
@@ -29,7 +33,7 @@ export async function writeFileAtomically(
 /** Rejects if files like `path` cannot be made, which is asked of the system by making one. */
 export async function probeFolderOf(path: string): Promise<void> {
   const temporary = temporaryOf(path);
-  await using(await open(temporary, 'w', fileMode), () => rm(temporary));
+  await using(await open(temporary, 'w', fileModes.private), () => rm(temporary));
 }
 
 /** Removes what killed processes have left beside `path`, as far as it may. */
@@ -45,13 +49,6 @@ export async function removeTemporaries(path: string): Promise<void> {
 /** In the same folder, because a rename does not leave its file system. */
 function temporaryOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-}
-
-async function writeAndSync(path: string, text: string | Iterable<string>): Promise<void> {
-  await using(await open(path, 'w', fileMode), async (file) => {
-    await writeFile(file, text);
-    await file.sync();
-  });
 }
 
 /** Lets the new name survive a power failure, on file systems that can be asked for it. */

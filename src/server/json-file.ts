@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, ZerocastError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { probeFolderOf, removeTemporaries, writeFileAtomically } from './atomic-file.ts';
+import { fileModes, probeFolderOf, removeTemporaries, writeFileAtomically } from './atomic-file.ts';
 
 const folderMode = 0o775;
 /** Copies of damaged files within one second; a person should have looked before. */
@@ -20,6 +20,8 @@ export interface JsonFileOptions {
   readonly logger: Logger;
   /** Longer files are taken for damaged. */
   readonly maxBytes: number;
+  /** It may hold passwords: only the user of the server may read it. */
+  readonly isPrivate?: boolean;
 }
 
 /**
@@ -32,6 +34,7 @@ export class JsonFile {
   readonly path: string;
   readonly #logger: Logger;
   readonly #maxBytes: number;
+  readonly #mode: number;
   #isWritable: boolean;
   #isFailing = false;
 
@@ -39,6 +42,7 @@ export class JsonFile {
     this.path = options.path;
     this.#logger = options.logger;
     this.#maxBytes = options.maxBytes;
+    this.#mode = options.isPrivate ? fileModes.private : fileModes.open;
     this.#isWritable = options.isWritable;
   }
 
@@ -47,6 +51,8 @@ export class JsonFile {
     // A link stays a link: the file that it names is replaced.
     const path = await realpath(options.path).catch(() => options.path);
     const isWritable = await prepareFolder(path, options.logger);
+    // Somebody else may have made it, or an earlier version.
+    if (options.isPrivate) await chmod(path, fileModes.private).catch(() => undefined);
     return new JsonFile({ ...options, path, isWritable });
   }
 
@@ -74,7 +80,7 @@ export class JsonFile {
   async write(text: string | Iterable<string>): Promise<boolean> {
     if (!this.#isWritable) return false;
     try {
-      await writeFileAtomically(this.path, text);
+      await writeFileAtomically(this.path, text, this.#mode);
     } catch (error) {
       this.#onFailed(error);
       return false;

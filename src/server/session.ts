@@ -98,9 +98,13 @@ export class Session {
     this.connection.send(encodeServerSettings(settings, requestId));
   }
 
-  /** Answers the Hello `requestId` with the reason, and closes when the peer has been told. */
+  /**
+   * Answers the Hello `requestId` with the reason, and closes when the peer has been told. Nothing
+   * else is said to it, also when an earlier Hello was welcome.
+   */
   refuse(refusal: Refusal, requestId: number): void {
     this.#isRefused = true;
+    this.#leaveChannel();
     this.connection.send(encodeRefusal(refusal, requestId));
     const reason = `refused: ${refusal.name}, ${refusal.detail}`;
     // What answers received bytes is written when those are used up, and a peer may be slow to read.
@@ -112,12 +116,12 @@ export class Session {
 
   /** Tells the client settings that it has not asked for. */
   update(settings: ServerSettings): void {
-    this.connection.send(encodeServerSettings(settings, 0));
+    if (!this.#isRefused) this.connection.send(encodeServerSettings(settings, 0));
   }
 
   /** Plays `channel`: its codec header first, then its audio unless the client is to hear none. */
   play(channel: StreamChannel | undefined, isAudible: boolean): void {
-    if (this.connection.isClosed) return;
+    if (this.connection.isClosed || this.#isRefused) return;
     if (channel !== this.#channel) {
       this.#leaveChannel();
       this.#channel = channel;

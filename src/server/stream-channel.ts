@@ -58,10 +58,17 @@ export class StreamChannel {
     this.stream.removeListener();
   }
 
-  /** Starts the stream, and its player unless the stream has a fault, which `stream` tells. */
-  async start(): Promise<void> {
+  /**
+   * Starts the stream, and its player unless the stream has a fault, which `stream` tells.
+   *
+   * The player of a `predecessor` of the same name ends before: both have one image, and scripts
+   * often one socket.
+   */
+  async start(predecessor?: StreamChannel): Promise<void> {
     await this.stream.start();
-    if (!this.#isStopped && !this.stream.fault) this.#player = this.#startPlayer?.();
+    if (this.#isStopped || this.stream.fault) return;
+    await predecessor?.player?.stop();
+    if (!this.#isStopped) this.#player = this.#startPlayer?.();
   }
 
   /** Resolves when ports, files and children of the stream and its player are gone. */

@@ -47,7 +47,7 @@ export class StreamDirectory {
   /** Names that are taken although nothing is there yet; these promises never reject. */
   readonly #openings = new Map<string, Promise<unknown>>();
   /** Streams that are not there any more and still hold something. */
-  readonly #removals = new Map<string, Promise<void>>();
+  readonly #removals = new Map<string, Promise<unknown>>();
   readonly #ofControllers = new WeakSet<StreamChannel>();
   #isClosed = false;
 
@@ -157,9 +157,9 @@ export class StreamDirectory {
   /** Takes the name at once, so that the second of two requests fails. */
   async #add(request: AddRequest, by?: Requester): Promise<StreamChannel> {
     const { name } = request.options;
-    this.#makeWay(request, by);
-    this.#refuse(name);
-    const opening = this.#open(request, by);
+    const predecessor = this.#predecessorOf(request);
+    this.#refuse(name, predecessor);
+    const opening = this.#open(request, by, predecessor);
     this.#openings.set(
       name,
       opening.catch(() => undefined),
@@ -171,12 +171,11 @@ export class StreamDirectory {
     }
   }
 
-  #refuse(name: string): void {
+  #refuse(name: string, predecessor: StreamChannel | undefined): void {
     if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
-    if (this.#channels.has(name) || this.#openings.has(name)) {
-      throw new SourceError('duplicate-name', `Stream with name "${name}" already exists`);
-    }
-    if (this.#channels.size + this.#openings.size + this.#removals.size >= maxStreams) {
+    if (this.#channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
+    const others = this.#channels.size + this.#openings.size + this.#removals.size;
+    if (!predecessor && others >= maxStreams) {
       throw new SourceError(
         'many-streams',
         `there are ${maxStreams} streams already: remove one that is not needed`,
@@ -184,32 +183,48 @@ export class StreamDirectory {
     }
   }
 
-  async #open(request: AddRequest, by?: Requester): Promise<StreamChannel> {
+  async #open(
+    request: AddRequest,
+    by: Requester | undefined,
+    predecessor: StreamChannel | undefined,
+  ): Promise<StreamChannel> {
     const { options, isTrusted, keepsDisabled = false, savedAs } = request;
     // What had this name may still hold the port or the fifo.
     await this.#removals.get(options.name);
     const channel = await this.#options.factory.build(request);
     try {
-      await channel.start();
+      await channel.start(predecessor);
       const { fault } = channel.stream;
       if (fault && !keepsDisabled) throw fault;
       if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
+      // It led somewhere after all.
+      if (predecessor?.stream.state === 'playing') throw isTaken(options.name);
     } catch (error) {
       await channel.stop();
       throw error;
     }
     if (!isTrusted) this.#ofControllers.add(channel);
     if (savedAs !== undefined) this.#options.persist?.add(channel.id, savedAs);
+    // The same place in the order, and at no time without a stream for the groups that play it.
     this.#channels.set(channel.id, channel);
+    if (predecessor) this.#letGo(predecessor, by);
     this.#announce('stream-added', channel, by);
     return channel;
   }
 
   #remove(channel: StreamChannel, by?: Requester): void {
+    this.#channels.delete(channel.id);
+    this.#letGo(channel, by);
+  }
+
+  /** Ends what is not in the list any more. */
+  #letGo(channel: StreamChannel, by?: Requester): void {
     const { id } = channel;
-    this.#channels.delete(id);
     this.#options.onChange({ kind: 'stream-removed', channel }, by);
-    const removal = channel.stop().finally(() => this.#removals.delete(id));
+    // One that took over the name may go before its predecessor has ended.
+    const removal = Promise.all([this.#removals.get(id), channel.stop()]).finally(() => {
+      if (this.#removals.get(id) === removal) this.#removals.delete(id);
+    });
     this.#removals.set(id, removal);
   }
 
@@ -217,20 +232,24 @@ export class StreamDirectory {
    * Some producers never remove their stream and listen elsewhere after a restart: what they add
    * takes the place of what leads nowhere any more, or that name would be silent for ever.
    */
-  #makeWay({ options, isTrusted }: AddRequest, by?: Requester): void {
+  #predecessorOf({ options, isTrusted }: AddRequest): StreamChannel | undefined {
     const old = this.#channels.get(options.name);
-    if (isTrusted || !old || !this.#ofControllers.has(old) || old.stream.state !== 'idle') return;
+    if (isTrusted || !old || !this.#ofControllers.has(old)) return undefined;
     const [from, to] = [old.stream.options.uri, options.uri];
-    if (!isTcpClient(from) || !isTcpClient(to) || formatStreamUri(from) === formatStreamUri(to)) {
-      return;
-    }
+    const hasMoved =
+      isTcpClient(from) && isTcpClient(to) && formatStreamUri(from) !== formatStreamUri(to);
+    if (!hasMoved || old.stream.state !== 'idle') return undefined;
     this.#logger.info('producer of stream has moved', { stream: old.id, from: from.host });
-    this.#remove(old, by);
+    return old;
   }
 
   #announce(kind: StreamChangeKind, channel: StreamChannel, by?: Requester): void {
     if (this.#channels.get(channel.id) === channel) this.#options.onChange({ kind, channel }, by);
   }
+}
+
+function isTaken(name: string): SourceError {
+  return new SourceError('duplicate-name', `Stream with name "${name}" already exists`);
 }
 
 function isTcpClient({ scheme, query }: StreamUri): boolean {

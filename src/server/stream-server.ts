@@ -104,12 +104,13 @@ export class StreamServer implements SessionHost {
   }
 
   /**
-   * Gives the groups of a stream that is no longer in the directory to the default stream. When
-   * this returns no session plays the old one, and each has the new codec header before its audio.
+   * Gives the groups of a stream that is no longer in the directory to the stream that has taken
+   * over its name, or else to the default one. When this returns no session plays the old one, and
+   * each has the new codec header before its audio.
    */
   streamRemoved(id: string): void {
-    const channel = this.#options.streams.default;
-    if (channel) {
+    const { channels, default: channel } = this.#options.streams;
+    if (channel && !channels.get(id)?.isPlayable) {
       for (const group of this.#options.registry.groups.values()) {
         if (group.streamId === id) this.#move(group, channel);
       }

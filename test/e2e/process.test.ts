@@ -56,6 +56,22 @@ describe('the server as a process', () => {
     await again.stop();
   });
 
+  it('ends with 1 when it breaks while it still starts, also if that would take for ever', () => {
+    const faults = [
+      "import dns from 'node:dns/promises'; import { syncBuiltinESMExports } from 'node:module';",
+      'dns.lookup = () => new Promise(() => setInterval(() => {}, 1000)); syncBuiltinESMExports();',
+      "setTimeout(() => { throw new Error('broken while it starts'); }, 1500);",
+    ];
+    const broken = runToEnd({
+      options: ['--stream.source=tcp://some.host?name=default'],
+      environment: {
+        NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(faults.join(''))}`,
+      },
+    });
+    expect(broken.status).toBe(1);
+    expect(broken.stdout).toContain('broken while it starts');
+  });
+
   it('refuses a port that is taken, with a message and exit status 1', async () => {
     const server = await startServer('tone:///?name=default');
     const second = runToEnd({

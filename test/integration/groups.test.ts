@@ -117,6 +117,46 @@ describe('the stream of a group', () => {
   });
 });
 
+describe('a stream whose producer has moved', () => {
+  const moved = (port: number) => `tcp://127.0.0.1:${port}?name=PipeWire&mode=client&codec=flac`;
+
+  it('keeps its groups, those without connected clients too, and its place', async () => {
+    await start([first]);
+    const old = await rig.streams.add(moved(9));
+    await rig.streams.addTrusted(second);
+    const a = await rig.playing('a');
+    (await rig.playing('away')).close();
+    await gone('away');
+    for (const id of ['a', 'away']) rig.groups.setStream(rig.group(id), 'PipeWire');
+    rig.takeChanges();
+    const channel = await rig.streams.add(moved(8));
+    expect(channel).not.toBe(old);
+    expect(rig.session('a').channel).toBe(channel);
+    expect(old.broadcast.subscribers).toBe(0);
+    for (const id of ['a', 'away']) expect(rig.group(id).streamId).toBe('PipeWire');
+    expect([...rig.streams.channels.keys()]).toEqual(['First', 'PipeWire', 'Second']);
+    expect(rig.takeChanges().filter(([kind]) => kind !== 'stream-state')).toEqual([
+      ['stream-removed', 'PipeWire'],
+      ['stream-added', 'PipeWire'],
+    ]);
+    await a.untilCount(messageType.codecHeader, 3);
+    expect(codecsOf(a)).toEqual(['pcm', 'flac', 'flac']);
+  });
+
+  it('keeps them also when it is removed while it moves', async () => {
+    await start([first]);
+    await rig.streams.add(moved(9));
+    await rig.playing('a');
+    rig.groups.setStream(rig.group('a'), 'PipeWire');
+    const moving = rig.streams.add(moved(8));
+    await rig.streams.remove('PipeWire');
+    await moving;
+    expect([...rig.streams.channels.keys()]).toEqual(['First']);
+    expect(rig.group('a').streamId).toBe('First');
+    expect(rig.session('a').channel?.id).toBe('First');
+  });
+});
+
 describe('a stream that is removed', () => {
   it('is left by all its groups at once, those without connected clients too', async () => {
     await start([second, first]);

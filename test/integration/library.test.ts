@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -11,8 +13,9 @@ import {
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeServerSettings } from '../../src/protocol/messages.ts';
 import { LogLines } from '../support/log-lines.ts';
+import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
-import { until } from '../support/waiting.ts';
+import { turn, until } from '../support/waiting.ts';
 
 const loopback: ServerOptions = {
   tcpStreaming: { bindToAddress: ['127.0.0.1'], port: 0 },
@@ -156,13 +159,167 @@ describe('a server inside a program', () => {
     expect(() => createServer(misspelt as ServerOptions)).toThrow('no such option: stream.bufer');
   });
 
+  it.each([
+    [null, 'the options are null; give an object'],
+    [[], 'the options are a list; give an object'],
+    [{ stream: null }, 'option stream is null; give an object'],
+    [{ stream: 'flac' }, 'option stream is a string; give an object'],
+    [{ stream: { buffer: '500' } }, 'option stream.buffer is a string; give a number'],
+    [{ stream: { buffer: null } }, 'option stream.buffer is null; give a whole number'],
+    [{ stream: { buffer: [500, 600] } }, 'option stream.buffer is a list; give a whole number'],
+    [{ stream: { codec: 5 } }, 'option stream.codec is a number; give a string'],
+    [{ stream: { source: 'tone:///?name=a' } }, 'option stream.source is a string; give a list'],
+    [{ stream: { source: [null] } }, 'option stream.source[0] is null; give'],
+    [{ server: { mdnsEnabled: 1 } }, 'option server.mdnsEnabled is a number; give a boolean'],
+    [{ server: { datadir: null } }, 'option server.datadir is null; give any text'],
+    [{ http: { docRoot: {} } }, 'option http.docRoot is an object; give'],
+    [{ logging: { sink: null } }, 'option logging.sink is null; give stdout'],
+  ])('refuses %j, as no compiler does in plain JavaScript', (options, why) => {
+    const create = () => createServer(options as ServerOptions);
+    expect(create).toThrow(ConfigError);
+    expect(create).toThrow(why);
+  });
+
+  it('takes what is undefined for left out', async () => {
+    const unsaid = { ...loopback, stream: { buffer: undefined }, ssl: undefined };
+    const server = await listening(unsaid as unknown as ServerOptions);
+    expect(server.streams).toEqual([]);
+  });
+
+  it('saves clients and groups in the folder that it is given', async () => {
+    const datadir = makeScratchFolder();
+    onTestFinished(() => removeScratchFolder(datadir));
+    const options = { ...loopback, server: { mdnsEnabled: false, datadir } };
+    const server = await listening(options);
+    await player(server, 'a').then((client) => client.untilCount(messageType.serverSettings, 1));
+    await server.request('Client.SetName', { id: 'a', name: 'Kitchen' });
+    await server.close();
+    const [group] = JSON.parse(readFileSync(join(datadir, 'server.json'), 'utf8')).Groups;
+    expect(group.clients).toMatchObject([{ connected: false, config: { name: 'Kitchen' } }]);
+    await server.listen();
+    expect(server.clients).toMatchObject([{ id: 'a', name: 'Kitchen', isConnected: false }]);
+  });
+
+  it('tells its logger which values were mended', async () => {
+    const log = new LogLines();
+    const server = createServer({ ...loopback, stream: { buffer: 1 } }, log);
+    servers.push(server);
+    await server.listen();
+    expect(log.with('1 is too small')).toHaveLength(1);
+  });
+
   it('refuses streams whose name is taken and calls before it listens', async () => {
     const server = createServer(loopback);
     await expect(server.addStream('tone:///?name=a')).rejects.toThrow('call listen() first');
+    await expect(server.request('Server.GetStatus')).rejects.toThrow('call listen() first');
     servers.push(server);
     await server.listen();
     await server.addStream('tone:///?name=a');
     await expect(server.addStream({ name: 'a', input: counting() })).rejects.toThrow(SourceError);
     await expect(server.listen()).rejects.toThrow('listening already');
+  });
+});
+
+describe('opening and closing', () => {
+  it('opens once, however often it is asked for at one time', async () => {
+    const server = createServer(loopback);
+    servers.push(server);
+    const outcomes = await Promise.allSettled([server.listen(), server.listen()]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('ends what is just being opened', async () => {
+    const server = createServer(loopback);
+    const opening = server.listen();
+    await server.close();
+    await opening;
+    expect(server.ports.streaming).toBe(0);
+    await expect(server.addStream('tone:///?name=a')).rejects.toThrow('call listen() first');
+  });
+
+  it('may be called twice, and in any order', async () => {
+    const server = createServer({ ...loopback, tcpControl: { enabled: false } });
+    servers.push(server);
+    await server.close();
+    await server.listen();
+    const { streaming } = server.ports;
+    await player(server, 'a').then((client) => client.untilCount(messageType.serverSettings, 1));
+    const closing = [server.close(), server.close()];
+    const reopening = server.listen();
+    await Promise.all([...closing, reopening]);
+    expect(server.ports.streaming).toBeGreaterThan(0);
+    await server.close();
+    await server.close();
+    await expect(ScriptedClient.greet(streaming, 'b')).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('may be tried again when a port was taken', async () => {
+    const first = await listening();
+    const options = { ...loopback, tcpControl: { port: first.ports.control } };
+    const second = createServer(options);
+    servers.push(second);
+    await expect(second.listen()).rejects.toThrow(ConfigError);
+    expect(second.ports.streaming).toBe(0);
+    await first.close();
+    await second.listen();
+    expect(second.ports.control).toBe(options.tcpControl.port);
+  });
+
+  it('writes a log again when it listens again', async () => {
+    const folder = makeScratchFolder();
+    onTestFinished(() => removeScratchFolder(folder));
+    const file = join(folder, 'log');
+    const server = createServer({ ...loopback, logging: { sink: `file:${file}` } });
+    servers.push(server);
+    expect(existsSync(file)).toBe(false);
+    await server.listen();
+    await server.close();
+    await server.listen();
+    await server.close();
+    expect(readFileSync(file, 'utf8')).toContain('listening for clients');
+  });
+
+  it('keeps two servers of one program apart', async () => {
+    const [one, two] = [await listening(), await listening()];
+    await one.addStream('tone:///?name=own');
+    await two.addStream('tone:///?name=own');
+    await one.close();
+    const client = await player(two, 'a');
+    await client.untilCount(messageType.wireChunk, 5);
+    expect(two.streams).toMatchObject([{ id: 'own', state: 'playing' }]);
+  });
+});
+
+describe('a listener that throws', () => {
+  it('breaks neither streams nor requests nor other listeners', async () => {
+    const server = await listening();
+    const thrown: string[] = [];
+    const own = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => thrown.push(error.message));
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of own) process.on('uncaughtException', listener);
+    });
+    const told: string[] = [];
+    for (const name of ['streamAdded', 'streamChanged', 'clientChanged'] as const) {
+      server.on(name, () => {
+        throw new Error(`${name}: a fault of the program`);
+      });
+      server.on(name, () => told.push(name));
+    }
+    await server.addStream('tone:///?name=a');
+    const input = Readable.from(counting(5));
+    await server.addStream({ name: 'b', sampleFormat: '48000:16:2', input });
+    await until(() => told.includes('streamChanged'));
+    await player(server, 'p').then((client) => client.untilCount(messageType.serverSettings, 1));
+    await server.request('Client.SetVolume', { id: 'p', volume: { percent: 30 } });
+    await turn();
+    expect(server.streams.map(({ id, state }) => [id, state])).not.toContainEqual([
+      'b',
+      'disabled',
+    ]);
+    expect(new Set(told)).toEqual(new Set(['streamAdded', 'streamChanged', 'clientChanged']));
+    expect(thrown).toHaveLength(told.length);
   });
 });

@@ -115,6 +115,40 @@ describe('a player that has to log in', () => {
   });
 });
 
+describe('a player that was welcome and then is refused', () => {
+  it('gets nothing behind the refusal, whatever is done with its client', async () => {
+    await start(closed(async () => user('Streaming')));
+    const client = await greet('a', auth);
+    await client.untilCount(messageType.wireChunk, 1);
+    client.send(encodeHello(helloOf('a'), 9));
+    await client.untilCount(messageType.error, 1);
+    rig.groups.setVolume(rig.client('a'), { percent: 30, muted: true });
+    rig.groups.setVolume(rig.client('a'), { muted: false });
+    rig.groups.setClients(rig.group('a'), []);
+    rig.server.reroute();
+    await client.untilClosed();
+    expect(client.received.at(-1)?.type).toBe(messageType.error);
+    await until(() => !rig.client('a').isConnected);
+    expect(rig.streams.default?.broadcast.subscribers).toBe(0);
+  });
+
+  it('may be deleted in between', async () => {
+    await start(closed(async () => user('Streaming')));
+    const client = await greet('a', auth);
+    await client.untilCount(messageType.wireChunk, 1);
+    client.send(encodeHello(helloOf('a'), 9));
+    await client.untilCount(messageType.error, 1);
+    rig.groups.deleteClient(rig.client('a'));
+    await client.untilClosed();
+    expect(rig.registry.clients.size).toBe(0);
+    const kinds = rig.takeChanges().map(([kind]) => kind);
+    expect(kinds.filter((kind) => kind.startsWith('client-'))).toEqual([
+      'client-added',
+      'client-removed',
+    ]);
+  });
+});
+
 /** A login that takes until the test ends it. */
 function slowLogin() {
   const waiting: ((login: Login) => void)[] = [];

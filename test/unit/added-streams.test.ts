@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -55,6 +55,18 @@ describe('the streams that were added', () => {
     added.remove('A');
     await expect.poll(() => readFileSync(path, 'utf8')).not.toContain(address('A'));
     await added.close();
+  });
+
+  it('are for nobody else to read, as addresses may hold passwords', async () => {
+    const mode = () => statSync(path).mode & 0o777;
+    const added = await open();
+    added.add('A', 'tcp://h?name=A&params=--password=secret');
+    await added.close();
+    expect(mode()).toBe(0o600);
+    // As earlier versions have left it.
+    chmodSync(path, 0o644);
+    expect((await open()).addresses).toHaveLength(1);
+    expect(mode()).toBe(0o600);
   });
 
   it('have one address per name, the last one', async () => {
@@ -119,6 +131,7 @@ describe('a file of streams that cannot be used', () => {
     const added = await open();
     expect(added.addresses).toEqual([]);
     expect(setAside()).toHaveLength(1);
+    expect(statSync(join(folder.path, setAside()[0] ?? '')).mode & 0o777).toBe(0o600);
     added.add('A', address('A'));
     await added.close();
     expect((await open()).addresses).toEqual([address('A')]);

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { removeTemporaries, writeFileAtomically } from '../../src/server/atomic-file.ts';
+import { fileModes, removeTemporaries, writeFileAtomically } from '../../src/server/atomic-file.ts';
 import {
   makeScratchFolder,
   removeScratchFolder,
@@ -32,6 +32,11 @@ describe('an atomic write', () => {
     expect(readFileSync(path, 'utf8')).toBe('Küche');
     expect(statSync(path).mode & 0o777).toBe(0o644 & ~process.umask());
     expect(readdirSync(folder)).toEqual(['file']);
+  });
+
+  it('makes a file that nobody else may read, when that is wanted', async () => {
+    await writeFileAtomically(path, 'secret', fileModes.private);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
   it('replaces the file instead of changing it', async () => {

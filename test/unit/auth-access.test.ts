@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openAccess } from '../../src/auth/access.ts';
 import { createAccess } from '../../src/auth/create-access.ts';
+import { maxWrongPerSecond } from '../../src/auth/guess-brake.ts';
 import { maxConcurrentHashes, maxWaitingLogins } from '../../src/auth/hash-queue.ts';
 import { maxKnownLogins } from '../../src/auth/password-check.ts';
 import { ConfigError } from '../../src/errors.ts';
@@ -205,5 +206,47 @@ describe('hashes', () => {
     expect(await refusal(access, plain('user0:pw'))).toBe(2);
     expect(await refusal(access, plain('user1:pw'))).toBe(0);
     expect(await refusal(access, plain(`${names.at(-1)}:pw`))).toBe(0);
+  });
+});
+
+describe('guesses', () => {
+  let nowUs: number;
+
+  beforeEach(() => {
+    nowUs = 0;
+  });
+
+  /** As many wrong passwords of `name` as are looked at within a second, and one more. */
+  async function guessed(name: string) {
+    const entries = ['ann:pw', 'cid:pw'];
+    const access = await createAccess({
+      enabled: true,
+      roles,
+      users: entries,
+      clock: { nowUs: () => nowUs },
+    });
+    expect(await refusal(access, plain('cid:pw'))).toBe(0);
+    const codes: number[] = [];
+    for (let guess = 0; guess <= maxWrongPerSecond; guess += 1) {
+      codes.push(await refusal(access, plain(`${name}:wrong${guess}`)));
+    }
+    return { access, codes };
+  }
+
+  it('of a plain password are looked at ten times a second', async () => {
+    const { access, codes } = await guessed('ann');
+    expect(codes).toEqual([...Array(maxWrongPerSecond).fill(4), 2]);
+    // Otherwise the right one would be told from the others.
+    expect(await refusal(access, plain('ann:pw'))).toBe(2);
+    nowUs = 1_000_000;
+    expect(await refusal(access, plain('ann:pw'))).toBe(0);
+  });
+
+  it('do not keep out other users, nor who has logged in lately', async () => {
+    expect(await refusal((await guessed('ann')).access, plain('cid:pw'))).toBe(0);
+    expect(await refusal((await guessed('cid')).access, plain('cid:pw'))).toBe(0);
+    const { access, codes } = await guessed('nobody');
+    expect(new Set(codes)).toEqual(new Set([3]));
+    expect(await refusal(access, plain('ann:pw'))).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { findProgram } from '../../src/audio/sources/find-program.ts';
 import { ProducerProcess } from '../../src/audio/sources/producer-process.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
@@ -162,6 +162,17 @@ describe('a process source', () => {
     expect(process.getMaxListeners()).toBe(roomBefore);
     process.off('warning', keep);
     expect(warnings).toEqual([]);
+  });
+
+  it('lets those who said so have as many listeners as they like', async () => {
+    const roomBefore = process.getMaxListeners();
+    onTestFinished(() => void process.setMaxListeners(roomBefore));
+    const early = run('sleep 60');
+    process.setMaxListeners(0);
+    const late = run('sleep 60');
+    expect(process.getMaxListeners()).toBe(0);
+    await Promise.all([early, late].map((harness) => harness.source.stop()));
+    expect(process.getMaxListeners()).toBe(0);
   });
 
   it('listens on for what a program left behind', async () => {

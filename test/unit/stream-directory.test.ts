@@ -245,6 +245,52 @@ describe('the streams that well-known programs add', () => {
     await end(producer);
   });
 
+  it('stay when what is to replace them cannot be opened', async () => {
+    program(join(pluginDir, 'control.py'), 'cat');
+    const old = await rig.directory.add(pipeWire(await freePort()));
+    const other = pipeWire(await freePort());
+    expect(await refusal(`${other}&controlscript=missing.py`)).toContain('does not exist');
+    expect(await refusal(other.replace('codec=pcm', 'codec=mp3'))).toContain('no codec');
+    expect(rig.directory.channels.get('PipeWire-host')).toBe(old);
+    expect(rig.told).toEqual(['stream-added PipeWire-host']);
+  });
+
+  it('replace what PipeWire left also when there is no room for another stream', async () => {
+    await rig.directory.add(pipeWire(await freePort()));
+    const others = Array.from({ length: maxStreams - 1 }, (_, index) => index);
+    const none = `pipe://${folder.path}/none?mode=read`;
+    await Promise.all(others.map((index) => rig.directory.add(`${none}&name=S${index}`)));
+    const old = rig.directory.channels.get('PipeWire-host');
+    await rig.directory.add(pipeWire(await freePort()));
+    expect(rig.directory.channels.get('PipeWire-host')).not.toBe(old);
+    expect(await refusal(`${none}&name=more`)).toContain(`there are ${maxStreams} streams already`);
+  });
+
+  it('have one control script at a time', async () => {
+    program(join(pluginDir, 'control.py'), 'cat');
+    const scripted = (port: number) => `${pipeWire(port)}&controlscript=control.py`;
+    await rig.directory.add(scripted(await freePort()));
+    const [first] = rig.players;
+    let finish: () => void = () => undefined;
+    if (first) first.end = new Promise((resolve) => (finish = resolve));
+    const adding = rig.directory.add(scripted(await freePort()));
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    expect(rig.players).toHaveLength(1);
+    finish();
+    await adding;
+    expect(rig.players.map(({ isStopped }) => isStopped)).toEqual([true, false]);
+  });
+
+  it('are gone however often they move and are removed in between', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const steps = [8, 9].map((port) => rig.directory.add(pipeWire(port)).catch(() => undefined));
+      steps.push(rig.directory.add(pipeWire(7)).catch(() => undefined));
+      await Promise.all([...steps, rig.directory.remove('PipeWire-host')]);
+      await rig.directory.remove('PipeWire-host');
+      expect(rig.names).toEqual([]);
+    }
+  });
+
   it('never replace what somebody else added', async () => {
     const [a, b] = [await freePort(), await freePort()];
     await rig.directory.addConfigured(pipeWire(a));

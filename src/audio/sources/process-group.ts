@@ -78,10 +78,18 @@ export class ProcessGroup {
 
 /** Makes room first: as many listeners as there are programs are no leak. */
 function listenForExit(listener: () => void): void {
-  process.setMaxListeners(process.getMaxListeners() + 1).on('exit', listener);
+  makeRoom(1);
+  process.on('exit', listener);
 }
 
 function stopListeningForExit(listener: () => void): void {
   if (!process.listeners('exit').includes(listener)) return;
-  process.off('exit', listener).setMaxListeners(process.getMaxListeners() - 1);
+  process.off('exit', listener);
+  makeRoom(-1);
+}
+
+/** Zero means no limit: the program that this server runs in may have said so. */
+function makeRoom(change: number): void {
+  const limit = process.getMaxListeners();
+  if (limit > 0) process.setMaxListeners(Math.max(1, limit + change));
 }
