@@ -62,7 +62,9 @@ export const serverSettings = {
     client_cert: list({
       default: [],
       parser: someText('a path'),
-      doc: 'Certificate file of an authority that client certificates are checked against.',
+      doc:
+        'Certificate file of an authority that client certificates are checked against, besides ' +
+        'the public ones that Node.js knows.',
     }),
   },
   authorization: {
@@ -76,7 +78,8 @@ export const serverSettings = {
       parser: credentials,
       doc:
         'A role and what it permits: <name>:<permission>[,<permission>...]. Permissions are method ' +
-        'names with * as wildcard, or Streaming for players; one that begins with - denies.',
+        'names with * as wildcard, Streaming for players, Metrics for GET /metrics; one that ' +
+        'begins with - denies.',
     }),
     user: list({
       default: [],

@@ -6,6 +6,8 @@ import { wrapText } from './wrap-text.ts';
 
 const options = `Usage: zerocast [options]
        zerocast probe [host[:port]] [options]
+       zerocast hash-password
+       zerocast token USER [--hours N] [options]
 
   -h, --help            Show this text; -hh adds every setting
   -v, --version         Show the version
