@@ -35,8 +35,8 @@ export class RpcDispatcher implements RpcHandler {
 
   constructor({ logger, methods = allMethods, ...targets }: RpcDispatcherOptions) {
     const byName = new Map(methods.map((method) => [method.name, method]));
-    this.#context = { ...targets, methods: byName };
     this.#logger = logger.tagged('Control');
+    this.#context = { ...targets, methods: byName, logger: this.#logger };
   }
 
   handle(text: string, caller: RpcCaller): RpcAnswer {

@@ -1,4 +1,5 @@
 import type { Access } from '../auth/access.ts';
+import type { Logger } from '../logger.ts';
 import type { GroupControl } from '../server/group-control.ts';
 import type { Registry } from '../server/registry.ts';
 import type { StreamDirectory } from '../server/stream-directory.ts';
@@ -18,6 +19,7 @@ export interface RpcTargets {
 export interface RpcContext extends RpcTargets {
   /** All methods, by name. */
   readonly methods: ReadonlyMap<string, RpcMethod>;
+  readonly logger: Logger;
 }
 
 /** Shape: an object, or a word; it may hold `JsonText`. */

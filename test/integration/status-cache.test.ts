@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Application } from '../../src/application.ts';
@@ -16,19 +17,19 @@ import { TestServer } from '../support/test-server.ts';
 const clientIds = ['a', 'b', 'c', 'd'];
 const streamIds = ['Disabled', 'Tone', 'Loop', 'Script', 'Hidden', 'Moves'];
 
-/** A script whose properties change all the time. */
-const script = `let position = 0;
-setInterval(() => {
-  const params = { canPlay: position % 2 === 0, canControl: true, position };
-  console.log(JSON.stringify({ jsonrpc: '2.0', method: 'Plugin.Stream.Player.Properties', params }));
-  position += 1;
-  if (position % 40 === 0) process.exit(1);
-}, 5);
-process.stdin.resume();
+/** Has new properties all the time, and ends now and then. */
+const script = `#!/bin/sh
+position=0
+while [ $position -lt 50 ]; do
+  position=$((position + 1))
+  params='{"canControl":true,"position":'$position'}'
+  echo '{"jsonrpc":"2.0","method":"Plugin.Stream.Player.Properties","params":'$params'}'
+  sleep 0.01
+done
 `;
 
 const step = fc.record({
-  kind: fc.integer({ min: 0, max: 13 }),
+  kind: fc.integer({ min: 0, max: 15 }),
   client: fc.constantFrom(...clientIds),
   stream: fc.constantFrom(...streamIds),
   number: fc.integer({ min: 0, max: 100 }),
@@ -36,6 +37,11 @@ const step = fc.record({
   others: fc.subarray(clientIds),
 });
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** Blocks of 20 ms: loud and silent in turns, so that a stream plays and is idle in turns. */
+async function* wavering() {
+  for (let block = 0; ; block += 1) yield Buffer.alloc(3840, block % 6 < 3 ? 0x11 : 0);
+}
 
 /** What a controller is told, and what it would be told if nothing were kept. */
 function statuses({ registry, streams, request }: Scene): [kept: Promise<unknown>, fresh: unknown] {
@@ -50,7 +56,7 @@ interface Scene extends Pick<Application, 'registry' | 'streams'> {
 it('the status that is kept is the one that would be made, whatever was done before', async () => {
   const folder = makeScratchFolder();
   onTestFinished(() => removeScratchFolder(folder));
-  writeFileSync(join(folder, 'script.mjs'), `#!${process.execPath}\n${script}`, { mode: 0o755 });
+  writeFileSync(join(folder, 'script.sh'), script, { mode: 0o755 });
   writeFileSync(join(folder, 'loop.pcm'), Buffer.alloc(20_000, 1));
   const server = await TestServer.start(
     `stream.plugin_dir=${folder}`,
@@ -60,11 +66,13 @@ it('the status that is kept is the one that would be made, whatever was done bef
   const { application } = server;
   const { registry, streams } = application;
   const request: Application['request'] = (method, params) => application.request(method, params);
+  const format = { sampleFormat: '48000:16:2', idleThresholdMs: 10 };
+  await streams.addInput({ name: 'Wavers', ...format, input: wavering() });
   const players = new Map<string, ScriptedClient>();
   const addresses: Readonly<Record<string, (n: number) => string>> = {
     Tone: () => 'tone:///?name=Tone',
     Loop: () => `file://${folder}/loop.pcm?name=Loop&idle_threshold=10`,
-    Script: () => 'tone:///?name=Script&controlscript=script.mjs',
+    Script: () => 'tone:///?name=Script&controlscript=script.sh',
     Hidden: () => 'tone:///?name=Hidden&codec=null',
     Moves: (n) => `tcp://127.0.0.1:${n % 2 === 0 ? 8 : 9}?name=Moves&mode=client`,
   };
@@ -108,24 +116,29 @@ it('the status that is kept is the one that would be made, whatever was done bef
         return number > 70 ? request('Server.DeleteClient', { id: client }) : undefined;
       case 12:
         return request('Stream.AddStream', { streamUri: addresses[stream]?.(number) ?? '' });
+      case 13:
+        return flag ? request('Stream.RemoveStream', { id: stream }) : undefined;
       default:
-        return request('Stream.RemoveStream', { id: stream });
+        return delay(number);
     }
   };
 
-  const property = fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-    for (const [index, each] of steps.entries()) {
-      const done = run(each).catch((error: unknown) => {
-        if (!(error instanceof RpcError)) throw error;
-      });
-      // Some overlap with what follows.
-      if (index % 3 > 0) await done;
-      const [kept, fresh] = statuses({ registry, streams, request });
-      expect(await kept).toEqual(fresh);
-      await done;
-    }
-  });
-  await fc.assert(property, { numRuns: 30 });
+  const property = fc.asyncProperty(
+    fc.array(step, { minLength: 60, maxLength: 120 }),
+    async (steps) => {
+      for (const [index, each] of steps.entries()) {
+        const done = run(each).catch((error: unknown) => {
+          if (!(error instanceof RpcError)) throw error;
+        });
+        // Some overlap with what follows.
+        if (index % 3 > 0) await done;
+        const [kept, fresh] = statuses({ registry, streams, request });
+        expect(await kept).toEqual(fresh);
+        await done;
+      }
+    },
+  );
+  await fc.assert(property, { numRuns: 12 });
   for (const player of players.values()) player.close();
   await server.stop();
 }, 120_000);

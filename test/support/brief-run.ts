@@ -24,6 +24,8 @@ export function runToEnd({ options = [], environment = {} }: BriefRun): Outcome 
     encoding: 'utf8',
     env: { ...process.env, ...environment },
     timeout: startTimeoutMs,
+    // A server that hangs may take any other signal for a wish.
+    killSignal: 'SIGKILL',
   });
   return { status, stdout, stderr };
 }

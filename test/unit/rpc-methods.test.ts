@@ -225,6 +225,9 @@ describe('Server.Authenticate', () => {
     const login = (param: string) => rig.call('Server.Authenticate', { scheme: 'Plain', param });
     expect(await login('anna:guess')).toEqual({ code: 4, message: 'Wrong password' });
     expect(rig.caller.login).toBeUndefined();
+    const refusal = { remoteAddress: '10.0.0.9', reason: 'Wrong password' };
+    expect(rig.log.with('login refused')).toMatchObject([{ level: 'warn', fields: refusal }]);
+    expect(rig.log.with('guess')).toEqual([]);
     const request = (id: number, method: string, params: object) =>
       JSON.stringify({ id, jsonrpc: '2.0', method, params });
     const batch = [

@@ -167,9 +167,12 @@ describe('a process source', () => {
   it('lets those who said so have as many listeners as they like', async () => {
     const roomBefore = process.getMaxListeners();
     onTestFinished(() => void process.setMaxListeners(roomBefore));
+    const before = process.listenerCount('exit');
     const early = run('sleep 60');
+    await until(() => process.listenerCount('exit') === before + 1, 'it runs');
     process.setMaxListeners(0);
     const late = run('sleep 60');
+    await until(() => process.listenerCount('exit') === before + 2, 'both run');
     expect(process.getMaxListeners()).toBe(0);
     await Promise.all([early, late].map((harness) => harness.source.stop()));
     expect(process.getMaxListeners()).toBe(0);

@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { clientId, clientOf } from './targets.ts';
 
@@ -45,9 +46,15 @@ export const serverMethods: readonly RpcMethod[] = [
     ],
     returns: ['string', 'ok'],
     needs: 'nothing',
-    async call(params, caller, { access }) {
+    async call(params, caller, { access, logger }) {
       const credentials = { scheme: params.text('scheme'), param: params.text('param') };
-      caller.login = await access.login(credentials);
+      try {
+        caller.login = await access.login(credentials);
+      } catch (error) {
+        const { remoteAddress } = caller;
+        logger.warn('login refused', { remoteAddress, reason: messageOf(error) });
+        throw error;
+      }
       return 'ok';
     },
   },
