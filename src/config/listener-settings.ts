@@ -50,7 +50,8 @@ export const listenerSettings = {
       parser: origin,
       doc:
         'Web pages of this origin may control the server too, for example http://mopidy:6680; * ' +
-        'allows all. Pages from the host name of the server itself always may, on any port.',
+        'allows all. Pages of this machine always may, on any port, when it is called by address, ' +
+        'by a name of the local network, by its host name, or by host or url_prefix above.',
     }),
     metrics: scalar({
       default: 'true',

@@ -19,6 +19,7 @@ import { parseError } from './rpc-errors.ts';
 export const maxLineBytes = 1024 * 1024;
 /** What controllers wait for behind each message. Source: protocol reference, 9.1. */
 const lineEnd = Buffer.from('\r\n');
+const httpRequestLine = /^[A-Z]+ \S+ HTTP\/\d/;
 /** A connection that has come to its end and stands still is not waited for any longer. */
 const maxStandstillMs = 1000;
 
@@ -43,7 +44,7 @@ export class TcpControlPeer implements ControlPeer {
     this.remoteAddress = addressOf(socket);
     this.#flow = new RequestFlow({
       next: () => this.#reader.next(),
-      onText: (text) => this.#handler?.onText(text),
+      onText: (text) => this.#onText(text),
       onDry: () => this.#onDry(),
       queuedBytes: () => this.queuedBytes,
       setReading: (isReading) => void (isReading ? socket.resume() : socket.pause()),
@@ -95,6 +96,12 @@ export class TcpControlPeer implements ControlPeer {
 
   close(reason: string): void {
     this.#close(reason, false);
+  }
+
+  /** A browser sends what any page gives it: behind the head of a request the page could control us. */
+  #onText(text: string): void {
+    if (httpRequestLine.test(text)) this.#close('protocol violation: a request of HTTP', true);
+    else this.#handler?.onText(text);
   }
 
   #receive(data: Buffer): void {

@@ -50,6 +50,8 @@ export interface HttpServerOptions extends Omit<ListenerOptions, 'createServer'>
   /** Folder of web pages; empty for a built-in one. */
   readonly docRoot: string;
   readonly allowedOrigins: readonly string[];
+  /** Names of this server beside that of the machine. */
+  readonly ownNames?: readonly string[];
   readonly access: Access;
   readonly images: ImageStore;
   readonly control: RpcHandler & {
@@ -83,9 +85,10 @@ export class HttpServer {
   }
 
   private constructor(options: HttpServerOptions, files: StaticFiles) {
-    const { access, allowedOrigins, control, images, logger, metrics, onStream } = options;
+    const { access, allowedOrigins, control, images, logger, metrics, onStream, ownNames } =
+      options;
     const login = new HttpLogin({ access, logger });
-    const origins = new OriginCheck({ allowedOrigins, logger });
+    const origins = new OriginCheck({ allowedOrigins, ownNames, logger });
     this.#options = options;
     this.#routes = new Routes({
       jsonRpc: new JsonRpcRoute({ handler: control, login, origins }),

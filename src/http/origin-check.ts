@@ -1,4 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import type { Logger } from '../logger.ts';
 import { LogBrake } from '../transport/log-brake.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
@@ -9,8 +11,17 @@ type Asking = Pick<IncomingMessage, 'headers'>;
 export interface OriginCheckOptions {
   /** Shape: lower case, as `http://host:port`; `*` allows all. */
   readonly allowedOrigins: readonly string[];
+  /** Further names of this server, under which its own pages may be asked for. */
+  readonly ownNames?: readonly string[] | undefined;
   readonly logger: Logger;
 }
+
+/**
+ * Endings of names that nobody can register to point at this server: of any other name a page may
+ * come from elsewhere although the browser asked for it here ("DNS rebinding").
+ */
+const localName =
+  /^[^.]+$|\.(?:local|lan|home|home\.arpa|internal|localdomain|localhost|fritz\.box)$/;
 
 /**
  * Keeps web pages of others away: a browser opens WebSockets and posts for every page that its
@@ -18,11 +29,13 @@ export interface OriginCheckOptions {
  */
 export class OriginCheck {
   readonly #allowed: ReadonlySet<string>;
+  readonly #ownNames: ReadonlySet<string>;
   readonly #logger: Logger;
   readonly #refusalLog = new LogBrake();
 
-  constructor({ allowedOrigins, logger }: OriginCheckOptions) {
+  constructor({ allowedOrigins, ownNames = [], logger }: OriginCheckOptions) {
     this.#allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
+    this.#ownNames = new Set([hostname(), ...ownNames].map((name) => name.toLowerCase()));
     this.#logger = logger;
   }
 
@@ -49,7 +62,15 @@ export class OriginCheck {
     if (this.#allowed.has('*')) return true;
     // `null` is whatever hides its origin: a sandboxed frame, a file, a redirect.
     if (origin === 'null') return false;
-    return this.#allowed.has(origin.toLowerCase()) || isOfHost(origin, host);
+    return this.#allowed.has(origin.toLowerCase()) || this.#isOfHost(origin, host);
+  }
+
+  /** Whether a page comes from the name under which this server was asked, on any port. */
+  #isOfHost(origin: string, host = ''): boolean {
+    const page = /^https?:\/\/[^/?#@\\\s]+$/i.test(origin) ? hostNameOf(origin) : undefined;
+    const own = /^[^/?#@\\\s]+$/.test(host) ? hostNameOf(`http://${host}`) : undefined;
+    if (page === undefined || page !== own) return false;
+    return isAddress(page) || localName.test(page) || this.#ownNames.has(page);
   }
 
   #log(origin: string): void {
@@ -59,13 +80,11 @@ export class OriginCheck {
   }
 }
 
-/** Whether a page comes from the name under which this server was asked, on any port. */
-function isOfHost(origin: string, host = ''): boolean {
-  const page = /^https?:\/\/[^/?#@\\\s]+$/i.test(origin) ? hostNameOf(origin) : undefined;
-  const own = /^[^/?#@\\\s]+$/.test(host) ? hostNameOf(`http://${host}`) : undefined;
-  return page !== undefined && page === own;
-}
-
 function hostNameOf(url: string): string | undefined {
   return URL.canParse(url) ? new URL(url).hostname : undefined;
+}
+
+/** IPv6 addresses stand in brackets. */
+function isAddress(name: string): boolean {
+  return isIP(name.replace(/^\[|\]$/g, '')) !== 0;
 }

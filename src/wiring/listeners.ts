@@ -114,6 +114,7 @@ export class Listeners {
       logger: logger.tagged('HttpServer'),
       docRoot: config.http.docRoot,
       allowedOrigins: config.http.allowedOrigin,
+      ownNames: ownNames(config),
       onStream: (link) => server.accept(link),
     });
   }
@@ -121,4 +122,9 @@ export class Listeners {
   #log(phrase: string, { port }: HttpServer): void {
     this.#options.logger.tagged('HttpServer').info(phrase, { port });
   }
+}
+
+/** What cover art is asked for under is a name of this server too. */
+function ownNames({ http: { host, urlPrefix } }: Config): string[] {
+  return URL.canParse(urlPrefix) ? [host, new URL(urlPrefix).hostname] : [host];
 }

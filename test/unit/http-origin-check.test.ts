@@ -6,6 +6,7 @@ interface Case {
   readonly origin?: string;
   readonly host?: string;
   readonly allowed?: readonly string[];
+  readonly ownNames?: readonly string[];
 }
 
 function checkOf(allowed: readonly string[], logger = new LogLines()): OriginCheck {
@@ -35,15 +36,25 @@ describe('a check of origins', () => {
       'a page that is listed in another case',
       { origin: 'http://mopidy', host: 'box', allowed: ['http://Mopidy'] },
     ],
+    ['a name of the local network', { origin: 'http://box.lan', host: 'box.lan:1780' }],
+    [
+      'a public name that is set as that of the server',
+      { origin: 'https://music.example', host: 'music.example', ownNames: ['Music.example'] },
+    ],
     ['an app that is listed', { origin: 'app://snap', host: 'box', allowed: ['app://snap'] }],
     ['any page when all are allowed', { origin: 'http://evil', host: 'box', allowed: ['*'] }],
     ['a hidden origin when all are allowed', { origin: 'null', host: 'box', allowed: ['*'] }],
-  ])('lets %s pass', (_, { allowed = [], ...asking }) => {
-    expect(() => checkOf(allowed).check(headersOf(asking))).not.toThrow();
+  ])('lets %s pass', (_, { allowed = [], ownNames = [], ...asking }) => {
+    const check = new OriginCheck({ allowedOrigins: allowed, ownNames, logger: new LogLines() });
+    expect(() => check.check(headersOf(asking))).not.toThrow();
   });
 
   it.each<[string, Case]>([
     ['a page of another host', { origin: 'http://evil', host: 'box:1780' }],
+    [
+      'a public name that points here, as it does in DNS rebinding',
+      { origin: 'http://evil.example:1780', host: 'evil.example:1780' },
+    ],
     ['a host that only begins alike', { origin: 'http://box.evil', host: 'box:1780' }],
     ['a host that only ends alike', { origin: 'http://evilbox', host: 'box:1780' }],
     ['a hidden origin', { origin: 'null', host: 'box', allowed: ['http://mopidy'] }],

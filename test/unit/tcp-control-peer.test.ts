@@ -92,6 +92,16 @@ describe('a control peer over TCP', () => {
     expect(asked.closings).toEqual(['closed by the peer']);
   });
 
+  it('hears nothing of what a web page lets a browser post to the port', async () => {
+    const { ends, asked } = await echo();
+    const controller = await ends.connect();
+    const body = '{"id":1,"jsonrpc":"2.0","method":"Server.GetStatus"}';
+    controller.socket.write(`POST / HTTP/1.1\r\nHost: box:1705\r\n\r\n${body}\n${body}\n`);
+    await until(controller.isClosed);
+    expect(asked.texts).toEqual([]);
+    expect(asked.faults).toEqual(['protocol violation: a request of HTTP']);
+  });
+
   it('answers whoever pipes one request through a small program', async () => {
     const { ends } = await echo(50);
     const script = `exec 3<>/dev/tcp/127.0.0.1/${ends.port}; echo '{"id":1}' >&3; head -n 1 <&3`;
