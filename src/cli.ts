@@ -164,6 +164,8 @@ function readArgument(reading: Reading): void {
       `unknown option ${quoted(argument.option)}`,
       `; the nearest known one is ${nearest}`,
     );
+  } else if (subCommands.has(text)) {
+    reading.faults.push(`${quoted(text)} must come first: zerocast ${text}`);
   } else {
     reading.ignore(`argument ${quoted(text)}`, ': it belongs to no option');
   }

@@ -61,6 +61,11 @@ describe('the command line', () => {
     expect(parse).not.toThrow(/hunter2/);
   });
 
+  it.each(['token', 'hash-password', 'probe'])('wants %s in front of all options', (word) => {
+    const argv = ['-c', 'a.conf', word, 'ann'];
+    expect(() => parseCommandLine(argv)).toThrow(`"${word}" must come first: zerocast ${word}`);
+  });
+
   it('makes a token by the settings of file and options', () => {
     expect(parseCommandLine(['token', 'ann'])).toEqual({
       kind: 'token',
