@@ -8,12 +8,16 @@
           "sources": [
             "native/binding/completion-poll.cpp",
             "native/binding/fan-out-binding.cpp",
+            "native/binding/system-binding.cpp",
             "native/core/audio-socket.cpp",
             "native/core/chunk-holds.cpp",
             "native/core/completion-ledger.cpp",
             "native/core/completion-watcher.cpp",
+            "native/core/datagram.cpp",
             "native/core/error-queue.cpp",
             "native/core/fan-out.cpp",
+            "native/core/file-lock.cpp",
+            "native/core/peer-timeout.cpp",
             "native/core/zero-copy-policy.cpp"
           ]
         }]

@@ -41,6 +41,8 @@ export interface ApplicationOptions {
   readonly dataFolder?: string | undefined;
   /** Is told of every change of clients, groups and streams. */
   readonly onChange?: (change: Change) => void;
+  /** Is called when all ports are bound, and before anything of the streams is opened. */
+  readonly onBound?: () => void;
   /** Check all chunks for writes after their seal: for tests. */
   readonly verifySeals?: boolean;
   /** Time between two reports of the statistics: for tests. */
@@ -216,16 +218,18 @@ export class Application {
   }
 
   async #open(): Promise<void> {
-    const { config, logger, dataFolder } = this.#options;
+    const { config, logger, dataFolder, onBound } = this.#options;
     if (dataFolder !== undefined) {
       const { registry } = this;
       this.#stateFile = await StateFile.open({ folder: dataFolder, logger, registry });
     }
+    await this.#listeners.open();
+    onBound?.();
     for (const address of config.stream.source) await this.streams.addConfigured(address);
     await this.streams.restoreAdded();
     // The first one costs most; nobody shall wait for it.
     this.#status.server();
-    await this.#listeners.open();
+    this.#listeners.release();
     this.#announcer = await announce(config, this.ports, logger);
   }
 

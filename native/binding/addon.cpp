@@ -6,6 +6,7 @@
 #include "slab.hpp"
 #ifdef __linux__
 #include "fan-out-binding.hpp"
+#include "system-binding.hpp"
 #endif
 
 // Checks arguments, calls the core, converts the result. Nothing here is static: several
@@ -88,6 +89,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 #ifdef __linux__
   exports.Set("zeroCopyRefusal", Napi::Function::New(env, zeroCopyRefusal, "zeroCopyRefusal"));
   exports.Set("FanOut", FanOutBinding::define(env));
+  zerocast::defineSystemCalls(env, exports);
 #endif
   return exports;
 }

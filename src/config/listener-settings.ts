@@ -31,21 +31,25 @@ export const listenerSettings = {
       doc: 'Whether the HTTPS service is announced by mDNS.',
     }),
     doc_root: scalar({
+      isLive: true,
       default: '',
       parser: anyText,
       doc: 'Folder of web pages to serve, for example /usr/share/snapserver/snapweb.',
     }),
     host: scalar({
+      isLive: true,
       default: '<hostname>',
       parser: hostName,
       doc: 'Name of this machine in the addresses of cover art; <hostname> is filled in.',
     }),
     url_prefix: scalar({
+      isLive: true,
       default: '',
       parser: anyText,
       doc: 'Replaces scheme, host and port in the addresses of cover art, for example behind a proxy.',
     }),
     allowed_origin: list({
+      isLive: true,
       default: [],
       parser: origin,
       doc:
@@ -54,11 +58,13 @@ export const listenerSettings = {
         'by a name of the local network, by its host name, or by host or url_prefix above.',
     }),
     metrics: scalar({
+      isLive: true,
       default: 'true',
       parser: truth,
       doc: 'Whether GET /metrics gives figures in the format of Prometheus.',
     }),
     metrics_per_client: scalar({
+      isLive: true,
       default: 'true',
       parser: truth,
       doc: 'Whether these figures include some for every single client.',
@@ -88,11 +94,13 @@ export const listenerSettings = {
       doc: 'Whether the audio service is announced by mDNS.',
     }),
     hello_timeout: scalar({
+      isLive: true,
       default: '5000',
       parser: integer({ min: 100, max: 60_000, unit: 'ms' }),
       doc: 'Time that a new connection has to say Hello before it is closed.',
     }),
     stall_timeout: scalar({
+      isLive: true,
       default: '10000',
       parser: integer({ min: 1000, max: 600_000, unit: 'ms' }),
       doc: 'Time that a client may take nothing of what is sent before it is closed.',

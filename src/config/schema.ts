@@ -1,3 +1,4 @@
+import { limitSettings } from './limit-settings.ts';
 import { listenerSettings } from './listener-settings.ts';
 import { serverSettings } from './server-settings.ts';
 import type { Setting } from './setting.ts';
@@ -17,6 +18,7 @@ export const schema = {
   'tcp-streaming': listenerSettings['tcp-streaming'],
   stream: streamSettings.stream,
   streaming_client: streamSettings.streaming_client,
+  limits: limitSettings.limits,
   logging: serverSettings.logging,
 } as const;
 

@@ -31,6 +31,14 @@ export const serverSettings = {
       parser: anyText,
       doc: 'Folder for what outlives a restart; empty for the usual place.',
     }),
+    peer_timeout: scalar({
+      isLive: true,
+      default: '15000',
+      parser: integer({ min: 2000, max: 600_000, unit: 'ms' }),
+      doc:
+        'Time after which a player, controller or TCP source that answers nothing any more, as its ' +
+        'machine or network is gone, counts as gone.',
+    }),
     mdns_enabled: scalar({
       default: 'true',
       parser: truth,
@@ -39,27 +47,32 @@ export const serverSettings = {
   },
   ssl: {
     certificate: scalar({
+      isLive: true,
       default: '',
       parser: anyText,
       doc: 'Certificate file in PEM format.',
     }),
     certificate_key: scalar({
+      isLive: true,
       default: '',
       parser: anyText,
       doc: 'Private key file in PEM format.',
     }),
     key_password: scalar({
+      isLive: true,
       default: '',
       parser: anyText,
       secret: true,
       doc: 'Password of an encrypted private key.',
     }),
     verify_clients: scalar({
+      isLive: true,
       default: 'false',
       parser: truth,
       doc: 'Whether clients must show a certificate.',
     }),
     client_cert: list({
+      isLive: true,
       default: [],
       parser: someText('a path'),
       doc:
@@ -69,11 +82,13 @@ export const serverSettings = {
   },
   authorization: {
     enabled: scalar({
+      isLive: true,
       default: 'false',
       parser: truth,
       doc: 'Whether clients and controllers must log in.',
     }),
     role: list({
+      isLive: true,
       default: [],
       parser: credentials,
       doc:
@@ -82,6 +97,7 @@ export const serverSettings = {
         'begins with - denies.',
     }),
     user: list({
+      isLive: true,
       default: [],
       parser: credentials,
       secret: true,
@@ -90,6 +106,7 @@ export const serverSettings = {
         'prints instead.',
     }),
     token_secret: scalar({
+      isLive: true,
       default: '',
       parser: anyText,
       secret: true,
@@ -100,6 +117,7 @@ export const serverSettings = {
   },
   logging: {
     sink: scalar({
+      isLive: true,
       default: '',
       parser: logSink,
       doc:
@@ -107,6 +125,7 @@ export const serverSettings = {
         'Empty for stdout.',
     }),
     filter: list({
+      isLive: true,
       default: ['*:info'],
       parser: logFilter,
       doc:
@@ -114,6 +133,7 @@ export const serverSettings = {
         'Levels: trace, debug, info, notice, warn, error, fatal.',
     }),
     format: scalar({
+      isLive: true,
       default: 'text',
       parser: oneOf(['text', 'json']),
       doc: 'One line of text per entry, or one JSON record.',

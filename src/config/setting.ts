@@ -11,6 +11,8 @@ export interface Setting<Value> {
   readonly repeatable: boolean;
   /** The value must never be shown. */
   readonly secret: boolean;
+  /** A reload of the configuration puts a new value into force; others wait for a restart. */
+  readonly isLive: boolean;
 }
 
 interface ScalarRow<Value> {
@@ -18,6 +20,7 @@ interface ScalarRow<Value> {
   readonly parser: ValueParser<Value>;
   readonly doc: string;
   readonly secret?: boolean;
+  readonly isLive?: boolean;
 }
 
 interface ListRow<Value> {
@@ -25,6 +28,7 @@ interface ListRow<Value> {
   readonly parser: ValueParser<Value>;
   readonly doc: string;
   readonly secret?: boolean;
+  readonly isLive?: boolean;
 }
 
 export interface Scalar<Value> extends Setting<Value> {
@@ -38,9 +42,9 @@ export interface List<Value> extends Setting<Value> {
 }
 
 export function scalar<const Value>(row: ScalarRow<Value>): Scalar<Value> {
-  return { secret: false, ...row, repeatable: false };
+  return { secret: false, isLive: false, ...row, repeatable: false };
 }
 
 export function list<Value>(row: ListRow<Value>): List<Value> {
-  return { secret: false, ...row, repeatable: true };
+  return { secret: false, isLive: false, ...row, repeatable: true };
 }

@@ -5,6 +5,7 @@ import { autoOr, integer, oneOf, sampleFormat, someText, truth } from './value-p
 export const streamSettings = {
   stream: {
     source: list({
+      isLive: true,
       default: ['pipe:///tmp/snapfifo?name=default'],
       parser: someText('the address of a source, for example pipe:///tmp/snapfifo?name=default'),
       doc:
@@ -14,11 +15,13 @@ export const streamSettings = {
         'send_silence.',
     }),
     plugin_dir: scalar({
+      isLive: true,
       default: '/usr/share/snapserver/plug-ins',
       parser: someText('a path'),
       doc: 'Folder of the control scripts that a stream may name.',
     }),
     sandbox_dir: scalar({
+      isLive: true,
       default: '/usr/share/snapserver/sandbox',
       parser: someText('a path'),
       doc: 'Folder of the programs that streams added at run time may start.',
@@ -29,11 +32,13 @@ export const streamSettings = {
       doc: 'Whether streams that controllers add are there again after a restart.',
     }),
     sampleformat: scalar({
+      isLive: true,
       default: '48000:16:2',
       parser: sampleFormat,
       doc: 'Format of sources that name none: rate:bits:channels.',
     }),
     codec: scalar({
+      isLive: true,
       default: 'flac',
       parser: someText('a codec as name or name:options, for example flac:2', /^[a-z0-9]+(:.*)?$/i),
       doc:
@@ -41,6 +46,7 @@ export const streamSettings = {
         '--stream.codec=<name>:? lists the options.',
     }),
     chunk_ms: scalar({
+      isLive: true,
       default: '20',
       parser: integer({ min: 10, max: 1000, unit: 'ms', raise: true }),
       doc: 'Audio that is read from a source at a time.',
@@ -51,6 +57,7 @@ export const streamSettings = {
       doc: 'Time from the source to the loudspeaker, the same for every client.',
     }),
     send_to_muted: scalar({
+      isLive: true,
       default: 'false',
       parser: truth,
       doc: 'Whether muted clients get audio all the same.',
@@ -95,6 +102,7 @@ export const streamSettings = {
       doc: 'Catching-up audio that all joining clients together may get per tick.',
     }),
     resync_tolerance: scalar({
+      isLive: true,
       default: 'auto',
       parser: autoOr(integer({ min: 0, max: 60_000, unit: 'ms' })),
       doc:
@@ -104,6 +112,7 @@ export const streamSettings = {
   },
   streaming_client: {
     initial_volume: scalar({
+      isLive: true,
       default: '100',
       parser: integer({ min: 0, max: 100, unit: 'percent' }),
       doc: 'Volume of clients that were never seen before.',

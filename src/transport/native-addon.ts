@@ -16,6 +16,15 @@ export interface NativeAddon {
   addressOf(memory: ArrayBufferLike): number;
   /** Why the system does not send without copying, in words; empty when it does. Linux only. */
   zeroCopyRefusal?(): string;
+  /**
+   * Makes the kernel break a TCP connection whose peer has acknowledged nothing for so long; 0, or
+   * an error number. Linux only.
+   */
+  setPeerTimeout?(descriptor: number, timeoutMs: number): number;
+  /** Locks an open file until it is closed; 0, or an error number. Linux only. */
+  lockFile?(descriptor: number): number;
+  /** Sends a datagram to a Unix socket; 0, or an error number. Linux only. */
+  sendDatagram?(path: string, text: string): number;
   /** Linux only. */
   readonly FanOut?: new (
     options: NativeFanOutAddonOptions,

@@ -40,13 +40,20 @@ export class Listeners {
     };
   }
 
-  /** Failure: rejects with a `ConfigError` when a port cannot be bound; `close` is to be called. */
+  /**
+   * Binds all ports; whoever connects waits for `release`.
+   *
+   * Failure: rejects with a `ConfigError` when a port cannot be bound; `close` is to be called.
+   */
   async open(): Promise<void> {
     await this.#openStreaming();
     await this.#openControl();
     await this.#openHttp();
     await this.#openHttps();
   }
+
+  /** Serves those who wait, and from now on everybody at once. */
+  release(): void {}
 
   async close(): Promise<void> {
     await this.#streaming?.close();

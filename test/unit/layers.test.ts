@@ -29,6 +29,9 @@ const order: readonly string[] = [
 /** What ties the layers together. */
 const outermost = new Set([
   'main.ts',
+  'serve.ts',
+  'daemon',
+  'doctor',
   'index.ts',
   'library',
   'application.ts',
@@ -42,14 +45,20 @@ const forAnyone = new Set(['adopt-socket.ts', 'errors.ts', 'clock.ts', 'logger.t
 
 /** Imports that the order does not cover, with the only folders or files that may do them. */
 const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
-  ['config', ['main.ts', 'application.ts', 'cli.ts', 'config', 'library', 'wiring']],
-  ['cli.ts', ['main.ts']],
-  ['log.ts', ['main.ts', 'library']],
+  [
+    'config',
+    ['main.ts', 'serve.ts', 'application.ts', 'cli.ts', 'config', 'doctor', 'library', 'wiring'],
+  ],
+  ['cli.ts', ['main.ts', 'serve.ts', 'daemon']],
+  ['serve.ts', ['main.ts']],
+  ['daemon', ['main.ts', 'serve.ts', 'daemon']],
+  ['doctor', ['main.ts', 'doctor']],
+  ['log.ts', ['serve.ts', 'library']],
   // The settings of the log are checked by the rules of the log.
   ['log', ['log.ts', 'log', 'config']],
-  ['application.ts', ['main.ts', 'library']],
+  ['application.ts', ['serve.ts', 'library']],
   ['library', ['index.ts', 'library']],
-  ['wiring', ['main.ts', 'application.ts', 'wiring']],
+  ['wiring', ['main.ts', 'serve.ts', 'application.ts', 'wiring', 'doctor']],
   ['metrics', ['application.ts', 'metrics']],
   ['discovery', ['application.ts', 'wiring', 'discovery']],
   ['probe', ['main.ts', 'probe']],

@@ -1,0 +1,60 @@
+#include "system-binding.hpp"
+
+#include <string>
+
+#include "datagram.hpp"
+#include "file-lock.hpp"
+#include "peer-timeout.hpp"
+
+// Each function returns 0, or an errno. Arguments of the wrong kind are faults of ours: they throw.
+
+namespace zerocast {
+
+namespace {
+
+Napi::Value refuse(Napi::Env env, const char* message) {
+  Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+bool isNumber(const Napi::CallbackInfo& info, std::size_t index) {
+  return info.Length() > index && info[index].IsNumber();
+}
+
+int integerAt(const Napi::CallbackInfo& info, std::size_t index) {
+  return info[index].As<Napi::Number>().Int32Value();
+}
+
+Napi::Value setPeerTimeoutOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!isNumber(info, 0) || !isNumber(info, 1)) {
+    return refuse(env, "setPeerTimeout needs a descriptor and milliseconds");
+  }
+  return Napi::Number::New(env, setPeerTimeout(integerAt(info, 0), integerAt(info, 1)));
+}
+
+Napi::Value lockFileOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!isNumber(info, 0)) return refuse(env, "lockFile needs a descriptor");
+  return Napi::Number::New(env, lockFile(integerAt(info, 0)));
+}
+
+Napi::Value sendDatagramOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsString() || !info[1].IsString()) {
+    return refuse(env, "sendDatagram needs a path and a text");
+  }
+  const std::string path = info[0].As<Napi::String>();
+  const std::string text = info[1].As<Napi::String>();
+  return Napi::Number::New(env, sendDatagram(path, text));
+}
+
+}  // namespace
+
+void defineSystemCalls(Napi::Env env, Napi::Object exports) {
+  exports.Set("setPeerTimeout", Napi::Function::New(env, setPeerTimeoutOf, "setPeerTimeout"));
+  exports.Set("lockFile", Napi::Function::New(env, lockFileOf, "lockFile"));
+  exports.Set("sendDatagram", Napi::Function::New(env, sendDatagramOf, "sendDatagram"));
+}
+
+}  // namespace zerocast
