@@ -18,12 +18,18 @@
             "native/core/fan-out.cpp",
             "native/core/file-lock.cpp",
             "native/core/peer-timeout.cpp",
-            "native/core/zero-copy-policy.cpp"
+            "native/core/zero-copy-policy.cpp",
+            "native/core/zero-copy-probe.cpp"
           ]
         }]
       ],
       "include_dirs": ["native/core", "<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+      "defines": [
+        "NAPI_VERSION=8",
+        "NODE_ADDON_API_DISABLE_DEPRECATED",
+        "NAPI_DISABLE_CPP_EXCEPTIONS",
+        "ZEROCAST_VERSION=<!(node -p \"require('./package.json').version\")"
+      ],
       "cflags_cc!": ["-std=gnu++17"],
       "cflags_cc": ["-std=c++20", "-fno-exceptions", "-Wall", "-Wextra", "-Wconversion"],
       "xcode_settings": {

@@ -9,6 +9,9 @@ export interface ReadInto {
   callback(bytes: number, buffer: Uint8Array): boolean;
 }
 
+/** The sockets that go on with the connections of others. */
+const successors = new WeakMap<net.Socket, net.Socket>();
+
 /** A socket that reads the pipe behind a descriptor straight into given memory, and closes it. */
 export function openDescriptor(fd: number, readInto: ReadInto): net.Socket {
   const options = { fd, readable: true, writable: false, onread: readInto };
@@ -29,7 +32,18 @@ export function adoptSocket(created: net.Socket, readInto: ReadInto): net.Socket
   Reflect.set(created, '_handle', null);
   created.destroy(); // without its handle this only ends its bookkeeping
   const options = { handle, readable: true, writable: true, onread: readInto };
-  return new net.Socket(options);
+  const adopted = new net.Socket(options);
+  successors.set(created, adopted);
+  return adopted;
+}
+
+/** Calls back when the connection of `socket` has ended, also when another socket adopted it. */
+export function whenEnded(socket: net.Socket, onEnded: () => void): void {
+  socket.once('close', () => {
+    const successor = successors.get(socket);
+    if (successor) whenEnded(successor, onEnded);
+    else onEnded();
+  });
 }
 
 /**

@@ -1,13 +1,16 @@
 import { ChunkPool } from './audio/chunk-pool.ts';
-import type { Access } from './auth/access.ts';
+import { AccessGate } from './auth/access-gate.ts';
 import { monotonicClock } from './clock.ts';
 import type { Config } from './config/config.ts';
+import { LiveConfig } from './config/live-config.ts';
+import type { SettingOrigins } from './config/load-config.ts';
 import { ControlServer } from './control/control-server.ts';
 import { hostFacts } from './control/host-facts.ts';
 import type { RpcHandler } from './control/rpc.ts';
 import { RpcDispatcher } from './control/rpc-dispatcher.ts';
 import { StatusTree } from './control/status-tree.ts';
 import type { Announcer } from './discovery/announcer.ts';
+import { ConfigError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import type { AddedStreams } from './server/added-streams.ts';
@@ -19,23 +22,30 @@ import { StateFile } from './server/state-file.ts';
 import { StatusReporter } from './server/status-reporter.ts';
 import type { StreamDirectory } from './server/stream-directory.ts';
 import { StreamServer } from './server/stream-server.ts';
+import { TimeWatch } from './server/time-watch.ts';
 import type { FanOut } from './transport/fan-out.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
 import { openFanOut } from './transport/open-fan-out.ts';
 import { openAccess } from './wiring/access.ts';
 import { announce } from './wiring/announcement.ts';
 import { callMethod } from './wiring/call-method.ts';
+import type { ConfigReload, ReloadInputs, ReloadReport } from './wiring/config-reload.ts';
+import { openEntrance } from './wiring/entrance.ts';
 import { Listeners } from './wiring/listeners.ts';
+import { openReload } from './wiring/reload-parts.ts';
 import { zeroCopyOptions } from './wiring/stream-settings.ts';
 import { openAddedStreams, openStreams } from './wiring/streams.ts';
+import { openSurroundings } from './wiring/surroundings.ts';
 
-/** Clients remembered beyond their connection; the longest absent is forgotten first. */
-const maxKnownClients = 10_000;
 /** Turns of the event loop that broken-off writes may take to report their end. */
 const maxDrainTurns = 100;
 
 export interface ApplicationOptions {
   readonly config: Config;
+  /** Where the settings stand, for messages. */
+  readonly origins?: SettingOrigins;
+  /** From where the configuration can be read again; absent: it cannot. */
+  readonly reload?: ReloadInputs | undefined;
   readonly logger: Logger;
   /** Where clients, groups and added streams are saved; absent: nowhere. */
   readonly dataFolder?: string | undefined;
@@ -51,7 +61,7 @@ export interface ApplicationOptions {
 
 /** What has to be read before the server can be built. */
 interface Prepared {
-  readonly access: Access;
+  readonly access: AccessGate;
   readonly persist: AddedStreams | undefined;
 }
 
@@ -68,14 +78,16 @@ export class Application {
   readonly #rpc: RpcHandler;
   readonly #listeners: Listeners;
   readonly #statusReporter: StatusReporter;
+  readonly #reload: ConfigReload | undefined;
+  readonly #timeWatch: TimeWatch;
   #stateFile: StateFile | undefined;
   #announcer: Announcer | undefined;
 
   /** Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open. */
   static async start(options: ApplicationOptions): Promise<Application> {
-    const { config, logger, dataFolder: folder } = options;
+    const { config, origins, logger, dataFolder: folder } = options;
     const application = new Application(options, {
-      access: await openAccess(config),
+      access: new AccessGate(await openAccess(config, origins)),
       persist: await openAddedStreams(config, { folder, logger }),
     });
     try {
@@ -89,6 +101,7 @@ export class Application {
 
   private constructor(options: ApplicationOptions, { access, persist }: Prepared) {
     const { config, logger, verifySeals = false, statusIntervalMs } = options;
+    const live = new LiveConfig(config);
     this.#options = options;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
     const native = loadNativeAddon();
@@ -104,20 +117,25 @@ export class Application {
     });
     this.registry = new Registry({
       bufferMs: config.stream.buffer,
-      initialVolume: config.streamingClient.initialVolume,
-      maxClients: maxKnownClients,
+      get initialVolume() {
+        return live.current.streamingClient.initialVolume;
+      },
+      get maxClients() {
+        return live.current.limits.maxKnownClients;
+      },
       nowMs: Date.now,
     });
     const images = new ImageStore();
     this.streams = openStreams({
-      config,
+      live,
       logger,
       pool: this.pool,
       fanOut: this.#fanOut,
       images,
+      surroundings: openSurroundings({ native, config: () => live.current }),
       onChange,
       persist,
-      httpPort: () => this.ports.http || config.http.port,
+      httpPort: () => this.ports.http || live.current.http.port,
     });
     this.server = new StreamServer({
       clock: monotonicClock,
@@ -127,10 +145,17 @@ export class Application {
       streams: this.streams,
       access,
       onChange,
-      sendToMuted: config.stream.sendToMuted,
-      helloTimeoutMs: config.tcpStreaming.helloTimeout,
-      stallTimeoutMs: config.tcpStreaming.stallTimeout,
+      get sendToMuted() {
+        return live.current.stream.sendToMuted;
+      },
+      get helloTimeoutMs() {
+        return live.current.tcpStreaming.helloTimeout;
+      },
+      get stallTimeoutMs() {
+        return live.current.tcpStreaming.stallTimeout;
+      },
     });
+    this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger });
     const { registry, streams, server } = this;
     const groups = new GroupControl({
       registry,
@@ -146,6 +171,7 @@ export class Application {
       streams,
       registry,
       status: this.#status,
+      reload: () => this.reload(),
       logger,
     });
     this.control = new ControlServer({
@@ -153,6 +179,14 @@ export class Application {
       handler: this.#rpc,
       status: this.#status,
       logger,
+      get loginTimeoutMs() {
+        return live.current.limits.loginTimeout;
+      },
+    });
+    const entrance = openEntrance({
+      config: () => live.current,
+      native,
+      logger: logger.tagged('Zerocast'),
     });
     const metrics = new ServerMetrics({
       pool: this.pool,
@@ -160,13 +194,23 @@ export class Application {
       streams,
       registry,
       control: this.control,
-      listsClients: config.http.metricsPerClient,
+      time: () => this.#timeWatch.figures,
+      refusals: () => entrance.refusals,
+      get isOn() {
+        return live.current.http.metrics;
+      },
+      get listsClients() {
+        return live.current.http.metricsPerClient;
+      },
     });
     this.#listeners = new Listeners({
-      config,
+      get config() {
+        return live.current;
+      },
       logger,
       server,
       control: this.control,
+      entrance,
       http: {
         access,
         images,
@@ -174,7 +218,7 @@ export class Application {
           handle: (text, caller) => this.#rpc.handle(text, caller),
           accept: (peer, login) => this.control.accept(peer, login),
         },
-        ...(config.http.metrics && { metrics }),
+        metrics,
       },
     });
     this.#statusReporter = new StatusReporter({
@@ -182,6 +226,16 @@ export class Application {
       pool: this.pool,
       logger,
       ...(statusIntervalMs !== undefined && { intervalMs: statusIntervalMs }),
+    });
+    const { control } = this;
+    this.#reload = openReload(options.reload, {
+      live,
+      logger,
+      access,
+      server,
+      control,
+      streams,
+      listeners: this.#listeners,
     });
   }
 
@@ -196,12 +250,27 @@ export class Application {
   }
 
   /**
+   * Reads the configuration again and puts into force what can be changed while the server runs.
+   *
+   * Failure: rejects with a `ConfigError` that lists every fault; then nothing has changed.
+   */
+  async reload(): Promise<ReloadReport> {
+    if (this.#reload) return this.#reload.run();
+    throw new ConfigError(
+      'nothing-to-reload',
+      'there is nothing to reload: this server was given its settings by a program',
+    );
+  }
+
+  /**
    * Closes listeners, sessions, sources and children, in this order.
    *
    * Failure: rejects with an `AssertionError` when a chunk did not come home.
    */
   async close(): Promise<void> {
+    await this.#reload?.close();
     this.#statusReporter.close();
+    this.#timeWatch.close();
     const goodbye = this.#announcer?.close();
     await this.#listeners.close();
     this.control.close();
@@ -237,7 +306,7 @@ export class Application {
     this.#status.invalidate(change);
     if (change.kind === 'stream-removed') this.server.streamRemoved(change.channel.id);
     else if ('channel' in change) this.server.reroute();
-    else this.#stateFile?.schedule();
+    else if (change.kind !== 'stream-order') this.#stateFile?.schedule();
     this.control.announce(change, by);
     this.#options.onChange?.(change);
   }

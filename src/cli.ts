@@ -18,9 +18,21 @@ export type Command =
       readonly overrides: readonly Assignment[];
     }
   | {
+      readonly kind: 'doctor';
+      readonly configFile?: string;
+      readonly overrides: readonly Assignment[];
+      readonly json: boolean;
+      readonly isDaemon: boolean;
+    }
+  | {
       readonly kind: 'serve';
       readonly configFile?: string;
       readonly overrides: readonly Assignment[];
+      /** Absent: in the foreground. */
+      readonly daemon?: {
+        /** Nice value; 0: unchanged. */
+        readonly priority: number;
+      };
       /** Sentences to log once the log is open. */
       readonly warnings: readonly string[];
     };
@@ -41,6 +53,7 @@ const subCommands: ReadonlyMap<string, (args: readonly string[]) => Command> = n
   ['probe', (args: readonly string[]): Command => ({ kind: 'probe', args })],
   ['hash-password', parseHashPassword],
   ['token', parseToken],
+  ['doctor', parseDoctor],
 ]);
 
 function parseServe(argv: readonly string[]): Command {
@@ -74,6 +87,16 @@ function parseToken(args: readonly string[]): Command {
   return { kind: 'token', user, hours, ...(configFile !== undefined && { configFile }), overrides };
 }
 
+function parseDoctor(args: readonly string[]): Command {
+  const reading = new Reading(args, doctorReaders);
+  while (reading.hasNext()) readArgument(reading);
+  const { configFile, overrides, faults, wantsJson: json, daemon } = reading;
+  if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
+  if (faults.length > 0) throw commandLineError(faults);
+  const file = configFile === undefined ? {} : { configFile };
+  return { kind: 'doctor', ...file, overrides, json, isDaemon: daemon !== undefined };
+}
+
 /** The arguments, and what was understood of them so far. */
 class Reading {
   readonly #argv: readonly string[];
@@ -86,7 +109,9 @@ class Reading {
   configFile: string | undefined;
   helpCount = 0;
   wantsVersion = false;
+  wantsJson = false;
   hours: number | undefined;
+  daemon: { readonly priority: number } | undefined;
 
   constructor(argv: readonly string[], readers: Readers = serveReaders) {
     this.#argv = argv;
@@ -134,6 +159,18 @@ const tokenReaders: Readers = new Map<string, Reader>([
   ['--hours', readHours],
 ]);
 
+const doctorReaders: Readers = new Map<string, Reader>([
+  ['-h', countHelp],
+  ['--help', countHelp],
+  ['-c', readConfigFile],
+  ['--config', readConfigFile],
+  ['-z', readZerocopy],
+  ['--zerocopy', readZerocopy],
+  ['-d', readDaemon],
+  ['--daemon', readDaemon],
+  ['--json', wantJson],
+]);
+
 const serveReaders: Readers = new Map<string, Reader>([
   ['-h', countHelp],
   ['--help', countHelp],
@@ -143,8 +180,8 @@ const serveReaders: Readers = new Map<string, Reader>([
   ['--config', readConfigFile],
   ['-z', readZerocopy],
   ['--zerocopy', readZerocopy],
-  ['-d', warnAboutDaemon],
-  ['--daemon', warnAboutDaemon],
+  ['-d', readDaemon],
+  ['--daemon', readDaemon],
   ['-s', readOldOption({ section: 'stream', key: 'source' })],
   ['-b', readOldOption({ section: 'stream', key: 'buffer' })],
   ['-p', readOldOption({ section: 'tcp-streaming', key: 'port' })],
@@ -187,6 +224,11 @@ function wantVersion(_argument: Argument, reading: Reading): void {
   reading.wantsVersion = true;
 }
 
+function wantJson({ option, attached }: Argument, reading: Reading): void {
+  if (attached === undefined) reading.wantsJson = true;
+  else reading.faults.push(`option ${option} takes no value`);
+}
+
 /** Server versions of long ago named the codec with -c, and start scripts still do. */
 const codecShape = /^(pcm|flac|ogg|opus|null)(:.*)?$/;
 
@@ -217,11 +259,23 @@ function readZerocopy({ option, attached }: Argument, reading: Reading): void {
   override({ section: 'stream', key: 'zerocopy', value: attached ?? 'true' }, option, reading);
 }
 
-function warnAboutDaemon({ option }: Argument, reading: Reading): void {
-  reading.warnings.push(
-    `option ${option} is ignored: the server stays in the foreground; ` +
-      'let a service manager such as systemd put it into the background',
-  );
+/** What the kernel knows as nice values. Source: setpriority(2). */
+const niceValues = { min: -20, max: 19 };
+
+/** Only what is attached is its value: `-d -3` are two options. */
+function readDaemon({ option, attached = '0' }: Argument, reading: Reading): void {
+  const { min, max } = niceValues;
+  if (!/^[+-]?\d+$/.test(attached)) {
+    reading.faults.push(
+      `option ${option} is ${quoted(attached)}; allowed: nothing, or a nice value from ${min} to ${max}`,
+    );
+    return;
+  }
+  const priority = Math.min(max, Math.max(min, Number(attached)));
+  if (priority !== Number(attached)) {
+    reading.warnings.push(`option ${option} is ${attached}, ${priority} is used instead`);
+  }
+  reading.daemon = { priority };
 }
 
 function readOldOption(setting: { readonly section: string; readonly key: string }): Reader {
@@ -266,7 +320,7 @@ function takeValueOf(
 }
 
 function commandOf(reading: Reading): Command {
-  const { configFile, overrides, warnings, faults } = reading;
+  const { configFile, overrides, warnings, faults, daemon } = reading;
   if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
   if (reading.wantsVersion) return { kind: 'version' };
   if (faults.length > 0) {
@@ -276,7 +330,13 @@ function commandOf(reading: Reading): Command {
     ({ section, key, value }) => section === 'stream' && key === 'codec' && value.endsWith(':?'),
   );
   if (question) return { kind: 'codec-help', codec: question.value.slice(0, -2) };
-  return { kind: 'serve', ...(configFile !== undefined && { configFile }), overrides, warnings };
+  return {
+    kind: 'serve',
+    ...(configFile !== undefined && { configFile }),
+    overrides,
+    ...(daemon && { daemon }),
+    warnings,
+  };
 }
 
 function commandLineError(faults: readonly string[]): ConfigError {

@@ -10,8 +10,20 @@ export class ZerocastError extends Error {
   }
 }
 
-/** The configuration cannot be used: stops the process before any socket opens. */
-export class ConfigError extends ZerocastError {}
+interface ConfigErrorOptions extends ErrorOptions {
+  readonly faults?: readonly string[];
+}
+
+/** The configuration cannot be used: stops the process before any socket opens, or one reload. */
+export class ConfigError extends ZerocastError {
+  /** One sentence per fault, each on one line and with its origin as far as that is known. */
+  readonly faults: readonly string[];
+
+  constructor(code: string, message: string, options: ConfigErrorOptions = {}) {
+    super(code, message, options);
+    this.faults = options.faults ?? [message];
+  }
+}
 
 /** A source or its encoder cannot go on: stops one stream. */
 export class SourceError extends ZerocastError {}

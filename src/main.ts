@@ -24,6 +24,8 @@ async function run(command: Command): Promise<number> {
       return print(await hashPasswordFrom({ input: process.stdin, prompts: process.stderr }));
     case 'token':
       return token(command);
+    case 'doctor':
+      return doctor(command);
     case 'serve':
       return serve(command, () => process.exit(forcedStatus));
   }
@@ -60,6 +62,16 @@ async function token(command: Extract<Command, { kind: 'token' }>): Promise<numb
   const { config } = loadFor(command);
   const { role: roles, user: users } = config.authorization;
   return print(await issueToken({ user, hours, roles, users, settings: tokenSettings(config) }));
+}
+
+async function doctor(command: Extract<Command, { kind: 'doctor' }>): Promise<number> {
+  // Loaded only where it is used: it needs almost every part of the server.
+  const { runDoctor } = await import('./doctor/doctor.ts');
+  const { stdout } = process;
+  const isColoured = stdout.isTTY === true && !process.env.NO_COLOR;
+  // Whoever read the output, such as `head`, has seen enough.
+  stdout.on('error', () => undefined);
+  return runDoctor(command, { write: (text) => void stdout.write(text), isColoured });
 }
 
 async function main(): Promise<number> {

@@ -1,12 +1,21 @@
+import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Application } from './application.ts';
 import type { Command } from './cli.ts';
-import { loadConfig } from './config/load-config.ts';
+import type { Config } from './config/config.ts';
+import { type LoadedConfig, loadConfig } from './config/load-config.ts';
+import { Background } from './daemon/background.ts';
+import { type DaemonParent, daemonParent, startDaemon } from './daemon/daemonize.ts';
+import { LogRotation } from './daemon/log-rotation.ts';
+import { ServiceManager } from './daemon/service-manager.ts';
 import { messageOf } from './errors.ts';
 import { createLogger } from './log.ts';
 import type { Logger } from './logger.ts';
-import { dataFolder } from './server/data-folder.ts';
+import { dataFolder, lockDataFolder } from './server/data-folder.ts';
+import { nativeLocks, type ProcessLock } from './server/process-lock.ts';
+import { loadNativeAddon } from './transport/native-addon.ts';
 import { compatibleVersion, packageVersion } from './version.ts';
+import { withAbsolutePaths } from './wiring/absolute-paths.ts';
 
 /** Wrong use, a bad configuration, a port that is taken, or our own fault. */
 export const failureStatus = 1;
@@ -31,68 +40,167 @@ export function loadFor({ configFile, overrides }: Pick<ServeCommand, 'configFil
 }
 
 /**
- * Runs the server until a signal ends it; the result is the status to exit with.
+ * Runs the server until a signal ends it, or starts it in the background; the result is the status
+ * to exit with.
  *
  * Shape: `forceEnd` ends the process at once, on the second signal.
  * Failure: rejects with a `ConfigError` that lists every fault of the configuration.
  */
 export async function serve(command: ServeCommand, forceEnd: () => void): Promise<number> {
+  const rotation = new LogRotation();
+  const { daemon } = command;
+  const parent = daemon && daemonParent();
+  if (daemon && !parent) return startDaemon({ ...daemon, stderr: process.stderr });
   keepYoungSpaceSmall();
   // Before the first line, as whoever waits for that may send a signal at once.
   const stopped = stopSignal(forceEnd);
-  const { config, warnings, file } = loadFor(command);
-  const { logger, close } = createLogger(config.logging);
+  const native = loadNativeAddon();
+  const manager = new ServiceManager({
+    environment: process.env,
+    sendDatagram: 'addon' in native ? native.addon.sendDatagram : undefined,
+  });
+  const load = configLoader(command);
+  const loaded = load();
+  const background = parent && new Background({ ...placeOf(loaded.config), ...nativeLocks() });
   try {
-    // The first line: programs that start the server wait for it.
-    logger.tagged('Snapserver').info(`Version ${compatibleVersion}`);
-    const log = logger.tagged('Zerocast');
-    log.info(`zerocast ${packageVersion}`, { node: process.version, config: file ?? 'built-in' });
-    for (const warning of [...command.warnings, ...warnings]) log.warn(warning);
-    const folder = dataFolder({
-      datadir: config.server.datadir,
-      home: process.env.HOME,
-      isDaemon: false,
+    return await serveLogged(command, {
+      ...loaded,
+      rotation,
+      parent,
+      background,
+      manager,
+      stopped,
     });
-    return await runUntil(stopped, log, () =>
-      Application.start({ config, logger, dataFolder: folder }),
-    );
   } finally {
-    await close();
+    background?.close();
+    manager.close();
   }
 }
 
-/** Resolves with the first signal to stop; the second one forces the end. */
+/** What the process is made of beside the application. */
+interface Surroundings extends LoadedConfig {
+  readonly rotation: LogRotation;
+  /** Both absent in the foreground. */
+  readonly parent: DaemonParent | undefined;
+  readonly background: Background | undefined;
+  readonly manager: ServiceManager;
+  readonly stopped: Promise<NodeJS.Signals>;
+}
+
+/** Reads the configuration, now and whenever it is to be read again. */
+function configLoader(command: ServeCommand): () => LoadedConfig {
+  const startFolder = process.cwd();
+  const configFile = command.configFile && resolve(startFolder, command.configFile);
+  return () => {
+    const loaded = loadFor({ ...command, ...(configFile && { configFile }) });
+    const { config } = loaded;
+    return command.daemon ? { ...loaded, config: withAbsolutePaths(config, startFolder) } : loaded;
+  };
+}
+
+function placeOf({ server: { pidfile: pidFile, user, group } }: Config) {
+  return { pidFile, user, group };
+}
+
+async function serveLogged(command: ServeCommand, around: Surroundings): Promise<number> {
+  const { config, warnings, file, background, manager } = around;
+  const { identity } = background ?? {};
+  const log = createLogger({
+    ...config.logging,
+    usualSink: background ? 'system' : 'stdout',
+    fileOwner: identity,
+  });
+  const { logger } = log;
+  around.rotation.use(log);
+  try {
+    // The first line: programs that start the server wait for it.
+    logger.tagged('Snapserver').info(`Version ${compatibleVersion}`);
+    const own = logger.tagged('Zerocast');
+    own.info(`zerocast ${packageVersion}`, { node: process.version, config: file ?? 'built-in' });
+    const concerns = [...command.warnings, ...(background?.warnings ?? []), ...warnings];
+    for (const warning of concerns) own.warn(warning);
+    manager.useLogger(own);
+    return await runUntilStopped(around, logger);
+  } finally {
+    await log.close();
+  }
+}
+
+async function runUntilStopped(around: Surroundings, logger: Logger): Promise<number> {
+  const { parent, manager, stopped } = around;
+  const log = logger.tagged('Zerocast');
+  const broken = failure(log);
+  let running: Running | undefined;
+  try {
+    running = await Promise.race([open(around, logger), broken]);
+  } catch (error) {
+    log.fatal('the server cannot start', { reason: messageOf(error) });
+    parent?.complain(`the server cannot start: ${messageOf(error)}`);
+  }
+  if (!running) return failureStatus;
+  const { streams, server } = running.application;
+  manager.ready(() => `${streams.channels.size} streams, ${server.sessionCount} players`);
+  parent?.ready();
+  const signal = await Promise.race([stopped, broken]);
+  if (signal === undefined) return failureStatus;
+  log.info('stopping', { signal });
+  manager.stopping();
+  await running.application.close();
+  running.lock?.release();
+  log.info('stopped');
+  return 0;
+}
+
+interface Running {
+  readonly application: Application;
+  /** That of the data folder. */
+  readonly lock: ProcessLock | undefined;
+}
+
+async function open(around: Surroundings, logger: Logger): Promise<Running> {
+  const { config, background } = around;
+  const log = logger.tagged('Zerocast');
+  const folder = openFolder(around, log);
+  const lock = lockDataFolder({ folder, ...nativeLocks() });
+  try {
+    const application = await Application.start({
+      config,
+      logger,
+      dataFolder: folder,
+      onBound: () => background?.dropPrivileges(log),
+    });
+    return { application, lock };
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+/** The folder of the state; a server in the background leaves the one that it was started in. */
+function openFolder({ config, background }: Surroundings, log: Logger): string {
+  const { datadir } = config.server;
+  const isDaemon = background !== undefined;
+  const folder = dataFolder({ datadir, home: process.env.HOME, isDaemon });
+  background?.prepareFolder(folder, { isUsual: datadir === '' }, log);
+  if (isDaemon) process.chdir('/');
+  return folder;
+}
+
+/** Signals that end the process at once when it is stopping already; others come to nothing then. */
+const forceSignals: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM']);
+
+/** Resolves with the first signal to stop; a second one may force the end. */
 function stopSignal(forceEnd: () => void): Promise<NodeJS.Signals> {
+  let isStopping = false;
   return new Promise((resolve) => {
     for (const signal of stopSignals) {
-      process.once(signal, () => {
-        for (const second of stopSignals) process.once(second, forceEnd);
+      process.on(signal, () => {
+        if (isStopping && forceSignals.has(signal)) forceEnd();
+        isStopping = true;
         resolve(signal);
       });
     }
   });
-}
-
-async function runUntil(
-  stopped: Promise<NodeJS.Signals>,
-  log: Logger,
-  start: () => Promise<Application>,
-): Promise<number> {
-  const broken = failure(log);
-  let application: Application | undefined;
-  try {
-    application = await Promise.race([start(), broken]);
-  } catch (error) {
-    log.fatal('the server cannot start', { reason: messageOf(error) });
-    return failureStatus;
-  }
-  if (!application) return failureStatus;
-  const signal = await Promise.race([stopped, broken]);
-  if (signal === undefined) return failureStatus;
-  log.info('stopping', { signal });
-  await application.close();
-  log.info('stopped');
-  return 0;
 }
 
 /** Resolves when our own code broke a promise: nobody knows what holds any more. */

@@ -12,6 +12,14 @@
 // Checks arguments, calls the core, converts the result. Nothing here is static: several
 // environments (worker threads) may load the addon at once.
 
+// The build passes the version of the package as bare text, because quotes in a definition do not
+// survive every shell. An addon that was built without it is refused by the loader.
+#ifndef ZEROCAST_VERSION
+#define ZEROCAST_VERSION unknown
+#endif
+#define ZEROCAST_TEXT_OF(text) #text
+#define ZEROCAST_TEXT(macro) ZEROCAST_TEXT_OF(macro)
+
 namespace {
 
 // Far above any slab, and exact as a double.
@@ -83,6 +91,7 @@ Napi::Value zeroCopyRefusal(const Napi::CallbackInfo& info) {
 #endif
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("version", Napi::String::New(env, ZEROCAST_TEXT(ZEROCAST_VERSION)));
   exports.Set("allocateSlab", Napi::Function::New(env, allocateSlab, "allocateSlab"));
   exports.Set("isPageAligned", Napi::Function::New(env, isPageAligned, "isPageAligned"));
   exports.Set("addressOf", Napi::Function::New(env, addressOf, "addressOf"));

@@ -5,8 +5,10 @@
 #include "datagram.hpp"
 #include "file-lock.hpp"
 #include "peer-timeout.hpp"
+#include "zero-copy-probe.hpp"
 
-// Each function returns 0, or an errno. Arguments of the wrong kind are faults of ours: they throw.
+// Each function but the probe returns 0, or an errno. Arguments of the wrong kind are faults of ours:
+// they throw.
 
 namespace zerocast {
 
@@ -49,12 +51,27 @@ Napi::Value sendDatagramOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, sendDatagram(path, text));
 }
 
+// In the order of `ProbeStep`; the addon's interface in src/transport/native-addon.ts lists them too.
+constexpr const char* probeSteps[] = {"connect", "allow", "send", "complete", "done"};
+
+Napi::Value sendZeroCopyProbeOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const ZeroCopyProbe probe = sendZeroCopyProbe();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("step", probeSteps[static_cast<std::size_t>(probe.step)]);
+  result.Set("error", probe.error);
+  result.Set("copied", Napi::Boolean::New(env, probe.copied));
+  return result;
+}
+
 }  // namespace
 
 void defineSystemCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("setPeerTimeout", Napi::Function::New(env, setPeerTimeoutOf, "setPeerTimeout"));
   exports.Set("lockFile", Napi::Function::New(env, lockFileOf, "lockFile"));
   exports.Set("sendDatagram", Napi::Function::New(env, sendDatagramOf, "sendDatagram"));
+  exports.Set("sendZeroCopyProbe",
+              Napi::Function::New(env, sendZeroCopyProbeOf, "sendZeroCopyProbe"));
 }
 
 }  // namespace zerocast

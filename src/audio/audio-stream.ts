@@ -8,7 +8,7 @@ import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
 import { PacedReader } from './paced-reader.ts';
 import { prepareSource } from './sources/prepare-source.ts';
 import { createSource } from './sources/sources.ts';
-import type { SourceFactory, StreamSource } from './sources/stream-source.ts';
+import type { SourceFactory, SourceSurroundings, StreamSource } from './sources/stream-source.ts';
 import type { StreamOptions } from './stream-options.ts';
 
 /** `disabled`: the source or its encoder cannot go on, the log says why. */
@@ -23,6 +23,7 @@ export interface AudioStreamContext {
   /** What was published is of no use to anybody any more. */
   readonly onOutdated: () => void;
   readonly onState: (state: StreamState) => void;
+  readonly surroundings?: SourceSurroundings | undefined;
   /** Makes the source; absent: by the scheme of the address. */
   readonly createSource?: SourceFactory;
 }
@@ -136,8 +137,8 @@ export class AudioStream {
 
   /** Nothing when the stream was stopped meanwhile. */
   async #createSource(): Promise<StreamSource | undefined> {
-    const context = { ...this.options, logger: this.#logger };
-    const own = this.#context.createSource;
+    const { createSource: own, surroundings } = this.#context;
+    const context = { ...this.options, ...surroundings, logger: this.#logger };
     // Whoever stops the stream in the same breath shall find nothing begun.
     await Promise.resolve();
     if (this.#isStopped) return undefined;

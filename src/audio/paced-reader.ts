@@ -6,6 +6,7 @@ import type { ChunkPool } from './chunk-pool.ts';
 import type { TimedPcm } from './encoding.ts';
 import { expandPacked24, packedTail, signExtend24 } from './int24.ts';
 import { type Lateness, Pacer } from './pacer.ts';
+import { ProducerPace } from './producer-pace.ts';
 import { RestartableTimer } from './restartable-timer.ts';
 import { SilenceDetector } from './silence.ts';
 import type { StreamSource } from './sources/stream-source.ts';
@@ -39,6 +40,7 @@ export class PacedReader {
   readonly #options: StreamOptions;
   readonly #context: PacedReaderContext;
   readonly #pacer: Pacer;
+  readonly #pace = new ProducerPace();
   readonly #silence: SilenceDetector;
   readonly #frames: number;
   readonly #chunkBytes: number;
@@ -54,6 +56,12 @@ export class PacedReader {
   /** Looks at the outstanding read so far, and when the last one was. */
   #looks = 0;
   #lookedUs = 0;
+  /** When the outstanding read began, and how much of the time since then this server slept. */
+  #readUs = 0;
+  #sleptUs = 0;
+  /** Audio that may be old after this server was away, and what was dropped of it. */
+  #backlogFrames = 0;
+  #droppedFrames = 0;
   #isPumping = false;
   #isStopped = false;
   #isPlaying = false;
@@ -119,8 +127,10 @@ export class PacedReader {
     this.#chunk ??= pool.acquire(this.#chunkBytes, `stream "${this.#options.name}"`);
     this.#isReading = true;
     this.#looks = 0;
-    this.#lookedUs = clock.nowUs();
-    this.#pacer.readStarted(this.#lookedUs);
+    this.#readUs = clock.nowUs();
+    this.#lookedUs = this.#readUs;
+    this.#sleptUs = 0;
+    this.#pacer.readStarted(this.#readUs);
     this.#source.read(this.#targetIn(this.#chunk));
     // A source that fills at once needs nobody to look at it.
     if (this.#isReading) this.#lookTimer.restart();
@@ -149,17 +159,56 @@ export class PacedReader {
     chunk.payloadBytes = this.#chunkBytes;
     this.#normalise(chunk.writable);
     this.#noteStall();
-    this.#take(chunk, this.#lookedUs);
+    if (this.#isOld()) chunk.release();
+    else this.#take(chunk, this.#lookedUs);
     this.#pump();
   }
 
+  /** Ends the run of a chunk that came too late; true for audio that is not to be heard any more. */
+  #isOld(): boolean {
+    const late = this.#pacer.lateness(this.#frames, this.#lookedUs);
+    const wasLive = this.#pace.isLive;
+    if (this.#sleptUs === 0) this.#pace.noteRead(this.#waitedUs, this.#chunkUs);
+    if (!late) return this.#backlogFrames > 0 && this.#isBacklog();
+    const { lateUs, side } = late;
+    this.#context.logger.warn('resync, audio came too late', this.#lateness(side, lateUs));
+    this.#endRun();
+    if (side === 'source' || !wasLive) return false;
+    this.#backlogFrames = this.#source.format.framesIn(lateUs / 1000);
+    return this.#drop();
+  }
+
+  /** After an absence of this server: what is there without waiting has piled up meanwhile. */
+  #isBacklog(): boolean {
+    if (this.#waitedUs < this.#chunkUs / 2) return this.#drop();
+    this.#endBacklog();
+    return false;
+  }
+
+  #drop(): true {
+    this.#droppedFrames += this.#frames;
+    this.#backlogFrames -= this.#frames;
+    if (this.#backlogFrames <= 0) this.#endBacklog();
+    return true;
+  }
+
+  #endBacklog(): void {
+    this.#backlogFrames = 0;
+    if (this.#droppedFrames === 0) return;
+    const droppedMs = Math.round(this.#source.format.durationUs(this.#droppedFrames) / 1000);
+    this.#droppedFrames = 0;
+    this.#context.logger.info('old audio dropped', { stream: this.#options.name, droppedMs });
+  }
+
+  get #waitedUs(): number {
+    return this.#lookedUs - this.#readUs - this.#sleptUs;
+  }
+
+  get #chunkUs(): number {
+    return this.#source.format.durationUs(this.#frames);
+  }
+
   #take(chunk: Chunk, nowUs: number): void {
-    const late = this.#pacer.lateness(this.#frames, nowUs);
-    if (late) {
-      const { lateUs, side } = late;
-      this.#context.logger.warn('resync, audio came too late', this.#lateness(side, lateUs));
-      this.#endRun();
-    }
     const place = this.#pacer.place(this.#frames, nowUs);
     const resumes = this.#skipsSilence;
     this.#skipsSilence = this.#isToBeSkipped(chunk, nowUs);
@@ -205,7 +254,9 @@ export class PacedReader {
 
   #noteStall(): void {
     const nowUs = this.#context.clock.nowUs();
-    this.#pacer.stalled(Math.max(0, nowUs - this.#lookedUs - lookMs * 1000));
+    const sleptUs = Math.max(0, nowUs - this.#lookedUs - lookMs * 1000);
+    this.#pacer.stalled(sleptUs);
+    this.#sleptUs += sleptUs;
     this.#lookedUs = nowUs;
   }
 
@@ -218,6 +269,7 @@ export class PacedReader {
   }
 
   #endRun(): void {
+    this.#endBacklog();
     this.#pacer.end();
     this.#endOutput();
   }

@@ -18,18 +18,31 @@ export interface Login {
 export interface Access {
   /** What everybody may without logging in; `undefined` when a login is needed. */
   readonly anonymous: Login | undefined;
-  /** Failure: rejects with an `RpcError` of code 1 to 6, which names no secret. */
-  login(credentials: Credentials): Promise<Login>;
+  /**
+   * Shape: `address` is where they come from: addresses do not have to wait for each other.
+   * Failure: rejects with an `RpcError` of code 1 to 6, which names no secret.
+   */
+  login(credentials: Credentials, address?: string): Promise<Login>;
+}
+
+/** Who may do what by the entries of one configuration. */
+export interface AccessEntries extends Access {
+  /**
+   * What a login that other entries have granted is worth by these; `undefined` when its user is
+   * gone, or when what was shown, a password or a token, would be refused now.
+   */
+  renew(login: Login): Login | undefined;
 }
 
 const everybody: Login = { user: '', permits: () => true };
 const acceptedSchemes = new Set(['basic', 'plain']);
 
 /** Authorization is off: everybody may do everything, and every password is right. */
-export const openAccess: Access = {
+export const openAccess: AccessEntries = {
   anonymous: everybody,
   login: async ({ scheme }) => {
     if (acceptedSchemes.has(scheme.toLowerCase())) return everybody;
     throw new RpcError(1, 'Authentication scheme not supported');
   },
+  renew: () => everybody,
 };

@@ -1,5 +1,5 @@
 import { type Clock, monotonicClock } from '../clock.ts';
-import { type Access, type Credentials, type Login, openAccess } from './access.ts';
+import { type AccessEntries, type Credentials, type Login, openAccess } from './access.ts';
 import {
   maxCredentialCharacters,
   type NameAndPassword,
@@ -8,9 +8,10 @@ import {
 } from './credential-text.ts';
 import { schemeNotSupported, unknownUser, wrongPassword } from './login-errors.ts';
 import { PasswordCheck } from './password-check.ts';
-import { type TokenMaterial, verificationKey } from './token-key.ts';
+import { isSamePassword } from './password-hash.ts';
+import { type TokenKey, type TokenMaterial, verificationKey } from './token-key.ts';
 import { tokenVerifier } from './tokens.ts';
-import { readUsers, type User, type UserEntries } from './user-entries.ts';
+import { type Password, readUsers, type User, type UserEntries } from './user-entries.ts';
 
 export interface AccessOptions extends UserEntries {
   readonly enabled: boolean;
@@ -28,47 +29,76 @@ export interface AccessOptions extends UserEntries {
  * Failure: rejects with a `ConfigError` that lists every fault and shows no password.
  * Source: protocol reference, 13.
  */
-export async function createAccess(options: AccessOptions): Promise<Access> {
+export async function createAccess(options: AccessOptions): Promise<AccessEntries> {
   if (!options.enabled) return openAccess;
   const users = readUsers(options);
-  const schemes = await schemesOf(users, options);
+  const key = verificationKey(options.tokens ?? {});
+  const schemes = await schemesOf({ users, key }, options);
   return {
     anonymous: undefined,
-    login: async ({ scheme, param }: Credentials) => {
+    login: async ({ scheme, param }: Credentials, address = '') => {
       const login = schemes.get(scheme.toLowerCase());
       if (!login) throw schemeNotSupported();
       if (param.length > maxCredentialCharacters) throw unknownUser('the credentials are too long');
-      return login(param);
+      return login(param, address);
+    },
+    renew(login) {
+      const proof = proofs.get(login);
+      const user = users.get(login.user);
+      const holds = user && proof && isStillGood(proof, { user, key });
+      return holds ? loginOf(user, proof) : undefined;
     },
   };
 }
 
-type LoginByText = (param: string) => Promise<Login>;
+/** What a login rests on: the password of the user, or the key that its token was checked with. */
+type Proof = { readonly password: Password } | { readonly key: TokenKey };
+
+/** Kept apart from the logins, which travel far, so that nothing secret travels with them. */
+const proofs = new WeakMap<Login, Proof>();
+
+function isStillGood(
+  proof: Proof,
+  { user, key }: { readonly user: User; readonly key: TokenKey | undefined },
+): boolean {
+  if ('password' in proof) return isSamePassword(proof.password, user.password);
+  return key?.algorithm === proof.key.algorithm && key.key.equals(proof.key.key);
+}
+
+function loginOf({ name, permits }: User, proof: Proof): Login {
+  const login: Login = { user: name, permits };
+  proofs.set(login, proof);
+  return login;
+}
+
+type LoginByText = (param: string, address: string) => Promise<Login>;
 
 async function schemesOf(
-  users: ReadonlyMap<string, User>,
-  { tokens = {}, clock = monotonicClock }: AccessOptions,
+  { users, key }: { readonly users: ReadonlyMap<string, User>; readonly key: TokenKey | undefined },
+  { clock = monotonicClock }: AccessOptions,
 ): Promise<ReadonlyMap<string, LoginByText>> {
   const check = new PasswordCheck(users, clock);
-  const byPassword = (parse: (param: string) => NameAndPassword) => async (param: string) => {
-    const login = parse(param);
-    const isRight = await check.isRight(login);
-    const user = knownUser(users, login.name);
-    if (!isRight) throw wrongPassword();
-    return user;
-  };
+  const byPassword =
+    (parse: (param: string) => NameAndPassword) => async (param: string, address: string) => {
+      const login = parse(param);
+      const isRight = await check.isRight(login, address);
+      const user = knownUser(users, login.name);
+      if (!isRight) throw wrongPassword();
+      return loginOf(user, { password: user.password });
+    };
   const schemes = new Map<string, LoginByText>([
     ['basic', byPassword(parseBasic)],
     ['plain', byPassword(parsePlain)],
   ]);
-  const key = verificationKey(tokens);
   if (!key) return schemes;
   const verify = await tokenVerifier(key);
-  return schemes.set('bearer', async (param) => knownUser(users, await verify(param)));
+  return schemes.set('bearer', async (param) =>
+    loginOf(knownUser(users, await verify(param)), { key }),
+  );
 }
 
-function knownUser(users: ReadonlyMap<string, User>, name: string): Login {
+function knownUser(users: ReadonlyMap<string, User>, name: string): User {
   const user = users.get(name);
   if (!user) throw unknownUser();
-  return { user: user.name, permits: user.permits };
+  return user;
 }

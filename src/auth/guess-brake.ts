@@ -3,15 +3,18 @@ import type { Clock } from '../clock.ts';
 /** Wrong passwords of one user within a second; more are guesses, and guessing has to take time. */
 export const maxWrongPerSecond = 10;
 const windowUs = 1_000_000;
+/** Users times addresses that guess within one second; beyond it the oldest may begin anew. */
+const maxWindows = 10_000;
 
 interface Window {
   readonly startUs: number;
   wrong: number;
 }
 
-/** Slows down who guesses the passwords of a user; it keeps as much as there are users. */
+/** Slows down who guesses the passwords of a user, and nobody at another address. */
 export class GuessBrake {
   readonly #clock: Clock;
+  /** By user and address, oldest first. */
   readonly #windows = new Map<string, Window>();
 
   constructor(clock: Clock) {
@@ -19,19 +22,34 @@ export class GuessBrake {
   }
 
   /** Whether another password of this user may be looked at now. */
-  lets(user: string): boolean {
-    return (this.#windowOf(user)?.wrong ?? 0) < maxWrongPerSecond;
+  lets(user: string, address: string): boolean {
+    return (this.#windowOf(keyOf(user, address))?.wrong ?? 0) < maxWrongPerSecond;
   }
 
-  wasWrong(user: string): void {
-    const window = this.#windowOf(user);
+  wasWrong(user: string, address: string): void {
+    const key = keyOf(user, address);
+    const window = this.#windowOf(key);
     if (window) window.wrong += 1;
-    else this.#windows.set(user, { startUs: this.#clock.nowUs(), wrong: 1 });
+    else this.#begin(key);
+  }
+
+  #begin(key: string): void {
+    this.#windows.delete(key);
+    for (const [oldest] of this.#windows) {
+      if (this.#windowOf(oldest) && this.#windows.size < maxWindows) break;
+      this.#windows.delete(oldest);
+    }
+    this.#windows.set(key, { startUs: this.#clock.nowUs(), wrong: 1 });
   }
 
   /** The window that is still open. */
-  #windowOf(user: string): Window | undefined {
-    const window = this.#windows.get(user);
+  #windowOf(key: string): Window | undefined {
+    const window = this.#windows.get(key);
     return window && this.#clock.nowUs() - window.startUs < windowUs ? window : undefined;
   }
+}
+
+/** An address has no space. */
+function keyOf(user: string, address: string): string {
+  return `${address} ${user}`;
 }

@@ -3,17 +3,30 @@ import { matchesHash, type PasswordHash } from './password-hash.ts';
 
 /** Of libuv's four threads, which also read files. */
 export const maxConcurrentHashes = 2;
-/** Logins that wait for their turn; a flood of them must not delay the others without end. */
-export const maxWaitingLogins = 100;
+/** Logins of one address that wait for their turn, and of all addresses together. */
+export const maxWaitingOfAddress = 20;
+export const maxWaitingLogins = 1000;
 
-/** Computes few hashes at a time, and refuses what would have to wait too long. */
+export interface HashRequest {
+  readonly password: string;
+  readonly expected: PasswordHash;
+  /** Whoever asks; addresses take turns. */
+  readonly address: string;
+}
+
+/**
+ * Computes few hashes at a time, and refuses what would have to wait too long. Addresses take turns,
+ * so that whoever floods us with logins only delays itself.
+ */
 export class HashQueue {
   #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  #waitingCount = 0;
+  /** By address; the one in front has the next turn. */
+  readonly #waiting = new Map<string, (() => void)[]>();
 
   /** Failure: rejects with an `RpcError` when too many wait already. */
-  async matches(password: string, expected: PasswordHash): Promise<boolean> {
-    await this.#takeTurn();
+  async matches({ password, expected, address }: HashRequest): Promise<boolean> {
+    await this.#takeTurn(address);
     try {
       return await matchesHash(password, expected);
     } catch {
@@ -23,21 +36,32 @@ export class HashQueue {
     }
   }
 
-  #takeTurn(): Promise<void> {
+  #takeTurn(address: string): Promise<void> {
     if (this.#running < maxConcurrentHashes) {
       this.#running += 1;
       return Promise.resolve();
     }
-    if (this.#waiting.length >= maxWaitingLogins) {
+    const ofAddress = this.#waiting.get(address) ?? [];
+    if (ofAddress.length >= maxWaitingOfAddress || this.#waitingCount >= maxWaitingLogins) {
       throw failedToCreate('too many logins at once, try again later');
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#waiting.set(address, ofAddress);
+    this.#waitingCount += 1;
+    return new Promise((resolve) => ofAddress.push(resolve));
   }
 
   /** The next one inherits the turn, so that nobody who comes later overtakes it. */
   #passTurn(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#running -= 1;
+    const [first] = this.#waiting;
+    if (!first) {
+      this.#running -= 1;
+      return;
+    }
+    const [address, ofAddress] = first;
+    const next = ofAddress.shift();
+    this.#waitingCount -= 1;
+    this.#waiting.delete(address);
+    if (ofAddress.length > 0) this.#waiting.set(address, ofAddress);
+    next?.();
   }
 }

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { networkOf } from '../transport/remote-address.ts';
 import type { NameAndPassword } from './credential-text.ts';
 import { GuessBrake } from './guess-brake.ts';
 import { HashQueue } from './hash-queue.ts';
@@ -10,6 +11,11 @@ import type { Password, User } from './user-entries.ts';
 /** Logins that are known to be right: HTTP shows its credentials with every request. */
 export const maxKnownLogins = 1000;
 const knownForUs = 10 * 60 * 1_000_000;
+
+interface Attempt {
+  readonly login: NameAndPassword;
+  readonly address: string;
+}
 
 /**
  * Compares passwords in a time that tells nothing: neither where a wrong one differs, nor whether
@@ -35,15 +41,16 @@ export class PasswordCheck {
   }
 
   /** Failure: rejects with an `RpcError` when there are too many logins to look at this one. */
-  async isRight(login: NameAndPassword): Promise<boolean> {
+  async isRight(login: NameAndPassword, remoteAddress: string): Promise<boolean> {
+    const address = networkOf(remoteAddress);
     const expected = this.#users.get(login.name)?.password ?? this.#decoy;
     // A name has no colon, so no two logins have the same text.
     const key = this.#digest(`${login.name}:${login.password}`).toString('base64');
     if (this.#isKnown(key)) return true;
-    if (typeof expected === 'string') return this.#isSame(login, expected, key);
+    if (typeof expected === 'string') return this.#isSame({ login, address }, expected, key);
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const check = this.#queue.matches(login.password, expected);
+    const check = this.#queue.matches({ password: login.password, expected, address });
     this.#underWay.set(key, check);
     try {
       const isRight = await check;
@@ -55,13 +62,14 @@ export class PasswordCheck {
   }
 
   /** Costs next to nothing, so that nothing but the brake slows down who guesses. */
-  #isSame({ name, password }: NameAndPassword, expected: string, key: string): boolean {
-    if (!this.#brake.lets(name)) {
+  #isSame({ login, address }: Attempt, expected: string, key: string): boolean {
+    const { name, password } = login;
+    if (!this.#brake.lets(name, address)) {
       throw failedToCreate('too many wrong passwords, try again later');
     }
     const isRight = timingSafeEqual(this.#digest(password), this.#digest(expected));
     if (isRight) this.#remember(key);
-    else if (this.#users.has(name)) this.#brake.wasWrong(name);
+    else if (this.#users.has(name)) this.#brake.wasWrong(name, address);
     return isRight;
   }
 

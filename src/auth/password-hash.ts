@@ -1,4 +1,5 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 
 /**
  * A password as `zerocast hash-password` prints it:
@@ -40,6 +41,11 @@ export function parsePasswordHash(text: string): PasswordHash | undefined {
   if (memoryBytes({ ln, r }) > maxHashMemoryBytes) return undefined;
   const [salt = '', hash = ''] = match.slice(4);
   return { ln, r, p, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') };
+}
+
+/** Whether two entries of the configuration are the same password, written in the same way. */
+export function isSamePassword(a: string | PasswordHash, b: string | PasswordHash): boolean {
+  return isDeepStrictEqual(a, b);
 }
 
 /** A hash of the usual cost with a salt of its own. */

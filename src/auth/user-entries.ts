@@ -21,6 +21,8 @@ export interface UserEntries {
   readonly roles: readonly string[];
   /** Shape: `name:password[:role]`; the first colon ends the name, the last one begins the role. */
   readonly users: readonly string[];
+  /** Where each of these entries stands, for messages; absent: nobody knows. */
+  readonly origins?: Readonly<Record<'roles' | 'users', readonly string[]>> | undefined;
 }
 
 /** A configuration of garbage must not become a message without end. */
@@ -33,11 +35,13 @@ const maxListedFaults = 20;
  * that may be a part of one.
  * Source: protocol reference, 13.
  */
-export function readUsers({ roles, users }: UserEntries): ReadonlyMap<string, User> {
+export function readUsers({ roles, users, origins }: UserEntries): ReadonlyMap<string, User> {
   const faults: string[] = [];
-  const roleTable = tableOf('role', readEach(roles, readRole), faults);
+  const complain = (at: readonly string[] | undefined) => (index: number, fault: string) =>
+    faults.push(`${at?.[index] === undefined ? '' : `${at[index]}: `}[authorization] ${fault}`);
+  const roleTable = tableOf('role', readEach(roles, readRole), complain(origins?.roles));
   const readOne = (entry: string) => readUser(entry, roleTable);
-  const userTable = tableOf('user', readEach(users, readOne), faults);
+  const userTable = tableOf('user', readEach(users, readOne), complain(origins?.users));
   throwIfFaulty(faults);
   return userTable;
 }
@@ -64,12 +68,12 @@ function readEach<Value>(
 function tableOf<Value extends Named>(
   kind: string,
   results: readonly Read<Value>[],
-  faults: string[],
+  report: (index: number, fault: string) => void,
 ): ReadonlyMap<string, Value> {
   const table = new Map<string, Value>();
   for (const [index, result] of results.entries()) {
     const label = result.name ? JSON.stringify(result.name) : `number ${index + 1}`;
-    const complain = (fault: string) => faults.push(`${kind} ${label}: ${fault}`);
+    const complain = (fault: string) => report(index, `${kind} ${label}: ${fault}`);
     if ('fault' in result) complain(result.fault);
     else if (table.has(result.name)) complain('the name is taken; leave only one of them');
     else table.set(result.name, result);
@@ -135,8 +139,10 @@ function readPassword(text: string): Password | undefined {
 
 function throwIfFaulty(faults: readonly string[]): void {
   if (faults.length === 0) return;
-  const listed = faults.slice(0, maxListedFaults).map((fault) => `\n  ${fault}`);
+  const listed = faults.slice(0, maxListedFaults);
   const unlisted = faults.length - listed.length;
-  if (unlisted > 0) listed.push(`\n  and ${unlisted} more`);
-  throw new ConfigError('bad-users', `[authorization] cannot be used:${listed.join('')}`);
+  if (unlisted > 0) listed.push(`and ${unlisted} more`);
+  const lines = listed.map((fault) => `\n  ${fault}`);
+  const message = `the users cannot be used:${lines.join('')}`;
+  throw new ConfigError('bad-users', message, { faults: listed });
 }

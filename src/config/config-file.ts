@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { type Assignment, readIniText } from './ini-text.ts';
 import type { Report } from './report.ts';
@@ -12,18 +12,36 @@ export type ReadFile = (path: string, maxBytes: number) => Uint8Array;
 export const readFromDisk: ReadFile = (path, maxBytes) => {
   const descriptor = openSync(path, 'r');
   try {
-    const bytes = new Uint8Array(maxBytes);
-    let length = 0;
-    while (length < maxBytes) {
-      const count = readSync(descriptor, bytes, length, maxBytes - length, null);
-      if (count === 0) break;
-      length += count;
-    }
-    return bytes.subarray(0, length);
+    return readAll(descriptor, maxBytes);
   } finally {
     closeSync(descriptor);
   }
 };
+
+/**
+ * The same while audio plays: only from a regular file. A pipe would hold up everything until
+ * somebody writes, and one that was read at the start is empty by now.
+ */
+export const readAgainFromDisk: ReadFile = (path, maxBytes) => {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (fstatSync(descriptor).isFile()) return readAll(descriptor, maxBytes);
+    throw new Error('it is no regular file, so that it cannot be read again');
+  } finally {
+    closeSync(descriptor);
+  }
+};
+
+function readAll(descriptor: number, maxBytes: number): Uint8Array {
+  const bytes = new Uint8Array(maxBytes);
+  let length = 0;
+  while (length < maxBytes) {
+    const count = readSync(descriptor, bytes, length, maxBytes - length, null);
+    if (count === 0) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
+}
 
 export interface ConfigFile {
   readonly path: string;

@@ -22,7 +22,11 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
   /** The file that was read; `undefined` when there was none. */
   readonly file: string | undefined;
+  readonly origins: SettingOrigins;
 }
+
+/** Where the values of each `section.key` stand, in their order: `/etc/zerocast.conf, line 12`. */
+export type SettingOrigins = ReadonlyMap<string, readonly string[]>;
 
 export const defaultSearchPaths: readonly string[] = ['/etc/zerocast.conf', '/etc/snapserver.conf'];
 
@@ -52,7 +56,10 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const config = buildConfig(settled);
   complainAboutCombinations(config, settled, report);
   report.throwIfFaulty();
-  return { config, warnings: report.warnings, file: file?.path };
+  const origins = new Map(
+    settled.map(({ section, key, origins }) => [`${section}.${key}`, origins] as const),
+  );
+  return { config, warnings: report.warnings, file: file?.path, origins };
 }
 
 /** What one layer says per row, in the order in which it counts. */
@@ -62,7 +69,8 @@ interface Settled {
   readonly section: string;
   readonly key: string;
   readonly value: unknown;
-  readonly origin: string;
+  /** One per value. */
+  readonly origins: readonly string[];
 }
 
 function groupByRow(assignments: readonly Assignment[], report: Report): Layer {
@@ -128,20 +136,21 @@ function settle(row: Row, layers: readonly Layer[], report: Report): Settled {
     read(fromEnvironment),
     read(fromOptions),
   ];
-  const origin = [...fromFile, ...fromEnvironment, ...fromOptions].at(-1)?.origin ?? 'defaults';
   if (setting.repeatable) {
-    const base = environmentValues.length > 0 ? environmentValues : fileValues;
-    const given = [...base, ...optionValues];
-    return { section, key, origin, value: given.length > 0 ? given : defaultsOf(row, report) };
+    const hasEnvironment = environmentValues.length > 0;
+    const given = [...(hasEnvironment ? environmentValues : fileValues), ...optionValues];
+    const origins = originsOf([...(hasEnvironment ? fromEnvironment : fromFile), ...fromOptions]);
+    return { section, key, origins, value: given.length > 0 ? given : defaultsOf(row, report) };
   }
   warnAboutRepetition(row, fromFile, report);
   const given = [...fileValues, ...environmentValues, ...optionValues];
-  return {
-    section,
-    key,
-    origin,
-    value: given.length > 0 ? given.at(-1) : defaultsOf(row, report)[0],
-  };
+  const value = given.length > 0 ? given.at(-1) : defaultsOf(row, report)[0];
+  const origins = originsOf([...fromFile, ...fromEnvironment, ...fromOptions]).slice(-1);
+  return { section, key, origins, value };
+}
+
+function originsOf(assignments: readonly Assignment[]): readonly string[] {
+  return assignments.map(({ origin }) => origin);
 }
 
 function defaultsOf(row: Row, report: Report): readonly unknown[] {
@@ -181,7 +190,8 @@ function complainAboutCombinations(
 ): void {
   const { buffer, chunkMs, sendInterval } = config.stream;
   const originOf = (key: string) =>
-    settled.find((one) => one.section === 'stream' && one.key === key)?.origin ?? 'defaults';
+    settled.find((one) => one.section === 'stream' && one.key === key)?.origins.at(-1) ??
+    'defaults';
   if (chunkMs > buffer) {
     report.fault(
       originOf('chunk_ms'),

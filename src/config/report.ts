@@ -24,8 +24,9 @@ export class Report {
     const { count } = this.#faults;
     if (count === 0) return;
     const heading = `the configuration has ${count === 1 ? 'a fault' : `${count} faults`}`;
-    const lines = this.#faults.lines('faults').map((fault) => `\n  ${fault}`);
-    throw new ConfigError('bad-config', `${heading}:${lines.join('')}`);
+    const faults = this.#faults.lines('faults');
+    const lines = faults.map((fault) => `\n  ${fault}`);
+    throw new ConfigError('bad-config', `${heading}:${lines.join('')}`, { faults });
   }
 
   get warnings(): readonly string[] {

@@ -66,7 +66,6 @@ export const serverSettings = {
       doc: 'Password of an encrypted private key.',
     }),
     verify_clients: scalar({
-      isLive: true,
       default: 'false',
       parser: truth,
       doc: 'Whether clients must show a certificate.',
@@ -122,7 +121,7 @@ export const serverSettings = {
       parser: logSink,
       doc:
         'Where the log goes: stdout, stderr, system, null or file:<name> (emptied at start). ' +
-        'Empty for stdout.',
+        'Empty for stdout, and for system in daemon mode.',
     }),
     filter: list({
       isLive: true,

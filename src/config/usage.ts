@@ -8,10 +8,12 @@ const options = `Usage: zerocast [options]
        zerocast probe [host[:port]] [options]
        zerocast hash-password
        zerocast token USER [--hours N] [options]
+       zerocast doctor [--json] [options]: look for what is wrong, and say how to mend it
 
   -h, --help            Show this text; -hh adds every setting
   -v, --version         Show the version
   -c, --config FILE     Read FILE instead of ${defaultSearchPaths.join(' or ')}
+  -d, --daemon[=PRIO]   Run in the background, as [server] user, with nice value PRIO (-20 to 19)
   -z, --zerocopy        Send audio without copying it into the kernel, where that is possible
   --SECTION.KEY=VALUE   Override a setting of the file, for example --stream.codec=opus;
                         repeatable keys are added to those of the file

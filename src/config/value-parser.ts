@@ -123,12 +123,10 @@ export const sampleFormat: ValueParser<SampleFormat> = {
 };
 
 export const logSink: ValueParser<string> = {
-  allowed: 'stdout, stderr, system, null, file:<name>, or nothing for stdout',
+  allowed: 'stdout, stderr, system, null, file:<name>, or nothing for the usual one',
   unit: '',
-  parse: (text) => {
-    if (text === '') return 'stdout';
-    return /^(stdout|stderr|system|null|file:.+)$/.test(text) ? text : undefined;
-  },
+  // What is usual depends on the log.
+  parse: (text) => (/^(|stdout|stderr|system|null|file:.+)$/.test(text) ? text : undefined),
 };
 
 export const logFilter: ValueParser<string> = {

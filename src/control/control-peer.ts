@@ -1,5 +1,7 @@
-/** A peer for which more than this is waiting when the next message comes does not read. */
-export const maxQueuedBytes = 8 * 1024 * 1024;
+import type { RequestBudget } from './request-budget.ts';
+
+/** Whoever has to log in first needs no more for that. */
+export const maxBytesBeforeLogin = 64 * 1024;
 /** After its end a connection stays this long at most, to take what it was told. */
 export const maxLingerMs = 5000;
 
@@ -25,7 +27,25 @@ export class ControlMessage {
   }
 }
 
+/** What a controller can use up. Live: a part of it may be another at the next look. */
+export interface ControlLimits {
+  /** The longest request. */
+  readonly maxRequestBytes: number;
+  /** A peer for which more than this is waiting when the next message comes does not read. */
+  readonly maxQueuedBytes: number;
+  /** A peer that takes or answers nothing for so long, although it is asked to, is gone. */
+  readonly peerTimeoutMs: number;
+}
+
+/** What all peers share. */
+export interface ControlPeerContext {
+  readonly limits: ControlLimits;
+  readonly budget: RequestBudget;
+}
+
 export interface ControlPeerHandler {
+  /** Until then its requests have to be short, see `maxBytesBeforeLogin`. */
+  readonly isLoggedIn: boolean;
   /** One request or batch. */
   onText(text: string): void;
   /** The peer asks nothing more, but reads on; what it has asked was handed on before. */

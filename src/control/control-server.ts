@@ -1,23 +1,19 @@
 import type { Access, Login } from '../auth/access.ts';
 import type { Logger } from '../logger.ts';
 import type { Change, Requester } from '../server/change.ts';
-import { LogBrake } from '../transport/log-brake.ts';
 import type { ControlPeer } from './control-peer.ts';
 import { ControlSession, type ControlSessionHost } from './control-session.ts';
 import { Notifier, type NotifierIntervals } from './notifier.ts';
 import type { RpcHandler } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
 
-/** Controllers at the same time; a household has some dozens. */
-export const maxSessions = 1000;
-
 export interface ControlServerOptions {
   readonly access: Access;
   readonly handler: RpcHandler;
   readonly status: StatusTree;
   readonly logger: Logger;
-  /** Absent: `maxSessions`. */
-  readonly maxSessions?: number;
+  /** A controller that has to log in and does not within this time is closed. */
+  readonly loginTimeoutMs: number;
   /** Of notifications; absent: the usual ones. */
   readonly intervals?: Partial<NotifierIntervals>;
 }
@@ -28,8 +24,6 @@ export interface ControlFigures {
   readonly requests: number;
   /** Counted once per receiver. */
   readonly notifications: number;
-  /** Peers for which there was no room. */
-  readonly refused: number;
 }
 
 /** Keeps the control sessions: answers each, and tells all others what has changed. */
@@ -38,9 +32,7 @@ export class ControlServer implements ControlSessionHost {
   readonly #logger: Logger;
   readonly #sessions = new Set<ControlSession>();
   readonly #notifier: Notifier;
-  readonly #refusalLog = new LogBrake();
   #requests = 0;
-  #refused = 0;
   #isClosed = false;
 
   constructor(options: ControlServerOptions) {
@@ -58,20 +50,30 @@ export class ControlServer implements ControlSessionHost {
     return {
       requests: this.#requests,
       notifications: this.#notifier.sent,
-      refused: this.#refused,
     };
   }
 
   /** A new peer; `login` when it has shown its credentials already. */
   accept(peer: ControlPeer, login?: Login): void {
     if (this.#isClosed) peer.close('the server stops');
-    else if (this.#sessions.size >= this.#maxSessions) this.#refuse(peer);
     else this.#open(peer, login);
   }
 
   /** Tells everybody but `by`. */
   announce(change: Change, by?: Requester): void {
     if (!this.#isClosed) this.#notifier.announce(change, by);
+  }
+
+  /**
+   * After a change of the users: ends the sessions whose login does not hold any more. Their
+   * controllers come back and log in if they can. Where no login is needed from now on, nobody
+   * goes without.
+   */
+  reviewLogins(holds: (login: Login) => boolean): void {
+    for (const session of [...this.#sessions]) {
+      session.login ??= this.#options.access.anonymous;
+      if (session.login && !holds(session.login)) session.close('its login does not hold any more');
+    }
   }
 
   /** What is queued for peers still goes out. */
@@ -95,32 +97,21 @@ export class ControlServer implements ControlSessionHost {
     });
   }
 
-  get #maxSessions(): number {
-    return this.#options.maxSessions ?? maxSessions;
-  }
-
   #open(peer: ControlPeer, login: Login | undefined): void {
-    const { access, handler } = this.#options;
+    const { access, handler, loginTimeoutMs } = this.#options;
     const session = new ControlSession(
-      { peer, login: login ?? access.anonymous, handler, logger: this.#logger },
+      {
+        peer,
+        login: login ?? access.anonymous,
+        handler,
+        logger: this.#logger,
+        loginTimeoutMs,
+      },
       this,
     );
     this.#sessions.add(session);
     const { remoteAddress: address, transport } = peer;
     this.#logger.info('controller connected', { address, transport });
     session.open();
-  }
-
-  #refuse(peer: ControlPeer): void {
-    this.#refused += 1;
-    if (this.#refusalLog.lets()) {
-      const { remoteAddress: address, transport } = peer;
-      this.#logger.warn('too many controllers: refused one more', {
-        address,
-        transport,
-        limit: this.#maxSessions,
-      });
-    }
-    peer.close('too many controllers');
   }
 }

@@ -23,6 +23,8 @@ export interface ControlSessionOptions {
   readonly login: Login | undefined;
   readonly handler: RpcHandler;
   readonly logger: Logger;
+  /** A peer that has to log in and does not within this time is closed. */
+  readonly loginTimeoutMs: number;
 }
 
 /** One controller: its requests are answered, and it is told what others have changed. */
@@ -30,6 +32,7 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
   login: Login | undefined;
   readonly #options: ControlSessionOptions;
   readonly #host: ControlSessionHost;
+  #loginTimer: NodeJS.Timeout | undefined;
   #pending = 0;
   #statusHeardMs = Number.NEGATIVE_INFINITY;
   #hasEnded = false;
@@ -57,13 +60,24 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
     return this.#statusHeardMs;
   }
 
+  get isLoggedIn(): boolean {
+    return this.login !== undefined;
+  }
+
   /** Begins to read. */
   open(): void {
-    this.#options.peer.open({
+    const { peer, loginTimeoutMs } = this.#options;
+    if (!this.isLoggedIn) this.#awaitLogin(loginTimeoutMs);
+    const isLoggedIn = () => this.isLoggedIn;
+    peer.open({
+      get isLoggedIn() {
+        return isLoggedIn();
+      },
       onText: (text) => this.#onText(text),
       onEnd: () => this.#onEnd(),
       onClose: (reason, isFault) => {
         this.#isClosed = true;
+        clearTimeout(this.#loginTimer);
         this.#host.onClose(this, reason, isFault);
       },
     });
@@ -77,6 +91,12 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
 
   close(reason: string): void {
     this.#options.peer.close(reason);
+  }
+
+  #awaitLogin(loginTimeoutMs: number): void {
+    this.#loginTimer = setTimeout(() => {
+      if (!this.isLoggedIn) this.close(`no login within ${loginTimeoutMs} ms`);
+    }, loginTimeoutMs);
   }
 
   #onText(text: string): void {

@@ -192,6 +192,7 @@ const structural: ReadonlySet<Change['kind']> = new Set([
   'groups',
   'stream-added',
   'stream-removed',
+  'stream-order',
 ]);
 
 function isStructural({ kind }: Change): boolean {

@@ -1,7 +1,13 @@
 import { maxSliceMs } from '../transport/time-slice.ts';
 
 /** While more than this waits for a peer to read it, its further requests wait, too. */
-export const maxUnreadBytes = 1024 * 1024;
+const mostUnreadBytes = 1024 * 1024;
+/** Or more than this part of what may wait for it at all. */
+const unreadShare = 8;
+
+export function maxUnreadBytes(maxQueuedBytes: number): number {
+  return Math.min(mostUnreadBytes, maxQueuedBytes / unreadShare);
+}
 
 export interface RequestFlowOptions {
   /** The next request that has arrived completely. */
@@ -10,6 +16,8 @@ export interface RequestFlowOptions {
   /** All that has arrived was handed on. */
   readonly onDry: () => void;
   readonly queuedBytes: () => number;
+  /** What may be queued while further requests are handed on. */
+  readonly maxUnreadBytes: () => number;
   /** Stops or resumes reading from the peer. */
   readonly setReading: (isReading: boolean) => void;
 }
@@ -32,6 +40,11 @@ export class RequestFlow {
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Whether the peer is read from. */
+  get isReading(): boolean {
+    return this.#isReading;
   }
 
   pause(): void {
@@ -72,9 +85,9 @@ export class RequestFlow {
 
   /** Whether nothing is left. */
   #handOn(): boolean {
-    const { next, onText, queuedBytes } = this.#options;
+    const { next, onText, queuedBytes, maxUnreadBytes } = this.#options;
     const endMs = performance.now() + maxSliceMs;
-    while (!this.#isPaused && !this.#isStopped && queuedBytes() <= maxUnreadBytes) {
+    while (!this.#isPaused && !this.#isStopped && queuedBytes() <= maxUnreadBytes()) {
       if (performance.now() > endMs) {
         this.#continueLater();
         return false;

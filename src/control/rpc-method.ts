@@ -14,6 +14,15 @@ export interface RpcTargets {
   readonly streams: StreamDirectory;
   readonly registry: Registry;
   readonly status: StatusTree;
+  /** Reads the configuration again. Failure: rejects with a `ConfigError`. */
+  readonly reload?: () => Promise<ReloadResult>;
+}
+
+/** What a reload of the configuration has done. */
+export interface ReloadResult {
+  readonly changed: readonly object[];
+  readonly streams: object;
+  readonly warnings: readonly string[];
 }
 
 export interface RpcContext extends RpcTargets {

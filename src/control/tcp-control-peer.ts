@@ -1,49 +1,58 @@
 import type { Socket } from 'node:net';
 import { LineReader } from '../protocol/line-reader.ts';
+import { failureOf } from '../transport/connection-failure.ts';
 import { addressOf } from '../transport/remote-address.ts';
 import {
   ControlMessage,
   type ControlPeer,
+  type ControlPeerContext,
   type ControlPeerHandler,
+  maxBytesBeforeLogin,
   maxLingerMs,
-  maxQueuedBytes,
 } from './control-peer.ts';
-import { RequestFlow } from './request-flow.ts';
+import { IncompleteRequest, maxRequestMs } from './incomplete-request.ts';
+import { maxUnreadBytes, RequestFlow } from './request-flow.ts';
 import { errorText } from './rpc-answers.ts';
 import { parseError } from './rpc-errors.ts';
 
-/**
- * The longest request by TCP: `Group.SetClients` with all known clients stays far below, and larger
- * ones are refused by HTTP as well. Source: protocol reference, 9.1.
- */
-export const maxLineBytes = 1024 * 1024;
 /** What controllers wait for behind each message. Source: protocol reference, 9.1. */
 const lineEnd = Buffer.from('\r\n');
 const httpRequestLine = /^[A-Z]+ \S+ HTTP\/\d/;
 /** A connection that has come to its end and stands still is not waited for any longer. */
 const maxStandstillMs = 1000;
 
-const overlongLine = new ControlMessage(
-  errorText(null, parseError(`a line has at most ${maxLineBytes} bytes`)),
-);
-
 /** One JSON text per line on a plain socket. Source: protocol reference, 9.1. */
 export class TcpControlPeer implements ControlPeer {
   readonly transport = 'TCP';
   readonly remoteAddress: string;
   readonly #socket: Socket;
-  readonly #reader = new LineReader({ maxBytes: maxLineBytes });
+  readonly #context: ControlPeerContext;
+  readonly #reader: LineReader;
   readonly #flow: RequestFlow;
+  readonly #incomplete: IncompleteRequest;
   #handler: ControlPeerHandler | undefined;
   #hasEnded = false;
   #isClosed = false;
 
   /** Ownership: `socket`, from which nothing was read yet, is consumed. */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, context: ControlPeerContext) {
     this.#socket = socket;
+    this.#context = context;
     this.remoteAddress = addressOf(socket);
+    const maxBytes = () => this.#maxLineBytes;
+    this.#reader = new LineReader({
+      get maxBytes() {
+        return maxBytes();
+      },
+    });
+    this.#incomplete = new IncompleteRequest({
+      budget: context.budget,
+      isReading: () => this.#flow.isReading,
+      onOverdue: () => this.#abort(`a line was not complete within ${maxRequestMs} ms`, true),
+    });
     this.#flow = new RequestFlow({
-      next: () => this.#reader.next(),
+      next: () => this.#next(),
+      maxUnreadBytes: () => maxUnreadBytes(context.limits.maxQueuedBytes),
       onText: (text) => this.#onText(text),
       onDry: () => this.#onDry(),
       queuedBytes: () => this.queuedBytes,
@@ -51,7 +60,7 @@ export class TcpControlPeer implements ControlPeer {
     });
     // Whoever has sent all its requests (`echo … | nc`) still reads the answers.
     socket.allowHalfOpen = true;
-    socket.on('error', (error) => this.#abort(`connection failed: ${error.message}`, false));
+    socket.on('error', (error) => this.#abort(failureOf(error), false));
     socket.on('close', () => this.#abort('closed by the peer', false));
   }
 
@@ -65,11 +74,14 @@ export class TcpControlPeer implements ControlPeer {
     socket.on('data', (data) => this.#receive(data));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#flow.drained());
+    // Node looks whether anything of a write was taken in the meantime, too.
+    socket.setTimeout(this.#context.limits.peerTimeoutMs, () => this.#onSilence());
     socket.resume();
   }
 
   send(message: ControlMessage): void {
     if (this.#isClosed) return;
+    const { maxQueuedBytes } = this.#context.limits;
     if (this.queuedBytes > maxQueuedBytes) {
       this.#abort(`does not read: more than ${maxQueuedBytes} bytes are waiting`, true);
     } else {
@@ -104,10 +116,32 @@ export class TcpControlPeer implements ControlPeer {
     else this.#handler?.onText(text);
   }
 
+  /** Source: protocol reference, 9.1: `Group.SetClients` with all known clients stays far below. */
+  get #maxLineBytes(): number {
+    const { maxRequestBytes } = this.#context.limits;
+    if (this.#handler?.isLoggedIn) return maxRequestBytes;
+    return Math.min(maxRequestBytes, maxBytesBeforeLogin);
+  }
+
+  #next(): string | undefined {
+    const text = this.#reader.next();
+    if (text !== undefined) this.#incomplete.complete();
+    return text;
+  }
+
   #receive(data: Buffer): void {
     if (this.#isClosed) return;
     this.#reader.push(data);
     this.#flow.arrived();
+    if (this.#isClosed || this.#incomplete.hold(this.#reader.heldBytes)) return;
+    this.#abort('too many requests are incomplete: no memory for this one', true);
+  }
+
+  /** Silence is what most controllers are for; but what waits for them they take. */
+  #onSilence(): void {
+    if (this.queuedBytes === 0) return;
+    const { peerTimeoutMs } = this.#context.limits;
+    this.#abort(`took nothing of what waits for it for ${peerTimeoutMs} ms`, true);
   }
 
   #onEnd(): void {
@@ -117,8 +151,11 @@ export class TcpControlPeer implements ControlPeer {
 
   #onDry(): void {
     if (this.#reader.isOverlong) {
-      this.send(overlongLine);
-      this.#close(`protocol violation: a line of more than ${maxLineBytes} bytes`, true);
+      const bytes = this.#maxLineBytes;
+      this.send(
+        new ControlMessage(errorText(null, parseError(`a line has at most ${bytes} bytes`))),
+      );
+      this.#close(`protocol violation: a line of more than ${bytes} bytes`, true);
     } else if (this.#hasEnded) {
       this.#handler?.onEnd();
     }
@@ -153,6 +190,7 @@ export class TcpControlPeer implements ControlPeer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#flow.stop();
+    this.#incomplete.end();
     this.#handler?.onClose(reason, isFault);
   }
 }

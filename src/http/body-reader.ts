@@ -1,17 +1,18 @@
 import type { IncomingMessage } from 'node:http';
+import type { ControlPeerContext } from '../control/control-peer.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
-/** The longest body. Source: protocol reference, 10. */
-export const maxBodyBytes = 1024 * 1024;
-/** What is kept of all bodies together that are not complete yet. */
-const maxIncompleteBytes = 16 * maxBodyBytes;
-/** A longer body is read up to here, because clients write all of it before they read an answer. */
-const maxDiscardedBytes = 16 * maxBodyBytes;
+/** A body too long is read up to so many times the limit: clients write all before they read. */
+const discardedShare = 16;
 const firstBytes = 4096;
 
-/** Receives the bodies of requests, within limits. */
+/** Receives the bodies of requests, within limits. Source: protocol reference, 10. */
 export class BodyReader {
-  #incompleteBytes = 0;
+  readonly #context: ControlPeerContext;
+
+  constructor(context: ControlPeerContext) {
+    this.#context = context;
+  }
 
   /** Failure: rejects with a `RefusedRequestError`, or because the request broke off. */
   async read(request: IncomingMessage): Promise<string> {
@@ -26,49 +27,53 @@ export class BodyReader {
           // Copied into one buffer: a thousand chunks of one byte would be a thousand objects.
           body = this.#grown(body, end);
           chunk.copy(body, bytes);
-        } else if (end > maxDiscardedBytes) {
+        } else if (end > discardedShare * this.#maxBytes) {
           // Leaving the loop ends the connection.
           throw refusal;
         }
         bytes = end;
       }
     } finally {
-      this.#incompleteBytes -= body.length;
+      this.#context.budget.give(body.length);
     }
     if (refusal) throw refusal;
     return body.toString('utf8', 0, bytes);
   }
 
+  /** Whether the headers say already that the body is not going to be taken. */
+  isTooLong({ headers }: IncomingMessage): boolean {
+    return Number(headers['content-length']) > this.#maxBytes;
+  }
+
+  tooLong(): RefusedRequestError {
+    const message = `The body is longer than ${this.#maxBytes} bytes: split the request`;
+    return new RefusedRequestError(413, message, { Connection: 'close' });
+  }
+
+  get #maxBytes(): number {
+    return this.#context.limits.maxRequestBytes;
+  }
+
+  /** Takes the memory for a body of so many bytes. */
   #refusalOf(body: Buffer, neededBytes: number): RefusedRequestError | undefined {
-    if (neededBytes > maxBodyBytes) return tooLong();
-    const moreBytes = sizeFor(body, neededBytes) - body.length;
-    return this.#incompleteBytes + moreBytes > maxIncompleteBytes ? busy() : undefined;
+    if (neededBytes > this.#maxBytes) return this.tooLong();
+    const moreBytes = this.#sizeFor(body, neededBytes) - body.length;
+    return this.#context.budget.take(moreBytes) ? undefined : busy();
   }
 
   #grown(body: Buffer, neededBytes: number): Buffer {
-    const size = sizeFor(body, neededBytes);
+    const size = this.#sizeFor(body, neededBytes);
     if (size === body.length) return body;
     const grown = Buffer.alloc(size);
     body.copy(grown);
-    this.#incompleteBytes += size - body.length;
     return grown;
   }
-}
 
-/** Doubles, so that each byte is copied about once. */
-function sizeFor(body: Buffer, neededBytes: number): number {
-  if (neededBytes <= body.length) return body.length;
-  return Math.min(maxBodyBytes, Math.max(firstBytes, 2 * body.length, neededBytes));
-}
-
-/** Whether the headers say already that the body is not going to be taken. */
-export function isTooLong({ headers }: IncomingMessage): boolean {
-  return Number(headers['content-length']) > maxBodyBytes;
-}
-
-export function tooLong(): RefusedRequestError {
-  const message = `The body is longer than ${maxBodyBytes} bytes: split the request`;
-  return new RefusedRequestError(413, message, { Connection: 'close' });
+  /** Doubles, so that each byte is copied about once. */
+  #sizeFor(body: Buffer, neededBytes: number): number {
+    if (neededBytes <= body.length) return body.length;
+    return Math.min(this.#maxBytes, Math.max(firstBytes, 2 * body.length, neededBytes));
+  }
 }
 
 function busy(): RefusedRequestError {

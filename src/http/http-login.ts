@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Access, Login } from '../auth/access.ts';
 import { RpcError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { LogBrake } from '../transport/log-brake.ts';
 import { addressOf } from '../transport/remote-address.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
@@ -16,6 +17,7 @@ export interface HttpLoginOptions {
 export class HttpLogin {
   readonly #access: Access;
   readonly #logger: Logger;
+  readonly #refusalLog = new LogBrake();
 
   constructor({ access, logger }: HttpLoginOptions) {
     this.#access = access;
@@ -32,12 +34,14 @@ export class HttpLogin {
     const { authorization } = headers;
     if (this.#access.anonymous || authorization === undefined) return undefined;
     const [, scheme = '', param = ''] = /^(\S+) +(\S.*)$/.exec(authorization) ?? [];
+    const remoteAddress = addressOf(socket);
     try {
-      return await this.#access.login({ scheme, param });
+      return await this.#access.login({ scheme, param }, remoteAddress);
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      const remoteAddress = addressOf(socket);
-      this.#logger.warn('login refused', { remoteAddress, reason: error.message });
+      if (this.#refusalLog.lets()) {
+        this.#logger.warn('login refused', { remoteAddress, reason: error.message });
+      }
       throw unauthorized(error.message);
     }
   }

@@ -5,25 +5,24 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import type { ServerOpts } from 'node:net';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
+import type { ServerOpts, Socket } from 'node:net';
 import type { Access, Login } from '../auth/access.ts';
-import type { ControlPeer } from '../control/control-peer.ts';
+import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
 import type { RpcHandler } from '../control/rpc.ts';
 import { messageOf } from '../errors.ts';
 import type { ImageStore } from '../server/image-store.ts';
 import { Listener, type ListenerOptions } from '../transport/listener.ts';
-import { LogBrake } from '../transport/log-brake.ts';
 import type { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
-import { isTooLong, tooLong } from './body-reader.ts';
+import { BodyReader } from './body-reader.ts';
 import { parseTarget } from './exchange.ts';
 import { HttpLogin } from './http-login.ts';
 import { ImageRoute } from './image-route.ts';
 import { JsonRpcRoute } from './json-rpc-route.ts';
 import { MetricsRoute, type MetricsText } from './metrics-route.ts';
-import { OriginCheck } from './origin-check.ts';
+import { OriginCheck, type OriginSettings } from './origin-check.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 import { Routes } from './routes.ts';
 import { StaticFiles } from './static-files.ts';
@@ -37,21 +36,19 @@ const timeoutCheckMs = 1000;
 const keepAliveTimeoutMs = 5000;
 /** Time that a client may take nothing of an answer. */
 const stallTimeoutMs = 30_000;
-const maxHeaderBytes = 16 * 1024;
 const maxRequestsPerSocket = 1000;
-/** On each address, WebSockets included. */
-const maxConnections = 2000;
 /** Time that answers which have begun get at the end of the server. */
 const closeGraceMs = 500;
 
-export interface HttpServerOptions extends Omit<ListenerOptions, 'createServer'> {
-  /** Makes it a server of HTTPS. */
+/** What can be replaced while the server runs. */
+export interface HttpSettings extends OriginSettings {
+  /** Makes it a server of HTTPS from the start; absent later: the one at hand. */
   readonly tls?: TlsMaterial | undefined;
   /** Folder of web pages; empty for a built-in one. */
   readonly docRoot: string;
-  readonly allowedOrigins: readonly string[];
-  /** Names of this server beside that of the machine. */
-  readonly ownNames?: readonly string[];
+}
+
+export interface HttpServerOptions extends HttpSettings, Omit<ListenerOptions, 'createServer'> {
   readonly access: Access;
   readonly images: ImageStore;
   readonly control: RpcHandler & {
@@ -61,16 +58,23 @@ export interface HttpServerOptions extends Omit<ListenerOptions, 'createServer'>
   /** Takes each new WebSocket for audio. */
   readonly onStream: (link: WebSocketLink) => void;
   readonly metrics?: MetricsText | undefined;
+  /** The longest head of a request. */
+  readonly maxHeaderBytes: number;
+  /** Whether there is room for one more player or controller; absent: always. */
+  readonly mayBecome?: (kind: 'player' | 'controller', socket: Socket) => boolean;
+  readonly controlPeers: ControlPeerContext;
 }
 
 /** The HTTP port: pages, control, figures, and audio for browsers. Source: protocol reference, 10. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
-  readonly #servers: Server[] = [];
+  readonly #servers: (Server | HttpsServer)[] = [];
   readonly #answers = new AnswerQueue();
   readonly #routes: Routes;
   readonly #upgrades: WebSocketUpgrades;
-  readonly #refusalLog = new LogBrake();
+  readonly #bodies: BodyReader;
+  readonly #origins: OriginCheck;
+  #files: StaticFiles;
   #listener: Listener | undefined;
   #isClosing = false;
 
@@ -87,26 +91,44 @@ export class HttpServer {
   private constructor(options: HttpServerOptions, files: StaticFiles) {
     const { access, allowedOrigins, control, images, logger, metrics, onStream, ownNames } =
       options;
+    const { controlPeers, mayBecome = () => true } = options;
     const login = new HttpLogin({ access, logger });
     const origins = new OriginCheck({ allowedOrigins, ownNames, logger });
     this.#options = options;
+    this.#origins = origins;
+    this.#files = files;
+    this.#bodies = new BodyReader(controlPeers);
     this.#routes = new Routes({
-      jsonRpc: new JsonRpcRoute({ handler: control, login, origins }),
+      jsonRpc: new JsonRpcRoute({ handler: control, login, origins, bodies: this.#bodies }),
       images: new ImageRoute({ images, origins }),
       metrics: new MetricsRoute({ login, metrics }),
-      files,
+      files: { answer: (exchange) => this.#files.answer(exchange) },
     });
     this.#upgrades = new WebSocketUpgrades({
       login,
       origins,
       acceptControl: (peer, login) => control.accept(peer, login),
       onStream,
+      mayBecome,
+      controlPeers,
     });
   }
 
   /** The port really bound: differs from the one asked for when that was 0. */
   get port(): number {
     return this.#listener?.port ?? 0;
+  }
+
+  /** Resolves with what puts these settings into force; connections at hand do not notice. */
+  async prepare({ docRoot, tls, ...origins }: HttpSettings): Promise<() => void> {
+    const files = await StaticFiles.open({ docRoot, logger: this.#options.logger });
+    return () => {
+      this.#files = files;
+      this.#origins.configure(origins);
+      for (const server of this.#servers) {
+        if (tls && 'setSecureContext' in server) server.setSecureContext(tls);
+      }
+    };
   }
 
   /** Ends all but the WebSockets, which have their owners; answers that have begun get a moment. */
@@ -120,7 +142,7 @@ export class HttpServer {
   }
 
   #createServer(options: ServerOpts): Server {
-    const { tls } = this.#options;
+    const { tls, maxHeaderBytes } = this.#options;
     const limits = {
       headersTimeout: requestTimeoutMs,
       requestTimeout: requestTimeoutMs,
@@ -134,11 +156,9 @@ export class HttpServer {
       : createHttpServer({ ...options, ...limits });
     server.timeout = stallTimeoutMs;
     server.maxRequestsPerSocket = maxRequestsPerSocket;
-    server.maxConnections = maxConnections;
     server.on('request', this.#onRequest);
     server.on('checkContinue', this.#onCheckContinue);
     server.on('upgrade', (request, _, head) => this.#onUpgrade(request, head));
-    server.on('drop', () => this.#onDrop());
     this.#servers.push(server);
     return server;
   }
@@ -152,7 +172,7 @@ export class HttpServer {
 
   /** Clients ask this before they send a long body: the right moment to say that it is too long. */
   readonly #onCheckContinue: RequestListener = (request, response) => {
-    if (isTooLong(request)) answerFailure(response, tooLong());
+    if (this.#bodies.isTooLong(request)) answerFailure(response, this.#bodies.tooLong());
     else {
       response.writeContinue();
       this.#onRequest(request, response);
@@ -179,14 +199,6 @@ export class HttpServer {
     const isBusy = this.#answers.has(socket) || socket.writableLength > 0;
     if (isBusy || this.#isClosing) socket.destroy();
     else void this.#upgrades.open(request, head);
-  }
-
-  #onDrop(): void {
-    if (!this.#refusalLog.lets()) return;
-    this.#options.logger.warn('too many connections, new ones are refused', {
-      port: this.port,
-      maxConnections,
-    });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { RpcHandler } from '../control/rpc.ts';
 import { addressOf } from '../transport/remote-address.ts';
 import { answer } from './answer.ts';
-import { BodyReader } from './body-reader.ts';
+import type { BodyReader } from './body-reader.ts';
 import type { Exchange } from './exchange.ts';
 import type { HttpLogin } from './http-login.ts';
 import type { OriginCheck } from './origin-check.ts';
@@ -13,22 +13,22 @@ export interface JsonRpcRouteOptions {
   readonly handler: RpcHandler;
   readonly login: HttpLogin;
   readonly origins: OriginCheck;
+  readonly bodies: BodyReader;
 }
 
 /** `POST /jsonrpc`: one request or batch in, exactly one response out. */
 export class JsonRpcRoute {
   readonly #options: JsonRpcRouteOptions;
-  readonly #bodies = new BodyReader();
 
   constructor(options: JsonRpcRouteOptions) {
     this.#options = options;
   }
 
   async post({ request, response }: Exchange): Promise<void> {
-    const { handler, origins } = this.#options;
+    const { handler, origins, bodies } = this.#options;
     origins.check(request);
     const login = await this.#options.login.required(request);
-    const text = await this.#bodies.read(request);
+    const text = await bodies.read(request);
     const caller = { login, remoteAddress: addressOf(request.socket) };
     const reply = await handler.handle(text, caller);
     answer(response, 200, {

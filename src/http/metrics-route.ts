@@ -8,6 +8,8 @@ const permission = 'Metrics';
 
 /** Figures of the server in the format of Prometheus. */
 export interface MetricsText {
+  /** Whether anybody may have them at present; absent: yes. */
+  readonly isOn?: boolean;
   readonly contentType: string;
   text(): Promise<string>;
 }
@@ -29,7 +31,7 @@ export class MetricsRoute {
 
   async get({ request, response, target }: Exchange): Promise<void> {
     const { metrics } = this.#options;
-    if (!metrics) throw notFound(target.text);
+    if (!metrics || metrics.isOn === false) throw notFound(target.text);
     const login = await this.#options.login.required(request);
     if (!login.permits(permission)) {
       throw new RefusedRequestError(403, `Forbidden: the role needs the permission ${permission}`);

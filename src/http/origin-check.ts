@@ -8,11 +8,14 @@ import { RefusedRequestError } from './refused-request-error.ts';
 /** What a check looks at. */
 type Asking = Pick<IncomingMessage, 'headers'>;
 
-export interface OriginCheckOptions {
+export interface OriginSettings {
   /** Shape: lower case, as `http://host:port`; `*` allows all. */
   readonly allowedOrigins: readonly string[];
   /** Further names of this server, under which its own pages may be asked for. */
   readonly ownNames?: readonly string[] | undefined;
+}
+
+export interface OriginCheckOptions extends OriginSettings {
   readonly logger: Logger;
 }
 
@@ -28,15 +31,19 @@ const localName =
  * user looks at. Programs that are no browsers send no `Origin` and are not concerned.
  */
 export class OriginCheck {
-  readonly #allowed: ReadonlySet<string>;
-  readonly #ownNames: ReadonlySet<string>;
+  #allowed: ReadonlySet<string> = new Set();
+  #ownNames: ReadonlySet<string> = new Set();
   readonly #logger: Logger;
   readonly #refusalLog = new LogBrake();
 
-  constructor({ allowedOrigins, ownNames = [], logger }: OriginCheckOptions) {
+  constructor(options: OriginCheckOptions) {
+    this.#logger = options.logger;
+    this.configure(options);
+  }
+
+  configure({ allowedOrigins, ownNames = [] }: OriginSettings): void {
     this.#allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
     this.#ownNames = new Set([hostname(), ...ownNames].map((name) => name.toLowerCase()));
-    this.#logger = logger;
   }
 
   /** Failure: throws a `RefusedRequestError` that names the setting. */

@@ -16,7 +16,7 @@ export interface RoutesOptions {
   readonly jsonRpc: JsonRpcRoute;
   readonly images: ImageRoute;
   readonly metrics: MetricsRoute;
-  readonly files: StaticFiles;
+  readonly files: Pick<StaticFiles, 'answer'>;
 }
 
 /** Which part of the server answers which request. */

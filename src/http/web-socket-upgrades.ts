@@ -1,17 +1,17 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Login } from '../auth/access.ts';
-import type { ControlPeer } from '../control/control-peer.ts';
+import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
 import { WebSocketControlPeer } from '../control/web-socket-control-peer.ts';
 import { baseHeaderBytes } from '../protocol/layout.ts';
 import { maxJsonBodyBytes } from '../protocol/message-reader.ts';
 import { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
-import { maxBodyBytes } from './body-reader.ts';
 import { parseTarget } from './exchange.ts';
 import type { HttpLogin } from './http-login.ts';
 import type { OriginCheck } from './origin-check.ts';
-import { notFound } from './refused-request-error.ts';
+import { notFound, RefusedRequestError } from './refused-request-error.ts';
 
 /** What a client says beyond a Hello is smaller; a frame waits in memory until it is complete. */
 export const maxFrameBytes = baseHeaderBytes + maxJsonBodyBytes;
@@ -28,6 +28,9 @@ export interface WebSocketUpgradesOptions {
   readonly acceptControl: (peer: ControlPeer, login?: Login) => void;
   /** Takes each new WebSocket on `/stream`. */
   readonly onStream: (link: WebSocketLink) => void;
+  /** Whether there is room for one more player or controller. */
+  readonly mayBecome: (kind: 'player' | 'controller', socket: Socket) => boolean;
+  readonly controlPeers: ControlPeerContext;
 }
 
 /** What a path makes of a connection that asks to become a WebSocket. */
@@ -46,11 +49,12 @@ export class WebSocketUpgrades {
     ['/stream', (upgrade) => this.#openStream(upgrade)],
   ]);
   readonly #streams = webSocketServer(maxFrameBytes);
-  readonly #controls = webSocketServer(maxBodyBytes);
+  readonly #controls: WebSocketServer;
   #isClosed = false;
 
   constructor(options: WebSocketUpgradesOptions) {
     this.#options = options;
+    this.#controls = webSocketServer(options.controlPeers.limits.maxRequestBytes);
   }
 
   /** Takes over the connection of `request`; `head` is what came behind it. */
@@ -76,6 +80,7 @@ export class WebSocketUpgrades {
   }
 
   #openStream({ request, head }: Upgrade): void {
+    this.#takePlace('player', request);
     // Players log in by their Hello.
     this.#streams.handleUpgrade(request, request.socket, head, (webSocket) =>
       this.#options.onStream(new WebSocketLink(webSocket, request.socket)),
@@ -88,10 +93,17 @@ export class WebSocketUpgrades {
       request.socket.destroy();
       return;
     }
+    this.#takePlace('controller', request);
     this.#controls.handleUpgrade(request, request.socket, head, (webSocket: WebSocket) => {
       answerPings(webSocket);
-      this.#options.acceptControl(new WebSocketControlPeer(webSocket, request.socket), login);
+      const { acceptControl, controlPeers } = this.#options;
+      acceptControl(new WebSocketControlPeer(webSocket, request.socket, controlPeers), login);
     });
+  }
+
+  #takePlace(kind: 'player' | 'controller', { socket }: IncomingMessage): void {
+    if (this.#options.mayBecome(kind, socket)) return;
+    throw new RefusedRequestError(503, `Too many ${kind}s: try again later`, { 'Retry-After': 10 });
   }
 }
 

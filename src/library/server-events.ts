@@ -23,6 +23,8 @@ export interface ServerEvents {
   readonly streamRemoved: StreamStatus;
   /** Idle, playing or disabled; or what is played. */
   readonly streamChanged: StreamStatus;
+  /** Streams changed their places: the first that can be played is that of new groups. */
+  readonly streamsReordered: undefined;
 }
 
 export type ServerListener<Name extends keyof ServerEvents> = (event: ServerEvents[Name]) => void;
@@ -43,6 +45,7 @@ const eventOf = {
   'stream-removed': 'streamRemoved',
   'stream-state': 'streamChanged',
   'stream-properties': 'streamChanged',
+  'stream-order': 'streamsReordered',
 } as const satisfies Record<Change['kind'], keyof ServerEvents>;
 
 /**

@@ -3,6 +3,8 @@ import { Application } from '../application.ts';
 import type { Config } from '../config/config.ts';
 import { createLogger } from '../log.ts';
 import type { Logger } from '../logger.ts';
+import { lockDataFolder } from '../server/data-folder.ts';
+import { nativeLocks, type ProcessLock } from '../server/process-lock.ts';
 import { ServerEventSource, type ServerEvents, type ServerListener } from './server-events.ts';
 import { configOf, type ServerOptions } from './server-options.ts';
 import {
@@ -39,7 +41,8 @@ export interface ServerPorts {
 /** What `listen` has opened. */
 interface Running {
   readonly application: Application;
-  readonly closeLog: () => Promise<void>;
+  /** Lets go of the log and the data folder. */
+  readonly release: () => Promise<void>;
 }
 
 /** The server inside another program. */
@@ -146,7 +149,13 @@ export class ZerocastServer {
     const { logger, close: closeLog } = this.#logger
       ? { logger: this.#logger, close: async () => {} }
       : createLogger(logging);
+    let lock: ProcessLock | undefined;
+    const release = async () => {
+      lock?.release();
+      await closeLog();
+    };
     try {
+      if (server.datadir) lock = lockDataFolder({ folder: server.datadir, ...nativeLocks() });
       for (const warning of this.#warnings) logger.tagged('Zerocast').warn(warning);
       const application = await Application.start({
         config: this.#config,
@@ -154,9 +163,9 @@ export class ZerocastServer {
         dataFolder: server.datadir || undefined,
         onChange: (change) => this.#events.emit(change),
       });
-      return { application, closeLog };
+      return { application, release };
     } catch (error) {
-      await closeLog();
+      await release();
       throw error;
     }
   }
@@ -173,7 +182,7 @@ async function end(opening: Promise<Running>): Promise<void> {
   try {
     await running?.application.close();
   } finally {
-    await running?.closeLog();
+    await running?.release();
   }
 }
 

@@ -1,22 +1,29 @@
 import type { Logger as Pino } from 'pino';
 import { messageOf } from '../errors.ts';
 import type { LogFields, Logger, LogReport, SeverityName } from '../logger.ts';
+import { severities } from './severity.ts';
 
 /** Peers choose some of what is logged, so a single text is cut here. */
 export const maxFieldCharacters = 2000;
 
+/** May change while loggers are in use. */
 export interface PinoLoggerOptions {
+  /** Opens a logger that writes everything. */
   readonly openTag: (tag: string) => Pino<'notice'>;
+  /** The least severity that is logged under a tag; `undefined`: nothing is. */
+  readonly levelOf: (tag: string) => SeverityName | undefined;
   /** Whether a report is written row by row instead of as one record. */
   readonly hasRows: boolean;
 }
 
 /** Our `Logger` in front of one pino logger per tag. */
 export class PinoLogger implements Logger {
+  readonly #tag: string;
   readonly #options: PinoLoggerOptions;
   readonly #pino: Pino<'notice'>;
 
   constructor(tag: string, options: PinoLoggerOptions) {
+    this.#tag = tag;
     this.#options = options;
     this.#pino = options.openTag(tag);
   }
@@ -55,7 +62,8 @@ export class PinoLogger implements Logger {
   }
 
   isEnabled(severity: SeverityName): boolean {
-    return this.#pino.isLevelEnabled(severity);
+    const least = this.#options.levelOf(this.#tag);
+    return least !== undefined && severities[severity].level >= severities[least].level;
   }
 
   tagged(tag: string): Logger {

@@ -27,7 +27,7 @@ export function textLine({ time, level, tag, msg, ...fields }: LogRecord): strin
 
 /** A text line without time and severity: a system log has these two of its own. */
 export function withoutStamp(line: string): string {
-  return line.replace(/^\S+ \S+ \[\w+\] /, '');
+  return line.replace(/^\d+-\d\d-\d\d \S+ \[\w+\] /, '');
 }
 
 function fieldText(value: unknown): string {

@@ -52,7 +52,7 @@ const clientFigures: readonly (readonly [keyof SendStatistics, string, string])[
 ];
 
 /** The same for each client that is connected. */
-export function clientMetrics(sends: () => Sends): Metric[] {
+export function clientMetrics(sends: () => Pick<Sends, 'ofClients'>): Metric[] {
   return clientFigures.map(([key, name, help]) => ({
     type: 'counter',
     name: `zerocast_${name}`,

@@ -5,8 +5,10 @@ import type { Registry } from '../server/registry.ts';
 import type { StreamChannel } from '../server/stream-channel.ts';
 import type { StreamDirectory } from '../server/stream-directory.ts';
 import type { StreamServer } from '../server/stream-server.ts';
+import type { TimeFigures } from '../server/time-watch.ts';
 import { addMetric, type Metric, type Sample } from './metric.ts';
 import { clientMetrics, readSends, type Sends, sendMetrics } from './send-metrics.ts';
+import { timeMetrics } from './time-metrics.ts';
 
 /** What the figures are about. */
 export interface ServerMetricsOptions {
@@ -15,8 +17,13 @@ export interface ServerMetricsOptions {
   readonly streams: StreamDirectory;
   readonly registry: Registry;
   readonly control: ControlServer;
+  /** Connections that were refused since the start, by reason. */
+  readonly refusals: () => ReadonlyMap<string, number>;
+  readonly time: () => TimeFigures;
   /** Whether there is a series for every single client. */
   readonly listsClients: boolean;
+  /** Whether anybody may have them; absent: yes. */
+  readonly isOn?: boolean;
 }
 
 /** Each look at the delay of the event loop wakes the process up. */
@@ -36,6 +43,10 @@ export class ServerMetrics {
   constructor(options: ServerMetricsOptions) {
     this.#options = options;
     this.#sends = readSends(options.server);
+  }
+
+  get isOn(): boolean {
+    return this.#options.isOn ?? true;
   }
 
   get contentType(): string {
@@ -62,15 +73,23 @@ export class ServerMetrics {
       ...streamMetrics(this.#options),
       ...poolMetrics(this.#options),
       ...sendMetrics(sends),
-      ...(this.#options.listsClients ? clientMetrics(sends) : []),
+      ...timeMetrics(this.#options.time),
+      ...clientMetrics(() => (this.#options.listsClients ? sends() : { ofClients: [] })),
     ];
     for (const metric of own) addMetric(metrics, metric);
     return metrics;
   }
 }
 
-function peerMetrics({ server, registry, control }: ServerMetricsOptions): Metric[] {
+function peerMetrics({ server, registry, control, refusals }: ServerMetricsOptions): Metric[] {
   return [
+    {
+      type: 'counter',
+      name: 'zerocast_refused_connections_total',
+      help: 'Connections that were refused, by the limit that was reached',
+      labels: ['reason'],
+      samples: () => [...refusals()].map(([reason, value]) => ({ labels: { reason }, value })),
+    },
     {
       type: 'gauge',
       name: 'zerocast_clients',

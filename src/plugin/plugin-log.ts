@@ -48,7 +48,7 @@ export class PluginLog {
   #reportTimer: NodeJS.Timeout | undefined;
 
   constructor(options: PluginLogOptions) {
-    this.#logger = options.logger;
+    this.#logger = options.logger.tagged('Plugin');
     this.#streamId = options.streamId;
     this.#clock = options.clock;
   }

@@ -12,6 +12,8 @@ import { LineReader } from '../protocol/line-reader.ts';
 export const maxLineBytes = 8 * 1024 * 1024;
 /** What a control script may leave unread before nothing more is sent to it. */
 export const maxWriteQueueBytes = 1024 * 1024;
+/** How long a script may take to see that its input has ended, before it gets a signal. */
+const partingMs = 500;
 /** How long the last words of a script that has ended may take. */
 const lastWordsMs = 100;
 
@@ -68,10 +70,15 @@ export class PluginProcess {
     return undefined;
   }
 
-  /** Lets the script end by itself for a moment, or until `isHurried`, then ends it with all that it started. */
+  /**
+   * Ends the input of the script and lets it go by itself for a moment, longer unless `isHurried`;
+   * then ends it with all that it started.
+   */
   async finish(isHurried: () => boolean): Promise<ProcessExit> {
-    const exit = await this.#group.finish(isHurried);
     const { stdin, stdout, stderr } = this.#child;
+    stdin?.end();
+    await this.#group.exitsWithin(partingMs);
+    const exit = await this.#group.finish(isHurried);
     for (const stream of [stdin, stdout, stderr]) stream?.destroy();
     return exit;
   }

@@ -1,3 +1,4 @@
+import { PatientTimer } from '../audio/patient-timer.ts';
 import { RpcError } from '../errors.ts';
 import { isObject, type JsonObject } from '../server/json-fields.ts';
 import { cut } from './plugin-log.ts';
@@ -26,7 +27,7 @@ const standardTexts: ReadonlyMap<number, string> = new Map([
 interface PendingRequest {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: RpcError) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: PatientTimer;
 }
 
 export interface PluginRequestsOptions {
@@ -59,12 +60,13 @@ export class PluginRequests {
     this.#lastId = id;
     return new Promise((resolve, reject) => {
       const { answerTimeoutMs } = this.#options;
-      const timer = setTimeout(() => {
+      const timer = new PatientTimer(answerTimeoutMs, () => {
         this.#pending.delete(id);
         reject(
           internalError(`the control script did not answer within ${answerTimeoutMs / 1000} s`),
         );
-      }, answerTimeoutMs);
+      });
+      timer.restart();
       this.#pending.set(id, { resolve, reject, timer });
     });
   }
@@ -75,7 +77,7 @@ export class PluginRequests {
     const request = this.#pending.get(id);
     if (!request) return false;
     this.#pending.delete(id);
-    clearTimeout(request.timer);
+    request.timer.stop();
     if (message.error === undefined || message.error === null) request.resolve(message.result);
     else request.reject(errorOf(message.error));
     return true;
@@ -83,7 +85,7 @@ export class PluginRequests {
 
   rejectAll(why: string): void {
     for (const { reject, timer } of this.#pending.values()) {
-      clearTimeout(timer);
+      timer.stop();
       reject(internalError(why));
     }
     this.#pending.clear();

@@ -1,3 +1,4 @@
+import type { ChildPlaces, GiveBack } from '../audio/sources/child-places.ts';
 import { splitCommandLine } from '../audio/sources/command-line.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
@@ -16,6 +17,8 @@ export interface PluginRunnerOptions {
   readonly timing: RestartTiming;
   readonly clock: Clock;
   readonly log: PluginLog;
+  /** Absent: as many scripts as one likes. */
+  readonly children?: ChildPlaces | undefined;
   /** Takes each line of the standard output. */
   readonly message: (line: string) => void;
   /** No request reaches the script any more. */
@@ -63,6 +66,8 @@ export class PluginRunner {
   readonly #options: PluginRunnerOptions;
   readonly #running: Promise<void>;
   #process: PluginProcess | undefined;
+  /** A stream keeps its place while its script is started again. */
+  #giveBackPlace: GiveBack | undefined;
   #isStopped = false;
   #endWait: () => void = () => undefined;
 
@@ -81,6 +86,7 @@ export class PluginRunner {
     this.#isStopped = true;
     this.#endWait();
     await this.#running;
+    this.#giveBackPlace?.();
   }
 
   async #keepRunning(): Promise<void> {
@@ -100,9 +106,10 @@ export class PluginRunner {
   }
 
   async #runOnce(): Promise<RunEnd> {
-    const { log, command, message } = this.#options;
+    const { log, command, message, children } = this.#options;
     let lastLine = '';
     try {
+      this.#giveBackPlace ??= children?.take();
       const plugin = new PluginProcess(command, {
         message: (line) => this.#process === plugin && message(line),
         flooded: () => log.own('error', 'control script writes a line without end'),

@@ -1,3 +1,4 @@
+import type { ChildPlaces } from '../audio/sources/child-places.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf, RpcError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -33,6 +34,8 @@ export interface StreamPluginOptions {
   readonly images: ImageStore;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Absent: as many scripts as one likes. */
+  readonly children?: ChildPlaces;
   readonly timing?: Partial<PluginTiming>;
 }
 
@@ -53,7 +56,7 @@ export class StreamPlugin implements StreamPlayer {
   ]);
 
   private constructor(options: StreamPluginOptions) {
-    const { request, http, logger, clock } = options;
+    const { request, http, logger, clock, children } = options;
     const { streamId, script, params } = request;
     const { answerTimeoutMs, ...timing } = { ...defaultTiming, ...options.timing };
     const args = pluginArguments({ streamId, params, http });
@@ -68,6 +71,7 @@ export class StreamPlugin implements StreamPlayer {
       timing,
       clock,
       log: this.#log,
+      children,
       message: (line) => this.#takeLine(line),
       deaf: (why) => this.#requests.rejectAll(why),
       gone: () => this.#forget(),

@@ -4,13 +4,13 @@ const carriageReturn = 0x0d;
 const keptBytes = 4096;
 
 export interface LineReaderOptions {
-  /** Of a line without its ending; nothing is read after a longer one. */
+  /** Of a line without its ending, read anew for each; nothing is read after a longer one. */
   readonly maxBytes: number;
 }
 
 /** Cuts received bytes into lines of text; each byte is copied at most a constant number of times. */
 export class LineReader {
-  readonly #maxBytes: number;
+  readonly #options: LineReaderOptions;
   /** Received, and not looked at yet. */
   readonly #received: Buffer[] = [];
   /** The beginning of a line whose end has not arrived. */
@@ -18,8 +18,13 @@ export class LineReader {
   #begunBytes = 0;
   #isOverlong = false;
 
-  constructor({ maxBytes }: LineReaderOptions) {
-    this.#maxBytes = maxBytes;
+  constructor(options: LineReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Memory that the beginning of a line occupies; 0 between two lines. */
+  get heldBytes(): number {
+    return this.#begunBytes > 0 ? this.#begun.length : 0;
   }
 
   /** A line was longer than allowed: nothing more can be read. */
@@ -39,7 +44,7 @@ export class LineReader {
       if (!data) return undefined;
       const end = data.indexOf(lineFeed);
       const bytes = this.#begunBytes + (end < 0 ? data.length : end);
-      if (bytes > this.#maxBytes) return this.#giveUp();
+      if (bytes > this.#options.maxBytes) return this.#giveUp();
       if (end < 0) {
         this.#begin(data);
         this.#received.shift();

@@ -83,7 +83,7 @@ export class AddedStreams {
 }
 
 /** Failure: throws a `DamagedFileError` that quotes nothing, as addresses may hold passwords. */
-function addressesIn(json: unknown): readonly string[] {
+export function addressesIn(json: unknown): readonly string[] {
   if (!isObject(json) || json.version !== version) {
     throw new DamagedFileError(`it is not a list of streams of version ${version}`);
   }

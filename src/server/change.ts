@@ -21,6 +21,8 @@ export type Change =
     }
   /** Clients moved between groups; groups may have come and gone. */
   | { readonly kind: 'groups' }
+  /** Streams changed their places. */
+  | { readonly kind: 'stream-order' }
   | {
       readonly kind: 'stream-added' | 'stream-removed' | 'stream-state' | 'stream-properties';
       readonly channel: StreamChannel;

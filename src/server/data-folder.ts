@@ -1,4 +1,8 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConfigError } from '../errors.ts';
+import { describeProcess } from './process-holder.ts';
+import { type LockFunctions, type LockOutcome, ProcessLock } from './process-lock.ts';
 
 /** Where a system service keeps its state. */
 const serviceFolder = '/var/lib/snapserver';
@@ -15,4 +19,40 @@ export interface DataFolderOptions {
 export function dataFolder({ datadir, home, isDaemon }: DataFolderOptions): string {
   if (datadir) return datadir;
   return home && !isDaemon ? join(home, '.config', 'snapserver') : serviceFolder;
+}
+
+/** Shows which server has a data folder; beside `server.json`, which is replaced as a whole. */
+const lockName = 'server.json.lock';
+
+export interface DataFolderLockOptions extends LockFunctions {
+  /** Made if it does not exist. */
+  readonly folder: string;
+}
+
+/**
+ * Keeps other servers out of a data folder, as each would overwrite what the other saves.
+ *
+ * Shape: `undefined` when nothing can be written there; then nobody overwrites anything.
+ * Failure: throws a `ConfigError` that names the server which has the folder.
+ */
+export function lockDataFolder(options: DataFolderLockOptions): ProcessLock | undefined {
+  const { folder, lockFile } = options;
+  const outcome = acquireIn(folder, lockFile);
+  if (!outcome) return undefined;
+  if ('lock' in outcome) return outcome.lock;
+  throw new ConfigError(
+    'data-folder-in-use',
+    `the data folder ${folder} is in use by ${describeProcess(outcome.holder)}; ` +
+      'stop that server, or give each its own folder with [server] datadir',
+  );
+}
+
+function acquireIn(folder: string, lockFile: LockFunctions['lockFile']): LockOutcome | undefined {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return ProcessLock.acquire({ path: join(folder, lockName), lockFile });
+  } catch {
+    // The state file says what is wrong with the folder.
+    return undefined;
+  }
 }

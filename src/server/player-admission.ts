@@ -10,14 +10,16 @@ export function refusalFor(login: Login): Refusal | undefined {
   return login.permits(streaming) ? undefined : forbidden;
 }
 
-/** Why a player with these credentials may not play; `undefined` lets it in. */
-export async function refusalOf(
+/** Whom a player has logged in as, or why it may not play. */
+export async function admissionOf(
   access: Access,
   auth: HelloAuth | undefined,
-): Promise<Refusal | undefined> {
+  remoteAddress: string,
+): Promise<Login | Refusal> {
   if (!auth) return unauthorized('Authentication required');
   try {
-    return refusalFor(await access.login(auth));
+    const login = await access.login(auth, remoteAddress);
+    return refusalFor(login) ?? login;
   } catch (error) {
     if (error instanceof AssertionError) throw error;
     // What others throw may quote the credentials.

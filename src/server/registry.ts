@@ -75,6 +75,9 @@ export interface Move {
   readonly from: GroupRecord;
 }
 
+/** Before this program was written: the clock of the machine was never set. */
+const earliestPlausibleMs = Date.UTC(2025, 0);
+
 /** All clients and groups, in memory. */
 export class Registry {
   readonly #options: RegistryOptions;
@@ -82,6 +85,7 @@ export class Registry {
   readonly #groups = new Map<string, GroupRecord>();
   /** The clients that are away, the longest absent first. */
   readonly #absent = new Set<ClientRecord>();
+  #latestSeenMs = 0;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -105,8 +109,14 @@ export class Registry {
   restore(groups: readonly GroupState[]): void {
     for (const state of groups) this.#restoreGroup(state);
     const byAbsence = [...this.#absent].sort((a, b) => a.lastSeenMs - b.lastSeenMs);
+    const nowMs = this.#options.nowMs();
     this.#absent.clear();
-    for (const client of byAbsence) this.#absent.add(client);
+    for (const client of byAbsence) {
+      // The clock was wrong then, or is not set yet.
+      if (nowMs >= earliestPlausibleMs) client.lastSeenMs = Math.min(client.lastSeenMs, nowMs);
+      this.#latestSeenMs = client.lastSeenMs;
+      this.#absent.add(client);
+    }
     this.#makeRoom(this.#options.maxClients);
   }
 
@@ -119,19 +129,19 @@ export class Registry {
     client.hello = known;
     client.address = address;
     client.isConnected = true;
-    client.lastSeenMs = this.#options.nowMs();
+    client.lastSeenMs = this.#stampMs();
     this.#absent.delete(client);
     return { client, isNew: !old, forgotten };
   }
 
   leave(client: ClientRecord): void {
     client.isConnected = false;
-    client.lastSeenMs = this.#options.nowMs();
+    client.lastSeenMs = this.#stampMs();
     this.#absent.add(client);
   }
 
   seen(client: ClientRecord): void {
-    client.lastSeenMs = this.#options.nowMs();
+    client.lastSeenMs = this.#stampMs();
   }
 
   /** Stores what a client's own mixer says. */
@@ -178,6 +188,17 @@ export class Registry {
     this.#clients.delete(id);
     group.clients.splice(group.clients.indexOf(client), 1);
     this.#dropIfEmpty(group);
+  }
+
+  /**
+   * Now, as a stamp. After a restart they tell who was absent longest; so on a machine that begins
+   * in 1970 at each start, stamps go on behind the latest one until the clock is set.
+   */
+  #stampMs(): number {
+    const nowMs = this.#options.nowMs();
+    const isBehind = nowMs < earliestPlausibleMs && nowMs < this.#latestSeenMs;
+    this.#latestSeenMs = isBehind ? this.#latestSeenMs + 1 : nowMs;
+    return this.#latestSeenMs;
   }
 
   #restoreGroup({ clients, ...state }: GroupState): void {

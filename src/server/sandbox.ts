@@ -1,6 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { findProgram } from '../audio/sources/find-program.ts';
+import type { StreamUri } from '../audio/stream-uri.ts';
 import { RpcError, SourceError } from '../errors.ts';
 
 const invalidParams = -32602;
@@ -51,6 +52,17 @@ export async function checkProgram(path: string, sandboxDir: string): Promise<vo
   }
   // A source would go on and take a program of the same name from PATH.
   findProgram(path, noSearchPath);
+}
+
+/**
+ * What a controller is told of a source that it wanted to add. Which files there are, of what kind
+ * and who may read them, is the business of whoever reads the log.
+ */
+export function discreetFault(fault: SourceError, { path }: StreamUri): SourceError {
+  const known = [`the file ${path} cannot be played`, `the pipe ${path} cannot be used`];
+  const told = known.find((text) => fault.message.startsWith(`${text}: `));
+  if (told === undefined) return fault;
+  return new SourceError('not-opened', `${told}: the log of the server says why`, { cause: fault });
 }
 
 /** The folder to compare with: links are resolved on both sides or on none. */

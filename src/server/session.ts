@@ -1,3 +1,4 @@
+import { PatientTimer } from '../audio/patient-timer.ts';
 import { ProtocolError } from '../errors.ts';
 import { messageType } from '../protocol/layout.ts';
 import type { IncomingMessage } from '../protocol/message-reader.ts';
@@ -51,7 +52,7 @@ export class Session {
   readonly connection: Connection;
   readonly path: AudioPath;
   readonly #host: SessionHost;
-  readonly #helloTimer: NodeJS.Timeout;
+  readonly #helloTimer: PatientTimer;
   #client: ClientRecord | undefined;
   #channel: StreamChannel | undefined;
   #cursor: Cursor | undefined;
@@ -71,10 +72,10 @@ export class Session {
     });
     this.path = options.fanOut.attach(this.connection);
     const { helloTimeoutMs } = options;
-    this.#helloTimer = setTimeout(
-      () => this.close(`no Hello within ${helloTimeoutMs} ms`),
-      helloTimeoutMs,
+    this.#helloTimer = new PatientTimer(helloTimeoutMs, () =>
+      this.close(`no Hello within ${helloTimeoutMs} ms`),
     );
+    this.#helloTimer.restart();
   }
 
   get state(): 'greeting' | 'streaming' | 'closed' {
@@ -92,7 +93,7 @@ export class Session {
 
   /** Answers the Hello `requestId`; from here on the session belongs to `client`. */
   welcome(client: ClientRecord, settings: ServerSettings, requestId: number): void {
-    clearTimeout(this.#helloTimer);
+    this.#helloTimer.stop();
     this.#leaveChannel();
     this.#client = client;
     this.connection.send(encodeServerSettings(settings, requestId));
@@ -181,7 +182,7 @@ export class Session {
   }
 
   #onClose(reason: string): void {
-    clearTimeout(this.#helloTimer);
+    this.#helloTimer.stop();
     clearInterval(this.#farewellTimer);
     this.#leaveChannel();
     this.path.detach();

@@ -51,7 +51,8 @@ export class StateFile {
 
   /** Reads `server.json` and hands its groups to the registry. */
   static async open(options: StateFileOptions): Promise<StateFile> {
-    const { folder, logger, registry, maxStateBytes = defaultMaxStateBytes } = options;
+    const { folder, registry, maxStateBytes = defaultMaxStateBytes } = options;
+    const logger = options.logger.tagged('StateFile');
     const path = join(folder, 'server.json');
     const file = await JsonFile.open({ path, logger, maxBytes: maxStateBytes });
     const saved = await file.read(parseSavedState);

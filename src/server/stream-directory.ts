@@ -1,21 +1,25 @@
 import { type IterableInput, iterableSource } from '../audio/sources/iterable-source.ts';
 import type { SourceFactory } from '../audio/sources/stream-source.ts';
-import type { CustomStreamOptions } from '../audio/stream-options.ts';
+import type { CustomStreamOptions, StreamOptions } from '../audio/stream-options.ts';
 import { formatStreamUri, type StreamUri } from '../audio/stream-uri.ts';
 import { RpcError, SourceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { AddedStreams } from './added-streams.ts';
 import type { ChangeListener, Requester } from './change.ts';
+import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
+import { discreetFault } from './sandbox.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
 
-/** Streams at one time, those that are just being opened included. */
+/** Streams at one time, unless the configuration has another number. */
 export const maxStreams = 256;
 
 export interface StreamDirectoryOptions {
   readonly factory: StreamFactory;
   readonly onChange: ChangeListener;
   readonly logger: Logger;
+  /** Streams at one time, those that are just being opened included; absent: `maxStreams`. */
+  readonly maxStreams?: number;
   /** Where streams that controllers add are saved; absent: they are gone after a restart. */
   readonly persist?: AddedStreams | undefined;
 }
@@ -31,8 +35,8 @@ export interface CustomInputOptions extends CustomStreamOptions {
 }
 
 interface AddRequest extends ChannelRequest {
-  /** A stream whose source cannot be opened is there all the same. */
-  readonly keepsDisabled?: boolean;
+  /** Of the configuration: it is there also when its source cannot be opened. */
+  readonly isConfigured?: boolean;
   /** The address to save. */
   readonly savedAs?: string;
 }
@@ -49,11 +53,21 @@ export class StreamDirectory {
   /** Streams that are not there any more and still hold something. */
   readonly #removals = new Map<string, Promise<unknown>>();
   readonly #ofControllers = new WeakSet<StreamChannel>();
+  readonly #configured: ConfiguredStreams;
   #isClosed = false;
 
   constructor(options: StreamDirectoryOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('Stream');
+    this.#configured = new ConfiguredStreams({
+      factory: options.factory,
+      channels: this.#channels,
+      isClosed: () => this.#isClosed,
+      open: (options) => this.#openConfigured(options),
+      remove: (channel) => this.#remove(channel),
+      leaveOut: (error) => this.#leaveOut(error),
+      onReorder: () => options.onChange({ kind: 'stream-order' }),
+    });
   }
 
   get channels(): ReadonlyMap<string, StreamChannel> {
@@ -74,11 +88,25 @@ export class StreamDirectory {
    */
   async addConfigured(address: string): Promise<void> {
     try {
-      const options = this.#options.factory.optionsOf(address);
-      await this.#add({ options, isTrusted: true, keepsDisabled: true });
+      await this.#openConfigured(this.#options.factory.optionsOf(address));
     } catch (error) {
-      this.#logger.error('stream left out', { reason: reasonOf(error) });
+      this.#leaveOut(error);
     }
+  }
+
+  /**
+   * Makes the streams of the configuration those of `addresses`, and their order that of a start.
+   *
+   * A stream that would be opened as it is now goes on untouched, unless it is disabled: then it is
+   * tried again. What has changed takes the place of what had its name, and its groups stay. All
+   * that goes has ended before anything new is opened, so that ports and fifos can change hands,
+   * but its groups are given to the default stream only when the new ones are there. Streams that
+   * controllers or the program have added are not concerned.
+   *
+   * Failure: as `addConfigured`; one call at a time.
+   */
+  async reconfigure(addresses: readonly string[]): Promise<StreamsReport> {
+    return this.#configured.change(addresses);
   }
 
   /**
@@ -175,10 +203,11 @@ export class StreamDirectory {
     if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
     if (this.#channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
     const others = this.#channels.size + this.#openings.size + this.#removals.size;
-    if (!predecessor && others >= maxStreams) {
+    const limit = this.#options.maxStreams ?? maxStreams;
+    if (!predecessor && others - this.#configured.leavingCount >= limit) {
       throw new SourceError(
         'many-streams',
-        `there are ${maxStreams} streams already: remove one that is not needed`,
+        `there are ${limit} streams already: remove one that is not needed`,
       );
     }
   }
@@ -188,28 +217,42 @@ export class StreamDirectory {
     by: Requester | undefined,
     predecessor: StreamChannel | undefined,
   ): Promise<StreamChannel> {
-    const { options, isTrusted, keepsDisabled = false, savedAs } = request;
+    const { options, isTrusted, isConfigured = false, savedAs } = request;
     // What had this name may still hold the port or the fifo.
     await this.#removals.get(options.name);
     const channel = await this.#options.factory.build(request);
     try {
       await channel.start(predecessor);
       const { fault } = channel.stream;
-      if (fault && !keepsDisabled) throw fault;
+      if (fault && !isConfigured) throw isTrusted ? fault : discreetFault(fault, options.uri);
       if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
       // It led somewhere after all.
-      if (predecessor?.stream.state === 'playing') throw isTaken(options.name);
+      if (!isTrusted && predecessor?.stream.state === 'playing') throw isTaken(options.name);
     } catch (error) {
       await channel.stop();
       throw error;
     }
     if (!isTrusted) this.#ofControllers.add(channel);
+    if (isConfigured) this.#configured.opened(channel);
     if (savedAs !== undefined) this.#options.persist?.add(channel.id, savedAs);
     // The same place in the order, and at no time without a stream for the groups that play it.
     this.#channels.set(channel.id, channel);
     if (predecessor) this.#letGo(predecessor, by);
     this.#announce('stream-added', channel, by);
     return channel;
+  }
+
+  async #openConfigured(options: StreamOptions): Promise<void> {
+    await this.#add({ options, isTrusted: true, isConfigured: true });
+    // What had the name before counts as a stream until then.
+    await this.#removals.get(options.name);
+  }
+
+  /** Returns the sentence that it logs. */
+  #leaveOut(error: unknown): string {
+    const reason = reasonOf(error);
+    this.#logger.error('stream left out', { reason });
+    return reason;
   }
 
   #remove(channel: StreamChannel, by?: Requester): void {
@@ -232,8 +275,10 @@ export class StreamDirectory {
    * Some producers never remove their stream and listen elsewhere after a restart: what they add
    * takes the place of what leads nowhere any more, or that name would be silent for ever.
    */
-  #predecessorOf({ options, isTrusted }: AddRequest): StreamChannel | undefined {
+  #predecessorOf({ options, isTrusted, isConfigured }: AddRequest): StreamChannel | undefined {
     const old = this.#channels.get(options.name);
+    // What has ended for this one, when the configuration was read again.
+    if (isConfigured && old && this.#configured.isLeaving(old)) return old;
     if (isTrusted || !old || !this.#ofControllers.has(old)) return undefined;
     const [from, to] = [old.stream.options.uri, options.uri];
     const hasMoved =

@@ -1,6 +1,7 @@
+import { resolve } from 'node:path';
 import { AudioStream, type StreamState } from '../audio/audio-stream.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
-import type { SourceFactory } from '../audio/sources/stream-source.ts';
+import type { SourceFactory, SourceSurroundings } from '../audio/sources/stream-source.ts';
 import {
   type CustomStreamOptions,
   customStreamOptions,
@@ -9,6 +10,7 @@ import {
   type StreamOptions,
 } from '../audio/stream-options.ts';
 import { textOf } from '../audio/stream-parameters.ts';
+import { formatStreamUri } from '../audio/stream-uri.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
@@ -17,6 +19,7 @@ import { allowedScript, checkProgram } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
 import type { StartPlayer, StreamPlayer } from './stream-player.ts';
 
+/** A reload of the configuration may change defaults and folders: they are read for each stream. */
 export interface StreamFactoryOptions {
   readonly pool: ChunkPool;
   readonly clock: Clock;
@@ -30,6 +33,8 @@ export interface StreamFactoryOptions {
   /** Where the programs lie that controllers may have started. */
   readonly sandboxDir: string;
   readonly startPlayer: StartPlayer;
+  /** What the sources of all streams share. */
+  readonly surroundings?: SourceSurroundings;
   /** The stream is idle, plays, or cannot go on. */
   readonly onState: (channel: StreamChannel) => void;
   /** The player says something new. */
@@ -62,6 +67,18 @@ export class StreamFactory {
     return customStreamOptions(custom, this.#options.defaults);
   }
 
+  /** The same text for streams between which nobody could tell a difference. */
+  signatureOf(options: StreamOptions): string {
+    const { uri, format } = options;
+    const script = textOf(uri, 'controlscript');
+    return JSON.stringify({
+      ...options,
+      uri: formatStreamUri(uri),
+      format: String(format),
+      ...(script !== undefined && { script: resolve(this.#options.pluginDir, script) }),
+    });
+  }
+
   /**
    * Builds a channel that is still to be started.
    *
@@ -85,7 +102,7 @@ export class StreamFactory {
   }
 
   #wire({ options, createSource }: ChannelRequest, script: string | undefined): StreamChannel {
-    const { pool, clock, logger, fanOut, onState } = this.#options;
+    const { pool, clock, logger, fanOut, onState, surroundings } = this.#options;
     const broadcast = new Broadcast(fanOut, clock, this.#options.broadcast);
     const stream = new AudioStream(options, {
       pool,
@@ -97,6 +114,7 @@ export class StreamFactory {
         logger.tagged('Stream').info('state changed', { stream: options.name, state });
         onState(channel);
       },
+      surroundings,
       ...(createSource && { createSource }),
     });
     const startPlayer = script === undefined ? undefined : () => this.#startPlayer(channel, script);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Access } from '../auth/access.ts';
+import type { Access, Login } from '../auth/access.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import { type ClientInfo, clientIdOf, type Hello, type Refusal } from '../protocol/messages.ts';
@@ -8,7 +8,7 @@ import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
 import type { ChangeListener } from './change.ts';
 import { LaterWork } from './later-work.ts';
-import { refusalFor, refusalOf } from './player-admission.ts';
+import { admissionOf, refusalFor } from './player-admission.ts';
 import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
 import { Session, type SessionHost } from './session.ts';
 import type { StreamChannel } from './stream-channel.ts';
@@ -46,7 +46,12 @@ export class StreamServer implements SessionHost {
   readonly #logger: Logger;
   readonly #sessions = new Set<Session>();
   readonly #byClientId = new Map<string, Session>();
+  /** Whom each session has logged in as. */
+  readonly #logins = new WeakMap<Session, Login>();
   readonly #stallTimer: NodeJS.Timeout;
+  /** When stalled clients were looked for last, and since when that was done without a break. */
+  #lookedUs: number;
+  #awakeSinceUs = 0;
   /** What the audio of sessions that are gone did. */
   readonly #endedSends = noSends();
   readonly #departures = new LaterWork();
@@ -55,6 +60,7 @@ export class StreamServer implements SessionHost {
   constructor(options: StreamServerOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('StreamServer');
+    this.#lookedUs = options.clock.nowUs();
     this.#stallTimer = setInterval(() => this.#closeStalled(), stallCheckMs);
   }
 
@@ -125,6 +131,14 @@ export class StreamServer implements SessionHost {
     session?.close('deleted by a controller');
   }
 
+  /** After a change of the users: ends the sessions of those who may not play any more. */
+  reviewLogins(): void {
+    for (const session of [...this.#sessions]) {
+      const login = this.#logins.get(session);
+      if (login && refusalFor(login)) session.close('its login does not permit to play any more');
+    }
+  }
+
   accept(link: Link): void {
     const { clock, fanOut, helloTimeoutMs } = this.#options;
     const session = new Session({ link, clock, fanOut, helloTimeoutMs }, this);
@@ -145,13 +159,17 @@ export class StreamServer implements SessionHost {
     const { access } = this.#options;
     const id = clientIdOf(hello) || randomUUID();
     this.#logHello(session, id, hello);
-    const finish = (refusal: Refusal | undefined) => {
+    const finish = (admission: Login | Refusal) => {
       if (session.state === 'closed') return;
-      if (refusal) session.refuse(refusal, requestId);
-      else this.#admit({ session, id, hello, requestId });
+      if ('code' in admission) return session.refuse(admission, requestId);
+      this.#logins.set(session, admission);
+      this.#admit({ session, id, hello, requestId });
     };
-    if (!access.anonymous) return refusalOf(access, hello.auth).then(finish);
-    finish(refusalFor(access.anonymous));
+    if (!access.anonymous) {
+      const { remoteAddress } = session.connection;
+      return admissionOf(access, hello.auth, remoteAddress).then(finish);
+    }
+    finish(refusalFor(access.anonymous) ?? access.anonymous);
     return undefined;
   }
 
@@ -253,10 +271,14 @@ export class StreamServer implements SessionHost {
 
   #closeStalled(): void {
     const { clock, stallTimeoutMs } = this.#options;
-    const limitUs = clock.nowUs() - stallTimeoutMs * 1000;
+    const nowUs = clock.nowUs();
+    // What a client took while this server was away is not known yet: its time begins anew.
+    if (nowUs - this.#lookedUs > 2 * stallCheckMs * 1000) this.#awakeSinceUs = nowUs;
+    this.#lookedUs = nowUs;
+    const limitUs = nowUs - stallTimeoutMs * 1000;
     for (const session of [...this.#sessions]) {
       const { busySinceUs } = session.connection;
-      if (busySinceUs !== undefined && busySinceUs < limitUs) {
+      if (busySinceUs !== undefined && Math.max(busySinceUs, this.#awakeSinceUs) < limitUs) {
         session.close(`took no data for ${stallTimeoutMs} ms`);
       }
     }

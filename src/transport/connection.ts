@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import { messageOf, ProtocolError } from '../errors.ts';
 import { type IncomingMessage, MessageReader, serverPolicy } from '../protocol/message-reader.ts';
 import { stampSent } from '../protocol/messages.ts';
+import { failureOf } from './connection-failure.ts';
 import type { Framing, Link } from './link.ts';
 import { addressOf } from './remote-address.ts';
 import { Reservation } from './reservation.ts';
@@ -62,7 +63,7 @@ export class Connection {
     const { socket } = link;
     this.#socket = socket;
     this.remoteAddress = addressOf(socket);
-    socket.on('error', (error) => this.close(`connection failed: ${error.message}`));
+    socket.on('error', (error) => this.close(failureOf(error)));
     // Whoever says no more is gone: answering a half-closed connection would only fail later.
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onEnd());

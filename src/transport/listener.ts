@@ -1,9 +1,8 @@
 import { createServer, type Server, type ServerOpts, type Socket } from 'node:net';
 import { ConfigError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { Door } from './entrance.ts';
 
-/** Silence on a connection for this long makes the kernel ask whether the peer still lives. */
-const keepAliveDelayMs = 5000;
 /** A machine without free descriptors would log each refused connection. */
 const acceptErrorLogMs = 10_000;
 
@@ -15,6 +14,8 @@ export interface ListenerOptions {
   readonly logger: Logger;
   /** Makes the server of one address; the listener binds and closes it. */
   readonly createServer: (options: ServerOpts) => Server;
+  /** What connections pass before the server hears of them; absent: they are let in at once. */
+  readonly door?: Door | undefined;
 }
 
 /** Makes servers that hand on plain sockets: whoever takes one begins to read. */
@@ -77,12 +78,9 @@ async function bind(address: string, options: ListenerOptions): Promise<Server> 
 }
 
 function listen(address: string, options: ListenerOptions): Promise<Server> {
-  const { logger, port } = options;
-  const server = options.createServer({
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: keepAliveDelayMs,
-  });
+  const { logger, port, door } = options;
+  const server = options.createServer({ noDelay: true });
+  if (door) putInFront(server, door);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: address, port, backlog: 1024 }, () => {
@@ -96,6 +94,17 @@ function listen(address: string, options: ListenerOptions): Promise<Server> {
       resolve(server);
     });
   });
+}
+
+/** Servers of HTTP and TLS begin with a connection by this event, as those for plain sockets do. */
+function putInFront(server: Server, door: Door): void {
+  const own = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket) =>
+    door(socket, () => {
+      for (const listener of own) Reflect.apply(listener, server, [socket]);
+    }),
+  );
 }
 
 const hints = new Map([

@@ -1,8 +1,12 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '../errors.ts';
+import { packageVersion } from '../version.ts';
+import { ownBuildPath, prebuiltPath } from './addon-files.ts';
 
 /** What the C++ addon offers. */
 export interface NativeAddon {
+  /** The version of the package that it was built from. */
+  readonly version: string;
   /**
    * Gives zero-filled memory that begins at a page and shares no page with anything else.
    *
@@ -25,10 +29,22 @@ export interface NativeAddon {
   lockFile?(descriptor: number): number;
   /** Sends a datagram to a Unix socket; 0, or an error number. Linux only. */
   sendDatagram?(path: string, text: string): number;
+  /** Sends a few pages without copying to a connection of its own; takes a second at most. Linux only. */
+  sendZeroCopyProbe?(): ZeroCopyProbe;
   /** Linux only. */
   readonly FanOut?: new (
     options: NativeFanOutAddonOptions,
   ) => NativeFanOutAddon;
+}
+
+/** How far a zero-copy send came; see native/core/zero-copy-probe.hpp. */
+export interface ZeroCopyProbe {
+  /** The step that failed; `done` when none did. */
+  readonly step: 'connect' | 'allow' | 'send' | 'complete' | 'done';
+  /** The error number of that step. */
+  readonly error: number;
+  /** The kernel copied after all, as it always does over loopback. */
+  readonly copied: boolean;
 }
 
 /** An addon that can send, too. */
@@ -95,15 +111,13 @@ export function canSend(addon: NativeAddon): addon is FanOutAddon {
 
 export type NativeAddonResult = { readonly addon: NativeAddon } | { readonly reason: string };
 
-/** The same place from `src/transport/` and from `dist/transport/`. */
-const addonPath = '../../build/Release/zerocast.node';
-
 const functionNames = ['allocateSlab', 'isPageAligned', 'addressOf'] as const;
 
 /**
  * Loads the native addon, or says in one sentence why it cannot be used.
  *
- * `ZEROCAST_NATIVE=off` in the environment switches the addon off.
+ * What was built on this machine goes before the prebuilt addon of a release, because whoever has
+ * built it wanted it. `ZEROCAST_NATIVE=off` in the environment switches the addon off.
  *
  * Failure: never throws; without the addon everything works by plain JavaScript.
  */
@@ -113,7 +127,23 @@ export function loadNativeAddon(
   if (environment.ZEROCAST_NATIVE === 'off') {
     return { reason: 'it is switched off by ZEROCAST_NATIVE=off' };
   }
-  return loadAddonFrom(addonPath);
+  return loadFirstOf([ownBuildPath, prebuiltPath()]);
+}
+
+/** Loads the addon of the release; the installation asks by this whether it fits the machine. */
+export function loadPrebuiltAddon(): NativeAddonResult {
+  return loadAddonFrom(prebuiltPath());
+}
+
+/** Loads the first file that can be used; a file that is not there is worth no words. */
+export function loadFirstOf(paths: readonly string[]): NativeAddonResult {
+  const reasons: string[] = [];
+  for (const path of paths) {
+    const result = loadAddonFrom(path);
+    if ('addon' in result) return result;
+    if (result.reason !== notBuilt) reasons.push(result.reason);
+  }
+  return { reason: reasons.join('; ') || notBuilt };
 }
 
 /** Loads one file as the addon; `path` is absolute or relative to this module. */
@@ -126,14 +156,20 @@ export function loadAddonFrom(path: string): NativeAddonResult {
   }
   const missing = functionNames.find((name) => !hasFunction(loaded, name));
   if (missing) return { reason: `it was built from another version: it has no ${missing}` };
-  return { addon: loaded as NativeAddon };
+  const addon = loaded as NativeAddon;
+  if (addon.version !== packageVersion) {
+    const version = addon.version ?? 'an older one';
+    return { reason: `it was built from another version: ${version} instead of ${packageVersion}` };
+  }
+  return { addon };
 }
+
+const notBuilt =
+  'it is not built: run "node scripts/install-addon.mjs" to build it or to see why not';
 
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'MODULE_NOT_FOUND') {
-    return 'it is not built: run "node scripts/install-addon.mjs" to build it or to see why not';
-  }
+  if (code === 'MODULE_NOT_FOUND') return notBuilt;
   // Only the first line: the rest of a loader's message is a stack of paths.
   return `it cannot be loaded: ${messageOf(error).split('\n')[0]}`;
 }

@@ -2,9 +2,11 @@ import { getSystemErrorName } from 'node:util';
 import type { Chunk } from '../audio/chunk.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { ChunkRing } from '../audio/chunk-ring.ts';
+import type { Logger } from '../logger.ts';
 import { AudioPath } from './audio-path.ts';
 import { ChunkHandles } from './chunk-handles.ts';
 import type { Connection } from './connection.ts';
+import { failureOf } from './connection-failure.ts';
 import type { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
 import { FanOutBuffers, status } from './fan-out-buffers.ts';
@@ -35,6 +37,7 @@ export interface NativeFanOutOptions {
   readonly addon: FanOutAddon;
   /** Absent: all audio is sent plainly. */
   readonly zeroCopy?: ZeroCopyOptions | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 /**
@@ -56,9 +59,12 @@ export class NativeFanOut implements FanOut {
   /** The cursors behind the orders of the current call, and those that Node serves. */
   readonly #due: Cursor[] = [];
   readonly #others: Cursor[] = [];
+  readonly #logger: Logger | undefined;
+  #isShortageTold = false;
   #sweepTimer: NodeJS.Timeout | undefined;
 
-  constructor({ pool, addon, zeroCopy }: NativeFanOutOptions) {
+  constructor({ pool, addon, zeroCopy, logger }: NativeFanOutOptions) {
+    this.#logger = logger;
     this.wantedSendBytes = zeroCopy?.minBytes ?? 0;
     this.#addon = addon;
     this.#native = new addon.FanOut({
@@ -76,6 +82,7 @@ export class NativeFanOut implements FanOut {
       native: this.#native,
       counters: this.#buffers.counters,
       onRemoved: (lingering) => this.#onRemoved(lingering),
+      onShortage: (error) => this.#onShortage(error),
     });
     if (!socket) return this.#node.attach(connection);
     connection.writeBy(socket);
@@ -125,7 +132,9 @@ export class NativeFanOut implements FanOut {
     for (let index = 0; index < served; index += 1) this.#settle(ring, index, failed);
     this.#release();
     // Last, as whoever is told may do anything with the cursors.
-    for (const [connection, error] of failed) connection.close(failureText(error));
+    for (const [connection, error] of failed) {
+      connection.close(failureOf({ code: getSystemErrorName(-error), syscall: 'write' }));
+    }
     return served === due.length;
   }
 
@@ -203,6 +212,16 @@ export class NativeFanOut implements FanOut {
     } while (count === released.length);
   }
 
+  /** Once: what follows from it holds for every session that comes while there are none. */
+  #onShortage(error: number): void {
+    if (this.#isShortageTold) return;
+    this.#isShortageTold = true;
+    this.#logger?.warn('no descriptor for native sending, some sessions are sent to by Node', {
+      error: getSystemErrorName(-error),
+      remedy: 'raise "ulimit -n", or LimitNOFILE of the service',
+    });
+  }
+
   #onRemoved(lingering: number): void {
     this.#release();
     if (lingering > 0) this.#sweepTimer ??= setInterval(() => this.#sweep(), sweepMs).unref();
@@ -218,9 +237,4 @@ export class NativeFanOut implements FanOut {
     }
     return lingering;
   }
-}
-
-/** In the words of a failed write of Node's. */
-function failureText(error: number): string {
-  return `connection failed: write ${getSystemErrorName(-error)}`;
 }

@@ -8,6 +8,8 @@ export interface NativeSocketContext {
   readonly counters: Float64Array;
   /** Told after a socket was removed: `lingering` closed sockets still have chunks on the air. */
   readonly onRemoved: (lingering: number) => void;
+  /** Told when the system has no descriptor to spare: Node's writes carry the audio then. */
+  readonly onShortage: (error: number) => void;
 }
 
 /** The native half of a path: one socket of the addon, which has a descriptor of its own. */
@@ -22,7 +24,9 @@ export class NativeSocket implements DirectWriter {
     const { descriptor, framing, reservation } = connection;
     if (descriptor < 0) return undefined;
     const id = context.native.add(descriptor, reservation.word, framing === 'websocket');
-    return id < 0 ? undefined : new NativeSocket(id, context);
+    if (id >= 0) return new NativeSocket(id, context);
+    context.onShortage(-id);
+    return undefined;
   }
 
   private constructor(id: number, context: NativeSocketContext) {

@@ -26,7 +26,12 @@ export function openFanOut({ pool, native, zeroCopy, logger }: OpenFanOutOptions
     logger.notice('audio is sent by the JavaScript path', { reason });
     return new NodeFanOut(pool);
   }
-  return new NativeFanOut({ pool, addon, zeroCopy: zeroCopy && granted(zeroCopy, addon, logger) });
+  return new NativeFanOut({
+    pool,
+    addon,
+    logger,
+    zeroCopy: zeroCopy && granted(zeroCopy, addon, logger),
+  });
 }
 
 function granted(

@@ -4,7 +4,7 @@ import type { Logger } from '../logger.ts';
 import type { Listeners } from './listeners.ts';
 
 /** What existing players and controllers look for begins with this word. */
-const instanceName = 'Snapcast';
+export const instanceName = 'Snapcast';
 
 /** Tells the network where the ports are; `undefined` when nothing is to be told. */
 export async function announce(

@@ -1,12 +1,17 @@
 import type { Config } from '../config/config.ts';
+import type { ControlPeerContext } from '../control/control-peer.ts';
 import type { ControlServer } from '../control/control-server.ts';
+import { RequestBudget } from '../control/request-budget.ts';
 import { TcpControlPeer } from '../control/tcp-control-peer.ts';
-import { HttpServer, type HttpServerOptions } from '../http/http-server.ts';
+import { HttpServer, type HttpServerOptions, type HttpSettings } from '../http/http-server.ts';
 import { loadTlsMaterial, type TlsMaterial } from '../http/tls-material.ts';
 import type { Logger } from '../logger.ts';
 import type { StreamServer } from '../server/stream-server.ts';
+import type { Entrance } from '../transport/entrance.ts';
 import { Listener, socketServers } from '../transport/listener.ts';
 import { TcpLink } from '../transport/tcp-link.ts';
+
+const bytesPerKiB = 1024;
 
 /** What the ports lead to. */
 export interface ListenersOptions {
@@ -14,6 +19,8 @@ export interface ListenersOptions {
   readonly logger: Logger;
   readonly server: StreamServer;
   readonly control: ControlServer;
+  /** What all connections pass. */
+  readonly entrance: Entrance;
   /** What both HTTP ports serve alike. */
   readonly http: Pick<HttpServerOptions, 'access' | 'control' | 'images' | 'metrics'>;
 }
@@ -21,6 +28,7 @@ export interface ListenersOptions {
 /** All ports of the server. */
 export class Listeners {
   readonly #options: ListenersOptions;
+  readonly #controlPeers: ControlPeerContext;
   #streaming: Listener | undefined;
   #control: Listener | undefined;
   #http: HttpServer | undefined;
@@ -28,6 +36,7 @@ export class Listeners {
 
   constructor(options: ListenersOptions) {
     this.#options = options;
+    this.#controlPeers = controlPeerContext(() => options.config);
   }
 
   /** 0 for what is disabled. */
@@ -53,9 +62,34 @@ export class Listeners {
   }
 
   /** Serves those who wait, and from now on everybody at once. */
-  release(): void {}
+  release(): void {
+    this.#options.entrance.release();
+  }
+
+  /**
+   * Resolves with what puts into force what can change of `wanted`: certificates, web pages and
+   * who may control from where. Connections at hand do not notice.
+   *
+   * Failure: rejects with a `ConfigError` when the certificate of `wanted` cannot be used.
+   */
+  async prepare(wanted: Config): Promise<() => void> {
+    const logger = this.#options.logger.tagged('HttpServer');
+    const { ssl, http } = wanted;
+    // Whether clients have to show a certificate stays as it is, and so it goes on to need them.
+    const verifyClients = ssl.verifyClients || this.#options.config.ssl.verifyClients;
+    const tls = await loadTlsMaterial({ ...ssl, verifyClients, isWanted: http.sslEnabled, logger });
+    const settings = httpSettings(wanted);
+    const applies = await Promise.all([
+      this.#http?.prepare(settings),
+      this.#https?.prepare({ ...settings, tls }),
+    ]);
+    return () => {
+      for (const apply of applies) apply?.();
+    };
+  }
 
   async close(): Promise<void> {
+    this.#options.entrance.close();
     await this.#streaming?.close();
     await this.#control?.close();
     await this.#http?.close();
@@ -71,6 +105,7 @@ export class Listeners {
       port,
       setting: 'tcp-streaming',
       logger,
+      door: this.#options.entrance.doorFor('player'),
       createServer: socketServers((socket) => this.#options.server.accept(new TcpLink(socket))),
     });
     logger.info('listening for clients', { port: this.ports.streaming });
@@ -86,7 +121,10 @@ export class Listeners {
       port,
       setting: 'tcp-control',
       logger,
-      createServer: socketServers((socket) => control.accept(new TcpControlPeer(socket))),
+      door: this.#options.entrance.doorFor('controller'),
+      createServer: socketServers((socket) =>
+        control.accept(new TcpControlPeer(socket, this.#controlPeers)),
+      ),
     });
     logger.info('listening for controllers', { port: this.ports.control });
   }
@@ -114,21 +152,50 @@ export class Listeners {
     readonly setting: string;
     readonly tls?: TlsMaterial;
   }): Promise<HttpServer> {
-    const { config, logger, server, http } = this.#options;
+    const { config, logger, server, http, entrance } = this.#options;
     return HttpServer.open({
       ...at,
       ...http,
       logger: logger.tagged('HttpServer'),
-      docRoot: config.http.docRoot,
-      allowedOrigins: config.http.allowedOrigin,
-      ownNames: ownNames(config),
+      ...httpSettings(config),
       onStream: (link) => server.accept(link),
+      door: entrance.doorFor('http'),
+      mayBecome: (kind, socket) => entrance.mayBecome(kind, socket),
+      maxHeaderBytes: config.limits.maxHttpHeader * bytesPerKiB,
+      controlPeers: this.#controlPeers,
     });
   }
 
   #log(phrase: string, { port }: HttpServer): void {
     this.#options.logger.tagged('HttpServer').info(phrase, { port });
   }
+}
+
+/** What the peers of all controllers share, by whichever port they come. */
+function controlPeerContext(config: () => Config): ControlPeerContext {
+  return {
+    limits: {
+      get maxRequestBytes() {
+        return config().limits.maxRequest * bytesPerKiB;
+      },
+      get maxQueuedBytes() {
+        return config().limits.maxUnread * bytesPerKiB;
+      },
+      get peerTimeoutMs() {
+        return config().server.peerTimeout;
+      },
+    },
+    budget: new RequestBudget({
+      get maxIncompleteBytes() {
+        return config().limits.maxIncompleteRequests * bytesPerKiB;
+      },
+    }),
+  };
+}
+
+function httpSettings(config: Config): HttpSettings {
+  const { docRoot, allowedOrigin: allowedOrigins } = config.http;
+  return { docRoot, allowedOrigins, ownNames: ownNames(config) };
 }
 
 /** What cover art is asked for under is a name of this server too. */

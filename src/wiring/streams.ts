@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
 import { monotonicClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
+import type { LiveConfig } from '../config/live-config.ts';
 import type { Logger } from '../logger.ts';
 import { StreamPlugin } from '../plugin/stream-plugin.ts';
 import { AddedStreams } from '../server/added-streams.ts';
@@ -14,11 +16,13 @@ import type { FanOut } from '../transport/fan-out.ts';
 import { broadcastOptions, streamDefaults } from './stream-settings.ts';
 
 export interface StreamsOptions {
-  readonly config: Config;
+  readonly live: LiveConfig;
   readonly logger: Logger;
   readonly pool: ChunkPool;
   readonly fanOut: FanOut;
   readonly images: ImageStore;
+  /** What the sources of all streams share. */
+  readonly surroundings: Required<SourceSurroundings>;
   readonly onChange: ChangeListener;
   readonly persist: AddedStreams | undefined;
   /** The port of plain HTTP, as soon as it is known. */
@@ -27,21 +31,36 @@ export interface StreamsOptions {
 
 /** Wires the directory of streams to what builds them. */
 export function openStreams(options: StreamsOptions): StreamDirectory {
-  const { config, logger, pool, fanOut, onChange, persist } = options;
+  const { live, logger, pool, fanOut, onChange, persist } = options;
   const factory = new StreamFactory({
     pool,
     clock: monotonicClock,
     logger,
     fanOut,
-    defaults: streamDefaults(config),
-    broadcast: broadcastOptions(config),
-    pluginDir: config.stream.pluginDir,
-    sandboxDir: config.stream.sandboxDir,
+    get defaults() {
+      return streamDefaults(live.current);
+    },
+    broadcast: broadcastOptions(live.current),
+    get pluginDir() {
+      return live.current.stream.pluginDir;
+    },
+    get sandboxDir() {
+      return live.current.stream.sandboxDir;
+    },
     startPlayer: playerStarter(options),
+    surroundings: options.surroundings,
     onState: (channel) => streams.stateChanged(channel),
     onProperties: (channel) => streams.propertiesChanged(channel),
   });
-  const streams = new StreamDirectory({ factory, onChange, logger, persist });
+  const streams = new StreamDirectory({
+    factory,
+    onChange,
+    logger,
+    persist,
+    get maxStreams() {
+      return live.current.limits.maxStreams;
+    },
+  });
   return streams;
 }
 
@@ -54,17 +73,20 @@ export async function openAddedStreams(
   return AddedStreams.open({ path: join(folder, 'streams.json'), logger });
 }
 
-function playerStarter({ config, logger, images, httpPort }: StreamsOptions): StartPlayer {
-  const { host, enabled } = config.http;
-  return (request) =>
-    StreamPlugin.start({
+function playerStarter(options: StreamsOptions): StartPlayer {
+  const { live, logger, images, httpPort, surroundings } = options;
+  return (request) => {
+    const { host, enabled } = live.current.http;
+    return StreamPlugin.start({
       request,
       http: enabled ? { host, port: httpPort() } : undefined,
-      imagePrefix: () => imagePrefix(config, httpPort()),
+      imagePrefix: () => imagePrefix(live.current, httpPort()),
       images,
       logger,
       clock: monotonicClock,
+      children: surroundings.children,
     });
+  };
 }
 
 /** Source: protocol reference, 12 and 16.6. */

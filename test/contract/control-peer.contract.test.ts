@@ -1,14 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  ControlMessage,
-  type ControlPeer,
-  maxQueuedBytes,
-} from '../../src/control/control-peer.ts';
-import { maxUnreadBytes } from '../../src/control/request-flow.ts';
+import { ControlMessage, type ControlPeer } from '../../src/control/control-peer.ts';
+import { maxUnreadBytes as unreadOf } from '../../src/control/request-flow.ts';
 import { ControlEnds, type Controller, type ControlTransport } from '../support/control-ends.ts';
+import { controlLimits } from '../support/control-limits.ts';
 import { stall } from '../support/fake-time.ts';
 import { turn, until } from '../support/waiting.ts';
 
+const { maxQueuedBytes } = controlLimits;
+const maxUnreadBytes = unreadOf(maxQueuedBytes);
 const megabyte = new ControlMessage('x'.repeat(1024 * 1024));
 
 interface Pair {
@@ -41,6 +40,7 @@ async function pairOf({ transport, onText }: PairOptions): Promise<Pair> {
     onPeer: (peer) => {
       peers.push(peer);
       peer.open({
+        isLoggedIn: true,
         onText: (text) => {
           onText?.(peer, text);
           asked.push(text);

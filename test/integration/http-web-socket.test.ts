@@ -3,10 +3,12 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
-import { maxBodyBytes } from '../../src/http/body-reader.ts';
 import type { HttpServerOptions } from '../../src/http/http-server.ts';
+import { controlLimits } from '../support/control-limits.ts';
 import { basic, closedAccess, HttpRig, upgradeRequest } from '../support/http-rig.ts';
 import { until } from '../support/waiting.ts';
+
+const { maxRequestBytes: maxBodyBytes } = controlLimits;
 
 let rig: HttpRig;
 const clients: WebSocket[] = [];

@@ -4,9 +4,11 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { maxBodyBytes } from '../../src/http/body-reader.ts';
+import { controlLimits } from '../support/control-limits.ts';
 import { basic, closedAccess, HttpRig } from '../support/http-rig.ts';
 import { until } from '../support/waiting.ts';
+
+const { maxRequestBytes: maxBodyBytes } = controlLimits;
 
 let rig: HttpRig;
 

@@ -3,9 +3,10 @@ import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { ControlPeer } from '../../src/control/control-peer.ts';
+import type { ControlPeer, ControlPeerContext } from '../../src/control/control-peer.ts';
 import { TcpControlPeer } from '../../src/control/tcp-control-peer.ts';
 import { WebSocketControlPeer } from '../../src/control/web-socket-control-peer.ts';
+import { controlPeerContext } from './control-limits.ts';
 
 export type ControlTransport = ControlPeer['transport'];
 
@@ -26,7 +27,8 @@ export interface Controller {
 export interface ControlEndsOptions {
   readonly transport: ControlTransport;
   readonly onPeer: (peer: ControlPeer) => void;
-  readonly pingIntervalMs?: number;
+  /** Absent: the usual limits. */
+  readonly context?: ControlPeerContext;
 }
 
 /** A port to which controllers connect, and the controllers. */
@@ -69,22 +71,18 @@ export class ControlEnds {
   }
 }
 
-function tcpServer({ onPeer }: ControlEndsOptions): Server {
+function tcpServer({ onPeer, context = controlPeerContext() }: ControlEndsOptions): Server {
   return createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-    onPeer(new TcpControlPeer(socket)),
+    onPeer(new TcpControlPeer(socket, context)),
   );
 }
 
-function webServer({ onPeer, pingIntervalMs }: ControlEndsOptions): Server {
+function webServer({ onPeer, context = controlPeerContext() }: ControlEndsOptions): Server {
   const webSockets = new WebSocketServer({ noServer: true, maxPayload: 1024 * 1024 });
   const server = createHttpServer();
   server.on('upgrade', (request, socket, head) => {
     webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      onPeer(
-        new WebSocketControlPeer(webSocket, request.socket, {
-          ...(pingIntervalMs !== undefined && { pingIntervalMs }),
-        }),
-      ),
+      onPeer(new WebSocketControlPeer(webSocket, request.socket, context)),
     );
   });
   return server;

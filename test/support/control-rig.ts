@@ -32,6 +32,7 @@ export class ControlRig {
       },
     };
     this.server = new ControlServer({
+      loginTimeoutMs: 10_000,
       ...options,
       access,
       handler,

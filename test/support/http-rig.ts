@@ -11,6 +11,7 @@ import type { RpcAnswer, RpcCaller } from '../../src/control/rpc.ts';
 import { HttpServer, type HttpServerOptions } from '../../src/http/http-server.ts';
 import { ImageStore } from '../../src/server/image-store.ts';
 import type { Link } from '../../src/transport/link.ts';
+import { controlPeerContext } from './control-limits.ts';
 import { LogLines } from './log-lines.ts';
 
 export interface HttpAnswer {
@@ -56,6 +57,8 @@ export class HttpRig {
         accept: (peer, login) => rig?.accept(peer, login),
       },
       onStream: (link) => void rig?.links.push(link),
+      maxHeaderBytes: 16 * 1024,
+      controlPeers: controlPeerContext(),
       ...options,
     });
     rig = new HttpRig(server, { log, images });
@@ -80,7 +83,12 @@ export class HttpRig {
   accept(peer: ControlPeer, login: Login | undefined): void {
     const texts: string[] = [];
     this.sessions.push({ peer, login, texts });
-    peer.open({ onText: (text) => texts.push(text), onEnd: () => {}, onClose: () => {} });
+    peer.open({
+      isLoggedIn: true,
+      onText: (text) => texts.push(text),
+      onEnd: () => {},
+      onClose: () => {},
+    });
   }
 
   /** Asks on a connection of its own. */

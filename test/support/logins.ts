@@ -18,9 +18,13 @@ export const basic = (text: string): Credentials => ({
 });
 
 /** The code of the refusal; 0 for a login. Failure: rejects when it is no refusal of ours. */
-export async function refusal(access: Access, credentials: Credentials): Promise<number> {
+export async function refusal(
+  access: Access,
+  credentials: Credentials,
+  address?: string,
+): Promise<number> {
   try {
-    await access.login(credentials);
+    await access.login(credentials, address);
     return 0;
   } catch (thrown) {
     if (thrown instanceof RpcError) return thrown.rpcCode;

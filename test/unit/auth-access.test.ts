@@ -3,7 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openAccess } from '../../src/auth/access.ts';
 import { createAccess } from '../../src/auth/create-access.ts';
 import { maxWrongPerSecond } from '../../src/auth/guess-brake.ts';
-import { maxConcurrentHashes, maxWaitingLogins } from '../../src/auth/hash-queue.ts';
+import {
+  maxConcurrentHashes,
+  maxWaitingLogins,
+  maxWaitingOfAddress,
+} from '../../src/auth/hash-queue.ts';
 import { maxKnownLogins } from '../../src/auth/password-check.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { basic, bearer, cheapHash, plain, refusal } from '../support/logins.ts';
@@ -124,7 +128,7 @@ describe('access', () => {
 });
 
 describe('hashes', () => {
-  const capacity = maxConcurrentHashes + maxWaitingLogins;
+  const capacity = maxConcurrentHashes + maxWaitingOfAddress;
   let nowUs: number;
   let floods: Promise<unknown>[];
 
@@ -142,9 +146,9 @@ describe('hashes', () => {
     createAccess({ enabled: true, roles, users: entries, clock });
 
   /** As many logins as may wait, none of which is right. */
-  function flood(access: Awaited<ReturnType<typeof open>>, name: string) {
+  function flood(access: Awaited<ReturnType<typeof open>>, name: string, address?: string) {
     const codes = Array.from({ length: capacity }, (_, index) =>
-      refusal(access, plain(`${name}:wrong${index}`)),
+      refusal(access, plain(`${name}:wrong${index} ${address}`), address),
     );
     floods.push(Promise.all(codes));
     return Promise.all(codes);
@@ -156,6 +160,30 @@ describe('hashes', () => {
     expect(await refusal(access, plain('bob:pw'))).toBe(2);
     expect(new Set(await codes)).toEqual(new Set([4]));
     expect(await refusal(access, plain('bob:pw'))).toBe(0);
+  });
+
+  it('are computed for other addresses in turn, whoever floods', async () => {
+    const access = await openHashed([`bob:${cheapHash('pw', 12)}`]);
+    let refused = 0;
+    const attackers = ['192.0.2.1', '2001:db8::1'];
+    for (const address of attackers) {
+      void flood(access, 'bob', address).then((codes) => {
+        refused += codes.length;
+      });
+    }
+    // Another machine of the same network would be no other.
+    expect(await refusal(access, plain('bob:no'), '2001:db8::ffff')).toBe(2);
+    expect(await refusal(access, plain('bob:pw'), '2001:db8:0:1::1')).toBe(0);
+    expect(refused).toBe(0);
+  });
+
+  it('do not wait without end, however many addresses ask', async () => {
+    const access = await openHashed([`bob:${cheapHash('pw', 8)}`]);
+    const count = maxConcurrentHashes + maxWaitingLogins + 1;
+    const codes = Array.from({ length: count }, (_, index) =>
+      refusal(access, plain(`bob:wrong${index}`), `10.0.${index >> 8}.${index & 255}`),
+    );
+    expect((await Promise.all(codes)).filter((code) => code === 2)).toHaveLength(1);
   });
 
   it('are computed for unknown users too, so that nobody can tell them by the time', async () => {
@@ -238,6 +266,8 @@ describe('guesses', () => {
     expect(codes).toEqual([...Array(maxWrongPerSecond).fill(4), 2]);
     // Otherwise the right one would be told from the others.
     expect(await refusal(access, plain('ann:pw'))).toBe(2);
+    // Whoever guesses locks out nobody else.
+    expect(await refusal(access, plain('ann:pw'), '192.0.2.7')).toBe(0);
     nowUs = 1_000_000;
     expect(await refusal(access, plain('ann:pw'))).toBe(0);
   });

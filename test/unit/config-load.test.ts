@@ -40,7 +40,7 @@ describe('the defaults', () => {
     expect(config.tcpControl.port).toBe(1705);
     expect(config.http).toMatchObject({ port: 1780, sslPort: 1788, host: hostname() });
     expect(config.streamingClient.initialVolume).toBe(100);
-    expect(config.logging).toEqual({ sink: 'stdout', filter: ['*:info'], format: 'text' });
+    expect(config.logging).toEqual({ sink: '', filter: ['*:info'], format: 'text' });
     expect(config.server.threads).toBe(-1);
     expect(config.ssl.clientCert).toEqual([]);
     expect(config.authorization.user).toEqual([]);

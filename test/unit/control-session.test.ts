@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access, Login } from '../../src/auth/access.ts';
 import { maxPending } from '../../src/control/control-session.ts';
-import { maxLineBytes } from '../../src/control/tcp-control-peer.ts';
 import type { ControlTransport } from '../support/control-ends.ts';
+import { controlLimits } from '../support/control-limits.ts';
 import { ControlRig, type ControlRigOptions } from '../support/control-rig.ts';
 import { turn, until } from '../support/waiting.ts';
+
+const { maxRequestBytes: maxLineBytes } = controlLimits;
 
 const unexpectedFailure =
   '{"error":{"code":-32603,"data":"unexpected failure, see the log of the server","message":"Internal error"},"id":null,"jsonrpc":"2.0"}';
@@ -140,7 +142,7 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control session over %s
       '{"jsonrpc":"2.0","method":"Client.OnLatencyChanged","params":{"id":"cA","latency":0}}',
       name,
     ]);
-    expect(rig.server.figures).toEqual({ requests: 1, notifications: 3, refused: 0 });
+    expect(rig.server.figures).toEqual({ requests: 1, notifications: 3 });
   });
 
   it('is told nothing before it has logged in', async () => {
@@ -250,29 +252,6 @@ describe('the control server', () => {
     await told(tcp, 1);
     await told(web, 1);
     expect(web.texts).toEqual(tcp.texts);
-  });
-
-  it('refuses more peers than it has room for, and says so once', async () => {
-    const rig = rigOf({ maxSessions: 2 });
-    const [first] = [await rig.join(), await rig.join()];
-    for (const transport of ['TCP', 'WebSocket'] as const) {
-      const refused = await rig.connect(transport);
-      await until(refused.isClosed);
-      expect(refused.texts).toEqual([]);
-    }
-    expect(rig.server.sessionCount).toBe(2);
-    expect(rig.server.figures.refused).toBe(2);
-    expect(rig.log.with('too many controllers')).toEqual([
-      {
-        level: 'warn',
-        tag: 'ControlServer',
-        phrase: 'too many controllers: refused one more',
-        fields: { address: '127.0.0.1', transport: 'TCP', limit: 2 },
-      },
-    ]);
-    first.close();
-    await until(() => rig.server.sessionCount === 1);
-    await rig.join('WebSocket');
   });
 
   it('tells of a controller that has asked for the status during a flap how it is now', async () => {

@@ -60,8 +60,8 @@ const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
   ['library', ['index.ts', 'library']],
   ['wiring', ['main.ts', 'serve.ts', 'application.ts', 'wiring', 'doctor']],
   ['metrics', ['application.ts', 'metrics']],
-  ['discovery', ['application.ts', 'wiring', 'discovery']],
-  ['probe', ['main.ts', 'probe']],
+  ['discovery', ['application.ts', 'wiring', 'discovery', 'doctor']],
+  ['probe', ['main.ts', 'probe', 'doctor']],
 ]);
 
 /** The folder of a file below src, or its name. */

@@ -185,7 +185,7 @@ describe('a damaged file', () => {
     expect(log.lines).toEqual([
       {
         level: 'error',
-        tag: '',
+        tag: 'StateFile',
         phrase: 'file is damaged and was set aside',
         fields: { file: path, reason, keptAs: join(folder, keptAs) },
       },

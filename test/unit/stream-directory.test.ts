@@ -133,12 +133,9 @@ describe('a stream that a controller adds', () => {
   );
 
   it.each([
-    ['pipe:///etc/hostname?name=X', 'it is no fifo'],
-    ['pipe:///dev/null?name=X', 'it is no fifo'],
-    ['pipe:///does/not/exist?name=X', 'cannot be made'],
+    ['pipe:///etc/hostname?name=X', 'the pipe /etc/hostname cannot be used'],
     ['pipe:///?name=X', 'write three slashes'],
-    ['file:///does/not/exist?name=X', '/does/not/exist'],
-    ['file:///dev/zero?name=X', 'no regular file'],
+    ['file:///does/not/exist?name=X', 'the file /does/not/exist cannot be played'],
     ['tcp://no.such.host.invalid:4953?name=X', 'no.such.host.invalid'],
     ['tcp://192.0.2.1:4953?name=X', 'this machine has no such address'],
     ['tcp://0.0.0.0:4953?name=X&mode=both', 'mode=both'],
@@ -156,6 +153,20 @@ describe('a stream that a controller adds', () => {
   ])('%s is refused, and the answer says why', async (address, why) => {
     expect(await refusal(address)).toContain(why);
     expect([rig.names, rig.told]).toEqual([[], []]);
+  });
+
+  it.each([
+    ['file:///does/not/exist', 'ENOENT'],
+    ['file:///dev/zero', 'no regular file'],
+    ['file:///etc/hostname', 'less than 10 ms'],
+    ['pipe:///does/not/exist', 'No such file or directory: make its folder first'],
+    ['pipe:///etc/hostname', 'it is no fifo'],
+    ['pipe:///dev/null', 'it is no fifo'],
+  ])('does not tell what lies at %s, but the log does', async (address, why) => {
+    expect(await refusal(`${address}?name=X`)).toMatch(
+      /^the (file|pipe) \S+ cannot be (played|used): the log of the server says why$/,
+    );
+    expect(rig.log.with('stream disabled')[0]?.fields.reason).toContain(why);
   });
 
   it('may start a program of the sandbox, but none of the same name elsewhere', async () => {

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ControlMessage, type ControlPeer } from '../../src/control/control-peer.ts';
-import { maxLineBytes } from '../../src/control/tcp-control-peer.ts';
 import { ControlEnds, type Controller } from '../support/control-ends.ts';
+import { controlLimits } from '../support/control-limits.ts';
 import { turn, until } from '../support/waiting.ts';
+
+const { maxRequestBytes: maxLineBytes } = controlLimits;
 
 const opened: ControlEnds[] = [];
 
@@ -40,6 +42,7 @@ function answer(
     if (hasEnded && pending === 0) peer.close('closed by the peer');
   };
   peer.open({
+    isLoggedIn: true,
     onText: (text) => {
       asked.texts.push(text);
       pending += 1;
@@ -140,7 +143,12 @@ describe('a control peer over TCP', () => {
       transport: 'TCP',
       onPeer: (peer) => {
         peers.push(peer);
-        peer.open({ onText: () => {}, onEnd: () => {}, onClose: (why) => closings.push(why) });
+        peer.open({
+          isLoggedIn: true,
+          onText: () => {},
+          onEnd: () => {},
+          onClose: (why) => closings.push(why),
+        });
       },
     });
     opened.push(ends);

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ControlMessage, type ControlPeer } from '../../src/control/control-peer.ts';
 import { ControlEnds } from '../support/control-ends.ts';
+import { controlPeerContext } from '../support/control-limits.ts';
 import { until } from '../support/waiting.ts';
 
 const pingIntervalMs = 20;
@@ -28,7 +29,7 @@ async function browser(options: { readonly pings?: boolean; readonly autoPong?: 
   const ends = await ControlEnds.open({
     transport: 'WebSocket',
     onPeer: (peer) => listenTo(peer, heard),
-    ...(options.pings && { pingIntervalMs }),
+    context: controlPeerContext(options.pings ? { peerTimeoutMs: 3 * pingIntervalMs } : {}),
   });
   opened.push(ends);
   const webSocket = new WebSocket(`ws://127.0.0.1:${ends.port}/jsonrpc`, {
@@ -44,6 +45,7 @@ async function browser(options: { readonly pings?: boolean; readonly autoPong?: 
 function listenTo(peer: ControlPeer, heard: Heard): void {
   heard.peers.push(peer);
   peer.open({
+    isLoggedIn: true,
     onText: (text) => {
       heard.texts.push(text);
       peer.send(new ControlMessage(text));

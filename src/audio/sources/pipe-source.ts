@@ -98,7 +98,7 @@ class PipeConnector implements Connector {
     } catch (error) {
       // Another program may have made it at the same moment.
       if (!existsSync(this.#options.path)) {
-        return this.#fail('mkfifo', `it cannot be made: ${messageOf(error).trim()}`, error);
+        return this.#fail('mkfifo', `it cannot be made: ${messageOf(error)}`, error);
       }
     }
     if (this.#intake.isOpen) this.#open();

@@ -31,12 +31,8 @@ async function preparePipe({ uri }: SourceContext): Promise<StreamUri> {
   } catch (cause) {
     // Another program may have made it at the same moment.
     if (!existsSync(path)) {
-      const fault = messageOf(cause).trim();
-      throw new SourceError(
-        'mkfifo',
-        `the pipe ${path} cannot be used: it cannot be made: ${fault}`,
-        { cause },
-      );
+      const fault = `it cannot be made: ${messageOf(cause)}`;
+      throw new SourceError('mkfifo', `the pipe ${path} cannot be used: ${fault}`, { cause });
     }
   }
   return uri;

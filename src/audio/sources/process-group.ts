@@ -43,6 +43,12 @@ export class ProcessGroup {
     listenForExit(this.#killGroup);
   }
 
+  /** Whether the program ends by itself within `ms`. */
+  async exitsWithin(ms: number): Promise<boolean> {
+    await this.#within(ms, () => this.#hasExited);
+    return this.#hasExited;
+  }
+
   /** Lets the program end by itself for a moment, or until `isHurried`, then ends it. */
   async finish(isHurried: () => boolean): Promise<ProcessExit> {
     await this.#within(endGraceMs, () => this.#hasExited || isHurried());
@@ -59,9 +65,9 @@ export class ProcessGroup {
     return this.exited;
   }
 
+  /** Patience counts looks, not time: while this server was away nobody looked. */
   async #within(ms: number, isDone: () => boolean): Promise<void> {
-    const deadlineMs = performance.now() + ms;
-    while (!isDone() && performance.now() < deadlineMs) await delay(goneCheckMs);
+    for (let looks = ms / goneCheckMs; looks > 0 && !isDone(); looks -= 1) await delay(goneCheckMs);
   }
 
   /** Sends `signal` to the whole group; false when nobody is left in it. Zero only asks. */

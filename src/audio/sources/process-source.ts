@@ -1,6 +1,8 @@
 import { messageOf } from '../../errors.ts';
 import type { LogFields, Logger } from '../../logger.ts';
+import { PatientTimer } from '../patient-timer.ts';
 import { flagOf, numberOf } from '../stream-parameters.ts';
+import type { GiveBack } from './child-places.ts';
 import { splitCommandLine } from './command-line.ts';
 import { findProgram } from './find-program.ts';
 import type { Intake } from './intake.ts';
@@ -23,6 +25,13 @@ interface Program {
   readonly logStderr: boolean;
 }
 
+/** What a connector has of its surroundings. */
+interface ProcessContext {
+  readonly logger: Logger;
+  /** A stream keeps its place while its program is started again. */
+  readonly giveBackPlace: GiveBack | undefined;
+}
+
 /** Runs a program: `process:///path[?params=…][&wd_timeout=s][&log_stderr=true]`. */
 export function createProcessSource(context: SourceContext): StreamSource {
   const { uri, logger } = context;
@@ -36,7 +45,8 @@ export function createProcessSource(context: SourceContext): StreamSource {
   if (program.path !== path) {
     logger.notice('program found in PATH', { named: path, program: program.path });
   }
-  return new SocketSource(context, (intake) => new ProcessConnector(intake, program, logger));
+  const own = { logger, giveBackPlace: context.children?.take() };
+  return new SocketSource(context, (intake) => new ProcessConnector(intake, program, own));
 }
 
 /** Connects the standard output of a program and starts the program again whenever it ends. */
@@ -44,13 +54,15 @@ class ProcessConnector implements Connector {
   readonly #intake: Intake;
   readonly #program: Program;
   readonly #logger: Logger;
+  readonly #giveBackPlace: GiveBack | undefined;
   #running: Promise<void> = Promise.resolve();
   #endWait: () => void = () => undefined;
 
-  constructor(intake: Intake, program: Program, logger: Logger) {
+  constructor(intake: Intake, program: Program, { logger, giveBackPlace }: ProcessContext) {
     this.#intake = intake;
     this.#program = program;
     this.#logger = logger;
+    this.#giveBackPlace = giveBackPlace;
   }
 
   start(): void {
@@ -60,6 +72,7 @@ class ProcessConnector implements Connector {
   async stop(): Promise<void> {
     this.#endWait();
     await this.#running;
+    this.#giveBackPlace?.();
   }
 
   async #keepRunning(): Promise<void> {
@@ -85,10 +98,10 @@ class ProcessConnector implements Connector {
   async #runOnce(): Promise<LogFields> {
     const { path, args, logStderr, watchdogMs } = this.#program;
     let lastLine = '';
-    let watchdog: NodeJS.Timeout | undefined;
+    let watchdog: PatientTimer | undefined;
     const line = (text: string) => {
       lastLine = text;
-      watchdog?.refresh();
+      watchdog?.restart();
       if (logStderr) this.#logger.info('program says', { line: text });
     };
     try {
@@ -104,13 +117,14 @@ class ProcessConnector implements Connector {
           if (error !== undefined) resolve();
         });
         if (watchdogMs > 0) {
-          watchdog = setTimeout(() => {
+          watchdog = new PatientTimer(watchdogMs, () => {
             this.#logger.warn('program is silent and is ended', { program: path, watchdogMs });
             void producer.end('SIGINT').then(() => resolve());
-          }, watchdogMs);
+          });
+          watchdog.restart();
         }
       });
-      clearTimeout(watchdog);
+      watchdog?.stop();
       watchdog = undefined; // a late line must not wake it
       this.#intake.interrupt('the program ended its output');
       return { ...(await producer.finish(() => !this.#intake.isOpen)), lastLine };

@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import type { SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { StreamOptions } from '../stream-options.ts';
+import type { ChildPlaces } from './child-places.ts';
 
 /** What a source tells the stream that reads it. */
 export interface SourceSink {
@@ -45,9 +47,18 @@ export interface StreamSource {
   stop(): Promise<void>;
 }
 
+/** What the sources of all streams share. */
+export interface SourceSurroundings {
+  /** Sees to it that a TCP connection ends when its peer has vanished. */
+  readonly watchPeer?: (socket: Socket) => void;
+  /** Absent: as many programs as one likes. */
+  readonly children?: ChildPlaces;
+}
+
 /** What a source needs to know of the options of its stream. */
 export interface SourceContext
-  extends Pick<StreamOptions, 'uri' | 'format' | 'formatIsExplicit' | 'packed24'> {
+  extends SourceSurroundings,
+    Pick<StreamOptions, 'uri' | 'format' | 'formatIsExplicit' | 'packed24'> {
   readonly logger: Logger;
 }
 

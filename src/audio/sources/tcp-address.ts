@@ -5,9 +5,18 @@ export interface TcpAddress {
   readonly port: number;
 }
 
-/** A producer that vanished without a word is noticed after this silence and a few probes. */
-export const keepAliveMs = 10_000;
-
 export function addressText({ hostname, port }: TcpAddress): string {
   return hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+/** What the kernel says when a peer has vanished without a word. */
+const silences: ReadonlySet<string | undefined> = new Set(['ETIMEDOUT', 'EHOSTUNREACH']);
+
+/** Why a connection to a producer has ended. */
+export function lossText(error: NodeJS.ErrnoException | undefined): string {
+  if (!error) return 'the producer closed the connection';
+  // When every address of a name refuses, the error has a code but no message.
+  const text = error.message || (error.code ?? '');
+  const isSilence = error.syscall === 'read' && silences.has(error.code);
+  return isSilence ? `the producer or its network is gone (${text})` : text;
 }

@@ -1,10 +1,11 @@
 import net from 'node:net';
 import { SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { PatientTimer } from '../patient-timer.ts';
 import type { Intake } from './intake.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';
-import { addressText, keepAliveMs, type TcpAddress } from './tcp-address.ts';
+import { addressText, lossText, type TcpAddress } from './tcp-address.ts';
 
 const retryMs = 1000;
 const connectTimeoutMs = 5000;
@@ -16,8 +17,7 @@ export function createTcpClientSource(context: SourceContext, address: TcpAddres
       'mode=client needs to know whom to connect to: write tcp://host:port?mode=client',
     );
   }
-  const { logger } = context;
-  return new SocketSource(context, (intake) => new TcpClientConnector(intake, address, logger));
+  return new SocketSource(context, (intake) => new TcpClientConnector(intake, address, context));
 }
 
 /** Connects to a producer that listens, again and again. */
@@ -25,16 +25,18 @@ class TcpClientConnector implements Connector {
   readonly #intake: Intake;
   readonly #address: TcpAddress;
   readonly #logger: Logger;
+  readonly #watchPeer: SourceContext['watchPeer'];
   #retryTimer: NodeJS.Timeout | undefined;
-  #connectTimer: NodeJS.Timeout | undefined;
+  #connectTimer: PatientTimer | undefined;
   #isConnected = false;
   /** The fault that was logged last: the same one is not logged each second. */
   #loggedFault = '';
 
-  constructor(intake: Intake, address: TcpAddress, logger: Logger) {
+  constructor(intake: Intake, address: TcpAddress, { logger, watchPeer }: SourceContext) {
     this.#intake = intake;
     this.#address = address;
     this.#logger = logger;
+    this.#watchPeer = watchPeer;
   }
 
   start(): void {
@@ -43,35 +45,32 @@ class TcpClientConnector implements Connector {
 
   async stop(): Promise<void> {
     clearTimeout(this.#retryTimer);
-    clearTimeout(this.#connectTimer);
+    this.#connectTimer?.stop();
   }
 
   #connect(): void {
     const { hostname: host, port } = this.#address;
-    const keepAlive = { keepAlive: true, keepAliveInitialDelay: keepAliveMs };
     const socket = this.#intake.connect(
-      (onread) => net.connect({ host, port, onread, ...keepAlive }, () => this.#connected()),
+      (onread) => net.connect({ host, port, onread }, () => this.#connected(socket)),
       (error) => this.#lost(error),
     );
-    this.#connectTimer = setTimeout(
-      () => socket.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
-      connectTimeoutMs,
+    this.#connectTimer = new PatientTimer(connectTimeoutMs, () =>
+      socket.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
     );
+    this.#connectTimer.restart();
   }
 
-  #connected(): void {
-    clearTimeout(this.#connectTimer);
+  #connected(socket: net.Socket): void {
+    this.#connectTimer?.stop();
+    this.#watchPeer?.(socket);
     this.#isConnected = true;
     this.#loggedFault = '';
     this.#logger.info('connected to producer', { address: addressText(this.#address) });
   }
 
   #lost(error: NodeJS.ErrnoException | undefined): void {
-    clearTimeout(this.#connectTimer);
-    // When every address of a name refuses, the error has a code but no message.
-    const reason = error
-      ? error.message || (error.code ?? '')
-      : 'the producer closed the connection';
+    this.#connectTimer?.stop();
+    const reason = lossText(error);
     const fields = { address: addressText(this.#address), reason, retryMs };
     if (this.#isConnected) this.#logger.info('producer left', fields);
     else if (reason !== this.#loggedFault) this.#logger.warn('producer not reachable', fields);

@@ -5,11 +5,10 @@ import type { Logger } from '../../logger.ts';
 import type { Intake } from './intake.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';
-import { addressText, keepAliveMs, type TcpAddress } from './tcp-address.ts';
+import { addressText, lossText, type TcpAddress } from './tcp-address.ts';
 
 export function createTcpServerSource(context: SourceContext, address: TcpAddress): StreamSource {
-  const { logger } = context;
-  return new SocketSource(context, (intake) => new TcpServerConnector(intake, address, logger));
+  return new SocketSource(context, (intake) => new TcpServerConnector(intake, address, context));
 }
 
 /** Listens for one producer at a time; the newest wins. */
@@ -17,13 +16,15 @@ class TcpServerConnector implements Connector {
   readonly #intake: Intake;
   readonly #address: TcpAddress;
   readonly #logger: Logger;
+  readonly #watchPeer: SourceContext['watchPeer'];
   readonly #server: net.Server;
   #producer = '';
 
-  constructor(intake: Intake, address: TcpAddress, logger: Logger) {
+  constructor(intake: Intake, address: TcpAddress, { logger, watchPeer }: SourceContext) {
     this.#intake = intake;
     this.#address = address;
     this.#logger = logger;
+    this.#watchPeer = watchPeer;
     this.#server = net.createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
 
@@ -55,16 +56,17 @@ class TcpServerConnector implements Connector {
       this.#logger.info('producer connected', { from });
     }
     this.#producer = from;
+    this.#watchPeer?.(created);
     this.#intake.interrupt('a newer producer takes over', () =>
       this.#intake.connect(
-        (readInto) => adoptSocket(created, readInto).setKeepAlive(true, keepAliveMs),
+        (readInto) => adoptSocket(created, readInto),
         (error) => this.#lost(error),
       ),
     );
   }
 
   #lost(error: Error | undefined): void {
-    const reason = error?.message ?? 'the producer closed the connection';
+    const reason = lossText(error);
     this.#logger.info('producer left', { from: this.#producer, reason });
     this.#intake.interrupt(reason);
   }

@@ -1,4 +1,5 @@
-import { messageOf } from '../../errors.ts';
+import { ConfigError, messageOf } from '../../errors.ts';
+import { internalError } from '../rpc-errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { clientId, clientOf } from './targets.ts';
 
@@ -34,6 +35,21 @@ export const serverMethods: readonly RpcMethod[] = [
     },
   },
   {
+    name: 'Server.ReloadConfig',
+    description: 'Read the configuration again and apply what can change while the server runs',
+    parameters: [],
+    returns: ['object', 'the settings and streams that have changed, and warnings'],
+    needs: 'permission',
+    async call(_params, _caller, { reload }) {
+      if (!reload) throw internalError('there is nothing to reload');
+      try {
+        return { ...(await reload()) };
+      } catch (error) {
+        throw error instanceof ConfigError ? internalError(error.faults.join('\n')) : error;
+      }
+    },
+  },
+  {
     name: 'Server.Authenticate',
     description: 'Log in',
     parameters: [
@@ -48,10 +64,10 @@ export const serverMethods: readonly RpcMethod[] = [
     needs: 'nothing',
     async call(params, caller, { access, logger }) {
       const credentials = { scheme: params.text('scheme'), param: params.text('param') };
+      const { remoteAddress } = caller;
       try {
-        caller.login = await access.login(credentials);
+        caller.login = await access.login(credentials, remoteAddress);
       } catch (error) {
-        const { remoteAddress } = caller;
         logger.warn('login refused', { remoteAddress, reason: messageOf(error) });
         throw error;
       }

@@ -125,11 +125,13 @@ void Client::onSettings(const BaseHeader& header) {
 }
 
 void Client::onCodecHeader(const BaseHeader& header, const uint8_t* body) {
-  if (state_ != State::settled) return fail("CodecHeader out of order");
+  const bool isSwitch = state_ == State::streaming && measurement_.maySwitchStreams;
+  if (state_ != State::settled && !isSwitch) return fail("CodecHeader out of order");
   if (header.bodyBytes < 8) return fail("CodecHeader too short");
   const uint32_t nameBytes = getU32(body);
   if (nameBytes > header.bodyBytes - 8) return fail("CodecHeader cut off");
   const std::string name(reinterpret_cast<const char*>(body) + 4, nameBytes);
+  chunkUs_ = pcmBytesPerSec_ = 0;
   if (name == "pcm") {
     if (header.bodyBytes != 4 + nameBytes + 4 + 44) return fail("pcm header is not 44 bytes");
     const uint8_t* riff = body + 8 + nameBytes;
@@ -154,8 +156,9 @@ void Client::onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowU
   }
   const int64_t timestampUs = getTimeUs(body);
   if (newestUs_ < 0) measurement_.firstChunkUs.add(nowUs - startedUs_);
+  measurement_.heardChunks += 1;
   checkContinuity(timestampUs, payloadBytes);
-  if (!measurement_.payloads.matches(timestampUs, body + wireChunkHeaderBytes, payloadBytes)) {
+  if (!hasRightPayload(timestampUs, body + wireChunkHeaderBytes, payloadBytes)) {
     measurement_.mismatches += 1;
   }
   const int64_t capturedUs = measurement_.serverClock.toOurs(timestampUs);
@@ -164,6 +167,11 @@ void Client::onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowU
   measurement_.chunks += 1;
   measurement_.chunkBytes += baseHeaderBytes + header.bodyBytes;
   measurement_.chunkAgeUs.add(nowUs - capturedUs);
+}
+
+bool Client::hasRightPayload(int64_t timestampUs, const uint8_t* payload, size_t bytes) {
+  if (!measurement_.payloads.matches(timestampUs, payload, bytes)) return false;
+  return !measurement_.pattern || measurement_.pattern->matches(timestampUs, payload, bytes);
 }
 
 // A pcm chunk says by its length where the next one starts; of the other codecs the first step

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "counter-pattern.hpp"
 #include "payload-check.hpp"
 #include "samples.hpp"
 #include "server-clock.hpp"
@@ -18,11 +20,15 @@ struct Measurement {
   Samples chunkAgeUs, timeRoundTripUs, firstChunkUs;
   ServerClock serverClock;
   PayloadCheck payloads;
+  // Where the audio is known beforehand, it is compared with that as well.
+  std::optional<CounterPattern> pattern;
+  // Whether controllers may give a player another stream; it is followed, and begins anew.
+  bool maySwitchStreams = false;
   std::string codec;
   int64_t chunkUs = 0;
   uint64_t chunks = 0, chunkBytes = 0, receivedBytes = 0;
   // Over the whole run, warm-up included: a start must be as clean as the rest.
-  uint64_t gaps = 0, duplicates = 0, mismatches = 0;
+  uint64_t heardChunks = 0, gaps = 0, duplicates = 0, mismatches = 0;
   uint64_t timeUnanswered = 0, timeWrong = 0;
 
   bool covers(int64_t timeUs) const { return timeUs >= windowStartUs && timeUs < windowEndUs; }
@@ -62,6 +68,7 @@ class Client {
   void onSettings(const BaseHeader& header);
   void onCodecHeader(const BaseHeader& header, const uint8_t* body);
   void onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowUs);
+  bool hasRightPayload(int64_t timestampUs, const uint8_t* payload, size_t bytes);
   void checkContinuity(int64_t timestampUs, size_t payloadBytes);
   void onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs);
 

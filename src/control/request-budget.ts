@@ -1,0 +1,28 @@
+export interface RequestBudgetOptions {
+  readonly maxIncompleteBytes: number;
+}
+
+/** The memory for requests of all controllers that are not complete yet, by whichever way they come. */
+export class RequestBudget {
+  readonly #options: RequestBudgetOptions;
+  #takenBytes = 0;
+
+  constructor(options: RequestBudgetOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there is room for so many bytes more; if so, they are taken until `give`. */
+  take(bytes: number): boolean {
+    if (this.#takenBytes + bytes > this.#options.maxIncompleteBytes) return false;
+    this.#takenBytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#takenBytes -= bytes;
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+}

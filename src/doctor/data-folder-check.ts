@@ -1,0 +1,107 @@
+import { existsSync, readFileSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import { addressesIn } from '../server/added-streams.ts';
+import { dataFolder } from '../server/data-folder.ts';
+import { DamagedFileError } from '../server/json-file.ts';
+import { parseSavedState } from '../server/saved-state.ts';
+import type { DoctorContext } from './context.ts';
+import { type Check, type Finding, fault, note, ok, warning } from './finding.ts';
+import { refusalOf } from './identity.ts';
+
+const mebibyte = 1024 * 1024;
+const lowBytes = 16 * mebibyte;
+const fullBytes = mebibyte;
+/** More is no state file. */
+const maxFileBytes = 64 * mebibyte;
+const datadirAdvice = 'or set datadir in [server] to another folder';
+
+/** Where clients, groups and added streams are saved. */
+export function dataFolderCheck(context: DoctorContext): Check {
+  const { config, environment, isDaemon } = context;
+  const { datadir } = config.server;
+  const folder = dataFolder({ datadir, home: environment.HOME, isDaemon });
+  return {
+    name: 'data folder',
+    run: () => {
+      const place = checkPlace(folder, context);
+      const files = existsSync(folder) ? checkFiles(folder, context) : [];
+      return [place, ...files, ...diskSpace(folder)];
+    },
+  };
+}
+
+function checkPlace(folder: string, { identity }: DoctorContext): Finding {
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats && !stats.isDirectory()) {
+    return fault(`${folder} is no folder, so that nothing is saved`, `remove it, ${datadirAdvice}`);
+  }
+  const existing = nearestFolder(folder);
+  const reason = refusalOf(identity, existing, 'write');
+  if (reason !== undefined) {
+    const advice = `install -d -o ${identity.name} ${folder}, ${datadirAdvice}`;
+    return fault(`nothing is saved in ${folder}: ${reason}`, advice);
+  }
+  return stats ? ok(`${folder} can be written`) : ok(`${folder} will be made at the first start`);
+}
+
+function nearestFolder(folder: string): string {
+  return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
+}
+
+function checkFiles(folder: string, context: DoctorContext): readonly Finding[] {
+  const parseStreams = (json: unknown) => ({ faults: { count: 0 }, addresses: addressesIn(json) });
+  return [
+    ...checkFile(join(folder, 'server.json'), parseSavedState, context),
+    ...(context.config.stream.persistAdded
+      ? checkFile(join(folder, 'streams.json'), parseStreams, context)
+      : []),
+  ];
+}
+
+type Parse = (json: unknown) => { readonly faults: { readonly count: number } };
+
+function checkFile(path: string, parse: Parse, { identity }: DoctorContext): readonly Finding[] {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) return [note(`there is no ${path} yet`)];
+  const refusal = refusalOf(identity, path, 'read');
+  if (refusal !== undefined) {
+    return [fault(`what was saved is not read: ${refusal}`, `chown ${identity.name} ${path}`)];
+  }
+  if (!stats.isFile() || stats.size > maxFileBytes) return [damaged(path, 'it is no small file')];
+  try {
+    const text = readFileSync(realpathSync(path), 'utf8');
+    if (text.trim() === '') return [note(`${path} is empty: the server starts anew`)];
+    const { count } = parse(parsedJson(text)).faults;
+    if (count === 0) return [ok(`${path} is in order`)];
+    const advice = 'nothing is to be done: the server tells them in its log and uses defaults';
+    return [warning(`${path} has ${count} wrong values`, advice)];
+  } catch (error) {
+    if (error instanceof DamagedFileError) return [damaged(path, error.message)];
+    return [fault(`${path} cannot be read (${messageOf(error)})`, 'check the disk')];
+  }
+}
+
+function damaged(path: string, reason: string): Finding {
+  return fault(
+    `${path} is damaged: ${reason}; the server would set it aside and start anew`,
+    'put back a copy that is whole, or remove the file',
+  );
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new DamagedFileError('it is not JSON, or was cut short');
+  }
+}
+
+function diskSpace(folder: string): readonly Finding[] {
+  const { bavail, bsize } = statfsSync(nearestFolder(folder));
+  const bytes = bavail * bsize;
+  if (bytes >= lowBytes) return [];
+  const text = `the disk of ${folder} has ${Math.floor(bytes / 1024)} KiB left`;
+  const advice = `free some space, ${datadirAdvice}`;
+  return [bytes < fullBytes ? fault(text, advice) : warning(text, advice)];
+}

@@ -1,0 +1,126 @@
+import type { Assignment } from '../config/ini-text.ts';
+import { loadNativeAddon } from '../transport/native-addon.ts';
+import { accessCheck } from './access-check.ts';
+import { addonCheck } from './addon-check.ts';
+import { clockCheck } from './clock-check.ts';
+import { checkConfiguration } from './configuration-check.ts';
+import type { DoctorContext, SystemContext } from './context.ts';
+import { dataFolderCheck } from './data-folder-check.ts';
+import { type Check, type Finding, faultOf, note, ok } from './finding.ts';
+import { type Identity, identityOf, ownIdentity } from './identity.ts';
+import { limitsCheck } from './limits-check.ts';
+import { mdnsCheck } from './mdns-check.ts';
+import { memoryCheck } from './memory-check.ts';
+import { portsCheck } from './port-check.ts';
+import { ProcessTable } from './process-table.ts';
+import { checkText, reportJson, totalsOf, totalsText } from './report.ts';
+import { type CheckResult, runChecks } from './run-checks.ts';
+import { secretsOf, shown } from './secrets.ts';
+import { serverCheck } from './server-check.ts';
+import { sourcesCheck } from './source-check.ts';
+import { systemCheck } from './system-check.ts';
+import { SystemFiles } from './system-files.ts';
+import { webCheck } from './web-check.ts';
+import { zeroCopyCheck } from './zero-copy-check.ts';
+
+export interface DoctorCommand {
+  readonly configFile?: string;
+  readonly overrides: readonly Assignment[];
+  readonly json: boolean;
+  /** The server is to run as a daemon. */
+  readonly isDaemon: boolean;
+}
+
+export interface DoctorOutput {
+  readonly write: (text: string) => void;
+  readonly isColoured: boolean;
+}
+
+/**
+ * Looks at everything that the server needs, changes nothing, and says how to mend what is wrong.
+ *
+ * Shape: resolves with the exit status: 1 when there is a fault, else 0.
+ */
+export async function runDoctor(command: DoctorCommand, output: DoctorOutput): Promise<number> {
+  const context = systemContext();
+  const { configFile, overrides, json } = command;
+  const { environment } = context;
+  const { loaded, findings } = checkConfiguration({ configFile, environment, overrides });
+  const secrets = loaded ? secretsOf(loaded.config) : [];
+  const results: CheckResult[] = [];
+  const add = ({ name, findings: found }: CheckResult) => {
+    const result = { name, findings: found.map((finding) => shown(finding, secrets)) };
+    results.push(result);
+    if (!json) output.write(checkText(result, output.isColoured));
+  };
+  add({ name: 'configuration', findings });
+  const checks = loaded
+    ? checksOf(command, { ...context, config: loaded.config, configFile: loaded.file, overrides })
+    : checksOfSystem(context);
+  for await (const result of runChecks(checks)) add(result);
+  const totals = totalsOf(results);
+  output.write(json ? reportJson(results) : totalsText(totals));
+  return totals.faults > 0 ? 1 : 0;
+}
+
+function systemContext(): SystemContext {
+  const files = new SystemFiles();
+  const environment = process.env;
+  return { environment, files, processes: new ProcessTable(files), native: loadNativeAddon() };
+}
+
+function checksOfSystem(context: SystemContext): readonly Check[] {
+  return [
+    systemCheck(context),
+    addonCheck(context),
+    zeroCopyCheck(context, false),
+    clockCheck(context),
+  ];
+}
+
+type LoadedContext = Omit<DoctorContext, 'identity' | 'isDaemon'>;
+
+function checksOf({ isDaemon }: DoctorCommand, loaded: LoadedContext): readonly Check[] {
+  const { identity, findings } = whoRuns(isDaemon, loaded);
+  const context: DoctorContext = { ...loaded, isDaemon, identity };
+  return [
+    systemCheck(context),
+    { name: 'user', run: () => findings },
+    accessCheck(context),
+    sourcesCheck(context),
+    portsCheck(context),
+    webCheck(context),
+    dataFolderCheck(context),
+    addonCheck(context),
+    zeroCopyCheck(context, loaded.config.stream.zerocopy),
+    limitsCheck(context),
+    memoryCheck(context),
+    mdnsCheck(context),
+    clockCheck(context),
+    serverCheck(context),
+  ];
+}
+
+function whoRuns(
+  isDaemon: boolean,
+  { config }: LoadedContext,
+): { readonly identity: Identity; readonly findings: readonly Finding[] } {
+  const own = ownIdentity();
+  const { user, group } = config.server;
+  if (!isDaemon) return { identity: own, findings: [ownFinding(own, user)] };
+  try {
+    const identity = identityOf(user, group);
+    return { identity, findings: [ok(`rights are those of ${user}, the user of daemon mode`)] };
+  } catch (error) {
+    const mend = `make the user: useradd --system ${user}, or set user in [server]`;
+    return { identity: own, findings: [faultOf(error, mend)] };
+  }
+}
+
+function ownFinding({ name, uid }: Identity, daemonUser: string): Finding {
+  if (uid !== 0) return ok(`rights are those of ${name}`);
+  return note(
+    'rights are those of root, who may do everything',
+    `add -d to look with the rights of ${daemonUser}, the user of daemon mode`,
+  );
+}

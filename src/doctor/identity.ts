@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
+import { ConfigError } from '../errors.ts';
+
+const commandTimeoutMs = 5000;
+const bits = { read: 4, write: 2, execute: 1 } as const;
+const modes = { read: constants.R_OK, write: constants.W_OK, execute: constants.X_OK } as const;
+const verbs = { read: 'read', write: 'written', execute: 'executed' } as const;
+
+export type Wish = keyof typeof bits;
+
+/** The user that the server runs as. */
+export interface Identity {
+  readonly name: string;
+  readonly uid: number;
+  readonly gids: readonly number[];
+  /** It is also the user of this process, so that the kernel itself can be asked. */
+  readonly isOwn: boolean;
+}
+
+export function ownIdentity(): Identity {
+  const uid = process.geteuid?.() ?? -1;
+  const gids = [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])];
+  return { name: nameOf(uid), uid, gids, isOwn: true };
+}
+
+/**
+ * A user by name, with all groups.
+ *
+ * Failure: throws a `ConfigError` when there is none.
+ */
+export function identityOf(user: string, group: string): Identity {
+  const uid = Number(idOf(['-u', '--', user], user));
+  const gids = idOf(['-G', '--', user], user).split(' ').map(Number);
+  const own = ownIdentity();
+  return { name: user, uid, gids: [...gids, ...gidOf(group)], isOwn: uid === own.uid };
+}
+
+/**
+ * Why the user may not do that with what lies at `path`; `undefined` when nothing forbids it. Of
+ * another user only the modes are looked at, no lists of further rights.
+ */
+export function refusalOf(identity: Identity, path: string, wish: Wish): string | undefined {
+  if (identity.isOwn && isGranted(path, wish)) return undefined;
+  const folder = foldersAbove(path).find((one) => !allows(identity, one, 'execute'));
+  if (folder !== undefined) return `${identity.name} may not enter the folder ${folder}`;
+  if (!identity.isOwn && allows(identity, path, wish)) return undefined;
+  return `${path} may not be ${verbs[wish]} by ${identity.name}`;
+}
+
+function isGranted(path: string, wish: Wish): boolean {
+  try {
+    accessSync(path, modes[wish]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function allows(identity: Identity, path: string, wish: Wish): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats === undefined || (bitsFor(identity, stats) & bits[wish]) !== 0;
+}
+
+function bitsFor({ uid, gids }: Identity, stats: Stats): number {
+  if (uid === 0) return bits.read | bits.write | (stats.isDirectory() ? 1 : anyExecuteBit(stats));
+  if (stats.uid === uid) return stats.mode >> 6;
+  if (gids.includes(stats.gid)) return stats.mode >> 3;
+  return stats.mode;
+}
+
+function anyExecuteBit({ mode }: Stats): number {
+  return (mode & 0o111) === 0 ? 0 : bits.execute;
+}
+
+/** From the outermost to the innermost. */
+function foldersAbove(path: string): string[] {
+  const folder = dirname(path);
+  return folder === path ? [] : [...foldersAbove(folder), folder];
+}
+
+function nameOf(uid: number): string {
+  if (uid === 0) return 'root';
+  try {
+    return userInfo().username;
+  } catch {
+    return `user ${uid}`;
+  }
+}
+
+function idOf(options: readonly string[], user: string): string {
+  try {
+    return execFileSync('id', options, {
+      encoding: 'utf8',
+      timeout: commandTimeoutMs,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch (cause) {
+    const message = `[server] user is ${user}, but this machine has no such user`;
+    throw new ConfigError('no-user', message, { cause });
+  }
+}
+
+function gidOf(group: string): number[] {
+  if (group === '') return [];
+  try {
+    const options = { encoding: 'utf8', timeout: commandTimeoutMs, stdio: 'pipe' } as const;
+    const entry = execFileSync('getent', ['group', group], options);
+    return [Number(entry.split(':')[2])];
+  } catch (cause) {
+    const message = `[server] group is ${group}, but this machine has no such group`;
+    throw new ConfigError('no-group', message, { cause });
+  }
+}

@@ -1,0 +1,139 @@
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { SystemFiles } from './system-files.ts';
+
+/** A process, as far as the user of this program may see it. */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly uid: number;
+  /** The program, never its options: they may hold passwords. */
+  readonly name: string;
+  /** What kind of audio server it is, if any. */
+  readonly server: 'zerocast' | 'snapserver' | undefined;
+}
+
+export interface FifoUser extends ProcessFacts {
+  readonly reads: boolean;
+  readonly writes: boolean;
+}
+
+/** The same place from `src/doctor/` and from `dist/doctor/`. */
+const ownProgram = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** Other commands of this program are no servers. */
+const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
+/** State of a TCP socket that listens. Source: Linux, include/net/tcp_states.h. */
+const listening = '0A';
+/** Access mode in the flags of a descriptor. Source: open(2). */
+const accessMode = 0o3;
+const readOnly = 0;
+const writeOnly = 1;
+
+/** Who runs on this machine and what they have open. Source: proc(5). */
+export class ProcessTable {
+  readonly #files: SystemFiles;
+
+  constructor(files: SystemFiles) {
+    this.#files = files;
+  }
+
+  get all(): readonly ProcessFacts[] {
+    return this.#pids().flatMap((pid) => this.#factsOf(pid) ?? []);
+  }
+
+  /** Audio servers that run, without this process. */
+  get servers(): readonly ProcessFacts[] {
+    return this.all.filter(({ pid, server }) => server !== undefined && pid !== process.pid);
+  }
+
+  /**
+   * Whoever listens on a port of this machine. Descriptors of other users are hidden from anybody
+   * but root: then a server of the user who owns the socket counts.
+   */
+  listenerOn(port: number, kind: 'tcp' | 'udp' = 'tcp'): ProcessFacts | undefined {
+    const sockets = this.#socketsOn(port, kind);
+    if (sockets.length === 0) return undefined;
+    const links = new Set(sockets.map(({ inode }) => `socket:[${inode}]`));
+    const pid = this.#pids().find((one) => this.#linksOf(one).some(([, link]) => links.has(link)));
+    if (pid !== undefined) return this.#factsOf(pid);
+    return this.servers.find(({ uid }) => sockets.some((socket) => socket.uid === uid));
+  }
+
+  /** Who has the fifo open, without this process. */
+  usersOfFifo(path: string): readonly FifoUser[] {
+    return this.#pids().flatMap((pid) => {
+      if (pid === process.pid) return [];
+      const modes = this.#linksOf(pid)
+        .filter(([, link]) => link === path)
+        .map(([descriptor]) => this.#accessModeOf(pid, descriptor));
+      const facts = modes.length > 0 ? this.#factsOf(pid) : undefined;
+      if (!facts) return [];
+      const reads = modes.some((mode) => mode !== writeOnly);
+      return [{ ...facts, reads, writes: modes.some((mode) => mode !== readOnly) }];
+    });
+  }
+
+  #pids(): readonly number[] {
+    return this.#files
+      .entries('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  }
+
+  #factsOf(pid: number): ProcessFacts | undefined {
+    const text = this.#files.text(`/proc/${pid}/cmdline`);
+    const comm = this.#files.text(`/proc/${pid}/comm`);
+    if (text === undefined || comm === undefined) return undefined;
+    const [, uid = '-1'] =
+      /^Uid:\s+(\d+)/m.exec(this.#files.text(`/proc/${pid}/status`) ?? '') ?? [];
+    return { pid, uid: Number(uid), ...programOf(text.split('\0'), comm) };
+  }
+
+  #linksOf(pid: number): readonly (readonly [descriptor: string, link: string])[] {
+    const folder = `/proc/${pid}/fd`;
+    return this.#files
+      .entries(folder)
+      .map((name) => [name, this.#files.linkTarget(`${folder}/${name}`) ?? ''] as const);
+  }
+
+  #accessModeOf(pid: number, descriptor: string): number {
+    const text = this.#files.text(`/proc/${pid}/fdinfo/${descriptor}`) ?? '';
+    const [, flags = '0'] = /^flags:\s+([0-7]+)/m.exec(text) ?? [];
+    return Number.parseInt(flags, 8) & accessMode;
+  }
+
+  #socketsOn(port: number, kind: 'tcp' | 'udp'): { inode: string; uid: number }[] {
+    const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
+    const tables = [`/proc/net/${kind}`, `/proc/net/${kind}6`];
+    const lines = tables.flatMap((table) => (this.#files.text(table) ?? '').split('\n').slice(1));
+    return lines.flatMap((line) => {
+      const [, local = '', , state, , , , uid, , inode = ''] = line.trim().split(/\s+/);
+      const isWanted = local.endsWith(`:${hexPort}`) && (kind === 'udp' || state === listening);
+      return isWanted ? [{ inode, uid: Number(uid) }] : [];
+    });
+  }
+}
+
+export function describeProcess({ name, pid }: ProcessFacts): string {
+  return `${name} (process ${pid})`;
+}
+
+function programOf(argv: readonly string[], comm: string): Pick<ProcessFacts, 'name' | 'server'> {
+  const [program = '', ...options] = argv;
+  const [script = '', command = ''] = options.filter((_, index) => index >= firstWord(options));
+  const name = basename(program) || comm;
+  if (name === 'snapserver') return { name, server: 'snapserver' };
+  if (!/^node(js)?$/.test(name)) return { name, server: undefined };
+  const isOurs =
+    ['zerocast', basename(ownProgram)].includes(basename(script)) &&
+    (script === ownProgram || /\bzerocast\b/.test(script));
+  if (!isOurs) return { name: `${name} ${basename(script)}`.trim(), server: undefined };
+  return { name: 'zerocast', server: otherCommands.has(command) ? undefined : 'zerocast' };
+}
+
+/** Behind the options of Node itself. */
+function firstWord(options: readonly string[]): number {
+  return Math.max(
+    0,
+    options.findIndex((option) => !option.startsWith('-')),
+  );
+}

@@ -1,0 +1,33 @@
+import type { Config } from '../config/config.ts';
+import type { Finding } from './finding.ts';
+
+const mask = '***';
+/** Shorter words would be found everywhere, and hiding them would show where. */
+const minSecretCharacters = 4;
+/** Of stream addresses and of the programs in them. */
+const secretParameter = /((?:password|passwd|secret|token|api_?key)(?:=|%3d|%20|\s+))[^\s&"']+/gi;
+
+/** What must not be shown of a configuration. */
+export function secretsOf({ authorization, ssl }: Config): readonly string[] {
+  const passwords = authorization.user.map((entry) => entry.slice(entry.indexOf(':') + 1));
+  const withoutRole = passwords.map((entry) => entry.replace(/:[^:]*$/, ''));
+  return [...passwords, ...withoutRole, authorization.tokenSecret, ssl.keyPassword].filter(
+    (secret) => secret.length >= minSecretCharacters,
+  );
+}
+
+/** The finding without secrets, and without characters that would do something to a terminal. */
+export function shown(finding: Finding, secrets: readonly string[]): Finding {
+  const { level, text, mend } = finding;
+  const safe = (words: string) => printable(masked(words, secrets));
+  return { level, text: safe(text), ...(mend !== undefined && { mend: safe(mend) }) };
+}
+
+function masked(text: string, secrets: readonly string[]): string {
+  const hidden = secrets.reduce((rest, secret) => rest.replaceAll(secret, mask), text);
+  return hidden.replace(secretParameter, `$1${mask}`);
+}
+
+function printable(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' ').replace(/\p{Cc}/gu, '?');
+}

@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config/config.ts';
+import { messageOf } from '../errors.ts';
+import { type ProbeReport, runProbe } from '../probe/probe.ts';
+import { LineReader } from '../protocol/line-reader.ts';
+import type { DoctorContext } from './context.ts';
+import { type Check, type Finding, fault, note, ok, warning } from './finding.ts';
+import { describeProcess } from './process-table.ts';
+
+const listenSeconds = 2;
+const answerTimeoutMs = 3000;
+/** The answer to a deletion lists all clients. */
+const maxAnswerBytes = 64 * 1024 * 1024;
+/** The name of our player; it is deleted afterwards. */
+const clientId = 'zerocast-doctor';
+const hungAdvice = 'look into the log of the server, and restart it';
+
+/** A server that runs at these ports already: does it answer, and does audio flow? */
+export function serverCheck(context: DoctorContext): Check {
+  return { name: 'running server', run: () => checkServer(context) };
+}
+
+async function checkServer({ config, processes }: DoctorContext): Promise<readonly Finding[]> {
+  const { tcpStreaming, tcpControl, http } = config;
+  const ports = [tcpStreaming, tcpControl, http].flatMap(({ enabled, port }) =>
+    enabled && port > 0 ? [port] : [],
+  );
+  const owner = ports
+    .map((port) => processes.listenerOn(port))
+    .find((one) => one?.server === 'zerocast');
+  if (!owner) return [note('no zerocast runs at these ports')];
+  return [
+    ok(`${describeProcess(owner)} runs at these ports`),
+    ...(http.enabled && http.port > 0 ? [await checkHealth(config)] : []),
+    ...(tcpControl.enabled && tcpControl.port > 0 ? [await checkControl(config)] : []),
+    ...(tcpStreaming.enabled && tcpStreaming.port > 0 ? await checkAudio(config) : []),
+  ];
+}
+
+/** An address of this machine at which a listener can be reached. */
+function hostOf([address = '::']: readonly string[]): string {
+  return address === '::' || address === '0.0.0.0' ? '127.0.0.1' : address;
+}
+
+async function checkHealth({ http }: Config): Promise<Finding> {
+  const { port, bindToAddress } = http;
+  try {
+    const request = get({ host: hostOf(bindToAddress), port, path: '/healthz' });
+    request.setTimeout(answerTimeoutMs, () => request.destroy(new Error('no answer came')));
+    const [{ statusCode }] = (await once(request, 'response')) as [{ statusCode: number }];
+    request.destroy();
+    if (statusCode === 200) return ok('GET /healthz is answered by 200');
+    return fault(`GET /healthz is answered by ${statusCode}`, hungAdvice);
+  } catch (error) {
+    return fault(`GET /healthz on port ${port} failed (${messageOf(error)})`, hungAdvice);
+  }
+}
+
+async function checkControl(config: Config): Promise<Finding> {
+  try {
+    const answer = await ask(config, 'Server.GetRPCVersion', {});
+    const { result } = JSON.parse(answer) as { result?: { major?: number; minor?: number } };
+    if (result?.major === undefined) {
+      return note('the control port answers, and wants a login first');
+    }
+    return ok(`the control port speaks JSON-RPC version ${result.major}.${result.minor}`);
+  } catch (error) {
+    const { port } = config.tcpControl;
+    return fault(`the control port ${port} does not answer (${messageOf(error)})`, hungAdvice);
+  }
+}
+
+/** The answer to one request over TCP. Failure: rejects when there is none in time. */
+async function ask({ tcpControl }: Config, method: string, params: object): Promise<string> {
+  const socket = connect({ host: hostOf(tcpControl.bindToAddress), port: tcpControl.port });
+  const lines = new LineReader({ maxBytes: maxAnswerBytes });
+  try {
+    socket.write(`${JSON.stringify({ id: 1, jsonrpc: '2.0', method, params })}\r\n`);
+    return await new Promise((resolve, reject) => {
+      socket.setTimeout(answerTimeoutMs, () => reject(new Error('no answer came')));
+      socket.on('error', reject);
+      socket.on('close', () => reject(new Error('the connection was closed')));
+      socket.on('data', (data) => {
+        lines.push(data);
+        for (let line = lines.next(); line !== undefined; line = lines.next()) {
+          // Notifications may come first.
+          if (line.includes('"id":1')) resolve(line);
+        }
+      });
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function checkAudio(config: Config): Promise<readonly Finding[]> {
+  const { bindToAddress, port } = config.tcpStreaming;
+  let last = '';
+  const at = { host: hostOf(bindToAddress), port, seconds: listenSeconds };
+  const write = (text: string) => {
+    last = text;
+  };
+  const options = { ...at, json: true, wavFile: undefined, id: clientId };
+  await runProbe(options, { write, isTerminal: false });
+  const forgotten = await forgetClient(config);
+  return [audioFinding(JSON.parse(last) as ProbeReport), ...forgotten];
+}
+
+function audioFinding(report: ProbeReport): Finding {
+  const { chunks, codec, format, whole, bufferMs, reason, gaps, decodeErrors } = report;
+  if (bufferMs === null) {
+    return note(`a player without a login is turned away (${reason})`);
+  }
+  if (chunks === 0) {
+    return note('a player gets no audio now', 'play something into the source of the first stream');
+  }
+  const text = `audio flows: ${codec} ${format}, ${chunks} chunks in ${listenSeconds} s`;
+  if (whole) return ok(text);
+  const faults = `${gaps} gaps, ${decodeErrors} broken chunks, ${reason}`;
+  return warning(`${text}, but it is not whole: ${faults}`, 'run "zerocast probe" for longer');
+}
+
+/** Otherwise controllers would show our player from now on. */
+async function forgetClient(config: Config): Promise<readonly Finding[]> {
+  // The server may not have seen yet that the player has gone.
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    try {
+      const answer = await ask(config, 'Server.DeleteClient', { id: clientId });
+      if (!answer.includes('"error"')) return [];
+    } catch {
+      // Told below.
+    }
+    await sleep(100);
+  }
+  return [note(`the player "${clientId}" of this test stays in the list of clients`)];
+}

@@ -1,0 +1,114 @@
+import { ChunkPool } from '../audio/chunk-pool.ts';
+import { createEncoder } from '../audio/encoders/codecs.ts';
+import type { SampleFormat } from '../audio/sample-format.ts';
+import { createSource } from '../audio/sources/sources.ts';
+import { parseStreamOptions, type StreamOptions } from '../audio/stream-options.ts';
+import { textOf } from '../audio/stream-parameters.ts';
+import { messageOf, RpcError } from '../errors.ts';
+import { allowedScript } from '../server/sandbox.ts';
+import { streamDefaults } from '../wiring/stream-settings.ts';
+import type { DoctorContext } from './context.ts';
+import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
+import { refusalOf } from './identity.ts';
+import { NoteTaker } from './note-taker.ts';
+import { inspectInput } from './source-inputs.ts';
+
+const addressAdvice = 'correct this source in [stream]';
+
+/** The streams of the configuration, without starting any of them. */
+export function sourcesCheck(context: DoctorContext): Check {
+  return { name: 'sources', timeoutMs: 30_000, run: () => checkSources(context) };
+}
+
+async function checkSources(context: DoctorContext): Promise<readonly Finding[]> {
+  const { source: addresses } = context.config.stream;
+  const names = new Set<string>();
+  const findings: Finding[] = [];
+  for (const address of addresses) {
+    try {
+      const options = parseStreamOptions(address, streamDefaults(context.config));
+      if (names.has(options.name)) findings.push(takenName(options.name));
+      else findings.push(...(await checkSource(options, context)));
+      names.add(options.name);
+    } catch (error) {
+      findings.push(faultOf(error, addressAdvice));
+    }
+  }
+  return findings.length > 0 ? findings : [note('there are no sources')];
+}
+
+function takenName(name: string): Finding {
+  return fault(
+    `two sources have the name "${name}", and the second one is left out`,
+    'give each source a name of its own: ?name=...',
+  );
+}
+
+async function checkSource(
+  options: StreamOptions,
+  context: DoctorContext,
+): Promise<readonly Finding[]> {
+  const logger = new NoteTaker();
+  const { format } = createSource({ ...options, logger });
+  const problems = [
+    ...logger.take(),
+    ...(await inspectInput(options, context)),
+    ...(await checkEncoder(options, format)),
+    ...checkChunks(options),
+    ...(await checkScript(options, context)),
+  ].map((finding) => ofStream(options, finding));
+  const { scheme, host, path } = options.uri;
+  const facts = `${scheme}://${host}${path}, ${format}, ${options.codec}`;
+  const summary = ofStream(options, ok(facts));
+  return problems.some(({ level }) => level === 'fault') ? problems : [summary, ...problems];
+}
+
+function ofStream({ name }: StreamOptions, { text, ...rest }: Finding): Finding {
+  return { ...rest, text: text.includes(`"${name}"`) ? text : `stream "${name}": ${text}` };
+}
+
+async function checkEncoder(
+  options: StreamOptions,
+  format: SampleFormat,
+): Promise<readonly Finding[]> {
+  const pool = new ChunkPool();
+  try {
+    const emit = () => undefined;
+    const encoder = await createEncoder(options.codec, { format, pool, emit });
+    const sent = encoder.format;
+    encoder.close();
+    if (sent.equals(format)) return [];
+    return [note(`the audio is converted from ${format} to ${sent} for ${options.codec}`)];
+  } catch (error) {
+    return [faultOf(error, 'choose another codec or sample format')];
+  } finally {
+    pool.close();
+  }
+}
+
+function checkChunks({ chunkMs, bufferMs }: StreamOptions): readonly Finding[] {
+  const advice = 'lower chunk_ms to 20, or raise buffer';
+  if (chunkMs > bufferMs) {
+    return [fault(`chunk_ms is ${chunkMs} and buffer only ${bufferMs}: nothing plays`, advice)];
+  }
+  if (2 * chunkMs <= bufferMs) return [];
+  return [warning(`chunk_ms is ${chunkMs}, more than half of buffer, ${bufferMs} ms`, advice)];
+}
+
+async function checkScript(
+  options: StreamOptions,
+  { config, identity }: DoctorContext,
+): Promise<readonly Finding[]> {
+  const script = textOf(options.uri, 'controlscript');
+  if (script === undefined) return [];
+  try {
+    const { pluginDir } = config.stream;
+    const path = await allowedScript({ script, pluginDir, isTrusted: true });
+    const refusal = refusalOf(identity, path, 'execute');
+    if (refusal === undefined) return [];
+    return [fault(`the control script cannot be started: ${refusal}`, `chmod 755 ${path}`)];
+  } catch (error) {
+    const reason = error instanceof RpcError ? (error.data ?? error.message) : messageOf(error);
+    return [fault(reason, 'correct controlscript, or plugin_dir in [stream]')];
+  }
+}

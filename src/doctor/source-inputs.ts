@@ -1,0 +1,66 @@
+import { lookup } from 'node:dns/promises';
+import { findProgram } from '../audio/sources/find-program.ts';
+import type { StreamOptions } from '../audio/stream-options.ts';
+import { choiceOf, numberOf } from '../audio/stream-parameters.ts';
+import { messageOf } from '../errors.ts';
+import type { DoctorContext } from './context.ts';
+import { inspectFifo } from './fifo-inspection.ts';
+import { type Finding, fault, note } from './finding.ts';
+import { refusalOf } from './identity.ts';
+import { tryPort } from './port-trial.ts';
+
+type Inspection = (
+  options: StreamOptions,
+  context: DoctorContext,
+) => Promise<readonly Finding[]> | readonly Finding[];
+
+const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>([
+  ['pipe', inspectFifo],
+  ['file', inspectFile],
+  ['process', inspectProgram],
+  ['tcp', inspectTcp],
+]);
+
+const defaultTcpPort = 4953;
+
+/** Looks at where the audio of a stream comes from; its address was found to be right. */
+export async function inspectInput(
+  options: StreamOptions,
+  context: DoctorContext,
+): Promise<readonly Finding[]> {
+  return (await inspections.get(options.uri.scheme)?.(options, context)) ?? [];
+}
+
+function inspectFile({ uri }: StreamOptions, { identity }: DoctorContext): readonly Finding[] {
+  const refusal = refusalOf(identity, uri.path, 'read');
+  if (refusal === undefined) return [];
+  return [fault(refusal, `allow it: chmod o+r ${uri.path}, and o+x for its folders`)];
+}
+
+function inspectProgram({ uri }: StreamOptions, { identity }: DoctorContext): readonly Finding[] {
+  const program = findProgram(uri.path);
+  const refusal = refusalOf(identity, program, 'execute');
+  const findings = refusal === undefined ? [] : [fault(refusal, `chmod 755 ${program}`)];
+  if (program === uri.path) return findings;
+  return [note(`${uri.path} does not exist, ${program} of PATH is used`), ...findings];
+}
+
+async function inspectTcp(
+  { uri }: StreamOptions,
+  context: DoctorContext,
+): Promise<readonly Finding[]> {
+  const range = { fallback: defaultTcpPort, min: 0, max: 65_535, isWhole: true };
+  const port = uri.port ?? numberOf(uri, 'port', range);
+  const isServer = choiceOf(uri, 'mode', ['server', 'client']) === 'server';
+  if (uri.hostname !== '') {
+    try {
+      await lookup(uri.hostname);
+    } catch (error) {
+      const text = `the host ${uri.hostname} is unknown (${messageOf(error)})`;
+      return [fault(text, isServer ? 'write 0.0.0.0 for every address' : 'correct the host name')];
+    }
+  }
+  if (!isServer || port === 0) return [];
+  const addresses = [uri.hostname || '::'];
+  return tryPort({ setting: `port of ${uri.scheme}`, addresses, port }, context);
+}

@@ -1,0 +1,76 @@
+import { constants, fchownSync, openSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { DescriptorSink } from './descriptor-sink.ts';
+import type { LogSink } from './log-sink.ts';
+import type { Severity } from './severity.ts';
+
+/** Whoever is to own what is made for the server: numbers of user and group. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface FileSinkOptions {
+  readonly fileName: string;
+  /** Whether lines that are in the file already go. */
+  readonly isEmptied: boolean;
+  /** Absent: whoever runs this process. */
+  readonly owner: FileOwner | undefined;
+  readonly onFault: (sentence: string) => void;
+}
+
+/** A log file that can be opened anew, after somebody has moved it away. */
+export class FileSink implements LogSink {
+  readonly #path: string;
+  readonly #options: FileSinkOptions;
+  #output: DescriptorSink;
+  /** The ends of earlier files. */
+  #earlier: Promise<unknown> = Promise.resolve();
+  #isClosing = false;
+
+  /** *Failure:* throws the error of the file system. */
+  constructor(options: FileSinkOptions) {
+    this.#options = options;
+    // The folder of the process may change later.
+    this.#path = resolve(options.fileName);
+    this.#output = this.#open(options.isEmptied);
+  }
+
+  write(line: string, _severity: Severity): boolean {
+    return this.#output.write(line);
+  }
+
+  flushSync(): void {
+    this.#output.flushSync();
+  }
+
+  /** *Failure:* throws the error of the file system; the file at hand stays in use. */
+  reopen(): void {
+    if (this.#isClosing) return;
+    const previous = this.#output;
+    this.#output = this.#open(false);
+    this.#earlier = Promise.all([this.#earlier, previous.close()]);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.all([this.#earlier, this.#output.close()]);
+  }
+
+  #open(isEmptied: boolean): DescriptorSink {
+    const { owner, onFault } = this.#options;
+    // Appending, as a program that rotates logs may copy the file and then cut it to nothing.
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND;
+    const descriptor = openSync(this.#path, isEmptied ? flags | constants.O_TRUNC : flags, 0o644);
+    if (owner) giveTo(owner, descriptor);
+    return new DescriptorSink({ descriptor, owned: true, onFault });
+  }
+}
+
+function giveTo({ uid, gid }: FileOwner, descriptor: number): void {
+  try {
+    fchownSync(descriptor, uid, gid);
+  } catch {
+    // It can be written all the same; only opening it anew may fail later, and that is told then.
+  }
+}

@@ -1,0 +1,64 @@
+import type { SeverityName } from '../logger.ts';
+import type { LogSink } from './log-sink.ts';
+import { severities } from './severity.ts';
+import { type LogRecord, textLine } from './text-line.ts';
+
+export type LogFormat = 'text' | 'json';
+
+type FormatLine = (json: string, record: LogRecord) => string;
+
+const formatters: Readonly<Record<LogFormat, FormatLine>> = {
+  json: (json) => json.trimEnd(),
+  text: (_json, record) => textLine(record),
+};
+
+/** What a `RecordWriter` looks up for each record, as it may change. */
+export interface RecordWriterOptions {
+  readonly sink: LogSink;
+  readonly format: LogFormat;
+  /** Wall-clock time in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Takes the records of pino, formats them for the sink, and says how many it had to drop. */
+export class RecordWriter {
+  readonly #options: RecordWriterOptions;
+  #droppedCount = 0;
+
+  constructor(options: RecordWriterOptions) {
+    this.#options = options;
+  }
+
+  write(json: string): void {
+    if (this.#droppedCount > 0 && !this.#confess()) {
+      this.#droppedCount += 1;
+      return;
+    }
+    const record = JSON.parse(json) as LogRecord;
+    if (!this.#writeLine(json, record)) this.#droppedCount += 1;
+  }
+
+  /** pino calls this behind every fatal entry. */
+  flushSync(): void {
+    this.#options.sink.flushSync();
+  }
+
+  #writeLine(json: string, record: LogRecord): boolean {
+    const { sink, format } = this.#options;
+    return sink.write(formatters[format](json, record), severities[record.level]);
+  }
+
+  #confess(): boolean {
+    const level: SeverityName = 'warn';
+    const record: LogRecord = {
+      level,
+      time: new Date(this.#options.now()).toISOString(),
+      tag: 'Log',
+      count: this.#droppedCount,
+      msg: 'log lines were dropped, nobody took them',
+    };
+    const taken = this.#writeLine(JSON.stringify(record), record);
+    if (taken) this.#droppedCount = 0;
+    return taken;
+  }
+}

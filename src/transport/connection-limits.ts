@@ -1,0 +1,67 @@
+import { networkOf } from './remote-address.ts';
+
+/** What a connection is for. One that became a WebSocket counts as `http` as well. */
+export type PeerKind = 'player' | 'controller' | 'http';
+
+/** The limit that a connection was refused for. */
+export type RefusalReason = PeerKind | 'address' | 'descriptors';
+
+/** Read anew for every connection, so that they may change at any time. */
+export interface ConnectionLimitsOptions {
+  readonly maxPlayers: number;
+  readonly maxControllers: number;
+  readonly maxHttpConnections: number;
+  /** 0 for no limit. */
+  readonly maxConnectionsPerAddress: number;
+}
+
+/** Counts connections of each kind, and of each address over all ports. */
+export class ConnectionLimits {
+  readonly #options: ConnectionLimitsOptions;
+  readonly #ofKind: Record<PeerKind, number> = { player: 0, controller: 0, http: 0 };
+  readonly #ofNetwork = new Map<string, number>();
+
+  constructor(options: ConnectionLimitsOptions) {
+    this.#options = options;
+  }
+
+  /** The limit that one more of `kind` would go beyond; without `address` it is connected already. */
+  refusalOf(kind: PeerKind, address?: string): RefusalReason | undefined {
+    if (this.#ofKind[kind] >= this.limitOf(kind)) return kind;
+    const limit = this.limitOf('address');
+    if (address === undefined || limit === 0) return undefined;
+    return (this.#ofNetwork.get(networkOf(address)) ?? 0) >= limit ? 'address' : undefined;
+  }
+
+  limitOf(limit: Exclude<RefusalReason, 'descriptors'>): number {
+    const { maxPlayers, maxControllers, maxHttpConnections, maxConnectionsPerAddress } =
+      this.#options;
+    switch (limit) {
+      case 'player':
+        return maxPlayers;
+      case 'controller':
+        return maxControllers;
+      case 'http':
+        return maxHttpConnections;
+      case 'address':
+        return maxConnectionsPerAddress;
+    }
+  }
+
+  /** Counts one more; returns what takes that back. */
+  add(kind: PeerKind, address?: string): () => void {
+    this.#ofKind[kind] += 1;
+    const network = address === undefined ? undefined : networkOf(address);
+    if (network !== undefined) this.#count(network, 1);
+    return () => {
+      this.#ofKind[kind] -= 1;
+      if (network !== undefined) this.#count(network, -1);
+    };
+  }
+
+  #count(network: string, more: number): void {
+    const count = (this.#ofNetwork.get(network) ?? 0) + more;
+    if (count > 0) this.#ofNetwork.set(network, count);
+    else this.#ofNetwork.delete(network);
+  }
+}

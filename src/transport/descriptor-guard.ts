@@ -1,0 +1,136 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Logger } from '../logger.ts';
+
+/** Left for files, children and the log: a share of what the process may open, within bounds. */
+const reserveShare = 8;
+const minReserve = 8;
+const maxReserve = 64;
+/** Who was refused comes back at once: there must be a little more room before it goes on. */
+const resumeShare = 4;
+/** Counting takes a look at every descriptor. */
+const countIntervalMs = 1000;
+
+/** What the system says about this process. */
+export interface DescriptorFacts {
+  /** How many descriptors it may have; `undefined` where nobody says so. */
+  limit(): number | undefined;
+  /** How many it has; `undefined` when even that takes one more than there is. */
+  open(): number | undefined;
+}
+
+/** Source: Linux, proc_pid_limits(5) and proc_pid_fd(5). */
+export const procFacts: DescriptorFacts = {
+  limit() {
+    try {
+      const [, soft] =
+        /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+      return soft === undefined ? undefined : Number(soft);
+    } catch {
+      return undefined;
+    }
+  },
+  open() {
+    try {
+      // One of them reads the folder.
+      return readdirSync('/proc/self/fd').length - 1;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+export interface DescriptorGuardOptions {
+  readonly logger: Logger;
+  readonly facts?: DescriptorFacts;
+}
+
+/**
+ * Keeps connections from using up the last descriptors: the system accepts and drops those for which
+ * there is none, without a word, and files and children fail as well.
+ *
+ * The open ones are counted once per second at most, and only while connections come; in between
+ * they are reckoned. Where the system does not tell the limit everything is let in.
+ */
+export class DescriptorGuard {
+  readonly #facts: DescriptorFacts;
+  readonly #logger: Logger;
+  #limit: number | undefined;
+  #open = 0;
+  #countedMs = Number.NEGATIVE_INFINITY;
+  #isRefusing = false;
+
+  constructor({ logger, facts = procFacts }: DescriptorGuardOptions) {
+    this.#logger = logger;
+    this.#facts = facts;
+  }
+
+  /**
+   * Whether there is room for a connection that has `opened` descriptors already and is going to open
+   * `more`; if so, they are taken until `give`.
+   */
+  take(opened: number, more: number): boolean {
+    if (!this.#count()) this.#open += opened;
+    const usable = this.#usable;
+    if (usable === undefined) return true;
+    const margin = this.#isRefusing ? Math.floor(this.#reserve / resumeShare) : 0;
+    const hasRoom = this.#open + more <= usable - margin;
+    if (hasRoom) this.#open += more;
+    else this.#open -= opened;
+    this.#tell(!hasRoom);
+    return hasRoom;
+  }
+
+  give(count: number): void {
+    this.#open -= count;
+  }
+
+  /** Says at the start whether as many players fit as are allowed. */
+  warnAbout(maxPlayers: number, descriptorsPerPlayer: number): void {
+    this.#count();
+    const usable = this.#usable;
+    if (usable === undefined) return;
+    const fits = Math.max(0, Math.floor((usable - this.#open) / descriptorsPerPlayer));
+    if (fits >= maxPlayers) return;
+    this.#logger.notice('fewer players fit than max_players allows', {
+      fits,
+      maxPlayers,
+      descriptors: this.#limit,
+      remedy: 'raise "ulimit -n", or LimitNOFILE of the service',
+    });
+  }
+
+  get #reserve(): number {
+    const share = Math.ceil((this.#limit ?? 0) / reserveShare);
+    return Math.min(maxReserve, Math.max(minReserve, share));
+  }
+
+  get #usable(): number | undefined {
+    return this.#limit === undefined ? undefined : this.#limit - this.#reserve;
+  }
+
+  /** Returns whether it has counted just now. */
+  #count(): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.#countedMs < countIntervalMs) return false;
+    this.#countedMs = nowMs;
+    // Both may change while we run.
+    this.#limit = this.#facts.limit();
+    this.#open = this.#facts.open() ?? this.#limit ?? 0;
+    return true;
+  }
+
+  #tell(isRefusing: boolean): void {
+    if (this.#isRefusing === isRefusing) return;
+    this.#isRefusing = isRefusing;
+    const facts = { open: this.#open, limit: this.#limit, reserve: this.#reserve };
+    if (isRefusing) {
+      const remedy = 'raise "ulimit -n", or LimitNOFILE of the service';
+      this.#logger.warn('no descriptors to spare: new connections are refused', {
+        ...facts,
+        remedy,
+      });
+    } else {
+      this.#logger.notice('descriptors are free again: new connections are accepted', facts);
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import type { Socket } from 'node:net';
+import { whenEnded } from '../adopt-socket.ts';
+import type { Logger } from '../logger.ts';
+import type { ConnectionLimits, PeerKind, RefusalReason } from './connection-limits.ts';
+import type { DescriptorGuard } from './descriptor-guard.ts';
+import { LogBrake } from './log-brake.ts';
+import type { PeerTimeout } from './peer-timeout.ts';
+import { addressOf } from './remote-address.ts';
+
+/** Where the connections of one port come in: calls `serve` for those that are let in, now or later. */
+export type Door = (socket: Socket, serve: () => void) => void;
+
+/** What is said of a limit that was reached, and which setting of [limits] it is. */
+const refusalTexts: Readonly<
+  Record<
+    Exclude<RefusalReason, 'descriptors'>,
+    { readonly phrase: string; readonly setting: string }
+  >
+> = {
+  player: { phrase: 'too many players: refused one more', setting: 'max_players' },
+  controller: { phrase: 'too many controllers: refused one more', setting: 'max_controllers' },
+  http: {
+    phrase: 'too many HTTP connections: refused one more',
+    setting: 'max_http_connections',
+  },
+  address: {
+    phrase: 'too many connections of one address: refused one more',
+    setting: 'max_connections_per_address',
+  },
+};
+
+export interface EntranceOptions {
+  readonly limits: ConnectionLimits;
+  readonly descriptors: DescriptorGuard;
+  readonly peerTimeout: PeerTimeout;
+  readonly logger: Logger;
+  /** How many descriptors the audio of a player takes beside its connection. */
+  readonly audioDescriptors: number;
+}
+
+/**
+ * What every connection to every port passes. Before anything is kept for it, it is counted, and
+ * refused beyond the limits; the kernel is told to watch its peer; until `release` it waits.
+ */
+export class Entrance {
+  readonly #options: EntranceOptions;
+  readonly #waiting = new Map<Socket, () => void>();
+  readonly #brakes = new Map<RefusalReason, LogBrake>();
+  readonly #refusals = new Map<RefusalReason, number>();
+  #isReleased = false;
+
+  constructor(options: EntranceOptions) {
+    this.#options = options;
+  }
+
+  /** How many connections were refused for each reason since the start. */
+  get refusals(): ReadonlyMap<RefusalReason, number> {
+    return this.#refusals;
+  }
+
+  doorFor(kind: PeerKind): Door {
+    return (socket, serve) => {
+      if (!this.#isTakenIn(kind, socket)) socket.destroy();
+      else if (this.#isReleased) serve();
+      else this.#hold(socket, serve);
+    };
+  }
+
+  /** Whether a connection of HTTP may become one of `kind` as well; its owner answers it if not. */
+  mayBecome(kind: PeerKind, socket: Socket): boolean {
+    const { limits, descriptors, audioDescriptors } = this.#options;
+    const address = addressOf(socket);
+    const refusal = limits.refusalOf(kind);
+    if (refusal) return this.#refuse(refusal, address);
+    const more = kind === 'player' ? audioDescriptors : 0;
+    if (!descriptors.take(0, more)) return this.#refuse('descriptors', address);
+    const giveBack = limits.add(kind);
+    whenEnded(socket, () => {
+      giveBack();
+      descriptors.give(more);
+    });
+    return true;
+  }
+
+  /** Serves those who wait, and from now on everybody at once. */
+  release(): void {
+    this.#isReleased = true;
+    for (const [socket, serve] of this.#waiting) if (!socket.destroyed) serve();
+    this.#waiting.clear();
+  }
+
+  /** Ends those who wait. */
+  close(): void {
+    for (const socket of this.#waiting.keys()) socket.destroy();
+    this.#waiting.clear();
+  }
+
+  #isTakenIn(kind: PeerKind, socket: Socket): boolean {
+    const { limits, descriptors, peerTimeout, audioDescriptors } = this.#options;
+    const address = addressOf(socket);
+    const refusal = limits.refusalOf(kind, address);
+    if (refusal) return this.#refuse(refusal, address);
+    const more = kind === 'player' ? audioDescriptors : 0;
+    if (!descriptors.take(1, more)) return this.#refuse('descriptors', address);
+    const giveBack = limits.add(kind, address);
+    whenEnded(socket, () => {
+      giveBack();
+      descriptors.give(1 + more);
+    });
+    peerTimeout.watch(socket);
+    return true;
+  }
+
+  #hold(socket: Socket, serve: () => void): void {
+    const isPaused = socket.isPaused();
+    const onError = () => socket.destroy();
+    if (!isPaused) socket.pause();
+    socket.on('error', onError);
+    socket.once('close', () => this.#waiting.delete(socket));
+    this.#waiting.set(socket, () => {
+      socket.off('error', onError);
+      serve();
+      if (!isPaused) socket.resume();
+    });
+  }
+
+  /** Counts it, and says so now and then: whoever floods us must not flood the log as well. */
+  #refuse(refusal: RefusalReason, address: string): false {
+    this.#refusals.set(refusal, (this.#refusals.get(refusal) ?? 0) + 1);
+    // The guard of the descriptors speaks for itself.
+    if (refusal === 'descriptors') return false;
+    const brake = this.#brakes.get(refusal) ?? new LogBrake();
+    this.#brakes.set(refusal, brake);
+    if (brake.lets()) {
+      const { phrase, setting } = refusalTexts[refusal];
+      const limit = this.#options.limits.limitOf(refusal);
+      this.#options.logger.warn(phrase, { address, limit, setting: `[limits] ${setting}` });
+    }
+    return false;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Socket } from 'node:net';
+import { descriptorOf } from '../adopt-socket.ts';
+import type { NativeAddonResult } from './native-addon.ts';
+
+/** libuv asks a silent peer ten times, a second apart, before it gives up. */
+const nodeProbesMs = 10_000;
+const minIdleMs = 1000;
+
+export interface PeerTimeoutOptions {
+  readonly native: NativeAddonResult;
+  /** A peer that acknowledges nothing for so long is gone. Read anew for every connection. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Makes the kernel break connections whose peer has vanished, whether data is under way or not.
+ *
+ * Without the addon that holds for connections on which nothing is under way, and takes 11 seconds
+ * or more: Node offers no more than the beginning of the questions.
+ */
+export class PeerTimeout {
+  readonly #options: PeerTimeoutOptions;
+
+  constructor(options: PeerTimeoutOptions) {
+    this.#options = options;
+  }
+
+  /** Shape: `socket` is the one that was accepted, below any TLS. */
+  watch(socket: Socket): void {
+    const { native, timeoutMs } = this.#options;
+    const set = 'addon' in native ? native.addon.setPeerTimeout : undefined;
+    const descriptor = descriptorOf(socket);
+    if (set && descriptor >= 0 && set(descriptor, timeoutMs) === 0) return;
+    socket.setKeepAlive(true, Math.max(minIdleMs, timeoutMs - nodeProbesMs));
+  }
+}

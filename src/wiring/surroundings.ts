@@ -1,0 +1,25 @@
+import { ChildPlaces } from '../audio/sources/child-places.ts';
+import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
+import type { Config } from '../config/config.ts';
+import type { NativeAddonResult } from '../transport/native-addon.ts';
+import { PeerTimeout } from '../transport/peer-timeout.ts';
+
+/** What the sources of all streams share. `config` is asked anew for every socket and program. */
+export function openSurroundings(options: {
+  readonly native: NativeAddonResult;
+  readonly config: () => Config;
+}): Required<SourceSurroundings> {
+  const { native, config } = options;
+  const peers = new PeerTimeout({
+    native,
+    get timeoutMs() {
+      return config().server.peerTimeout;
+    },
+  });
+  const children = new ChildPlaces({
+    get maxChildren() {
+      return config().limits.maxChildren;
+    },
+  });
+  return { watchPeer: (socket) => peers.watch(socket), children };
+}

@@ -1,0 +1,121 @@
+import { variants } from '../config-text.mjs';
+import { oddBytes } from '../producers.mjs';
+
+const producerNames = ['pipe', 'net'];
+
+/** What befalls the machine: processes, disk, network, configuration, signals. */
+export const systemActions = {
+  killChild: {
+    weight: 4,
+    draw: (random) => ({ index: random.between(0, 1000) }),
+    run({ server }, { index }) {
+      const pids = server.descendants();
+      if (pids.length > 0) sendSignal(pids[index % pids.length], 'SIGKILL');
+    },
+  },
+  stopChild: {
+    weight: 3,
+    draw: (random) => ({ index: random.between(0, 1000), ms: random.between(100, 7000) }),
+    run({ server, later }, { index, ms }) {
+      const pids = server.descendants();
+      if (pids.length === 0) return;
+      const pid = pids[index % pids.length];
+      sendSignal(pid, 'SIGSTOP');
+      later(ms, () => sendSignal(pid, 'SIGCONT'));
+    },
+  },
+  suspendServer: {
+    weight: 1,
+    draw: (random) => ({ ms: random.between(20, 700) }),
+    async run({ server, sleep }, { ms }) {
+      server.signal('SIGSTOP');
+      await sleep(ms);
+      server.signal('SIGCONT');
+    },
+  },
+  fillDisk: {
+    weight: 3,
+    draw: (random) => ({ freeBytes: random.pick([0, 0, 4096, 20_000]), ms: 4000 }),
+    run({ disk, later }, { freeBytes, ms }) {
+      disk.fill(freeBytes);
+      later(ms, () => disk.free());
+    },
+  },
+  producerLeaves: {
+    weight: 3,
+    draw: (random) => ({ producer: random.pick(producerNames), ms: random.between(50, 6000) }),
+    run({ producers, later }, { producer, ms }) {
+      producers.named(producer).vanish();
+      later(ms, () => producers.named(producer).appear());
+    },
+  },
+  producerIsReplaced: {
+    weight: 2,
+    draw: (random) => ({ producer: random.pick(producerNames) }),
+    run: ({ producers }, { producer }) => producers.named(producer).appear(),
+  },
+  oddBytes: {
+    weight: 3,
+    draw: (random) => ({
+      producer: random.pick(producerNames),
+      count: random.between(1, 3000),
+    }),
+    run: ({ producers }, { producer, count }) =>
+      producers.named(producer).writeOdd(oddBytes(count)),
+  },
+  producerFloods: {
+    weight: 2,
+    draw: (random) => ({
+      producer: random.pick(producerNames),
+      frames: random.between(1000, 80_000),
+    }),
+    run: ({ producers }, { producer, frames }) => producers.named(producer).burst(frames),
+  },
+  badNetwork: {
+    weight: 4,
+    draw: (random) => ({
+      lossPercent: random.pick([0, 0.5, 3, 10, 30]),
+      delayMs: random.pick([1, 20, 80, 250]),
+      kilobytesPerSecond: random.pick([0, 0, 2000, 400, 60]),
+      isUp: true,
+    }),
+    run: ({ network }, quality) => network?.set(quality),
+  },
+  outage: {
+    weight: 2,
+    draw: (random) => ({ ms: random.pick([200, 1000, 4000, 12_000]) }),
+    run({ network, later }, { ms }) {
+      network?.set({ lossPercent: 0, delayMs: 1, kilobytesPerSecond: 0, isUp: false });
+      later(ms, () => network?.heal());
+    },
+  },
+  farStall: {
+    weight: 2,
+    draw: (random) => ({ index: random.between(0, 1000), ms: random.between(500, 10_000) }),
+    run: ({ far }, { index, ms }) => far?.stall(index, ms),
+  },
+  reload: {
+    weight: 4,
+    draw: (random) => ({ variant: random.pick(variants) }),
+    run({ server, writeConfig, reloads }, { variant }) {
+      if (!reloads) return;
+      writeConfig(variant);
+      server.signal('SIGHUP');
+    },
+  },
+  reopenLog: {
+    weight: 1,
+    draw: () => ({}),
+    run({ server, reloads }) {
+      if (reloads) server.signal('SIGUSR1');
+    },
+  },
+};
+
+function sendSignal(pid, signal) {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended since it was found.
+  }
+}

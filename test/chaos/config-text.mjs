@@ -1,0 +1,52 @@
+import { bufferMs, harmedStreams, spareRatesHz, steadyStreams, streamAddress } from './streams.mjs';
+
+/** Configurations between which a reload switches; the last ones are refused as a whole. */
+export const variants = ['plain', 'spare', 'otherSpare', 'limits', 'lessHarmed', 'bad', 'empty'];
+
+const withSpare = {
+  spare: { name: 'Spare', rateHz: spareRatesHz[0], codec: 'pcm', kind: 'file' },
+  otherSpare: { name: 'Spare', rateHz: spareRatesHz[1], codec: 'flac', kind: 'file' },
+};
+
+/** The text of `zerocast.conf`. */
+export function configText(places, variant = 'plain') {
+  if (variant === 'empty') return '[stream\nsource\n';
+  const harmed = variant === 'lessHarmed' ? harmedStreams.slice(1) : harmedStreams;
+  const spare = withSpare[variant];
+  const streams = [...steadyStreams, ...harmed, ...(spare ? [spare] : [])];
+  const lines = [
+    '[server]',
+    `datadir = ${places.data}`,
+    'mdns_enabled = false',
+    'peer_timeout = 8000',
+    '[http]',
+    'bind_to_address = 0.0.0.0',
+    `port = ${places.httpPort}`,
+    '[tcp-control]',
+    'bind_to_address = 0.0.0.0',
+    `port = ${places.controlPort}`,
+    '[tcp-streaming]',
+    'bind_to_address = 0.0.0.0',
+    `port = ${places.streamPort}`,
+    `hello_timeout = ${variant === 'limits' ? 2000 : 3000}`,
+    'stall_timeout = 6000',
+    '[stream]',
+    ...streams.map((stream) => `source = ${streamAddress(stream, places)}`),
+    `plugin_dir = ${places.plugins}`,
+    `sandbox_dir = ${places.sandbox}`,
+    'persist_added = true',
+    `buffer = ${bufferMs}`,
+    // A busy machine is no fault of the server.
+    'resync_tolerance = 1500',
+    '[streaming_client]',
+    `initial_volume = ${variant === 'limits' ? 60 : 80}`,
+    '[limits]',
+    `max_known_clients = ${variant === 'limits' ? 1000 : 2000}`,
+    `max_streams = ${variant === 'limits' ? 12 : 20}`,
+    'max_connections_per_address = 512',
+    '[logging]',
+    `filter = ${variant === 'limits' ? '*:info,Plugin:warn' : '*:info'}`,
+  ];
+  if (variant === 'bad') lines.push('[stream]', 'buffer = a lot', 'codec = wax-cylinder');
+  return `${lines.join('\n')}\n`;
+}

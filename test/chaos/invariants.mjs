@@ -1,0 +1,100 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const stateFiles = ['server.json', 'streams.json'];
+/** A driver that slept this long cannot say that others were silent. */
+const lagLimitMs = 1500;
+
+/** What must hold after every step; cheap. Shape: texts that say what does not hold. */
+export function brokenNow({ server, problems, controller, browser, mischief }) {
+  const broken = [...problems.splice(0), ...server.log.problems.splice(0)];
+  if (server.ending) broken.push(`the server has ended: ${JSON.stringify(server.ending)}`);
+  for (const one of [controller, browser, mischief]) {
+    if (one.isClosed) broken.push('a controller that did no harm was closed');
+  }
+  return broken;
+}
+
+/** What must hold every few seconds. */
+export class CostlyInvariants {
+  /** The longest time that the driver itself was away since the last look, milliseconds. */
+  #lagMs = 0;
+  #lagTimer;
+  #world;
+
+  constructor(world) {
+    this.#world = world;
+    let lastMs = performance.now();
+    this.#lagTimer = setInterval(() => {
+      const nowMs = performance.now();
+      this.#lagMs = Math.max(this.#lagMs, nowMs - lastMs - 50);
+      lastMs = nowMs;
+    }, 50);
+  }
+
+  stop() {
+    clearInterval(this.#lagTimer);
+  }
+
+  async broken() {
+    const world = this.#world;
+    const lagMs = this.#lagMs;
+    this.#lagMs = 0;
+    const broken = [];
+    if (lagMs < lagLimitMs) broken.push(...silentPlayers(world));
+    else world.steady.takeSilent();
+    broken.push(...stateFaults(world), ...jumpFaults(world), ...realFaults(world));
+    broken.push(...(await controlFaults(world)));
+    return broken;
+  }
+}
+
+function silentPlayers({ steady }) {
+  const silent = steady.takeSilent();
+  return silent.length === 0 ? [] : [`no audio or no answers for ${silent.join(', ')}`];
+}
+
+function stateFaults({ places }) {
+  const faults = [];
+  for (const name of stateFiles) {
+    const file = join(places.data, name);
+    if (!existsSync(file)) continue;
+    const text = readFileSync(file, 'utf8');
+    try {
+      JSON.parse(text);
+    } catch (error) {
+      faults.push(`${name} is damaged: ${error.message}: ${text.slice(0, 200)}`);
+    }
+  }
+  return faults;
+}
+
+/** The time of a stream may jump only as often as the log says that the machine was too slow. */
+function jumpFaults({ truths, server }) {
+  const faults = [];
+  for (const { name, stream, jumps } of truths.steady()) {
+    const said = server.log.resyncs.get(stream) ?? 0;
+    if (jumps.size <= said) continue;
+    faults.push(`${name}: its time jumped at ${[...jumps].join(', ')}, the log knows of ${said}`);
+    jumps.clear();
+  }
+  return faults;
+}
+
+function realFaults({ realClients }) {
+  for (const client of realClients) client.endWindow();
+  return realClients.flatMap((client) => client.problems.splice(0));
+}
+
+async function controlFaults({ controller, browser, steady }) {
+  try {
+    await browser.ask('Server.GetRPCVersion');
+    const { result } = await controller.ask('Server.GetStatus');
+    const clients = result.server.groups.flatMap((group) => group.clients);
+    const connected = new Set(clients.filter((one) => one.connected).map(({ id }) => id));
+    const missing = steady.ids.filter((id) => !connected.has(id));
+    return missing.length > 0 ? [`controllers see as absent: ${missing.join(', ')}`] : [];
+  } catch (error) {
+    return [error.message];
+  }
+}

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readMetrics } from './metrics.mjs';
+
+const calmLimitMs = 25_000;
+
+/** What the server holds at a quiet moment. */
+async function readLevels({ server, places }) {
+  const figures = await readMetrics(places.httpPort);
+  const descriptors = server.descriptors();
+  return {
+    sessions: figures.get('zerocast_sessions'),
+    controllers: figures.get('zerocast_control_sessions'),
+    usedSlots: figures.get('zerocast_pool_slots{state="used"}'),
+    descriptors: Object.values(descriptors).reduce((sum, count) => sum + count, 0),
+    kinds: descriptors,
+    residentMiB: server.residentMiB(),
+  };
+}
+
+/**
+ * Waits until the server has come down to `limits`; resolves with the levels and what stayed above
+ * them.
+ */
+export async function settle(world, limits) {
+  const deadlineMs = performance.now() + calmLimitMs;
+  for (;;) {
+    let levels;
+    let broken;
+    try {
+      levels = await readLevels(world);
+      broken = excess(levels, limits);
+    } catch (error) {
+      broken = [`no figures: ${error.message}`];
+    }
+    if (broken.length === 0) return { levels, broken };
+    if (performance.now() > deadlineMs || world.server.ending) return { levels, broken };
+    await sleep(250);
+  }
+}
+
+function excess(levels, limits) {
+  return Object.entries(limits).flatMap(([name, { most, least = 0 }]) => {
+    const level = levels[name];
+    if (level >= least && level <= most) return [];
+    const range = least === most ? most : `${least} to ${most}`;
+    const kinds = name === 'descriptors' ? `: ${JSON.stringify(levels.kinds)}` : '';
+    return [`${name} stay at ${level} instead of ${range}${kinds}`];
+  });
+}
+
+export const exactly = (count) => ({ least: count, most: count });
+export const atMost = (most) => ({ most });

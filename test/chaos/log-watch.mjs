@@ -1,0 +1,58 @@
+const keptLines = 400;
+
+/** What no server in order says, whatever is done to it. */
+const forbidden = [
+  /\[Fatal\]/,
+  /internal error/,
+  /failed unexpectedly/,
+  /could not be answered/,
+  /never released/,
+  /AssertionError/,
+  /^\(node:\d+\)/,
+  /^\s+at .*\(?(?:node:|file:)/,
+];
+
+/** Errors that the actions of the driver lead to. */
+const expectedErrors = [
+  /file cannot be written/,
+  /stream disabled stream=(?!Steady|Tone)/,
+  /stream left out/,
+  /saved stream left out/,
+  /configuration/,
+  /reload/,
+];
+
+/** Reads the log of the server: keeps its end, finds what must not be there, counts. */
+export class LogWatch {
+  lines = [];
+  problems = [];
+  /** Stream names, one for each time that a stream began a new timeline. */
+  resyncs = new Map();
+  count = 0;
+
+  #copy;
+
+  copyTo(stream) {
+    this.#copy = stream;
+    for (const line of this.lines) stream.write(`${line}\n`);
+  }
+
+  take(line) {
+    this.#copy?.write(`${line}\n`);
+    this.count += 1;
+    this.lines.push(line);
+    if (this.lines.length > keptLines) this.lines.shift();
+    if (this.#isFault(line)) this.problems.push(`the server's log: ${line}`);
+    const resynced = /resync, audio came too late .*stream=(\S+)/.exec(line)?.[1];
+    if (resynced) this.resyncs.set(resynced, (this.resyncs.get(resynced) ?? 0) + 1);
+  }
+
+  has(pattern) {
+    return this.lines.some((line) => pattern.test(line));
+  }
+
+  #isFault(line) {
+    if (forbidden.some((pattern) => pattern.test(line))) return true;
+    return /\[Error\]/.test(line) && !expectedErrors.some((pattern) => pattern.test(line));
+  }
+}

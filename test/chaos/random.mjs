@@ -1,0 +1,57 @@
+/**
+ * Numbers that are the same in every run with the same seed: mulberry32.
+ *
+ * `fork` begins a sequence of its own, so that one who draws more does not shift what others draw.
+ */
+export class Random {
+  #state;
+
+  constructor(seed) {
+    this.#state = seed >>> 0;
+  }
+
+  fork(label) {
+    let hash = 0x811c9dc5 ^ this.#state;
+    for (const letter of String(label)) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
+    return new Random(hash ^ (hash >>> 15));
+  }
+
+  /** From 0 to below 1. */
+  next() {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number from `low` to `high`, both included. */
+  between(low, high) {
+    return low + Math.floor(this.next() * (high - low + 1));
+  }
+
+  chance(probability) {
+    return this.next() < probability;
+  }
+
+  pick(list) {
+    return list[this.between(0, list.length - 1)];
+  }
+
+  /** One of `[thing, weight]`. */
+  weighted(choices) {
+    const total = choices.reduce((sum, [, weight]) => sum + weight, 0);
+    let left = this.next() * total;
+    for (const [thing, weight] of choices) {
+      left -= weight;
+      if (left < 0) return thing;
+    }
+    return choices[0][0];
+  }
+
+  bytes(length) {
+    const bytes = Buffer.alloc(length);
+    for (let at = 0; at < length; at += 1) bytes[at] = this.between(0, 255);
+    return bytes;
+  }
+}

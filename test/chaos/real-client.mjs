@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { frameBytes } from './pattern.mjs';
+
+/** A window with less sound than this counts as bad. */
+const leastSoundShare = 0.1;
+/** One window may be bad: the client itself is late on a busy machine. */
+const maxBadWindows = 3;
+const maxResyncsPerWindow = 40;
+/** Audio that the client holds, and its pipe. */
+const maxForeignFrames = 8000;
+
+/**
+ * The real `snapclient`, whose sound comes through a pipe: it must be connected once and for all,
+ * play frames of the stream and nothing else, and not correct its time without end.
+ */
+export class RealClient {
+  id;
+  connects = 0;
+  soundFrames = 0;
+  resyncs = 0;
+  problems = [];
+  #child;
+  #pattern;
+  #lines = [];
+  #rest = Buffer.alloc(0);
+  #frames = 0;
+  #window = { frames: 0, soundFrames: 0, resyncs: 0 };
+  #badWindows = 0;
+  #isLeaving = false;
+  #hasBegun = false;
+  #foreign = 0;
+
+  constructor({ id, port, host = '127.0.0.1', pattern }) {
+    this.id = id;
+    this.#pattern = pattern;
+    const places = ['-h', host, '-p', `${port}`, '--hostID', id];
+    const outputs = ['--player', 'file:filename=/dev/stdout', '--logsink', 'stderr'];
+    this.#child = spawn('snapclient', [...places, ...outputs], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child.stdout.on('data', (pcm) => this.#hear(pcm));
+    let rest = '';
+    this.#child.stderr.setEncoding('utf8').on('data', (text) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop();
+      for (const line of lines) this.#takeLine(line);
+    });
+    this.#child.once('close', (exitCode, signal) => {
+      if (!this.#isLeaving) this.#fault(`ended with ${exitCode ?? signal}`);
+    });
+  }
+
+  /** From here on the client plays its stream, and nothing else. */
+  begin() {
+    this.#hasBegun = true;
+    this.#window = { frames: 0, soundFrames: 0, resyncs: 0 };
+  }
+
+  /** Looks at what was played since the last look. */
+  endWindow() {
+    const { frames, soundFrames, resyncs } = this.#window;
+    this.#window = { frames: 0, soundFrames: 0, resyncs: 0 };
+    const isBad = soundFrames < frames * leastSoundShare || resyncs > maxResyncsPerWindow;
+    this.#badWindows = isBad || frames === 0 ? this.#badWindows + 1 : 0;
+    if (this.#badWindows < maxBadWindows) return;
+    this.#badWindows = 0;
+    this.#fault(`${soundFrames} frames of sound in ${frames}, ${resyncs} corrections of its time`);
+  }
+
+  async close() {
+    this.#isLeaving = true;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const closed = once(this.#child, 'close');
+    this.#child.kill('SIGKILL');
+    await closed;
+  }
+
+  #hear(data) {
+    const pcm = this.#rest.length > 0 ? Buffer.concat([this.#rest, data]) : data;
+    const end = pcm.length - (pcm.length % frameBytes);
+    for (let at = 0; at < end; at += frameBytes) {
+      this.#window.frames += 1;
+      if (pcm.readUInt32LE(at) === 0) continue;
+      this.#window.soundFrames += 1;
+      this.soundFrames += 1;
+      if (this.#isForeign(pcm.subarray(at, at + frameBytes))) {
+        this.#fault(`a frame that the stream never had: ${pcm.toString('hex', at, at + 4)}`);
+      }
+    }
+    this.#rest = Buffer.from(pcm.subarray(end));
+    this.#frames += end / frameBytes;
+  }
+
+  /** What it played before its stream was chosen may still be heard for a moment. */
+  #isForeign(frame) {
+    if (!this.#hasBegun || !this.#pattern || this.#pattern.locate(frame) !== undefined) {
+      this.#foreign = 0;
+      return false;
+    }
+    this.#foreign += 1;
+    return this.#foreign > maxForeignFrames;
+  }
+
+  #takeLine(line) {
+    this.#lines.push(line);
+    if (this.#lines.length > 30) this.#lines.shift();
+    if (/Connected to/.test(line)) {
+      this.connects += 1;
+      if (this.connects > 1) this.#fault('connected a second time');
+    }
+    if (/hard sync|pBuffer->full\(\)|pShortBuffer|pMiniBuffer/i.test(line)) {
+      this.resyncs += 1;
+      this.#window.resyncs += 1;
+    }
+  }
+
+  #fault(text) {
+    if (this.problems.length > 3) return;
+    this.problems.push(`snapclient ${this.id}: ${text}\n${this.#lines.join('\n')}`);
+  }
+}

@@ -1,0 +1,98 @@
+// scripts/chaos calls this after it has built the server.
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BrokenInvariant, Chaos } from './chaos.mjs';
+import { raiseLoopback } from './network.mjs';
+import { parseOptions, usage } from './options.mjs';
+import { describeStep, planOf } from './plan.mjs';
+import { World } from './world.mjs';
+
+const script = fileURLToPath(import.meta.url);
+/** All that is started dies with the run; nothing of it is seen from outside. */
+const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const shownLogLines = 60;
+
+function printPlan(options) {
+  const plan = planOf(options);
+  for (let step = 0; step < options.planLength; step += 1) {
+    console.log(describeStep(plan.next().value));
+  }
+}
+
+/** Runs this once more, in namespaces of its own. Resolves with the exit status. */
+async function runInside(options, args) {
+  if (process.geteuid?.() !== 0) throw new Error('it needs root, for namespaces of its own');
+  if (!existsSync(options.main)) throw new Error(`no server at ${options.main}: build it first`);
+  const work = await mkdtemp(join(tmpdir(), 'zerocast-chaos-'));
+  try {
+    const seed = ['--seed', String(options.seed)];
+    const command = [process.execPath, script, ...args, ...seed, '--inside', work];
+    const child = spawn('unshare', [...namespaces, ...command], { stdio: 'inherit' });
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => child.kill('SIGKILL'));
+    return await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (exitCode) => resolve(exitCode ?? 2));
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function runHere(options) {
+  const { seed, seconds, players, workDir } = options;
+  const again = `scripts/chaos --seed ${seed} --seconds ${seconds} --players ${players}`;
+  console.log(again);
+  raiseLoopback();
+  const world = new World();
+  let chaos;
+  try {
+    await world.assemble({ ...options, main: resolve(options.main) }, workDir);
+    if (options.logFile) world.server.log.copyTo(createWriteStream(options.logFile));
+    chaos = new Chaos(world, options, console.log);
+    await chaos.run();
+    console.log(`ok: seed ${seed}, ${chaos.steps} steps, ${chaos.quietPoints.length} quiet points`);
+    return 0;
+  } catch (error) {
+    console.error(failureText(error, { again, chaos, world }));
+    return error instanceof BrokenInvariant ? 1 : 2;
+  } finally {
+    await world.tearDown();
+  }
+}
+
+function failureText(error, { again, chaos, world }) {
+  const reason = error instanceof BrokenInvariant ? error.message : error.stack;
+  return [
+    `broken at step ${chaos?.steps ?? 0}: ${reason}`,
+    '',
+    'the last steps:',
+    ...(chaos?.recent ?? []),
+    '',
+    'the end of the log of the server:',
+    ...(world.server?.log.lines.slice(-shownLogLines) ?? []),
+    '',
+    `again: ${again}`,
+  ].join('\n');
+}
+
+async function main(args) {
+  const options = parseOptions(args);
+  if (options.needsHelp) console.log(usage);
+  else if (options.planLength !== undefined) printPlan(options);
+  else if (options.workDir === undefined) return runInside(options, args);
+  else return runHere(options);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 2;
+}
+// The players behind the bad network and the like must not keep a finished run alive.
+if (process.argv.includes('--inside')) process.exit();

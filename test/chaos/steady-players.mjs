@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Player } from './player.mjs';
+import { steadyStreams } from './streams.mjs';
+
+const joinLimitMs = 20_000;
+/** Of these a few come as browsers do. */
+const browserEvery = 12;
+
+/** The players that nothing is done to: each must hear all of its stream, byte for byte. */
+export class SteadyPlayers {
+  #players;
+  #seen = new Map();
+
+  /** Shape: `options` are those of every player. Resolves when all of them hear their stream. */
+  static async start(count, options, controller) {
+    const ids = Array.from({ length: count }, (_, index) => `steady-${index}`);
+    await assignStreams(ids, options, controller);
+    const players = ids.map((id, index) => openStrict(id, options, index % browserEvery === 0));
+    const steady = new SteadyPlayers(players);
+    const deadlineMs = performance.now() + joinLimitMs;
+    while (players.some(({ listening }) => listening.chunks === 0)) {
+      if (performance.now() > deadlineMs) throw new Error('the steady players hear nothing');
+      await sleep(50);
+    }
+    return steady;
+  }
+
+  constructor(players) {
+    this.#players = players;
+  }
+
+  get count() {
+    return this.#players.length;
+  }
+
+  get ids() {
+    return this.#players.map(({ id }) => id);
+  }
+
+  get chunks() {
+    return this.#players.reduce((sum, { listening }) => sum + listening.chunks, 0);
+  }
+
+  /** Those that have heard nothing since the last look, or heard no answer at all. */
+  takeSilent() {
+    const silent = this.#players.filter(({ id, listening }) => {
+      const { chunks, timeReplies } = listening;
+      const before = this.#seen.get(id);
+      this.#seen.set(id, { chunks, timeReplies });
+      return before && (before.chunks === chunks || before.timeReplies === timeReplies);
+    });
+    return silent.map(({ id }) => id);
+  }
+
+  leave() {
+    for (const player of this.#players) player.close();
+  }
+}
+
+function openStrict(id, options, isBrowser) {
+  const { onProblem, isLeaving } = options;
+  return new Player({
+    ...options,
+    id,
+    isBrowser,
+    isStrict: true,
+    onClosed: () => {
+      if (!isLeaving()) onProblem(`player ${id}: its connection was closed`);
+    },
+  });
+}
+
+/** Makes the players known and gives their groups to the steady streams in turns. */
+async function assignStreams(ids, options, controller) {
+  const first = ids.map(
+    (id) => new Player({ ...options, id, isStrict: false, onClosed: undefined }),
+  );
+  const deadlineMs = performance.now() + joinLimitMs;
+  while (first.some(({ listening }) => listening.headers === 0)) {
+    if (performance.now() > deadlineMs) throw new Error('the steady players are not welcomed');
+    await sleep(50);
+  }
+  const { result } = await controller.ask('Server.GetStatus');
+  for (const { id, clients } of result.server.groups) {
+    const index = ids.indexOf(clients[0]?.id);
+    const stream = steadyStreams[index % steadyStreams.length]?.name;
+    if (index >= 0) await controller.ask('Group.SetStream', { id, stream_id: stream });
+  }
+  for (const player of first) player.close();
+}

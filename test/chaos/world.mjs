@@ -1,0 +1,157 @@
+import { writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { configText } from './config-text.mjs';
+import { Controller } from './controller.mjs';
+import { Crew } from './crew.mjs';
+import { Deferred } from './deferred.mjs';
+import { Disk } from './disk.mjs';
+import { FarCrew } from './far-crew.mjs';
+import { Intruders } from './intruders.mjs';
+import { BadNetwork, buildRelay, nearAddress } from './network.mjs';
+import { Pattern } from './pattern.mjs';
+import { makePlaces } from './places.mjs';
+import { Producers } from './producers.mjs';
+import { Random } from './random.mjs';
+import { RealClient } from './real-client.mjs';
+import { Server } from './server.mjs';
+import { SteadyPlayers } from './steady-players.mjs';
+import { endlessRatesHz, harmedStreams, steadyStreams } from './streams.mjs';
+import { StreamTruths } from './truths.mjs';
+
+const startLimitMs = 20_000;
+/** Beside a descriptor per player: what the server itself, its streams and controllers need. */
+const spareDescriptors = 260;
+
+const rateOf = (name) => harmedStreams.find((stream) => stream.name === name).rateHz;
+
+/** Everything that takes part in a run: the server, and all who have to do with it. */
+export class World {
+  problems = [];
+  isLeaving = false;
+  deferred = new Deferred();
+  later = this.deferred.add;
+  intruders = new Intruders();
+  sleep = sleep;
+
+  /** Makes everything but the players. Failure: rejects; `tearDown` ends what was begun. */
+  async assemble(options, work) {
+    const build = dirname(options.main);
+    this.options = options;
+    this.places = makePlaces(work);
+    this.disk = new Disk(this.places.data);
+    this.truths = await StreamTruths.load({ build, endless: endlessRatesHz });
+    const descriptors = options.players + spareDescriptors;
+    this.server = new Server({ ...options, configFile: this.places.configFile, descriptors });
+    this.controller = await this.#firstController();
+    this.browser = await Controller.overWebSocket(this.places.httpPort);
+    // What victims are told to do goes through a controller of its own.
+    this.mischief = await Controller.overTcp(this.places.controlPort);
+    this.producers = new Producers(this.places, {
+      pipeRateHz: rateOf('Pipe'),
+      netRateHz: rateOf('Net'),
+    });
+    this.producers.start();
+    await this.#openFar(build, work);
+  }
+
+  /** The players, the real ones included; resolves when those that nothing is done to play. */
+  async populate() {
+    const { options, places } = this;
+    const common = {
+      port: places.streamPort,
+      webSocketPort: places.httpPort,
+      truths: this.truths,
+      onProblem: (text) => this.problem(text),
+      isLeaving: () => this.isLeaving,
+    };
+    this.crew = new Crew(options.victims, common);
+    this.steady = await SteadyPlayers.start(options.steady, common, this.controller);
+    this.realClients = steadyStreams
+      .slice(0, options.realClients)
+      .map(({ name }) => this.#openReal(name));
+    await this.#assignReal();
+  }
+
+  problem(text) {
+    this.problems.push(text);
+  }
+
+  /** What a victim's controller asks; the answer may well be an error. */
+  ask = (method, params) => this.mischief.ask(method, params);
+
+  randomOf = (seed) => new Random(seed);
+
+  writeConfig = (variant) => {
+    writeFileSync(this.places.configFile, configText(this.places, variant));
+  };
+
+  get reloads() {
+    return this.options.reloads;
+  }
+
+  /** Ends all that was begun; for a run that failed, too. */
+  async tearDown() {
+    this.isLeaving = true;
+    this.deferred.cancel();
+    this.producers?.stop();
+    this.intruders.leave();
+    this.crew?.leave();
+    this.steady?.leave();
+    for (const client of this.realClients ?? []) await client.close();
+    for (const controller of [this.controller, this.browser, this.mischief]) controller?.close();
+    this.network?.close().catch(() => {});
+    if (this.far?.child.connected) await this.far.close();
+    this.server?.signal('SIGCONT');
+    this.server?.signal('SIGKILL');
+  }
+
+  async #firstController() {
+    const deadlineMs = performance.now() + startLimitMs;
+    for (;;) {
+      try {
+        return await Controller.overTcp(this.places.controlPort);
+      } catch (error) {
+        if (this.server.ending || performance.now() > deadlineMs) {
+          const log = this.server.log.lines.join('\n');
+          throw new Error(`the server does not listen: ${error.message}\n${log}`);
+        }
+        await sleep(100);
+      }
+    }
+  }
+
+  async #openFar(build, work) {
+    const { far: count, seed } = this.options;
+    if (count === 0) return;
+    this.far = await FarCrew.start({ onProblem: (text) => this.problem(text) });
+    const place = { count, host: nearAddress, port: this.places.streamPort, build };
+    await this.far.prepare(place);
+    const relay = await buildRelay(work);
+    this.network = await BadNetwork.open({ relay, far: this.far.child, seed });
+  }
+
+  #openReal(stream) {
+    const { rateHz, kind } = steadyStreams.find(({ name }) => name === stream);
+    const pattern = kind === 'tone' ? undefined : new Pattern(rateHz);
+    return new RealClient({ id: `real-${stream}`, port: this.places.streamPort, pattern });
+  }
+
+  /** Moves each real client to its stream, which it then plays from the header on. */
+  async #assignReal() {
+    const wanted = new Map(this.realClients.map(({ id }) => [id, id.replace('real-', '')]));
+    const deadlineMs = performance.now() + startLimitMs;
+    while (wanted.size > 0) {
+      if (performance.now() > deadlineMs) throw new Error('the real clients do not connect');
+      await sleep(100);
+      const { result } = await this.controller.ask('Server.GetStatus');
+      for (const { id, clients } of result.server.groups) {
+        const client = clients.find((one) => wanted.has(one.id));
+        if (!client) continue;
+        await this.controller.ask('Group.SetStream', { id, stream_id: wanted.get(client.id) });
+        wanted.delete(client.id);
+      }
+    }
+    for (const client of this.realClients) client.begin();
+  }
+}
