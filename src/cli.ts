@@ -1,3 +1,11 @@
+import {
+  type Argument,
+  type Reader,
+  type Readers,
+  Reading,
+  splitArgument,
+  takeValueOf,
+} from './config/argument-reading.ts';
 import type { Assignment } from './config/ini-text.ts';
 import { nearestOption } from './config/nearest.ts';
 import { quoted } from './config/report.ts';
@@ -57,7 +65,7 @@ const subCommands: ReadonlyMap<string, (args: readonly string[]) => Command> = n
 ]);
 
 function parseServe(argv: readonly string[]): Command {
-  const reading = new Reading(argv);
+  const reading = new Reading(argv, serveReaders, { isLenient: true });
   while (reading.hasNext()) readArgument(reading);
   return commandOf(reading);
 }
@@ -96,60 +104,6 @@ function parseDoctor(args: readonly string[]): Command {
   const file = configFile === undefined ? {} : { configFile };
   return { kind: 'doctor', ...file, overrides, json, isDaemon: daemon !== undefined };
 }
-
-/** The arguments, and what was understood of them so far. */
-class Reading {
-  readonly #argv: readonly string[];
-  /** Options without a dot, each with what it does. */
-  readonly readers: Readers;
-  #next = 0;
-  readonly overrides: Assignment[] = [];
-  readonly warnings: string[] = [];
-  readonly faults: string[] = [];
-  configFile: string | undefined;
-  helpCount = 0;
-  wantsVersion = false;
-  wantsJson = false;
-  hours: number | undefined;
-  daemon: { readonly priority: number } | undefined;
-
-  constructor(argv: readonly string[], readers: Readers = serveReaders) {
-    this.#argv = argv;
-    this.readers = readers;
-  }
-
-  hasNext(): boolean {
-    return this.#next < this.#argv.length;
-  }
-
-  take(): string {
-    return this.#argv[this.#next++] ?? '';
-  }
-
-  /** The next argument, unless it is an option itself; numbers such as -1 are values. */
-  takeValue(): string | undefined {
-    const next = this.#argv[this.#next];
-    if (next === undefined || /^-\D/.test(next)) return undefined;
-    this.#next += 1;
-    return next;
-  }
-
-  /** Start scripts may have options of other servers; what a person types must be right. */
-  ignore(what: string, why: string): void {
-    if (this.readers === serveReaders) this.warnings.push(`${what} is ignored${why}`);
-    else this.faults.push(`${what} is not understood${why}`);
-  }
-}
-
-interface Argument {
-  /** As it was written, without its value: `--config`, `-c`, `--stream.codec`. */
-  readonly option: string;
-  /** What was attached to it: `--config=X`, `-cX`. */
-  readonly attached: string | undefined;
-}
-
-type Reader = (argument: Argument, reading: Reading) => void;
-type Readers = ReadonlyMap<string, Reader>;
 
 const tokenReaders: Readers = new Map<string, Reader>([
   ['-h', countHelp],
@@ -206,14 +160,6 @@ function readArgument(reading: Reading): void {
   } else {
     reading.ignore(`argument ${quoted(text)}`, ': it belongs to no option');
   }
-}
-
-/** Nothing for what is no option at all. */
-function splitArgument(text: string): Argument | undefined {
-  const [, long, longValue] = /^(--[^=]+)(?:=(.*))?$/s.exec(text) ?? [];
-  if (long) return { option: long, attached: longValue };
-  const [, short, shortValue] = /^(-[a-z])(.+)?$/is.exec(text) ?? [];
-  return short ? { option: short, attached: shortValue } : undefined;
 }
 
 function countHelp({ attached = '' }: Argument, reading: Reading): void {
@@ -304,19 +250,6 @@ type Given = Omit<Assignment, 'origin'>;
 
 function override(given: Given, option: string, reading: Reading): void {
   reading.overrides.push({ ...given, value: given.value.trim(), origin: `option ${option}` });
-}
-
-function takeValueOf(
-  { option, attached }: Argument,
-  what: string,
-  reading: Reading,
-): string | undefined {
-  const value = attached ?? reading.takeValue();
-  if (value === undefined) {
-    const example = option.startsWith('--') ? `${option}=...` : `${option} ...`;
-    reading.faults.push(`option ${quoted(option)} needs ${what}: ${example}`);
-  }
-  return value;
 }
 
 function commandOf(reading: Reading): Command {

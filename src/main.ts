@@ -51,7 +51,7 @@ async function probe(args: readonly string[]): Promise<number> {
     isTerminal: stdout.isTTY === true,
   };
   const abort = new AbortController();
-  for (const signal of stopSignals) process.once(signal, () => abort.abort());
+  for (const signal of [...stopSignals, 'SIGHUP']) process.once(signal, () => abort.abort());
   // Whoever read the output, such as `head`, has seen enough.
   stdout.on('error', () => abort.abort());
   return runProbe(options, output, abort.signal);

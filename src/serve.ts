@@ -3,23 +3,26 @@ import { setFlagsFromString } from 'node:v8';
 import { Application } from './application.ts';
 import type { Command } from './cli.ts';
 import type { Config } from './config/config.ts';
+import { readAgainFromDisk } from './config/config-file.ts';
 import { type LoadedConfig, loadConfig } from './config/load-config.ts';
 import { Background } from './daemon/background.ts';
 import { type DaemonParent, daemonParent, startDaemon } from './daemon/daemonize.ts';
+import { HangUp } from './daemon/hang-up.ts';
 import { LogRotation } from './daemon/log-rotation.ts';
 import { ServiceManager } from './daemon/service-manager.ts';
-import { messageOf } from './errors.ts';
-import { createLogger } from './log.ts';
+import { ConfigError, messageOf } from './errors.ts';
+import { createLogger, type Log } from './log.ts';
 import type { Logger } from './logger.ts';
 import { dataFolder, lockDataFolder } from './server/data-folder.ts';
 import { nativeLocks, type ProcessLock } from './server/process-lock.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
 import { compatibleVersion, packageVersion } from './version.ts';
 import { withAbsolutePaths } from './wiring/absolute-paths.ts';
+import type { ReloadInputs } from './wiring/config-reload.ts';
 
 /** Wrong use, a bad configuration, a port that is taken, or our own fault. */
 export const failureStatus = 1;
-export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 /** Exit status of a process that a signal ended. Source: POSIX shells, 128 + SIGKILL's number. */
 export const forcedStatus = 137;
 
@@ -48,6 +51,7 @@ export function loadFor({ configFile, overrides }: Pick<ServeCommand, 'configFil
  */
 export async function serve(command: ServeCommand, forceEnd: () => void): Promise<number> {
   const rotation = new LogRotation();
+  const hangUp = new HangUp();
   const { daemon } = command;
   const parent = daemon && daemonParent();
   if (daemon && !parent) return startDaemon({ ...daemon, stderr: process.stderr });
@@ -65,7 +69,9 @@ export async function serve(command: ServeCommand, forceEnd: () => void): Promis
   try {
     return await serveLogged(command, {
       ...loaded,
+      load,
       rotation,
+      hangUp,
       parent,
       background,
       manager,
@@ -79,7 +85,9 @@ export async function serve(command: ServeCommand, forceEnd: () => void): Promis
 
 /** What the process is made of beside the application. */
 interface Surroundings extends LoadedConfig {
+  readonly load: LoadConfig;
   readonly rotation: LogRotation;
+  readonly hangUp: HangUp;
   /** Both absent in the foreground. */
   readonly parent: DaemonParent | undefined;
   readonly background: Background | undefined;
@@ -87,12 +95,21 @@ interface Surroundings extends LoadedConfig {
   readonly stopped: Promise<NodeJS.Signals>;
 }
 
+/** Shape: `again` names the file that must be there, as it was before. */
+type LoadConfig = (again?: { readonly file: string | undefined }) => LoadedConfig;
+
 /** Reads the configuration, now and whenever it is to be read again. */
-function configLoader(command: ServeCommand): () => LoadedConfig {
+function configLoader(command: ServeCommand): LoadConfig {
   const startFolder = process.cwd();
   const configFile = command.configFile && resolve(startFolder, command.configFile);
-  return () => {
-    const loaded = loadFor({ ...command, ...(configFile && { configFile }) });
+  const { overrides } = command;
+  return (again) => {
+    const loaded = loadConfig({
+      file: again?.file ?? configFile,
+      environment: process.env,
+      overrides,
+      ...(again && { readFile: readAgainFromDisk }),
+    });
     const { config } = loaded;
     return command.daemon ? { ...loaded, config: withAbsolutePaths(config, startFolder) } : loaded;
   };
@@ -120,32 +137,34 @@ async function serveLogged(command: ServeCommand, around: Surroundings): Promise
     const concerns = [...command.warnings, ...(background?.warnings ?? []), ...warnings];
     for (const warning of concerns) own.warn(warning);
     manager.useLogger(own);
-    return await runUntilStopped(around, logger);
+    return await runUntilStopped(around, log);
   } finally {
     await log.close();
   }
 }
 
-async function runUntilStopped(around: Surroundings, logger: Logger): Promise<number> {
-  const { parent, manager, stopped } = around;
-  const log = logger.tagged('Zerocast');
+async function runUntilStopped(around: Surroundings, rootLog: Log): Promise<number> {
+  const { parent, manager, stopped, hangUp } = around;
+  const log = rootLog.logger.tagged('Zerocast');
   const broken = failure(log);
   let running: Running | undefined;
   try {
-    running = await Promise.race([open(around, logger), broken]);
+    running = await Promise.race([open(around, rootLog), broken]);
   } catch (error) {
-    log.fatal('the server cannot start', { reason: messageOf(error) });
+    for (const reason of reasonsOf(error)) log.fatal('the server cannot start', { reason });
     parent?.complain(`the server cannot start: ${messageOf(error)}`);
   }
   if (!running) return failureStatus;
-  const { streams, server } = running.application;
+  const { application } = running;
+  const { streams, server } = application;
   manager.ready(() => `${streams.channels.size} streams, ${server.sessionCount} players`);
   parent?.ready();
+  hangUp.use(() => application.reload());
   const signal = await Promise.race([stopped, broken]);
   if (signal === undefined) return failureStatus;
   log.info('stopping', { signal });
   manager.stopping();
-  await running.application.close();
+  await application.close();
   running.lock?.release();
   log.info('stopped');
   return 0;
@@ -157,14 +176,22 @@ interface Running {
   readonly lock: ProcessLock | undefined;
 }
 
-async function open(around: Surroundings, logger: Logger): Promise<Running> {
-  const { config, background } = around;
+/** Each on one line. */
+function reasonsOf(error: unknown): readonly string[] {
+  return error instanceof ConfigError ? error.faults : [messageOf(error)];
+}
+
+async function open(around: Surroundings, rootLog: Log): Promise<Running> {
+  const { config, origins, background } = around;
+  const { logger } = rootLog;
   const log = logger.tagged('Zerocast');
   const folder = openFolder(around, log);
-  const lock = lockDataFolder({ folder, ...nativeLocks() });
+  const lock = lockDataFolder({ folder, owner: background?.identity, ...nativeLocks() });
   try {
     const application = await Application.start({
       config,
+      origins,
+      reload: reloadInputs(around, rootLog),
       logger,
       dataFolder: folder,
       onBound: () => background?.dropPrivileges(log),
@@ -174,6 +201,18 @@ async function open(around: Surroundings, logger: Logger): Promise<Running> {
     lock?.release();
     throw error;
   }
+}
+
+function reloadInputs(around: Surroundings, log: Log): ReloadInputs {
+  const { load, file, warnings, manager } = around;
+  return {
+    load: (present) => load({ file: present }),
+    file,
+    warnings,
+    configureLog: (logging) => log.configure(logging),
+    onBegin: () => manager.reloading(),
+    onEnd: (outcome) => manager.reloaded(outcome),
+  };
 }
 
 /** The folder of the state; a server in the background leaves the one that it was started in. */

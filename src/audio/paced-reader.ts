@@ -6,7 +6,6 @@ import type { ChunkPool } from './chunk-pool.ts';
 import type { TimedPcm } from './encoding.ts';
 import { expandPacked24, packedTail, signExtend24 } from './int24.ts';
 import { type Lateness, Pacer } from './pacer.ts';
-import { ProducerPace } from './producer-pace.ts';
 import { RestartableTimer } from './restartable-timer.ts';
 import { SilenceDetector } from './silence.ts';
 import type { StreamSource } from './sources/stream-source.ts';
@@ -14,6 +13,10 @@ import type { StreamOptions } from './stream-options.ts';
 
 /** How often a read that waits for its source is looked at. */
 const lookMs = 20;
+/** What is dropped at most after this server was away: more than kernels keep of most streams. */
+const maxBacklogMs = 30_000;
+/** A live producer makes a read wait for as long as its audio lasts, or nearly so. */
+const liveShare = 0.75;
 
 export interface PacedReaderContext {
   readonly pool: ChunkPool;
@@ -40,7 +43,6 @@ export class PacedReader {
   readonly #options: StreamOptions;
   readonly #context: PacedReaderContext;
   readonly #pacer: Pacer;
-  readonly #pace = new ProducerPace();
   readonly #silence: SilenceDetector;
   readonly #frames: number;
   readonly #chunkBytes: number;
@@ -167,20 +169,23 @@ export class PacedReader {
   /** Ends the run of a chunk that came too late; true for audio that is not to be heard any more. */
   #isOld(): boolean {
     const late = this.#pacer.lateness(this.#frames, this.#lookedUs);
-    const wasLive = this.#pace.isLive;
-    if (this.#sleptUs === 0) this.#pace.noteRead(this.#waitedUs, this.#chunkUs);
     if (!late) return this.#backlogFrames > 0 && this.#isBacklog();
     const { lateUs, side } = late;
     this.#context.logger.warn('resync, audio came too late', this.#lateness(side, lateUs));
     this.#endRun();
-    if (side === 'source' || !wasLive) return false;
-    this.#backlogFrames = this.#source.format.framesIn(lateUs / 1000);
+    if (side === 'source' || !this.#source.discardPartial) return false;
+    this.#backlogFrames = this.#source.format.framesIn(Math.min(lateUs / 1000, maxBacklogMs));
     return this.#drop();
   }
 
-  /** After an absence of this server: what is there without waiting has piled up meanwhile. */
+  /**
+   * After an absence of this server: what is there without waiting has piled up meanwhile, up to
+   * the length of the absence. A producer that is held back loses as much, as if it had played on.
+   */
   #isBacklog(): boolean {
-    if (this.#waitedUs < this.#chunkUs / 2) return this.#drop();
+    const waitedUs = this.#lookedUs - this.#readUs - this.#sleptUs;
+    const chunkUs = this.#source.format.durationUs(this.#frames);
+    if (waitedUs < liveShare * chunkUs) return this.#drop();
     this.#endBacklog();
     return false;
   }
@@ -198,14 +203,6 @@ export class PacedReader {
     const droppedMs = Math.round(this.#source.format.durationUs(this.#droppedFrames) / 1000);
     this.#droppedFrames = 0;
     this.#context.logger.info('old audio dropped', { stream: this.#options.name, droppedMs });
-  }
-
-  get #waitedUs(): number {
-    return this.#lookedUs - this.#readUs - this.#sleptUs;
-  }
-
-  get #chunkUs(): number {
-    return this.#source.format.durationUs(this.#frames);
   }
 
   #take(chunk: Chunk, nowUs: number): void {

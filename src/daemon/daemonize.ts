@@ -86,13 +86,12 @@ export function daemonParent(): DaemonParent | undefined {
 }
 
 function ready(): void {
-  if (process.connected && process.send) {
-    // With the callback a parent that is gone is no error.
-    process.send(readyMessage, undefined, {}, () => {
-      if (process.connected) process.disconnect();
-    });
-  }
   closeStderr();
+  if (!process.connected || !process.send) return;
+  // With the callback a parent that is gone is no error.
+  process.send(readyMessage, undefined, {}, () => {
+    if (process.connected) process.disconnect();
+  });
 }
 
 function complain(sentence: string): void {

@@ -1,12 +1,14 @@
 import { statSync } from 'node:fs';
 import { readUsers } from '../auth/user-entries.ts';
 import type { Config } from '../config/config.ts';
+import { messageOf } from '../errors.ts';
 import { openAccess } from '../wiring/access.ts';
 import type { DoctorContext } from './context.ts';
-import { type Check, type Finding, faultOf, note, ok, warning } from './finding.ts';
+import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
 
 /** A secret of fewer different characters is no product of chance. */
 const minDifferentCharacters = 10;
+const entryAdvice = 'correct the entry in [authorization]';
 const hashAdvice = 'write what "zerocast hash-password" prints in place of the password';
 const secretAdvice = 'make one with "openssl rand -hex 32"';
 
@@ -42,14 +44,16 @@ async function authorization(config: Config): Promise<readonly Finding[]> {
   return findings;
 }
 
-/** Several faults stand on lines of their own, below a heading. */
+/** Several faults stand on lines of their own, below a heading; their remedy behind a semicolon. */
 function faultLines(error: unknown): readonly Finding[] {
-  const [first = '', ...others] = String(error instanceof Error ? error.message : error).split(
-    '\n',
-  );
-  const lines =
-    others.length > 0 ? others.map((line) => `[authorization] ${line.trim()}`) : [first];
-  return lines.map((line) => faultOf(new Error(line), 'correct the entry in [authorization]'));
+  const [first = '', ...others] = messageOf(error).split('\n');
+  if (others.length === 0) return [faultOf(error, entryAdvice)];
+  const section = /^\[\w+\]/.exec(first)?.[0] ?? '';
+  return others.map((line) => {
+    const [text = '', mend = ''] = line.trim().split(/; (.*)/s);
+    const whole = `${section} ${text}`;
+    return mend ? fault(whole, mend) : faultOf(new Error(whole), entryAdvice);
+  });
 }
 
 function openToAll({ tcpControl, tcpStreaming, http }: Config): readonly Finding[] {

@@ -25,7 +25,8 @@ export function dataFolderCheck(context: DoctorContext): Check {
     name: 'data folder',
     run: () => {
       const place = checkPlace(folder, context);
-      const files = existsSync(folder) ? checkFiles(folder, context) : [];
+      const isThere = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
+      const files = isThere ? checkFiles(folder, context) : [];
       return [place, ...files, ...diskSpace(folder)];
     },
   };

@@ -39,11 +39,11 @@ export function fault(text: string, mend: string): Finding {
 
 /**
  * The fault that a part of the server tells by an error. Its messages end with the remedy, behind
- * `; allowed: ` or the last colon; `usualMend` is for those that name none.
+ * `allowed: ` or the last colon; `usualMend` is for those that name none.
  */
 export function faultOf(error: unknown, usualMend: string): Finding {
   const message = messageOf(error).trim();
-  const [text, allowed] = cutAt(message, message.lastIndexOf('; allowed: '), '; allowed: '.length);
+  const [text, allowed] = cutAt(message, message.search(/[;:] allowed: /), '; allowed: '.length);
   if (allowed) return fault(text, `allowed: ${allowed}`);
   const [what, mend] = cutAt(message, message.lastIndexOf(': '), 2);
   return mend ? fault(what, mend) : fault(message, usualMend);

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadTlsMaterial } from '../http/tls-material.ts';
@@ -72,7 +73,9 @@ function validity({ validFrom, validTo }: X509Certificate): Finding {
 
 function hostFindings(certificate: X509Certificate, { http }: Config): readonly Finding[] {
   const names = [http.host, `${http.host}.local`];
-  const isCovered = names.some((name) => certificate.checkHost(name) ?? certificate.checkIP(name));
+  const isCovered = names.some((name) =>
+    isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name),
+  );
   if (isCovered) return [];
   const covered = certificate.subjectAltName ?? certificate.subject.replaceAll('\n', ', ');
   const text = `the certificate is for ${covered}, not for ${http.host}`;

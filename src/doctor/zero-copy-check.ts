@@ -24,7 +24,8 @@ const noAddon = warning(
   `see "native addon"; ${usesPlain}`,
 );
 
-function probed(probe: ZeroCopyProbe | undefined): Finding {
+/** What the probe of the addon says; without one this is no Linux. */
+export function probed(probe: ZeroCopyProbe | undefined): Finding {
   if (!probe)
     return warning('zero-copy sending is for Linux only', `set zerocopy = false; ${usesPlain}`);
   if (probe.step === 'done') return completed(probe.copied);

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.ts';
 import { describeProcess } from './process-holder.ts';
-import { type LockFunctions, type LockOutcome, ProcessLock } from './process-lock.ts';
+import { type LockOutcome, ProcessLock, type ProcessLockOptions } from './process-lock.ts';
 
 /** Where a system service keeps its state. */
 const serviceFolder = '/var/lib/snapserver';
@@ -24,7 +24,7 @@ export function dataFolder({ datadir, home, isDaemon }: DataFolderOptions): stri
 /** Shows which server has a data folder; beside `server.json`, which is replaced as a whole. */
 const lockName = 'server.json.lock';
 
-export interface DataFolderLockOptions extends LockFunctions {
+export interface DataFolderLockOptions extends Omit<ProcessLockOptions, 'path'> {
   /** Made if it does not exist. */
   readonly folder: string;
 }
@@ -36,8 +36,8 @@ export interface DataFolderLockOptions extends LockFunctions {
  * Failure: throws a `ConfigError` that names the server which has the folder.
  */
 export function lockDataFolder(options: DataFolderLockOptions): ProcessLock | undefined {
-  const { folder, lockFile } = options;
-  const outcome = acquireIn(folder, lockFile);
+  const { folder, ...how } = options;
+  const outcome = acquireIn(folder, how);
   if (!outcome) return undefined;
   if ('lock' in outcome) return outcome.lock;
   throw new ConfigError(
@@ -47,11 +47,12 @@ export function lockDataFolder(options: DataFolderLockOptions): ProcessLock | un
   );
 }
 
-function acquireIn(folder: string, lockFile: LockFunctions['lockFile']): LockOutcome | undefined {
+function acquireIn(folder: string, how: Omit<ProcessLockOptions, 'path'>): LockOutcome | undefined {
   try {
     mkdirSync(folder, { recursive: true });
-    return ProcessLock.acquire({ path: join(folder, lockName), lockFile });
-  } catch {
+    return ProcessLock.acquire({ ...how, path: join(folder, lockName) });
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
     // The state file says what is wrong with the folder.
     return undefined;
   }

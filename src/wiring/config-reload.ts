@@ -23,6 +23,9 @@ export interface ReloadInputs {
    * Failure: throws a `ConfigError`; then nothing has changed.
    */
   readonly configureLog?: (logging: Config['logging']) => void;
+  /** Are told of each reload; `outcome` is a short sentence. */
+  readonly onBegin?: () => void;
+  readonly onEnd?: (outcome: string) => void;
 }
 
 /** What one part of the server will do with a configuration that it has checked. */
@@ -102,35 +105,46 @@ export class ConfigReload {
 
   async #reload(): Promise<ReloadReport> {
     if (this.#isClosed) throw new ConfigError('server-stops', 'the server stops');
-    const { inputs, live, parts, changeStreams } = this.#options;
+    const { inputs } = this.#options;
+    inputs.onBegin?.();
     try {
-      const loaded = inputs.load(this.#file);
-      const applies = await prepareAll(parts, loaded);
-      const config = live.with(loaded.config);
-      // The last thing that may fail, and it is all or nothing by itself.
-      const differences = differencesBetween(live.current, loaded.config);
-      for (const difference of differences) this.#tell(difference);
-      inputs.configureLog?.(config.logging);
-      live.put(config);
-      for (const apply of applies) apply();
-      this.#file = loaded.file;
-      const warnings = this.#warn(loaded.warnings);
-      const { warnings: faults, ...streams } = await changeStreams(config.stream.source);
-      const report = {
-        changed: differences.map(({ row: { section, key, setting } }) => ({
-          section,
-          key,
-          applies: setting.isLive ? ('now' as const) : ('restart' as const),
-        })),
-        streams,
-        warnings: [...warnings, ...faults],
-      };
+      const report = await this.#change(await this.#prepare());
       this.#summarize(report);
+      inputs.onEnd?.('the configuration was reloaded');
       return report;
     } catch (error) {
       if (error instanceof ConfigError) this.#refuse(error);
+      inputs.onEnd?.('the configuration has faults, nothing was reloaded');
       throw error;
     }
+  }
+
+  /** All that may fail. */
+  async #prepare(): Promise<Prepared> {
+    const { inputs, live, parts } = this.#options;
+    const loaded = inputs.load(this.#file);
+    const applies = await prepareAll(parts, loaded);
+    const differences = differencesBetween(live.current, loaded.config);
+    const config = live.with(loaded.config);
+    // The last one, as it changes the log: all or nothing.
+    inputs.configureLog?.(config.logging);
+    return { loaded, applies, differences, config };
+  }
+
+  async #change({ loaded, applies, differences, config }: Prepared): Promise<ReloadReport> {
+    const { live, changeStreams } = this.#options;
+    for (const difference of differences) this.#tell(difference);
+    live.put(config);
+    for (const apply of applies) apply();
+    this.#file = loaded.file;
+    this.#warn(loaded.warnings);
+    const { warnings, ...streams } = await changeStreams(config.stream.source);
+    const changed = differences.map(({ row: { section, key, setting } }) => ({
+      section,
+      key,
+      applies: setting.isLive ? ('now' as const) : ('restart' as const),
+    }));
+    return { changed, streams, warnings: [...loaded.warnings, ...warnings] };
   }
 
   #tell({ row, before, after }: SettingDifference): void {
@@ -141,14 +155,13 @@ export class ConfigReload {
   }
 
   /** What was warned of before is only counted. */
-  #warn(warnings: readonly string[]): readonly string[] {
+  #warn(warnings: readonly string[]): void {
     const known = new Set(this.#warnings);
     const fresh = warnings.filter((warning) => !known.has(warning));
     for (const warning of fresh) this.#logger.warn(warning);
     const repeated = warnings.length - fresh.length;
     if (repeated > 0) this.#logger.info('warnings as before', { count: repeated });
     this.#warnings = warnings;
-    return warnings;
   }
 
   #refuse({ faults }: ConfigError): void {
@@ -173,6 +186,15 @@ export class ConfigReload {
       unchanged: streams.unchanged.length,
     });
   }
+}
+
+/** A configuration that was checked. */
+interface Prepared {
+  readonly loaded: LoadedConfig;
+  readonly applies: readonly Apply[];
+  readonly differences: readonly SettingDifference[];
+  /** What will be in force. */
+  readonly config: Config;
 }
 
 /** Lets all parts get ready. Failure: rejects with one `ConfigError` for the faults of all. */

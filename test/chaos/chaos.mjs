@@ -1,15 +1,21 @@
 import { brokenNow, CostlyInvariants } from './invariants.mjs';
 import { atMost, exactly, settle } from './levels.mjs';
 import { carryOut, describeStep, planOf } from './plan.mjs';
-import { addedStreamNames } from './streams.mjs';
+import { addedStreamNames, bufferMs, chunkMs, configuredNames } from './streams.mjs';
 
 const lookMs = 3000;
 /** Names that the driver's own controllers have: TCP, WebSocket, and the one that harms. */
 const ownControllers = 3;
 const keptSteps = 20;
+/** Programs that do not want to end hold up a reload. */
+const streamsLimitMs = 15_000;
 /** Programs that restart, and connections that close at this very moment. */
 const descriptorSlack = 12;
-const slotSlack = 80;
+/**
+ * The ring of each stream, and the PCM that it keeps while nobody listens: what was in the ring then
+ * stays there until somebody comes.
+ */
+const mostSlots = configuredNames.length * 2 * (bufferMs / chunkMs) + 50;
 /** What the heap of the server may keep of a storm. */
 const memorySlackMiB = 96;
 
@@ -48,14 +54,10 @@ export class Chaos {
     });
     await world.populate();
     this.#costly = new CostlyInvariants(world);
-    try {
-      await this.#quiet();
-      await this.#disturb();
-      await this.#quiet();
-      await this.#leave();
-    } finally {
-      this.#costly.stop();
-    }
+    await this.#quiet();
+    await this.#disturb();
+    await this.#quiet();
+    await this.#leave();
     await this.#stop();
   }
 
@@ -98,8 +100,8 @@ export class Chaos {
   async #quiet() {
     const world = this.#world;
     world.deferred.flush();
-    world.far?.leave();
     world.network?.heal();
+    world.far?.leave();
     world.crew.leave();
     world.intruders.leave();
     for (const id of addedStreamNames) await world.ask('Stream.RemoveStream', { id });
@@ -114,15 +116,31 @@ export class Chaos {
       controllers: exactly(ownControllers),
       ...(base && {
         descriptors: atMost(base.descriptors + descriptorSlack),
-        usedSlots: atMost(base.usedSlots + slotSlack),
+        usedSlots: atMost(mostSlots),
         residentMiB: atMost(base.residentMiB + memorySlackMiB),
       }),
     });
     this.#base ??= levels;
+    this.#demand(await this.#strangeStreams());
     this.quietPoints.push(levels);
     this.#demand(await this.#costly.broken());
     this.#demand(brokenNow(world));
     this.#report(levels);
+  }
+
+  /** With the first configuration in force there are its streams again, and no others. */
+  async #strangeStreams() {
+    const { controller, sleep } = this.#world;
+    const deadlineMs = performance.now() + streamsLimitMs;
+    for (;;) {
+      const { result } = await controller.ask('Server.GetStatus');
+      const names = result.server.streams.map(({ id }) => id).sort();
+      if (names.join() === configuredNames.join()) return [];
+      if (performance.now() > deadlineMs) {
+        return [`the streams are ${names.join(', ')} instead of ${configuredNames.join(', ')}`];
+      }
+      await sleep(200);
+    }
   }
 
   /** Now the steady players go, too, and nothing of anybody may remain. */
@@ -136,7 +154,7 @@ export class Chaos {
       sessions: exactly(0),
       controllers: exactly(ownControllers),
       descriptors: atMost(this.#empty.descriptors + descriptorSlack),
-      usedSlots: atMost(this.#empty.usedSlots + slotSlack),
+      usedSlots: atMost(mostSlots),
     });
     this.#demand(brokenNow(world));
   }
@@ -151,7 +169,8 @@ export class Chaos {
 
   async #settled(limits) {
     const { levels, broken } = await settle(this.#world, limits);
-    this.#demand(broken);
+    // What is broken otherwise may well be the reason.
+    if (broken.length > 0) this.#demand([...brokenNow(this.#world), ...broken]);
     return levels;
   }
 

@@ -39,7 +39,7 @@ export function configText(places, variant = 'plain') {
     // A busy machine is no fault of the server.
     'resync_tolerance = 1500',
     '[streaming_client]',
-    `initial_volume = ${variant === 'limits' ? 60 : 80}`,
+    `initial_volume = ${variant === 'limits' ? 60 : 100}`,
     '[limits]',
     `max_known_clients = ${variant === 'limits' ? 1000 : 2000}`,
     `max_streams = ${variant === 'limits' ? 12 : 20}`,

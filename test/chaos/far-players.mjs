@@ -13,7 +13,7 @@ let isHere = false;
 const players = new Map();
 
 function connect(index) {
-  if (!isHere) return;
+  if (!isHere || players.has(index)) return;
   const player = new Player({
     id: `far-${index}`,
     host: settings.host,

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 const stateFiles = ['server.json', 'streams.json'];
 /** A driver that slept this long cannot say that others were silent. */
 const lagLimitMs = 1500;
+/** A player in order hears something in every second. */
+const silenceLimitMs = 3000;
 
 /** What must hold after every step; cheap. Shape: texts that say what does not hold. */
 export function brokenNow({ server, problems, controller, browser, mischief }) {
@@ -17,41 +19,31 @@ export function brokenNow({ server, problems, controller, browser, mischief }) {
 
 /** What must hold every few seconds. */
 export class CostlyInvariants {
-  /** The longest time that the driver itself was away since the last look, milliseconds. */
-  #lagMs = 0;
-  #lagTimer;
+  #lastLookMs = performance.now();
   #world;
 
   constructor(world) {
     this.#world = world;
-    let lastMs = performance.now();
-    this.#lagTimer = setInterval(() => {
-      const nowMs = performance.now();
-      this.#lagMs = Math.max(this.#lagMs, nowMs - lastMs - 50);
-      lastMs = nowMs;
-    }, 50);
-  }
-
-  stop() {
-    clearInterval(this.#lagTimer);
   }
 
   async broken() {
     const world = this.#world;
-    const lagMs = this.#lagMs;
-    this.#lagMs = 0;
+    const lagMs = world.starvation.takeLagMs();
     const broken = [];
-    if (lagMs < lagLimitMs) broken.push(...silentPlayers(world));
-    else world.steady.takeSilent();
+    const silent = this.#silentPlayers();
+    if (lagMs < lagLimitMs) broken.push(...silent);
     broken.push(...stateFaults(world), ...jumpFaults(world), ...realFaults(world));
     broken.push(...(await controlFaults(world)));
     return broken;
   }
-}
 
-function silentPlayers({ steady }) {
-  const silent = steady.takeSilent();
-  return silent.length === 0 ? [] : [`no audio or no answers for ${silent.join(', ')}`];
+  #silentPlayers() {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastLookMs < silenceLimitMs) return [];
+    this.#lastLookMs = nowMs;
+    const silent = this.#world.steady.takeSilent();
+    return silent.length === 0 ? [] : [`no audio or no answers for ${silent.join(', ')}`];
+  }
 }
 
 function stateFaults({ places }) {
@@ -81,8 +73,8 @@ function jumpFaults({ truths, server }) {
   return faults;
 }
 
-function realFaults({ realClients }) {
-  for (const client of realClients) client.endWindow();
+function realFaults({ realClients, starvation }) {
+  for (const client of realClients) client.endWindow(starvation.isStarved);
   return realClients.flatMap((client) => client.problems.splice(0));
 }
 

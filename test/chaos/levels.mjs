@@ -33,7 +33,8 @@ export async function settle(world, limits) {
       broken = [`no figures: ${error.message}`];
     }
     if (broken.length === 0) return { levels, broken };
-    if (performance.now() > deadlineMs || world.server.ending) return { levels, broken };
+    const isHopeless = world.server.ending || world.problems.length > 0;
+    if (isHopeless || performance.now() > deadlineMs) return { levels, broken };
     await sleep(250);
   }
 }

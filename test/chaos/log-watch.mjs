@@ -18,6 +18,7 @@ const expectedErrors = [
   /stream disabled stream=(?!Steady|Tone)/,
   /stream left out/,
   /saved stream left out/,
+  /control script/,
   /configuration/,
   /reload/,
 ];

@@ -6,7 +6,7 @@ import { Random } from './random.mjs';
 
 const actions = { ...playerActions, ...intruderActions, ...controlActions, ...systemActions };
 const choices = Object.entries(actions).map(([name, { weight }]) => [name, weight]);
-const longestPauseMs = 250;
+const longestPauseMs = 150;
 
 /**
  * The steps of a run, one after the other, without end. They follow from the seed and the number

@@ -68,6 +68,7 @@ function failureText(error, { again, chaos, world }) {
   const reason = error instanceof BrokenInvariant ? error.message : error.stack;
   return [
     `broken at step ${chaos?.steps ?? 0}: ${reason}`,
+    world.starvation?.describe() ?? '',
     '',
     'the last steps:',
     ...(chaos?.recent ?? []),

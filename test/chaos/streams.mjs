@@ -1,6 +1,7 @@
 // The streams of the run. Each has a sample rate of its own, by which players know it.
 
 export const bufferMs = 3000;
+export const chunkMs = 20;
 
 /** Players of these must hear everything: no action touches them. */
 export const steadyStreams = [
@@ -17,6 +18,9 @@ export const harmedStreams = [
   { name: 'Scripted', rateHz: 8060, codec: 'pcm', kind: 'scripted', script: 'player.mjs' },
   { name: 'Flooding', rateHz: 8070, codec: 'flac', kind: 'scripted', script: 'floods.sh' },
 ];
+
+/** Of the first configuration, in the order of the alphabet. */
+export const configuredNames = [...steadyStreams, ...harmedStreams].map(({ name }) => name).sort();
 
 /** Comes, goes and changes with a reload. */
 export const spareRatesHz = [8100, 8110];

@@ -15,6 +15,7 @@ import { Producers } from './producers.mjs';
 import { Random } from './random.mjs';
 import { RealClient } from './real-client.mjs';
 import { Server } from './server.mjs';
+import { Starvation } from './starvation.mjs';
 import { SteadyPlayers } from './steady-players.mjs';
 import { endlessRatesHz, harmedStreams, steadyStreams } from './streams.mjs';
 import { StreamTruths } from './truths.mjs';
@@ -43,6 +44,7 @@ export class World {
     this.truths = await StreamTruths.load({ build, endless: endlessRatesHz });
     const descriptors = options.players + spareDescriptors;
     this.server = new Server({ ...options, configFile: this.places.configFile, descriptors });
+    this.starvation = new Starvation(this.server.pid);
     this.controller = await this.#firstController();
     this.browser = await Controller.overWebSocket(this.places.httpPort);
     // What victims are told to do goes through a controller of its own.
@@ -94,6 +96,7 @@ export class World {
   async tearDown() {
     this.isLeaving = true;
     this.deferred.cancel();
+    this.starvation?.stop();
     this.producers?.stop();
     this.intruders.leave();
     this.crew?.leave();

@@ -15,13 +15,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { packageVersion } from '../../src/version.ts';
-import { BareRoot } from '../support/bare-root.ts';
+import { BareRoot, type BareRun } from '../support/bare-root.ts';
 import { OutputLog } from '../support/output-log.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { freePort } from '../support/server-process.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const archiveName = `zerocast-${packageVersion}.tgz`;
+/** Compiling and installing take this long on a busy machine. */
+const setupTimeoutMs = 600_000;
 const isPossible = BareRoot.isPossible() || process.env.CI === 'true';
 
 /** Everything that a release may hold. */
@@ -41,7 +43,7 @@ beforeAll(() => {
   scratch = makeScratchFolder();
   execFileSync(join(root, 'scripts/package'), [scratch], { stdio: ['ignore', 'pipe', 'inherit'] });
   execFileSync('tar', ['-xzf', join(scratch, archiveName), '-C', scratch]);
-});
+}, setupTimeoutMs);
 
 afterAll(() => removeScratchFolder(scratch));
 
@@ -50,6 +52,16 @@ const filesOf = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, withFileTypes: true, encoding: 'utf8' })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+
+/** A busy machine may stall a server that just starts; every other fault of the audio counts. */
+const heard = { codec: 'flac', chunks: expect.toSatisfy((count) => count > 10), decodeErrors: 0 };
+
+/** What the probe says at its end. */
+function lastReport({ stdout, stderr }: BareRun): unknown {
+  const line = stdout.trimEnd().split('\n').at(-1);
+  if (!line?.startsWith('{')) throw new Error(`the probe printed no report:\n${stdout}${stderr}`);
+  return JSON.parse(line);
+}
 
 describe('the release archive', () => {
   it('holds what runs and nothing else', () => {
@@ -109,12 +121,12 @@ describe.runIf(isPossible)('a machine without compiler, Python and headers', () 
       status: 0,
       stdout: expect.stringContaining('added'),
     });
-  });
+  }, setupTimeoutMs);
 
   afterAll(() => bare.remove());
 
   /** Runs a server inside and lets it be probed; the result is what both have said. */
-  async function play(program: string, cwd: string): Promise<{ log: string; probe: string }> {
+  async function play(program: string, cwd: string): Promise<{ log: string; probe: unknown }> {
     const port = await freePort();
     const child = bare.start(
       `exec ${program} --server.datadir=/tmp --server.mdns_enabled=false --http.enabled=false ` +
@@ -126,11 +138,10 @@ describe.runIf(isPossible)('a machine without compiler, Python and headers', () 
     const ended = once(child, 'close');
     const log = new OutputLog('the installed server', child);
     await log.waitFor(/ready|listening/i, 60_000);
-    const probe = bare.run(`${program} probe 127.0.0.1:${port} --seconds 2 --json`, { cwd });
+    const probe = bare.run(`${program} probe 127.0.0.1:${port} --seconds 3 --json`, { cwd });
     child.kill('SIGTERM');
     expect(await ended, log.text).toEqual([0, null]);
-    expect(probe.status, probe.stdout + probe.stderr).toBe(0);
-    return { log: log.text, probe: probe.stdout };
+    return { log: log.text, probe: lastReport(probe) };
   }
 
   it('has none of them indeed', () => {
@@ -150,7 +161,7 @@ describe.runIf(isPossible)('a machine without compiler, Python and headers', () 
   it('plays, with the prebuilt addon', async () => {
     const { log, probe } = await play('node_modules/.bin/zerocast', '/home/app');
     expect(log).not.toContain('no native addon');
-    expect(probe).toContain('"done":true');
+    expect(probe).toMatchObject({ ...heard, done: true });
   });
 
   it('is a library for a program', () => {
@@ -173,7 +184,7 @@ describe.runIf(isPossible)('a machine without compiler, Python and headers', () 
 
   it('plays by JavaScript where the prebuilt addon does not fit, and says why', async () => {
     const copy = '/home/other';
-    bare.run("node -e \"fs.cpSync('app', 'other', { recursive: true })\"");
+    bare.run("node -e \"fs.cpSync('app', 'other', { recursive: true, verbatimSymlinks: true })\"");
     const installed = `${copy}/node_modules/zerocast`;
     const tag = `linux-${process.arch}`;
     writeFileSync(bare.at(`${installed}/dist/prebuilt/${tag}/zerocast.node`), 'of another system');
@@ -185,7 +196,7 @@ describe.runIf(isPossible)('a machine without compiler, Python and headers', () 
     rmSync(bare.at(`${installed}/dist/prebuilt`), { recursive: true });
     const { log, probe } = await play('node_modules/.bin/zerocast', copy);
     expect(log).toMatch(/no native addon.*it is not built/);
-    expect(probe).toContain('"done":true');
+    expect(probe).toMatchObject({ ...heard, done: true });
   });
 
   it('has the command after a global installation, and nothing after its removal', () => {

@@ -1,4 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
@@ -8,9 +11,10 @@ import {
   encodeTimeRequest,
   stampSent,
 } from '../../src/protocol/messages.ts';
+import { ControlClient } from '../support/control-client.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { freePort, ServerProcess } from '../support/server-process.ts';
 import { expectUnbroken, timestampsOf } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
@@ -109,7 +113,7 @@ describe('two hundred clients that break off under load', () => {
     expect(application.server.sessionCount).toBe(1);
     await until(() => openDescriptors() === descriptors);
     expect(openDescriptors()).toBe(descriptors);
-    expect(log.with('session closed')).toHaveLength(200);
+    await until(() => closedOf(log) === 200, 'all departures are logged');
 
     const before = process.cpuUsage();
     await delay(1000);
@@ -203,6 +207,72 @@ describe('a server that runs out of descriptors', () => {
     expect(faults.filter((line) => !line.includes('server.json'))).toEqual([]);
   });
 });
+
+describe('a server with few descriptors', () => {
+  it('refuses whom it cannot serve, and everything else goes on', async () => {
+    const datadir = mkdtempSync(join(tmpdir(), 'zerocast-few-'));
+    onTestFinished(() => rmSync(datadir, { recursive: true }));
+    const controlPort = await freePort();
+    const few = await ServerProcess.start({
+      sources: ['tone:///?name=Tone&codec=pcm'],
+      descriptors: 80,
+      options: [
+        `--server.datadir=${datadir}`,
+        '--tcp-control.enabled=true',
+        '--tcp-control.bind_to_address=127.0.0.1',
+        `--tcp-control.port=${controlPort}`,
+      ],
+    });
+    onTestFinished(() => few.kill());
+    await few.log.waitFor(/fewer players fit than max_players allows/);
+    const port = few.streamPort;
+    const healthy = await ScriptedClient.greet(port, 'healthy');
+    const controller = await ControlClient.connect(controlPort);
+    await healthy.untilCount(messageType.wireChunk, 10);
+
+    const crowd = await Promise.all(names(200, 'crowd').map((name) => attempt(port, name)));
+    await few.log.waitFor(/no descriptors to spare: new connections are refused/);
+    await until(() => crowd.filter((client) => client && !client.isClosed).length < 60);
+    const rename = { id: 'healthy', name: 'Kitchen' };
+    const request = { id: 1, jsonrpc: '2.0', method: 'Client.SetName', params: rename };
+    controller.send(`${JSON.stringify(request)}\r\n`);
+    await controller.inbox.until((message) => message.id === 1, 'the client is renamed');
+    const state = join(datadir, 'server.json');
+    await until(() => existsSync(state) && readFileSync(state, 'utf8').includes('Kitchen'));
+    const seen = healthy.chunks.length;
+    await healthy.untilCount(messageType.wireChunk, seen + 50);
+    expect(openDescriptors(few.pid)).toBeLessThanOrEqual(71);
+
+    for (const client of crowd) client?.close();
+    await few.log.waitFor(/descriptors are free again|session closed/);
+    let late: ScriptedClient | undefined;
+    await untilAsync(async () => {
+      late?.close();
+      late = await attempt(port, 'late');
+      return late !== undefined && (await isServed(late));
+    });
+    await few.log.waitFor(/descriptors are free again: new connections are accepted/);
+    expectUnbroken(healthy);
+    expect([healthy.isClosed, controller.isClosed]).toEqual([false, false]);
+    for (const client of [late, healthy, controller]) client?.close();
+    await few.stop();
+    expect(few.log.text.split('\n').filter((line) => /\[(Error|Fatal)\]/.test(line))).toEqual([]);
+    expect(few.log.text.match(/no descriptors to spare/g)).toHaveLength(1);
+  });
+});
+
+async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = performance.now() + 20_000;
+  while (!(await condition())) {
+    if (performance.now() > deadlineMs) throw new Error('nobody is let in again');
+    await delay(100);
+  }
+}
+
+async function isServed(client: ScriptedClient): Promise<boolean> {
+  await client.until(() => client.isClosed || client.chunks.length > 5, 'served or refused');
+  return !client.isClosed;
+}
 
 /** Greets unless the server refuses. */
 async function attempt(port: number, name: string): Promise<ScriptedClient | undefined> {

@@ -20,19 +20,29 @@ async function readMetrics(port) {
   );
 }
 
+const countDescriptors = (pid) => readdirSync(`/proc/${pid}/fd`).length;
+/** Players come and go meanwhile, which counts for nothing as soon as one look was undisturbed. */
+const maxLooks = 5;
+
 /**
- * The server now. The descriptors are counted before it is asked for anything.
+ * The server now; if possible, at a moment when its descriptors did not change.
  *
  * Source: proc(5); prom-client, "Default metrics".
  */
 export async function readFigures({ pid, httpPort }) {
-  const descriptors = readdirSync(`/proc/${pid}/fd`).length;
-  const rssBytes = readResidentKiB(pid) * 1024;
-  const metrics = await readMetrics(httpPort);
+  for (let look = 1; ; look += 1) {
+    const descriptors = countDescriptors(pid);
+    const rssBytes = readResidentKiB(pid) * 1024;
+    const metrics = await readMetrics(httpPort);
+    if (countDescriptors(pid) === descriptors || look === maxLooks) {
+      return { rssBytes, descriptors, ...figuresIn(metrics) };
+    }
+  }
+}
+
+function figuresIn(metrics) {
   const of = (name) => Number(metrics.get(name));
   return {
-    rssBytes,
-    descriptors,
     heapBytes: of('nodejs_heap_size_used_bytes'),
     externalBytes: of('nodejs_external_memory_bytes'),
     chunksInUse: of('zerocast_pool_slots{state="used"}'),

@@ -10,15 +10,20 @@ import { judgeGrowth } from './slope.mjs';
 import { Producer, rateHz, writeCounter } from './sounds.mjs';
 
 const mib = 2 ** 20;
-/** Memory inside of the process is collected now and then, so it goes up and down by that. */
-const memoryBoundBytes = 4 * mib;
+/** What is inside of resident memory is collected now and then, and goes up and down by more. */
+const collectedBoundBytes = 8 * mib;
 const rssBoundShare = 0.02;
 /** Players and controllers have descriptors of their own, which come and go with them. */
 const descriptorBound = 2;
-/** Two seconds of one stream: what is in use depends on who listens to what. */
-const chunkBound = 100;
+/** What is in use depends on who listens to what: as much as so many streams keep. */
+const chunkBoundStreams = 2;
 /** Players that the server remembers beside those that are there. */
 const rememberedMore = 50;
+const usualBufferMs = 1000;
+const patientBufferMs = 4000;
+const chunkMs = 20;
+/** What is read, encoded or given back at the moment. */
+const fewChunks = 30;
 const restMs = 3000;
 const emptyLimitMs = 40_000;
 
@@ -40,7 +45,9 @@ async function startServer({ options, workDir }) {
     sendInterval: 'auto',
     serverArgs: [
       `--stream.source=pipe://${join(workDir, 'feed')}?name=feed&mode=read&sampleformat=${rateHz}:16:2&codec=flac`,
-      ...(isPatient ? ['--stream.buffer=4000', '--stream.resync_tolerance=3000'] : []),
+      ...(isPatient
+        ? [`--stream.buffer=${patientBufferMs}`, '--stream.resync_tolerance=3000']
+        : []),
       '--tcp-control.enabled=true',
       '--tcp-control.bind_to_address=127.0.0.1',
       `--tcp-control.port=${controlPort}`,
@@ -100,14 +107,15 @@ async function watch({ at, options, players, progress }) {
   return samples;
 }
 
-function judgeAll(samples, { warmUpShare, rssBoundMib }) {
+function judgeAll(samples, options) {
+  const { warmUpShare, rssBoundMib } = options;
   const middleRss = samples[Math.floor(samples.length / 2)].rssBytes;
   const bounds = {
     rssBytes: Math.max(rssBoundMib * mib, rssBoundShare * middleRss),
-    heapBytes: Math.max(memoryBoundBytes, rssBoundMib * mib),
-    externalBytes: Math.max(memoryBoundBytes, rssBoundMib * mib),
+    heapBytes: Math.max(collectedBoundBytes, rssBoundMib * mib),
+    externalBytes: Math.max(collectedBoundBytes, rssBoundMib * mib),
     spareDescriptors: descriptorBound,
-    chunksInUse: chunkBound,
+    chunksInUse: chunkBoundStreams * chunksOfStream(options),
   };
   return Object.fromEntries(
     figureKeys.map((key) => {
@@ -117,8 +125,17 @@ function judgeAll(samples, { warmUpShare, rssBoundMib }) {
   );
 }
 
+/** Without listeners each of the two streams keeps what fits into the buffer. */
+function chunksAtRest(options) {
+  return 2 * chunksOfStream(options) + fewChunks;
+}
+
+function chunksOfStream({ isPatient }) {
+  return (isPatient ? patientBufferMs : usualBufferMs) / chunkMs;
+}
+
 /** What is still there although everybody has gone, when it stays. */
-async function findLeftovers(at, before) {
+async function findLeftovers(at, before, options) {
   const untilMs = performance.now() + emptyLimitMs;
   for (;;) {
     const after = await readFigures(at);
@@ -129,7 +146,7 @@ async function findLeftovers(at, before) {
     expectNoMore('sessions', 0, 'sessions');
     expectNoMore('controllers', 0, 'sessions of controllers');
     expectNoMore('descriptors', before.descriptors, 'descriptors');
-    expectNoMore('chunksInUse', before.chunksInUse + chunkBound, 'chunks');
+    expectNoMore('chunksInUse', chunksAtRest(options), 'chunks');
     if (problems.length === 0 || performance.now() > untilMs) return { after, problems };
     await sleep(500);
   }
@@ -161,7 +178,7 @@ export async function soak({ program, options, workDir, progress }) {
     const result = await players.stop();
     problems.push(...result.problems);
     await producer.stop();
-    const { after, problems: leftovers } = await findLeftovers(at, before);
+    const { after, problems: leftovers } = await findLeftovers(at, before, options);
     problems.push(...leftovers);
     isStopped = true;
     await attempt(running.stop());

@@ -49,6 +49,6 @@ export class FifoWriter {
 }
 
 /** Descriptors that this process has open, without the ones that come with every measurement. */
-export function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length;
+export function openDescriptors(pid: number | 'self' = 'self'): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
 }

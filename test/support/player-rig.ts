@@ -8,6 +8,7 @@ import type { ClientRecord, GroupRecord, Registry } from '../../src/server/regis
 import type { Session } from '../../src/server/session.ts';
 import type { StreamDirectory } from '../../src/server/stream-directory.ts';
 import type { StreamServer } from '../../src/server/stream-server.ts';
+import type { Door } from '../../src/transport/entrance.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import { Listener, socketServers } from '../../src/transport/listener.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
@@ -22,6 +23,8 @@ export interface PlayerRigOptions {
   readonly sendToMuted?: boolean;
   readonly maxClients?: number;
   readonly helloTimeoutMs?: number;
+  /** What connections pass; absent: they are let in at once. */
+  readonly door?: Door;
   readonly fanOut?: (pool: ChunkPool) => FanOut;
 }
 
@@ -48,6 +51,7 @@ export class PlayerRig {
       port: 0,
       setting: 'tcp-streaming',
       logger: rig.log,
+      door: options.door,
       createServer: socketServers((socket) => rig.server.accept(new TcpLink(socket))),
     });
     rig.changes.length = 0;

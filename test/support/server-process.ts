@@ -49,14 +49,19 @@ export class ServerProcess {
     readonly options?: readonly string[];
     readonly environment?: Readonly<Record<string, string>>;
     readonly streamPort?: number;
+    /** How many descriptors it may have. */
+    readonly descriptors?: number;
   }): Promise<ServerProcess> {
     assertBuilt();
     const folder = mkdtempSync(join(tmpdir(), 'zerocast-server-'));
     const streamPort = setup.streamPort ?? (await freePort());
     const configFile = join(folder, 'zerocast.conf');
     writeFileSync(configFile, configText(setup.sources, { folder, streamPort }));
-    const command = [mainFile, '-c', configFile, ...(setup.options ?? [])];
-    const child = spawn(process.execPath, command, {
+    const command = [process.execPath, mainFile, '-c', configFile, ...(setup.options ?? [])];
+    const { descriptors } = setup;
+    const [file = '', ...args] =
+      descriptors === undefined ? command : ['prlimit', `--nofile=${descriptors}`, ...command];
+    const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...setup.environment },
     });

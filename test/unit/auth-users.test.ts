@@ -58,19 +58,21 @@ describe('users', () => {
       [...roles, 'admin:Streaming', 'empty:', 'odd:Group Set', 'nothing', ':*', 'minus:-'],
     );
     expect(text.split('\n')).toEqual([
-      '[authorization] cannot be used:',
-      '  role "admin": the name is taken; leave only one of them',
-      expect.stringMatching(/^ {2}role "empty": "" is no permission; allowed: a method name/),
-      expect.stringMatching(/^ {2}role "odd": "Group Set" is no permission/),
-      '  role number 7: allowed: <name>:<permission>[,...]',
-      '  role number 8: allowed: <name>:<permission>[,...]',
-      expect.stringMatching(/^ {2}role "minus": "-" is no permission/),
-      '  user number 1: allowed: <name>:<password>[:<role>]',
-      '  user number 2: allowed: <name>:<password>[:<role>]',
-      '  user "ann": the password is missing',
-      '  user "bob": the name is taken; leave only one of them',
+      'the users cannot be used:',
+      '  [authorization] role "admin": the name is taken; leave only one of them',
       expect.stringMatching(
-        /^ {2}user "cid": what follows the last colon is no role \(admin, .*guest\); add that role/,
+        /^ {2}\[authorization\] role "empty": "" is no permission; allowed: a method name/,
+      ),
+      expect.stringMatching(/^ {2}\[authorization\] role "odd": "Group Set" is no permission/),
+      '  [authorization] role number 7: allowed: <name>:<permission>[,...]',
+      '  [authorization] role number 8: allowed: <name>:<permission>[,...]',
+      expect.stringMatching(/^ {2}\[authorization\] role "minus": "-" is no permission/),
+      '  [authorization] user number 1: allowed: <name>:<password>[:<role>]',
+      '  [authorization] user number 2: allowed: <name>:<password>[:<role>]',
+      '  [authorization] user "ann": the password is missing',
+      '  [authorization] user "bob": the name is taken; leave only one of them',
+      expect.stringMatching(
+        /^ {2}\[authorization\] user "cid": what follows the last colon is no role \(admin, .*guest\); add that role/,
       ),
     ]);
   });

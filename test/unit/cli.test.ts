@@ -170,7 +170,7 @@ describe('the command line', () => {
   });
 
   it('accepts the short options of old start scripts, with a warning', () => {
-    const argv = ['-d', '-s', 'pipe:///tmp/x?name=V', '-b800', '-p', '1714', '-c', 'flac:2'];
+    const argv = ['-s', 'pipe:///tmp/x?name=V', '-b800', '-p', '1714', '-c', 'flac:2'];
     const { overrides, warnings, configFile } = serve(...argv);
     const { config } = loadConfig({ searchPaths: [], overrides });
     expect(configFile).toBeUndefined();
@@ -180,12 +180,39 @@ describe('the command line', () => {
       codec: 'flac:2',
     });
     expect(config.tcpStreaming.port).toBe(1714);
-    expect(warnings).toHaveLength(5);
-    expect(warnings[1]).toBe('option -s is deprecated; write --stream.source=... instead');
+    expect(warnings).toHaveLength(4);
+    expect(warnings[0]).toBe('option -s is deprecated; write --stream.source=... instead');
   });
 
-  it.each(['-d', '-d-3', '--daemon', '--daemon=-3'])('stays in the foreground for %s', (text) => {
-    expect(serve(text).warnings).toEqual([expect.stringMatching(/the server stays in the fore/)]);
+  it.each([
+    ['-d', 0],
+    ['--daemon', 0],
+    ['-d-3', -3],
+    ['-d5', 5],
+    ['--daemon=-20', -20],
+    ['--daemon=+19', 19],
+  ])('goes into the background for %s', (text, priority) => {
+    expect(serve(text)).toMatchObject({ daemon: { priority }, warnings: [] });
+  });
+
+  it.each([
+    ['-d-21', -20],
+    ['--daemon=200', 19],
+  ])('takes the nearest nice value for %s', (text, priority) => {
+    const { daemon, warnings } = serve(text);
+    expect(daemon).toEqual({ priority });
+    expect(warnings).toEqual([expect.stringMatching(/^option --?d\w* is -?\d+, -?\d+ is used/)]);
+  });
+
+  it.each(['-dfast', '--daemon=', '--daemon=1.5'])('refuses the nice value of %s', (text) => {
+    expect(() => serve(text)).toThrow(/allowed: nothing, or a nice value from -20 to 19/);
+  });
+
+  it('stays in the foreground without that, and leaves other arguments alone', () => {
+    expect(serve().daemon).toBeUndefined();
+    const { daemon, warnings } = serve('-d', '5');
+    expect(daemon).toEqual({ priority: 0 });
+    expect(warnings).toEqual(['argument "5" is ignored: it belongs to no option']);
   });
 
   it('warns of what it does not know', () => {

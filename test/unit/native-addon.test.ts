@@ -8,9 +8,11 @@ import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { status } from '../../src/transport/fan-out-buffers.ts';
 import {
   loadAddonFrom,
+  loadFirstOf,
   loadNativeAddon,
   nativeCounters,
 } from '../../src/transport/native-addon.ts';
+import { packageVersion } from '../../src/version.ts';
 
 const { EBADF, EINVAL } = constants.errno;
 
@@ -44,6 +46,43 @@ describe('loading the native addon', () => {
       const broken = join(folder, 'zerocast.node');
       writeFileSync(broken, 'no shared object');
       expect(reasonOf(loadAddonFrom(broken))).toMatch(/^it cannot be loaded: [^\n]+$/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('refuses an addon of another version', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zerocast-addon-'));
+    try {
+      const other = join(folder, 'other.cjs');
+      const functions = ['allocateSlab', 'isPageAligned', 'addressOf'];
+      const text = functions.map((name) => `exports.${name} = () => 0;`).join('');
+      writeFileSync(other, `${text}exports.version = '0.0.9';`);
+      expect(reasonOf(loadAddonFrom(other))).toMatch(/another version: 0\.0\.9 instead of \d/);
+      writeFileSync(join(folder, 'older.cjs'), text);
+      expect(reasonOf(loadAddonFrom(join(folder, 'older.cjs')))).toMatch(/an older one instead of/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('takes the first file that can be used, and tells of all that cannot', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zerocast-addon-'));
+    try {
+      const [broken, bare, missing] = ['broken.node', 'bare.cjs', 'missing.node'].map((name) =>
+        join(folder, name),
+      ) as [string, string, string];
+      writeFileSync(broken, 'no shared object');
+      writeFileSync(bare, '');
+      expect(reasonOf(loadFirstOf([missing, missing]))).toMatch(/^it is not built: run/);
+      expect(reasonOf(loadFirstOf([missing, broken, bare]))).toMatch(
+        /^it cannot be loaded: .*; it was built from another version: it has no allocateSlab$/,
+      );
+      const good = join(folder, 'good.cjs');
+      const functions = ['allocateSlab', 'isPageAligned', 'addressOf'];
+      const text = functions.map((name) => `exports.${name} = () => 0;`).join('');
+      writeFileSync(good, `${text}exports.version = ${JSON.stringify(packageVersion)};`);
+      expect(loadFirstOf([broken, good])).toEqual({ addon: expect.anything() });
     } finally {
       rmSync(folder, { recursive: true });
     }

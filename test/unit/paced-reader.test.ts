@@ -12,6 +12,7 @@ import { turn, until } from '../support/waiting.ts';
 const chunkBytes = 3840; // 20 ms of 48000:16:2
 const chunkUs = 20_000;
 const loud = numberedBytes(chunkBytes);
+const fresh = numberedBytes(chunkBytes, 5000);
 const silent = Buffer.alloc(chunkBytes);
 
 let folder: ReturnType<typeof scratchFolder>;
@@ -362,10 +363,28 @@ describe('a paced reader on a server that was stalled', () => {
     expect(rig.log.with('resync')).toMatchObject([{ level: 'warn', fields: { late: 'server' } }]);
     expect(rig.states).toEqual(['playing']);
     expect(rig.log.with('no audio comes')).toEqual([]);
+    // What lay in the fifo is old by now; the next chunk is the first that the producer wants heard.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    writer.write(fresh);
+    await until(() => rig.pcm.some(({ payload }) => payload.equals(fresh)));
+    expect(rig.log.with('old audio dropped').length).toBe(1);
     const first = rig.pcm[5];
     expect(first?.startsRun).toBe(true);
-    expect(first?.payload).toEqual(numberedBytes(chunkBytes));
     expect(first && first.arrivedUs - first.timestampUs).toBeLessThan(2 * chunkUs);
+    expect(rig.pcm.filter(({ startsRun }) => startsRun).length).toBe(2);
+  });
+
+  it('drops no more than the length of its absence', async () => {
+    writer = readFifo(monotonicClock);
+    const whole = numberedBytes(60_000);
+    writer.write(whole.subarray(0, 5 * chunkBytes));
+    await until(() => rig.pcm.length === 5);
+    writer.write(whole);
+    stall(300);
+    await until(() => rig.log.with('old audio dropped').length > 0);
+    const { droppedMs } = rig.log.with('old audio dropped')[0]?.fields ?? {};
+    const { lateMs } = rig.log.with('resync')[0]?.fields ?? {};
+    expect(Number(droppedMs)).toBeLessThanOrEqual(Number(lateMs) + 20);
   });
 
   it('blames the server when it came late to begin a read', async () => {

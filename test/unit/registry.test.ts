@@ -183,3 +183,65 @@ it('does not keep what a client has shown to be let in', () => {
   expect(JSON.stringify(join('a', { auth }).hello)).not.toMatch(/auth|c2VjcmV0/);
   expect(JSON.stringify(join('a', { auth }).hello)).not.toMatch(/auth|c2VjcmV0/);
 });
+
+describe('stamps of a wrong wall clock', () => {
+  const todayMs = Date.UTC(2026, 10, 21);
+  const dayMs = 86_400_000;
+  const state = (id: string, lastSeenMs: number) => ({
+    id: `group of ${id}`,
+    name: '',
+    streamId: '',
+    isMuted: false,
+    unknown: {},
+    clients: [
+      {
+        id,
+        hello: helloOf(id),
+        address: '10.0.0.1',
+        lastSeenMs,
+        name: '',
+        latencyMs: 0,
+        volume: 50,
+        isMuted: false,
+        unknown: {},
+      },
+    ],
+  });
+
+  it('count as now when they lie in the future', () => {
+    const rig = scene();
+    rig.nowMs = todayMs;
+    rig.registry.restore([state('future', todayMs + 3652 * dayMs), state('past', 1000)]);
+    expect(rig.registry.clients.get('future')?.lastSeenMs).toBe(todayMs);
+    expect(rig.registry.clients.get('past')?.lastSeenMs).toBe(1000);
+  });
+
+  it('go on behind the latest one while the machine believes that it is 1970', () => {
+    const rig = scene({ maxClients: 3 });
+    rig.registry.restore([state('old', todayMs - dayMs), state('older', todayMs - 2 * dayMs)]);
+    const fresh = rig.join('fresh');
+    rig.registry.leave(fresh);
+    expect(fresh.lastSeenMs).toBeGreaterThan(todayMs - dayMs);
+    // What was saved is all that the next start knows.
+    const next = scene({ maxClients: 2 });
+    next.registry.restore([
+      state('fresh', fresh.lastSeenMs),
+      state('old', todayMs - dayMs),
+      state('older', todayMs - 2 * dayMs),
+    ]);
+    expect(ids(next.registry).sort()).toEqual(['fresh', 'old']);
+    rig.nowMs = todayMs;
+    rig.registry.seen(fresh);
+    expect(fresh.lastSeenMs).toBe(todayMs);
+  });
+
+  it('do not change who is forgotten first while the server runs', () => {
+    const rig = scene({ maxClients: 2 });
+    rig.nowMs = todayMs;
+    rig.registry.leave(rig.join('first'));
+    rig.nowMs = todayMs - 3652 * dayMs;
+    rig.registry.leave(rig.join('second'));
+    rig.join('third');
+    expect(ids(rig.registry)).toEqual(['second', 'third']);
+  });
+});

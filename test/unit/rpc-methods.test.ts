@@ -278,6 +278,7 @@ describe('General.GetRPCCommands', () => {
       'Server.DeleteClient',
       'Server.GetRPCVersion',
       'Server.GetStatus',
+      'Server.ReloadConfig',
       'Stream.AddStream',
       'Stream.Control',
       'Stream.RemoveStream',

@@ -378,7 +378,7 @@ describe('a stream that is removed', () => {
   it('may be one that is being opened in vain', async () => {
     const opening = refusal('pipe:///does/not/exist?name=P');
     await rig.directory.remove('P');
-    expect(await opening).toContain('cannot be made');
+    expect(await opening).toContain('cannot be used');
   });
 
   it('stops draining a fifo whose writer goes on', async () => {

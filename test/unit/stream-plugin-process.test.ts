@@ -200,6 +200,15 @@ describe('a control script that is stopped', () => {
     await until(() => openDescriptors() === before, 'nothing stays open');
   });
 
+  it('sees the end of its input first, and so may end by itself', async () => {
+    const notes = join(folder.path, 'notes');
+    const rig = start(pluginScript('parts.sh'), { ...once, params: notes });
+    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await rig.plugin.stop();
+    expect(readFileSync(notes, 'utf8')).toBe('end of input\n');
+    expect(rig.log.with('a signal')).toEqual([]);
+  });
+
   it('is not started again', async () => {
     const rig = start(pluginScript('exits.sh'), once);
     await until(() => rig.log.with('control script ended').length === 1, 'it waits');

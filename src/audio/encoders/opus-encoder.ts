@@ -93,6 +93,7 @@ class OpusEncoder implements Encoder {
     if (this.#closed) return;
     this.#closed = true;
     this.#input.close();
+    idleEncoders.push(this.#opus);
   }
 
   #feed(samples: Samples): void {
@@ -117,15 +118,24 @@ class OpusEncoder implements Encoder {
   }
 }
 
+/**
+ * The library never gives back the memory of an encoder, 46 KiB, so the next stream gets one that
+ * another has left: there are never more of them than streams at one time.
+ */
+const idleEncoders: LibopusEncoder[] = [];
+
 /** Failure: rejects with a `SourceError`. */
 async function createLibopusEncoder(options: OpusOptions): Promise<LibopusEncoder> {
   try {
     const { Encoder } = await import('@evan/opus');
-    const opus = new Encoder({
-      channels: opusChannels,
-      sample_rate: opusRateHz,
-      application: 'restricted_lowdelay',
-    });
+    const opus =
+      idleEncoders.pop() ??
+      new Encoder({
+        channels: opusChannels,
+        sample_rate: opusRateHz,
+        application: 'restricted_lowdelay',
+      });
+    opus.reset();
     opus.ctl(request.setBitrate, options.bitrate);
     opus.ctl(request.setComplexity, options.complexity);
     return opus;

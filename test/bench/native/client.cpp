@@ -184,13 +184,19 @@ void Client::checkContinuity(int64_t timestampUs, size_t payloadBytes) {
       measurement_.duplicates += 1;
       return;
     }
-    if (std::llabs(stepUs - chunkUs_) > roundingUs) measurement_.gaps += 1;
+    if (std::llabs(stepUs - chunkUs_) > roundingUs) onGap();
   }
   newestUs_ = timestampUs;
   if (pcmBytesPerSec_ > 0) {
     chunkUs_ = static_cast<int64_t>(payloadBytes) * 1000000 / pcmBytesPerSec_;
   }
   measurement_.chunkUs = chunkUs_;
+}
+
+// Behind a gap the audio begins anew: it would all be wrong otherwise, which says no more.
+void Client::onGap() {
+  measurement_.gaps += 1;
+  if (measurement_.pattern) measurement_.pattern->forgetOrigin();
 }
 
 void Client::onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs) {

@@ -70,6 +70,7 @@ class Client {
   void onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowUs);
   bool hasRightPayload(int64_t timestampUs, const uint8_t* payload, size_t bytes);
   void checkContinuity(int64_t timestampUs, size_t payloadBytes);
+  void onGap();
   void onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs);
 
   Measurement& measurement_;

@@ -11,6 +11,9 @@ class CounterPattern {
  public:
   explicit CounterPattern(int64_t rateHz) : rateHz_(rateHz) {}
 
+  // The next chunk says where the counter is.
+  void forgetOrigin() { originUs_ = -1; }
+
   bool matches(int64_t timestampUs, const uint8_t* payload, size_t bytes) {
     if (bytes < frameBytes || bytes % frameBytes != 0) return false;
     if (originUs_ < 0) {

@@ -96,11 +96,12 @@ export const systemActions = {
   },
   reload: {
     weight: 4,
-    draw: (random) => ({ variant: random.pick(variants) }),
-    run({ server, writeConfig, reloads }, { variant }) {
+    draw: (random) => ({ variant: random.pick(variants), byRpc: random.chance(0.3) }),
+    async run({ server, writeConfig, reloads, ask }, { variant, byRpc }) {
       if (!reloads) return;
       writeConfig(variant);
-      server.signal('SIGHUP');
+      if (byRpc) await ask('Server.ReloadConfig');
+      else server.signal('SIGHUP');
     },
   },
   reopenLog: {

@@ -1,0 +1,30 @@
+import {
+  ConnectionLimits,
+  type ConnectionLimitsOptions,
+} from '../../src/transport/connection-limits.ts';
+import { type DescriptorFacts, DescriptorGuard } from '../../src/transport/descriptor-guard.ts';
+import { Entrance } from '../../src/transport/entrance.ts';
+import { PeerTimeout } from '../../src/transport/peer-timeout.ts';
+import { LogLines } from './log-lines.ts';
+
+/** An entrance whose limits a test may change at any time. */
+export class EntranceRig {
+  readonly log = new LogLines();
+  readonly limits: { -readonly [Name in keyof ConnectionLimitsOptions]: number } = {
+    maxPlayers: 1000,
+    maxControllers: 1000,
+    maxHttpConnections: 1000,
+    maxConnectionsPerAddress: 0,
+  };
+  readonly entrance: Entrance;
+
+  constructor(facts: DescriptorFacts = { limit: () => undefined, open: () => 0 }) {
+    this.entrance = new Entrance({
+      limits: new ConnectionLimits(this.limits),
+      descriptors: new DescriptorGuard({ logger: this.log, facts }),
+      peerTimeout: new PeerTimeout({ native: { reason: 'not for this test' }, timeoutMs: 15_000 }),
+      logger: this.log,
+      audioDescriptors: 1,
+    });
+  }
+}

@@ -1,0 +1,65 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { OutputLog } from './output-log.ts';
+
+/** Namespaces and pairs of network devices need root. */
+export const namespacesAreOff = process.getuid?.() !== 0 && process.env.CI !== 'true';
+
+/** Several tests may have one at the same time, and one process several. */
+let made = 0;
+
+/** Another machine, as far as the network is concerned: a namespace behind a cable of its own. */
+export class NetworkNamespace {
+  /** This side of the cable, and the other. */
+  readonly here: string;
+  readonly there: string;
+  readonly #name: string;
+  readonly #programs: (() => Promise<void>)[] = [];
+
+  constructor() {
+    made += 1;
+    // Names of devices have at most 15 characters.
+    this.#name = `zc${process.pid % 1_000_000}n${made}`;
+    const net = `10.${200 + (made % 50)}.${process.pid % 250}`;
+    this.here = `${net}.1`;
+    this.there = `${net}.2`;
+    const [inner, outer] = [`${this.#name}b`, `${this.#name}a`];
+    ip('netns', 'add', this.#name);
+    ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', this.#name);
+    ip('addr', 'add', `${this.here}/30`, 'dev', outer);
+    ip('link', 'set', outer, 'up');
+    ip('-n', this.#name, 'addr', 'add', `${this.there}/30`, 'dev', inner);
+    ip('-n', this.#name, 'link', 'set', inner, 'up');
+  }
+
+  /** Pulls the cable out: neither side is told a word. */
+  cut(): void {
+    ip('-n', this.#name, 'link', 'set', `${this.#name}b`, 'down');
+  }
+
+  mend(): void {
+    ip('-n', this.#name, 'link', 'set', `${this.#name}b`, 'up');
+  }
+
+  /** Runs a piece of JavaScript there, until `close`; returns what it prints. */
+  run(script: string): OutputLog {
+    const command = ['netns', 'exec', this.#name, process.execPath, '-e', script];
+    const child = spawn('ip', command, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#programs.push(async () => {
+      if (child.exitCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    });
+    return new OutputLog('the program in the namespace', child);
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#programs) await end();
+    ip('link', 'del', `${this.#name}a`);
+    ip('netns', 'del', this.#name);
+  }
+}
+
+function ip(...args: string[]): void {
+  execFileSync('ip', args, { stdio: 'pipe' });
+}
