@@ -63,7 +63,7 @@ ssize_t answer(int, msghdr* message, int flags) {
     return -1;
   }
   const std::vector<std::uint8_t> control = someControl();
-  const std::size_t bytes = std::min(control.size(), static_cast<std::size_t>(message->msg_controllen));
+  const std::size_t bytes = std::min<std::size_t>(control.size(), message->msg_controllen);
   if (bytes > 0) std::memcpy(message->msg_control, control.data(), bytes);
   message->msg_controllen = bytes;
   // The kernel never claims more than it has written. Source: put_cmsg of the kernel.

@@ -96,7 +96,14 @@ inline ssize_t fuzzedSendmsg(int fd, const msghdr* message, int flags) {
   }
   const std::vector<iovec> pieces(message->msg_iov, message->msg_iov + message->msg_iovlen);
   std::size_t bytes = FuzzKernel::gather(pieces, SIZE_MAX).size();
-  if (answer < 4) bytes = std::min<std::size_t>(bytes, input.someNumber() % 70000);
+  if (answer == 1) {
+    // Right up to a border between two pieces.
+    const std::size_t whole = input.byte() % pieces.size();
+    bytes = FuzzKernel::gather({pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(whole)},
+                               SIZE_MAX).size();
+  } else if (answer < 4) {
+    bytes = std::min<std::size_t>(bytes, input.someNumber() % 70000);
+  }
   if (bytes == 0) {
     errno = EAGAIN;
     return -1;

@@ -49,6 +49,7 @@ function renderRow(row: Row): string {
     setting.doc,
     setting.parser.unit && `Unit: ${setting.parser.unit}.`,
     setting.repeatable && 'May stand several times.',
+    !setting.isLive && 'Needs a restart.',
   ].filter(Boolean);
   const texts =
     setting.repeatable && setting.default.length === 0 ? [''] : [setting.default].flat();

@@ -14,12 +14,14 @@ export function renderSettingsTable(): string {
   const lines = rows.map(({ section, key, setting }) => {
     const standard = [setting.default].flat().map(code).join(', ') || '–';
     const extra = setting.repeatable ? ' Repeatable.' : '';
-    const cells = [code(section), code(key), standard, setting.parser.unit, setting.doc + extra];
+    const applies = setting.isLive ? 'reload' : 'restart';
+    const { unit } = setting.parser;
+    const cells = [code(section), code(key), standard, unit, applies, setting.doc + extra];
     return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   });
   return [
-    '| Section | Key | Default | Unit | Meaning |',
-    '|---|---|---|---|---|',
+    '| Section | Key | Default | Unit | Applied by | Meaning |',
+    '|---|---|---|---|---|---|',
     ...lines,
     '',
   ].join('\n');

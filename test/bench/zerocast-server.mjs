@@ -27,6 +27,9 @@ export async function startZerocast(settings) {
     '--server.mdns_enabled=false',
     '--tcp-streaming.bind_to_address=127.0.0.1',
     `--tcp-streaming.port=${port}`,
+    // All clients of a benchmark come from one address, and there are many of them.
+    '--limits.max_connections_per_address=0',
+    '--limits.max_players=100000',
     '--tcp-control.enabled=false',
     '--http.enabled=false',
     '--logging.sink=stderr',

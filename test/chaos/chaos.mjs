@@ -1,5 +1,5 @@
 import { brokenNow, CostlyInvariants } from './invariants.mjs';
-import { atMost, exactly, settle } from './levels.mjs';
+import { atMost, drift, exactly, settle } from './levels.mjs';
 import { carryOut, describeStep, planOf } from './plan.mjs';
 import { addedStreamNames, bufferMs, chunkMs, configuredNames } from './streams.mjs';
 
@@ -7,6 +7,7 @@ const lookMs = 3000;
 /** Names that the driver's own controllers have: TCP, WebSocket, and the one that harms. */
 const ownControllers = 3;
 const keptSteps = 20;
+const lastWordsMs = 500;
 /** Programs that do not want to end hold up a reload. */
 const streamsLimitMs = 15_000;
 /** Programs that restart, and connections that close at this very moment. */
@@ -57,6 +58,7 @@ export class Chaos {
     await this.#quiet();
     await this.#disturb();
     await this.#quiet();
+    this.#demand(drift(this.quietPoints));
     await this.#leave();
     await this.#stop();
   }
@@ -91,7 +93,9 @@ export class Chaos {
     try {
       await carryOut(step, this.#world);
     } catch (error) {
-      this.#demand([error.message]);
+      // Why nobody answered may be about to be known.
+      await this.#world.sleep(lastWordsMs);
+      this.#demand([...brokenNow(this.#world), error.message]);
     }
     this.#demand(brokenNow(this.#world));
   }

@@ -8,6 +8,8 @@ const withSpare = {
   otherSpare: { name: 'Spare', rateHz: spareRatesHz[1], codec: 'flac', kind: 'file' },
 };
 
+const zeroCopy = ['zerocopy = true', 'zerocopy_mode = always', 'zerocopy_min_bytes = 512'];
+
 /** The text of `zerocast.conf`. */
 export function configText(places, variant = 'plain') {
   if (variant === 'empty') return '[stream\nsource\n';
@@ -36,6 +38,7 @@ export function configText(places, variant = 'plain') {
     `sandbox_dir = ${places.sandbox}`,
     'persist_added = true',
     `buffer = ${bufferMs}`,
+    ...(places.isZeroCopy ? zeroCopy : []),
     // A busy machine is no fault of the server.
     'resync_tolerance = 1500',
     '[streaming_client]',

@@ -51,3 +51,25 @@ function excess(levels, limits) {
 
 export const exactly = (count) => ({ least: count, most: count });
 export const atMost = (most) => ({ most });
+
+const leastPoints = 9;
+/** Between the beginning and the end of a long run, when the heap has found its size. */
+const memoryDriftMiB = 32;
+
+/**
+ * Whether memory grew all the time, too slowly for a single look. Shape: levels in their order.
+ *
+ * The heap rises until it is collected, so the lowest level of each third is the one that tells.
+ */
+export function drift(points) {
+  if (points.length < leastPoints) return [];
+  const third = Math.floor(points.length / 3);
+  const before = lowestMiB(points.slice(1, 1 + third));
+  const after = lowestMiB(points.slice(-third));
+  if (after - before <= memoryDriftMiB) return [];
+  return [`memory grew from ${Math.round(before)} to ${Math.round(after)} MiB`];
+}
+
+function lowestMiB(points) {
+  return Math.min(...points.map(({ residentMiB }) => residentMiB));
+}

@@ -38,7 +38,11 @@ export class BadNetwork {
     const namespace = `/proc/${far.pid}/ns/net`;
     const child = spawn(relay, [namespace, String(seed)], { stdio: ['pipe', 'pipe', 'inherit'] });
     child.stdin.on('error', () => {});
-    await once(child.stdout, 'data');
+    const ended = once(child, 'exit').then(() =>
+      Promise.reject(new Error('the relay did not begin')),
+    );
+    await Promise.race([once(child.stdout, 'data'), ended]);
+    ended.catch(() => {});
     const inFar = ['nsenter', `--net=${namespace}`];
     for (const [prefix, name, address] of [
       [[], 'near', nearAddress],

@@ -12,6 +12,7 @@ namespaces of its own. Options:
   --real 3              real snapclients, 0 to 3
   --quiet-seconds 20    time between two looks at memory and descriptors with all others gone
   --server dist/main.js the server to test
+  --zerocopy            every send of audio is a zero-copy send
   --no-reload           sends neither SIGHUP nor SIGUSR1
   --plan N              prints the first N actions of the seed and does nothing
   --log FILE            keeps the whole log of the server`;
@@ -23,6 +24,7 @@ const definitions = {
   real: { type: 'string', default: '3' },
   'quiet-seconds': { type: 'string', default: '20' },
   server: { type: 'string', default: 'dist/main.js' },
+  zerocopy: { type: 'boolean', default: false },
   'no-reload': { type: 'boolean', default: false },
   plan: { type: 'string' },
   log: { type: 'string' },
@@ -50,6 +52,7 @@ export function parseOptions(args) {
     quietSeconds: wholeNumber('quiet-seconds', values['quiet-seconds'], { low: 5, high: 3600 }),
     realClients: wholeNumber('real', values.real, { low: 0, high: 3 }),
     main: values.server,
+    isZeroCopy: values.zerocopy,
     reloads: !values['no-reload'],
     planLength: values.plan === undefined ? undefined : wholeNumber('plan', values.plan),
     logFile: values.log,

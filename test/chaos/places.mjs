@@ -16,9 +16,9 @@ const repeat = '#!/bin/sh\nwhile cat "$1"; do :; done\n';
  *
  * Shape: the data folder is a file system of its own, which can be filled.
  */
-export function makePlaces(work) {
+export function makePlaces(work, { isZeroCopy }) {
   const places = {
-    work,
+    isZeroCopy,
     data: join(work, 'data'),
     media: join(work, 'media'),
     plugins: join(work, 'plugins'),

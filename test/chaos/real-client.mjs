@@ -16,20 +16,18 @@ const maxForeignFrames = 8000;
  */
 export class RealClient {
   id;
-  connects = 0;
   soundFrames = 0;
-  resyncs = 0;
   problems = [];
   #child;
   #pattern;
   #lines = [];
   #rest = Buffer.alloc(0);
-  #frames = 0;
   #window = emptyWindow();
   #badWindows = 0;
   #isLeaving = false;
   #hasBegun = false;
   #hasPlayed = false;
+  #isTuned = false;
   #foreign = 0;
 
   constructor({ id, port, host = '127.0.0.1', pattern }) {
@@ -47,6 +45,7 @@ export class RealClient {
       rest = lines.pop();
       for (const line of lines) this.#takeLine(line);
     });
+    this.#child.once('error', (error) => this.#fault(`cannot be started: ${error.message}`));
     this.#child.once('close', (exitCode, signal) => {
       if (!this.#isLeaving) this.#fault(`ended with ${exitCode ?? signal}`);
     });
@@ -95,28 +94,26 @@ export class RealClient {
       }
     }
     this.#rest = Buffer.from(pcm.subarray(end));
-    this.#frames += end / frameBytes;
   }
 
-  /** What it played before its stream was chosen may still be heard for a moment. */
+  /** What it held when its stream was chosen may still be heard for a moment. */
   #isForeign(frame) {
-    if (!this.#hasBegun || !this.#pattern || this.#pattern.locate(frame) !== undefined) {
-      this.#foreign = 0;
+    if (!this.#hasBegun || !this.#pattern) return false;
+    if (this.#pattern.locate(frame) !== undefined) {
+      this.#isTuned = true;
       return false;
     }
     this.#foreign += 1;
-    return this.#foreign > maxForeignFrames;
+    return this.#isTuned || this.#foreign > maxForeignFrames;
   }
 
   #takeLine(line) {
     this.#lines.push(line);
     if (this.#lines.length > 30) this.#lines.shift();
     if (/Connected to/.test(line)) {
-      this.connects += 1;
       this.#window.connects += 1;
     }
     if (/hard sync|pBuffer->full\(\)|pShortBuffer|pMiniBuffer/i.test(line)) {
-      this.resyncs += 1;
       this.#window.resyncs += 1;
     }
   }

@@ -43,8 +43,8 @@ async function runInside(options, args) {
 }
 
 async function runHere(options) {
-  const { seed, seconds, players, workDir } = options;
-  const again = `scripts/chaos --seed ${seed} --seconds ${seconds} --players ${players}`;
+  const { seed, workDir } = options;
+  const again = commandOf(options);
   console.log(again);
   raiseLoopback();
   const world = new World();
@@ -62,6 +62,14 @@ async function runHere(options) {
   } finally {
     await world.tearDown();
   }
+}
+
+/** What does the same once more. */
+function commandOf({ seed, seconds, players, quietSeconds, isZeroCopy, reloads }) {
+  const flags = [isZeroCopy && '--zerocopy', !reloads && '--no-reload'].filter(Boolean);
+  const numbers = { seed, seconds, players, 'quiet-seconds': quietSeconds };
+  const words = Object.entries(numbers).map(([name, value]) => `--${name} ${value}`);
+  return ['scripts/chaos', ...words, ...flags].join(' ');
 }
 
 function failureText(error, { again, chaos, world }) {

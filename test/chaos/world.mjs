@@ -39,7 +39,7 @@ export class World {
   async assemble(options, work) {
     const build = dirname(options.main);
     this.options = options;
-    this.places = makePlaces(work);
+    this.places = makePlaces(work, options);
     this.disk = new Disk(this.places.data);
     this.truths = await StreamTruths.load({ build, endless: endlessRatesHz });
     const descriptors = options.players + spareDescriptors;

@@ -1,8 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ControlMessage, type ControlPeer } from '../../src/control/control-peer.ts';
+import {
+  ControlMessage,
+  type ControlPeer,
+  type ControlPeerContext,
+} from '../../src/control/control-peer.ts';
 import { maxUnreadBytes as unreadOf } from '../../src/control/request-flow.ts';
 import { ControlEnds, type Controller, type ControlTransport } from '../support/control-ends.ts';
-import { controlLimits } from '../support/control-limits.ts';
+import { controlLimits, controlPeerContext } from '../support/control-limits.ts';
 import { stall } from '../support/fake-time.ts';
 import { turn, until } from '../support/waiting.ts';
 
@@ -28,15 +32,21 @@ interface PairOptions {
   readonly transport: ControlTransport;
   /** Called for each request, before it is kept. */
   readonly onText?: (peer: ControlPeer, text: string) => void;
+  readonly context?: ControlPeerContext;
 }
 
-async function pairOf({ transport, onText }: PairOptions): Promise<Pair> {
+async function pairOf({
+  transport,
+  onText,
+  context = controlPeerContext(),
+}: PairOptions): Promise<Pair> {
   const peers: ControlPeer[] = [];
   const asked: string[] = [];
   const closings: string[] = [];
   const faults: string[] = [];
   const ends = await ControlEnds.open({
     transport,
+    context,
     onPeer: (peer) => {
       peers.push(peer);
       peer.open({
@@ -239,4 +249,70 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control peer over %s', 
     await until(controller.isClosed);
     expect(refused).toHaveLength(1);
   });
+
+  it('holds a share of the common memory while a request is incomplete', async () => {
+    const context = controlPeerContext();
+    const { budget } = context;
+    const pair = await pairOf({ transport, context });
+    const { controller, asked } = pair;
+    const [beginning, end] = halves(transport, 100_000);
+    for (let count = 1; count <= 2; count += 1) {
+      controller.socket.write(beginning);
+      await until(() => budget.takenBytes > 80_000);
+      controller.socket.write(end);
+      await until(() => asked.length === count);
+      await until(() => budget.takenBytes === 0);
+    }
+    controller.socket.write(beginning);
+    await until(() => budget.takenBytes > 80_000);
+    controller.close();
+    await until(() => budget.takenBytes === 0);
+  });
+
+  it('is closed when there is no memory for its request', async () => {
+    const context = controlPeerContext({}, 50_000);
+    const { controller, closings, faults } = await pairOf({ transport, context });
+    controller.socket.write(halves(transport, 100_000)[0]);
+    await until(() => closings.length === 1);
+    expect(closings).toEqual(['too many requests are incomplete: no memory for this one']);
+    expect(faults).toEqual(closings);
+    expect(context.budget.takenBytes).toBe(0);
+    await until(controller.isClosed);
+  });
+
+  it('is closed when it takes nothing of what waits for it', async () => {
+    const context = controlPeerContext({ peerTimeoutMs: 300, maxQueuedBytes: 64 * 1024 * 1024 });
+    const { peer, controller, closings } = await pairOf({ transport, context });
+    controller.pause();
+    for (let count = 0; count < 20; count += 1) peer.send(megabyte);
+    await until(() => closings.length === 1);
+    expect(closings).toEqual(['took nothing of what waits for it for 300 ms']);
+  });
+
+  it('stays while it takes something now and then', async () => {
+    const context = controlPeerContext({ peerTimeoutMs: 1000, maxQueuedBytes: 64 * 1024 * 1024 });
+    const { peer, controller, closings } = await pairOf({ transport, context });
+    controller.pause();
+    for (let count = 0; count < 20; count += 1) peer.send(megabyte);
+    for (let count = 0; count < 10; count += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      controller.resume();
+      await turn();
+      controller.pause();
+    }
+    controller.resume();
+    await until(() => controller.texts.length === 20);
+    expect(closings).toEqual([]);
+  });
 });
+
+/** A request of so many bytes, but for its end, and its end. */
+function halves(transport: ControlTransport, bytes: number): readonly [Buffer, Buffer] {
+  const text = Buffer.alloc(bytes, 'x');
+  if (transport === 'TCP') return [text, Buffer.from('\n')];
+  const head = Buffer.alloc(14);
+  // The final frame of a text, with a 64-bit length and a mask of zeros.
+  head.set([0x81, 0xff]);
+  head.writeBigUInt64BE(BigInt(bytes + 1), 2);
+  return [Buffer.concat([head, text]), Buffer.from('x')];
+}

@@ -116,7 +116,7 @@ describe.runIf(isRoot || process.env.CI === 'true')(
       const environment = {
         ...Object.fromEntries(textsOf(server, 'ENV').map((text) => text.split('='))),
         ZEROCAST_HTTP_PORT: String(httpPort),
-        ZEROCAST_TCP_STREAMING_PORT: String(await freePort()),
+        ZEROCAST_TCP_STREAMING_PORT: String(streamPort),
         ZEROCAST_TCP_CONTROL_PORT: String(await freePort()),
         ZEROCAST_SERVER_MDNS_ENABLED: 'false',
       };

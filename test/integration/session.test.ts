@@ -13,6 +13,7 @@ import {
 import { maxHellos } from '../../src/server/session.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
 
 const tone = 'stream.source=tone:///?name=Tone&codec=pcm';
 let server: TestServer;
@@ -396,6 +397,48 @@ describe('a client that reads nothing', () => {
       20_000,
     );
     await server.untilSessions(1);
+    const times = healthy.chunks.map(({ body }) => decodeWireChunk(body).timestampUs);
+    for (let index = 1; index < times.length; index += 1) {
+      expect(Math.abs((times[index] ?? 0) - (times[index - 1] ?? 0) - 20_000)).toBeLessThan(2);
+    }
+    healthy.close();
+    stalled.close();
+  });
+
+  it('falls behind alone, and goes on with current audio when it reads again', async () => {
+    server = await TestServer.start(
+      'stream.source=tone:///?name=Big&codec=pcm&sampleformat=192000:32:8',
+      'tcp-streaming.stall_timeout=60000',
+      // Clients and server share one thread, which must not look like a late source.
+      'stream.buffer=2000',
+      'stream.resync_tolerance=1500',
+    );
+    const { application, port } = server;
+    const healthy = await ScriptedClient.greet(port, 'healthy');
+    const stalled = await ScriptedClient.greet(port, 'stalled');
+    await healthy.untilCount(messageType.wireChunk, 100);
+    const sessions = () => [...application.server.sessions];
+    const lost = () => sessions().map(({ path }) => path.totals.lostChunks);
+    const usedSlots = () => {
+      const { totalSlots, availableSlots } = application.pool.statistics;
+      return totalSlots - availableSlots;
+    };
+    const usual = usedSlots();
+    stalled.socket.pause();
+    await until(() => sessions().some(({ connection }) => connection.busySinceUs !== undefined));
+    await healthy.untilCount(messageType.wireChunk, healthy.chunks.length + 100);
+    // The ring keeps what it always keeps; a cut message or two wait for the one that is stalled.
+    expect(usedSlots()).toBeLessThan(usual + 10);
+    stalled.socket.resume();
+    const newest = (client: ScriptedClient) =>
+      decodeWireChunk(client.chunks.at(-1)?.body ?? Buffer.alloc(0)).timestampUs;
+    await stalled.until(
+      () => newest(healthy) - newest(stalled) < 500_000,
+      'it has caught up',
+      20_000,
+    );
+    expect(lost().filter((chunks) => chunks > 0)).toHaveLength(1);
+    expect(sessions()).toHaveLength(2);
     const times = healthy.chunks.map(({ body }) => decodeWireChunk(body).timestampUs);
     for (let index = 1; index < times.length; index += 1) {
       expect(Math.abs((times[index] ?? 0) - (times[index - 1] ?? 0) - 20_000)).toBeLessThan(2);

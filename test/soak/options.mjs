@@ -11,7 +11,7 @@ who stayed missed anything and no figure of the server has grown. Options:
   --sample-seconds 5    how often the server is looked at
   --warm-up 0.2         share of the run that does not count for growth
   --rss-bound 4         MiB by which resident memory may grow, or 2 % of it when that is more
-  --patient             4 s of buffer instead of 1 s, for a machine that has other work to do
+  --patient             10 s of buffer instead of 1 s, for a machine that has other work to do
   --seed 1              of everything that is random
   --server dist/main.js the server to test, for example that of another build
   --json FILE           writes every sample and every verdict

@@ -14,13 +14,14 @@ const mib = 2 ** 20;
 const collectedBoundBytes = 8 * mib;
 const rssBoundShare = 0.02;
 /** Players and controllers have descriptors of their own, which come and go with them. */
-const descriptorBound = 2;
+const descriptorBound = 4;
 /** What is in use depends on who listens to what: as much as so many streams keep. */
 const chunkBoundStreams = 2;
 /** Players that the server remembers beside those that are there. */
 const rememberedMore = 50;
 const usualBufferMs = 1000;
-const patientBufferMs = 4000;
+const patientBufferMs = 10_000;
+const patientToleranceMs = 8000;
 const chunkMs = 20;
 /** What is read, encoded or given back at the moment. */
 const fewChunks = 30;
@@ -46,7 +47,7 @@ async function startServer({ options, workDir }) {
     serverArgs: [
       `--stream.source=pipe://${join(workDir, 'feed')}?name=feed&mode=read&sampleformat=${rateHz}:16:2&codec=flac`,
       ...(isPatient
-        ? [`--stream.buffer=${patientBufferMs}`, '--stream.resync_tolerance=3000']
+        ? [`--stream.buffer=${patientBufferMs}`, `--stream.resync_tolerance=${patientToleranceMs}`]
         : []),
       '--tcp-control.enabled=true',
       '--tcp-control.bind_to_address=127.0.0.1',
@@ -188,7 +189,9 @@ export async function soak({ program, options, workDir, progress }) {
     }
     if (!growths) problems.push('the run ended before anything could be measured');
     const { problems: _, ...heard } = result;
-    const events = { ...heard, ...controllers.counts, producerRestarts: producer.restarts };
+    const { skippedChunks } = after;
+    const restarts = { producerRestarts: producer.restarts };
+    const events = { ...heard, skippedChunks, ...controllers.counts, ...restarts };
     return { before, after, samples, growths, events, problems };
   } finally {
     if (!isStopped) running.signal('SIGKILL');

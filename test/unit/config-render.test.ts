@@ -60,8 +60,8 @@ describe('the table of settings', () => {
   it('has one row per setting', () => {
     const lines = renderSettingsTable().trimEnd().split('\n');
     expect(lines).toHaveLength(rows.length + 2);
-    expect(lines.at(2)).toMatch(/^\| `server` \| `threads` \| `-1` \| {2}\| Accepted/);
-    for (const line of lines) expect(line.split(/(?<!\\)\|/)).toHaveLength(7);
+    expect(lines.at(2)).toMatch(/^\| `server` \| `threads` \| `-1` \| {2}\| restart \| Accepted/);
+    for (const line of lines) expect(line.split(/(?<!\\)\|/)).toHaveLength(8);
   });
 });
 

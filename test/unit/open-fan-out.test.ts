@@ -59,8 +59,8 @@ describe('openFanOut', () => {
   });
 
   it('falls back to JavaScript when the addon cannot send on this system', async () => {
-    const { allocateSlab, isPageAligned, addressOf } = sendingAddon();
-    const fanOut = await open({ addon: { allocateSlab, isPageAligned, addressOf } });
+    const { version, allocateSlab, isPageAligned, addressOf } = sendingAddon();
+    const fanOut = await open({ addon: { version, allocateSlab, isPageAligned, addressOf } });
     expect(fanOut).toBeInstanceOf(NodeFanOut);
     expect(said().slice(1)).toEqual([
       'notice audio is sent by the JavaScript path (native sending is for Linux only)',

@@ -80,7 +80,7 @@ export const controlActions = {
     run: ({ ask }, { place }) => ask('Server.DeleteClient', { id: Crew.idOf(place) }),
   },
   addStream: {
-    weight: 4,
+    weight: 6,
     draw: (random) => ({ index: random.between(0, addedStreamNames.length - 1) }),
     run: ({ ask, places }, { index }) =>
       ask('Stream.AddStream', { streamUri: streamAddress(addedStream(index), places) }),

@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { encodeHello } from '../../src/protocol/messages.ts';
+import { ControlClient } from '../support/control-client.ts';
+import { OutputLog } from '../support/output-log.ts';
+import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
+import { freePort, ServerProcess } from '../support/server-process.ts';
+import { until } from '../support/waiting.ts';
+import { WebSocketClient } from '../support/web-socket-client.ts';
+
+/** A server whose calls of setsockopt are written to a file. */
+async function traced() {
+  const [controlPort, httpPort] = [await freePort(), await freePort()];
+  const server = await ServerProcess.start({
+    sources: ['tone:///?name=Tone'],
+    options: [
+      '--tcp-control.enabled=true',
+      '--tcp-control.bind_to_address=127.0.0.1',
+      `--tcp-control.port=${controlPort}`,
+      '--http.enabled=true',
+      '--http.bind_to_address=127.0.0.1',
+      `--http.port=${httpPort}`,
+      '--server.peer_timeout=12000',
+    ],
+  });
+  onTestFinished(() => server.kill());
+  const folder = mkdtempSync(join(tmpdir(), 'zerocast-trace-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'calls');
+  const strace = spawn('strace', ['-e', 'trace=setsockopt', '-o', file, '-p', String(server.pid)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void strace.kill());
+  await new OutputLog('strace', strace).waitFor(/attached/);
+  return { server, controlPort, httpPort, calls: () => readFileSync(file, 'utf8') };
+}
+
+describe('the sockets of all peers', () => {
+  it('send without delay, and the kernel watches whether the peer is still there', async () => {
+    const { server, controlPort, httpPort, calls } = await traced();
+    const player = await ScriptedClient.greet(server.streamPort, 'player');
+    const browser = await WebSocketClient.connect(httpPort);
+    browser.send(encodeHello(helloOf('browser'), 2));
+    const controller = await ControlClient.connect(controlPort);
+    const count = (option: string) => calls().split(option).length - 1;
+    await until(() => count('TCP_USER_TIMEOUT, [12000]') === 3, 'all are accepted');
+    expect(count('TCP_NODELAY, [1]')).toBe(3);
+    expect(count('SO_KEEPALIVE, [1]')).toBe(3);
+    for (const peer of [player, controller]) peer.close();
+    browser.webSocket.terminate();
+    await server.stop();
+  });
+});
