@@ -63,7 +63,9 @@ struct Stage {
     if (!Reservation(word).tryRaise()) return;
     const std::vector<std::byte> message(input.byte(), std::byte{0x77});
     const ssize_t taken = socket.write(message, calls);
-    if (taken > 0) expected.wire.insert(expected.wire.end(), message.begin(), message.begin() + taken);
+    if (taken > 0) {
+      expected.wire.insert(expected.wire.end(), message.begin(), message.begin() + taken);
+    }
     Reservation(word).lower();
   }
 

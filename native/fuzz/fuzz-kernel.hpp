@@ -98,9 +98,8 @@ inline ssize_t fuzzedSendmsg(int fd, const msghdr* message, int flags) {
   std::size_t bytes = FuzzKernel::gather(pieces, SIZE_MAX).size();
   if (answer == 1) {
     // Right up to a border between two pieces.
-    const std::size_t whole = input.byte() % pieces.size();
-    bytes = FuzzKernel::gather({pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(whole)},
-                               SIZE_MAX).size();
+    const auto whole = static_cast<std::ptrdiff_t>(input.byte() % pieces.size());
+    bytes = FuzzKernel::gather({pieces.begin(), pieces.begin() + whole}, SIZE_MAX).size();
   } else if (answer < 4) {
     bytes = std::min<std::size_t>(bytes, input.someNumber() % 70000);
   }

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client';
+import { Registry as MetricsRegistry } from 'prom-client';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import type { Registry } from '../server/registry.ts';
@@ -7,6 +7,7 @@ import type { StreamDirectory } from '../server/stream-directory.ts';
 import type { StreamServer } from '../server/stream-server.ts';
 import type { TimeFigures } from '../server/time-watch.ts';
 import { addMetric, type Metric, type Sample } from './metric.ts';
+import { processMetrics } from './process-metrics.ts';
 import { clientMetrics, readSends, type Sends, sendMetrics } from './send-metrics.ts';
 import { timeMetrics } from './time-metrics.ts';
 
@@ -26,8 +27,6 @@ export interface ServerMetricsOptions {
   readonly isOn?: boolean;
 }
 
-/** Each look at the delay of the event loop wakes the process up. */
-const delayResolutionMs = 20;
 const usPerSecond = 1e6;
 
 /**
@@ -65,8 +64,6 @@ export class ServerMetrics {
 
   #start(): MetricsRegistry {
     const metrics = new MetricsRegistry();
-    // CPU, memory, descriptors, garbage collection, and the delay of the event loop.
-    collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: delayResolutionMs });
     const sends = () => this.#sends;
     const own = [
       ...peerMetrics(this.#options),
@@ -77,7 +74,7 @@ export class ServerMetrics {
       ...clientMetrics(() => (this.#options.listsClients ? sends() : { ofClients: [] })),
     ];
     for (const metric of own) addMetric(metrics, metric);
-    return metrics;
+    return MetricsRegistry.merge([processMetrics(), metrics]);
   }
 }
 

@@ -27,6 +27,7 @@ export interface AddedStreamsOptions {
  */
 export class AddedStreams {
   readonly #logger: Logger;
+  readonly #file: JsonFile;
   readonly #byName: Map<string, string>;
   readonly #schedule: SaveSchedule;
 
@@ -45,6 +46,7 @@ export class AddedStreams {
 
   private constructor(file: JsonFile, saved: readonly string[], logger: Logger) {
     this.#logger = logger;
+    this.#file = file;
     this.#byName = new Map(saved.map((address) => [nameIn(address), address]));
     this.#schedule = new SaveSchedule({
       save: () => file.write(this.#text()),
@@ -65,16 +67,21 @@ export class AddedStreams {
       return;
     }
     this.#byName.set(name, address);
-    this.#schedule.changed();
+    this.#changed();
   }
 
   remove(name: string): void {
-    if (this.#byName.delete(name)) this.#schedule.changed();
+    if (this.#byName.delete(name)) this.#changed();
   }
 
   /** Resolves when everything is in the file. */
   async close(): Promise<void> {
     await this.#schedule.close();
+  }
+
+  /** Where nothing can be saved, it is not tried again and again. */
+  #changed(): void {
+    if (this.#file.isWritable) this.#schedule.changed();
   }
 
   #text(): string {

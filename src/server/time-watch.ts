@@ -1,6 +1,7 @@
 import { uptime } from 'node:os';
 import type { Clock } from '../clock.ts';
 import type { LogFields, Logger } from '../logger.ts';
+import { LogBrake } from '../transport/log-brake.ts';
 
 /** How often the clocks are compared: an absence of twice this length never goes unnoticed. */
 const tickMs = 250;
@@ -9,8 +10,6 @@ const stallMs = 250;
 const suspensionMs = 1000;
 /** Clocks that are set by less are no news; those of networks are set by milliseconds. */
 const clockStepMs = 500;
-/** Between two lines of one kind. */
-const linePauseMs = 10_000;
 
 /** What happened to the time of this process, since its start. */
 export interface TimeFigures {
@@ -50,7 +49,7 @@ export class TimeWatch {
   readonly #options: TimeWatchOptions;
   readonly #logger: Logger;
   readonly #timer: NodeJS.Timeout;
-  readonly #brakes = new Map<string, LineBrake>();
+  readonly #brakes = new Map<string, LogBrake>();
   readonly #figures = { stalls: 0, stalledMs: 0, suspensions: 0, suspendedMs: 0, clockSteps: 0 };
   #last: Reading;
   /** How much of the time since its start the machine has slept. */
@@ -110,10 +109,10 @@ export class TimeWatch {
   }
 
   #tell(phrase: string, fields: LogFields): void {
-    const brake = this.#brakes.get(phrase) ?? new LineBrake();
+    const brake = this.#brakes.get(phrase) ?? new LogBrake();
     this.#brakes.set(phrase, brake);
-    const unlogged = brake.pass(this.#last.monotonicMs);
-    if (unlogged === undefined) return;
+    if (!brake.lets(this.#last.monotonicMs)) return;
+    const { unlogged } = brake;
     this.#logger.warn(phrase, { ...fields, ...(unlogged > 0 && { unlogged }) });
   }
 
@@ -132,24 +131,6 @@ export class TimeWatch {
   #machineSleptMs(): number {
     const { clock, uptimeSeconds = uptime } = this.#options;
     return uptimeSeconds() * 1000 - clock.nowUs() / 1000;
-  }
-}
-
-/** Lets a line pass now and then, and counts the others. */
-class LineBrake {
-  #lastMs = Number.NEGATIVE_INFINITY;
-  #unlogged = 0;
-
-  /** How many were held back since the last one that passed; `undefined` for one more of them. */
-  pass(nowMs: number): number | undefined {
-    if (nowMs - this.#lastMs < linePauseMs) {
-      this.#unlogged += 1;
-      return undefined;
-    }
-    const unlogged = this.#unlogged;
-    this.#unlogged = 0;
-    this.#lastMs = nowMs;
-    return unlogged;
   }
 }
 

@@ -134,7 +134,13 @@ export class Entrance {
     if (brake.lets()) {
       const { phrase, setting } = refusalTexts[refusal];
       const limit = this.#options.limits.limitOf(refusal);
-      this.#options.logger.warn(phrase, { address, limit, setting: `[limits] ${setting}` });
+      const { unlogged } = brake;
+      this.#options.logger.warn(phrase, {
+        address,
+        limit,
+        setting: `[limits] ${setting}`,
+        ...(unlogged > 0 && { unlogged }),
+      });
     }
     return false;
   }

@@ -2,9 +2,7 @@ import { createServer, type Server, type ServerOpts, type Socket } from 'node:ne
 import { ConfigError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Door } from './entrance.ts';
-
-/** A machine without free descriptors would log each refused connection. */
-const acceptErrorLogMs = 10_000;
+import { LogBrake } from './log-brake.ts';
 
 export interface ListenerOptions {
   readonly addresses: readonly string[];
@@ -85,10 +83,10 @@ function listen(address: string, options: ListenerOptions): Promise<Server> {
     server.once('error', reject);
     server.listen({ host: address, port, backlog: 1024 }, () => {
       server.off('error', reject);
-      let lastLogMs = Number.NEGATIVE_INFINITY;
+      // A machine without free descriptors would log each refused connection.
+      const brake = new LogBrake();
       server.on('error', (error) => {
-        if (performance.now() - lastLogMs < acceptErrorLogMs) return;
-        lastLogMs = performance.now();
+        if (!brake.lets()) return;
         logger.warn('a connection could not be accepted', { port, reason: error.message });
       });
       resolve(server);

@@ -150,6 +150,10 @@ export class Chaos {
   /** Now the steady players go, too, and nothing of anybody may remain. */
   async #leave() {
     const world = this.#world;
+    // Who plays behind a bad network must have played, or nothing was tried there.
+    const far = await world.far?.report();
+    if (far?.chunks === 0) this.#demand(['nobody behind the bad network heard anything']);
+    this.#tell(`behind the bad network: ${far?.chunks ?? 0} chunks right`);
     world.isLeaving = true;
     world.steady.leave();
     for (const client of world.realClients) await client.close();

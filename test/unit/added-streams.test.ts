@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AddedStreams, maxSavedStreams } from '../../src/server/added-streams.ts';
 import { scratchFolder } from '../support/fifo.ts';
 import { LogLines } from '../support/log-lines.ts';
@@ -18,7 +18,10 @@ beforeEach(() => {
   log = new LogLines();
 });
 
-afterEach(() => folder.remove());
+afterEach(() => {
+  vi.useRealTimers();
+  folder.remove();
+});
 
 const open = () => AddedStreams.open({ path, logger: log });
 const setAside = () => readdirSync(folder.path).filter((name) => name.includes('.damaged-'));
@@ -157,5 +160,15 @@ describe('a file of streams that cannot be used', () => {
     expect(added.addresses).toEqual([address('A')]);
     await added.close();
     expect(log.lines.length).toBeGreaterThan(0);
+  });
+
+  it('is not tried for ever where nothing can be written', async () => {
+    path = join(folder.path, 'file', 'streams.json');
+    writeFileSync(join(folder.path, 'file'), 'no folder');
+    const added = await open();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    added.add('A', address('A'));
+    added.remove('A');
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

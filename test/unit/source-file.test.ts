@@ -187,7 +187,11 @@ describe('a file source', () => {
     expect((await harness.read(2000)).equals(audio.subarray(0, 2000))).toBe(true);
     appendFileSync(path, audio.subarray(4000));
     rmSync(path);
-    expect((await harness.read(10_000)).equals(looped(audio, 12_000).subarray(2000))).toBe(true);
+    // Half a second was read ahead.
+    const played = await harness.read(200_000);
+    const added = played.indexOf(audio.subarray(4000));
+    expect(added).toBeGreaterThan(0);
+    expect(played.subarray(added + 2000).equals(looped(audio, 198_000 - added))).toBe(true);
     await harness.source.stop();
   });
 
@@ -197,12 +201,13 @@ describe('a file source', () => {
     const harness = new SourceHarness(`file://${path}`).start();
     await harness.read(4000);
     truncateSync(path, 0);
-    const target = harness.ask(4000);
+    // Half a second was read ahead.
+    const target = harness.ask(200_000);
     await until(() => harness.interruptions.length > 0, 'the run is broken');
     expect(harness.interruptions[0]).toContain('no audio is left');
     writeFileSync(path, audio);
     await harness.whenFilled(2);
-    expect(target.equals(audio.subarray(0, 4000))).toBe(true);
+    expect(target.equals(looped(audio, 200_000))).toBe(true);
     expect(harness.interruptions.length).toBe(1);
     await harness.source.stop();
   });

@@ -1,14 +1,16 @@
-import { close, closeSync, constants, fstatSync, openSync, read } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { messageOf, SourceError } from '../../errors.ts';
 import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
+import { FileLoop } from './file-loop.ts';
 import { pathOf } from './local-path.ts';
 import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
 import { readWavHeader } from './wav-header.ts';
 
 /** Shorter files would be read anew too often for each chunk. */
 const shortestMs = 10;
-const emptyRetryMs = 500;
+/** What is read at a time; as much again is read ahead, so that a late turn of the loop can catch up. */
+const blockMs = 250;
 const unsigned8SignBit = 0x80;
 
 /** What of a file is audio, and how it is stored. */
@@ -76,25 +78,29 @@ class FileSource implements StreamSource {
   readonly packed24: boolean;
   readonly #file: AudioFile;
   #sink: SourceSink | undefined;
-  #fd: number | undefined;
-  #position: number;
+  #loop: FileLoop | undefined;
   #target: Uint8Array | undefined;
   #filledBytes = 0;
-  #isStarved = false;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #reading: Promise<void> = Promise.resolve();
+  #isInterrupted = false;
 
   constructor(file: AudioFile) {
     this.format = file.format;
     this.packed24 = file.packed24;
     this.#file = file;
-    this.#position = file.dataStart;
   }
 
   start(sink: SourceSink): void {
     this.#sink = sink;
+    const { format, path, unsigned } = this.#file;
     try {
-      this.#fd = openRegularFile(this.#file.path);
+      this.#loop = new FileLoop(openRegularFile(path), {
+        ...this.#file,
+        shortestBytes: shortestBytes(this.#file),
+        blockBytes: format.framesIn(blockMs) * this.#file.frameBytes,
+        convert: unsigned ? toSigned : undefined,
+        onBlock: () => this.#serve(),
+        onFault: (error) => this.#fail(error),
+      });
     } catch (error) {
       this.#fail(error);
     }
@@ -103,66 +109,35 @@ class FileSource implements StreamSource {
   read(target: Uint8Array): void {
     this.#target = target;
     this.#filledBytes = 0;
-    this.#readMore();
+    this.#serve();
   }
 
   async stop(): Promise<void> {
     this.#sink = undefined;
     this.#target = undefined;
-    clearTimeout(this.#retryTimer);
-    await this.#reading;
-    const fd = this.#fd;
-    this.#fd = undefined;
-    if (fd !== undefined) await new Promise((resolve) => close(fd, resolve));
+    await this.#loop?.close();
   }
 
-  #readMore(): void {
-    const fd = this.#fd;
+  /** Fills the target from what was read ahead; goes on when more is there. */
+  #serve(): void {
     const target = this.#target;
-    const filledBytes = this.#filledBytes;
-    if (fd === undefined || target === undefined) return;
-    const bytes = Math.min(target.length - filledBytes, this.#file.dataEnd - this.#position);
-    this.#reading = new Promise((resolve) => {
-      read(fd, target, filledBytes, bytes, this.#position, (error, bytesRead) => {
-        resolve();
-        if (!this.#sink) return;
-        if (error) this.#fail(error);
-        else if (bytesRead === 0) this.#rewind();
-        else this.#took(target, bytesRead);
-      });
-    });
-  }
-
-  #took(target: Uint8Array, bytes: number): void {
-    if (this.#file.unsigned) {
-      const end = this.#filledBytes + bytes;
-      for (let at = this.#filledBytes; at < end; at += 1) target[at]! ^= unsigned8SignBit;
-    }
-    this.#position += bytes;
+    if (!target || !this.#loop) return;
+    const bytes = this.#loop.copyTo(target.subarray(this.#filledBytes));
     this.#filledBytes += bytes;
-    if (this.#filledBytes < target.length) {
-      this.#readMore();
-    } else {
+    if (bytes > 0) this.#isInterrupted = false;
+    if (this.#filledBytes === target.length) {
       this.#target = undefined;
       this.#sink?.filled();
+    } else if (this.#loop.isStarved && !this.#isInterrupted) {
+      this.#interrupt();
     }
   }
 
-  /** Goes on from the beginning in the middle of the target: no sample is lost, none is added. */
-  #rewind(): void {
-    const playedBytes = this.#position - this.#file.dataStart;
-    this.#position = this.#file.dataStart;
-    this.#filledBytes -= playedBytes % this.#file.frameBytes; // the file ends within a frame
-    if (playedBytes >= shortestBytes(this.#file)) {
-      this.#isStarved = false;
-      this.#readMore();
-      return;
-    }
-    // Somebody emptied the file, perhaps to write it anew.
+  /** Somebody emptied the file, perhaps to write it anew. */
+  #interrupt(): void {
+    this.#isInterrupted = true;
     this.#filledBytes = 0;
-    if (!this.#isStarved) this.#sink?.interrupted(`no audio is left in ${this.#file.path}`);
-    this.#isStarved = true;
-    this.#retryTimer = setTimeout(() => this.#readMore(), emptyRetryMs);
+    this.#sink?.interrupted(`no audio is left in ${this.#file.path}`);
   }
 
   #fail(error: unknown): void {
@@ -170,6 +145,10 @@ class FileSource implements StreamSource {
     void this.stop();
     sink?.failed(unusable(this.#file.path, error));
   }
+}
+
+function toSigned(samples: Uint8Array): void {
+  for (let at = 0; at < samples.length; at += 1) samples[at]! ^= unsigned8SignBit;
 }
 
 /** Opens without waiting, whatever lies at `path`. */

@@ -72,9 +72,10 @@ class PipeConnector implements Connector {
     } catch (error) {
       this.#fifo = undefined;
       this.#intake.disconnect();
-      if (!isMissing(error)) this.#fail('pipe-open', messageOf(error), error);
+      if (isShortage(error)) this.#wait(messageOf(error));
+      else if (!isMissing(error)) this.#fail('pipe-open', messageOf(error), error);
       else if (this.#options.mode === 'create') this.#making = this.#make();
-      else this.#wait();
+      else this.#wait('it does not exist yet');
     }
   }
 
@@ -104,8 +105,9 @@ class PipeConnector implements Connector {
     if (this.#intake.isOpen) this.#open();
   }
 
-  #wait(): void {
-    if (!this.#waitIsLogged) this.#logger.info('waiting for fifo', { path: this.#options.path });
+  #wait(reason: string): void {
+    const { path } = this.#options;
+    if (!this.#waitIsLogged) this.#logger.info('waiting for fifo', { path, reason });
     this.#waitIsLogged = true;
     this.#retryTimer = setTimeout(() => this.#open(), missingRetryMs);
   }
@@ -132,6 +134,12 @@ class PipeConnector implements Connector {
       new SourceError(code, `the pipe ${this.#options.path} cannot be used: ${fault}`, { cause }),
     );
   }
+}
+
+/** Nothing is wrong with the fifo: the process or the machine has no descriptor to spare. */
+function isShortage(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 function isMissing(error: unknown): boolean {
