@@ -37,13 +37,18 @@ export function adoptSocket(created: net.Socket, readInto: ReadInto): net.Socket
   return adopted;
 }
 
-/** Calls back when the connection of `socket` has ended, also when another socket adopted it. */
+/**
+ * Calls back when the connection of `socket` has ended, also when another socket adopted it; at
+ * once when that was before.
+ */
 export function whenEnded(socket: net.Socket, onEnded: () => void): void {
-  socket.once('close', () => {
+  const onClosed = () => {
     const successor = successors.get(socket);
     if (successor) whenEnded(successor, onEnded);
     else onEnded();
-  });
+  };
+  if (socket.closed) onClosed();
+  else socket.once('close', onClosed);
 }
 
 /**

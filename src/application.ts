@@ -273,11 +273,11 @@ export class Application {
     this.#timeWatch.close();
     const goodbye = this.#announcer?.close();
     await this.#listeners.close();
-    this.control.close();
+    const parted = this.control.close();
     await this.server.close();
     await this.streams.close();
     await this.#fanOut.close();
-    await goodbye;
+    await Promise.all([goodbye, parted]);
     await this.#stateFile?.close();
     // Sockets that were destroyed with a write under way report it in the next turns of the loop.
     for (let turn = 0; turn < maxDrainTurns && !this.pool.isFull; turn += 1) {

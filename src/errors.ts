@@ -58,6 +58,11 @@ export function assert(condition: boolean, promise: string, subject?: object): a
     throw new AssertionError('assertion', subject ? `${subject} ${promise}` : promise);
 }
 
+/** The short name of what was thrown, for example `ENOENT`; empty when it has none. */
+export function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+}
+
 /** The sentence to show a person for anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,7 +1,7 @@
 import { messageOf, SourceError } from '../errors.ts';
 import { SampleFormat } from './sample-format.ts';
 import { badParameter, flagOf, numberOf, textOf } from './stream-parameters.ts';
-import { formatStreamUri, parseStreamUri, type StreamUri } from './stream-uri.ts';
+import { formatStreamUri, parseStreamUri, type StreamUri, shownAddress } from './stream-uri.ts';
 
 /** What holds for every stream whose address does not say otherwise. */
 export interface StreamDefaults {
@@ -60,7 +60,7 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
   const uri = parseStreamUri(text);
   const name = textOf(uri, 'name');
   if (name === undefined) {
-    const where = `"${text}" lacks a name: add ?name=…`;
+    const where = `"${shownAddress(text)}" lacks a name: add ?name=…`;
     throw new SourceError('no-name', `Stream URI must have a name: the stream address ${where}`);
   }
   const formatText = textOf(uri, 'sampleformat');

@@ -141,6 +141,12 @@ function percentEncoded(text: string): string {
   return encodeURIComponent(text).replaceAll("'", '%27');
 }
 
+/** What of an address may be shown: user and password stand in front of the host. */
+export function shownAddress(address: string): string {
+  return address.replace(/(\/\/)[^/?#]*@/, '$1***@');
+}
+
 function badUri(address: string, fault: string): SourceError {
-  return new SourceError('bad-uri', `the stream address "${address}" cannot be used: ${fault}`);
+  const shown = shownAddress(address);
+  return new SourceError('bad-uri', `the stream address "${shown}" cannot be used: ${fault}`);
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import { type Assignment, readIniText } from './ini-text.ts';
 import type { Report } from './report.ts';
 
@@ -86,6 +86,5 @@ function readBytes(bytes: Uint8Array, path: string, report: Report): readonly As
 }
 
 function isMissing(thrown: unknown): boolean {
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
-  return code === 'ENOENT' || code === 'ENOTDIR';
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(thrown));
 }

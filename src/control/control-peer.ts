@@ -1,4 +1,5 @@
 import type { RequestBudget } from './request-budget.ts';
+import type { SharedTurns } from './shared-turns.ts';
 
 /** Whoever has to log in first needs no more for that. */
 export const maxBytesBeforeLogin = 64 * 1024;
@@ -41,6 +42,7 @@ export interface ControlLimits {
 export interface ControlPeerContext {
   readonly limits: ControlLimits;
   readonly budget: RequestBudget;
+  readonly turns: SharedTurns;
 }
 
 export interface ControlPeerHandler {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Access, Login } from '../auth/access.ts';
 import type { Logger } from '../logger.ts';
 import type { Change, Requester } from '../server/change.ts';
@@ -6,6 +7,10 @@ import { ControlSession, type ControlSessionHost } from './control-session.ts';
 import { Notifier, type NotifierIntervals } from './notifier.ts';
 import type { RpcHandler } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
+
+/** How long the end of the server waits for controllers that still read what they were told. */
+export const maxPartingMs = 1000;
+const lookMs = 10;
 
 export interface ControlServerOptions {
   readonly access: Access;
@@ -76,11 +81,14 @@ export class ControlServer implements ControlSessionHost {
     }
   }
 
-  /** What is queued for peers still goes out. */
-  close(): void {
+  /** Resolves when what is queued for peers has gone out, or after `maxPartingMs`. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#notifier.stop();
-    for (const session of [...this.#sessions]) session.close('the server stops');
+    const parting = [...this.#sessions];
+    for (const session of parting) session.close('the server stops');
+    const isGone = () => parting.every(({ queuedBytes }) => queuedBytes === 0);
+    for (let looks = maxPartingMs / lookMs; looks > 0 && !isGone(); looks -= 1) await delay(lookMs);
   }
 
   onRequest(): void {

@@ -9,6 +9,8 @@ import { unexpectedFailure } from './rpc-errors.ts';
 
 /** Requests of one session that wait for something; it is not read from while there are as many. */
 export const maxPending = 64;
+/** Their characters: few long ones are as many. */
+export const maxPendingLength = 256 * 1024;
 
 /** What a session tells the server that keeps it. */
 export interface ControlSessionHost {
@@ -34,6 +36,7 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
   readonly #host: ControlSessionHost;
   #loginTimer: NodeJS.Timeout | undefined;
   #pending = 0;
+  #pendingLength = 0;
   #statusHeardMs = Number.NEGATIVE_INFINITY;
   #hasEnded = false;
   #isClosed = false;
@@ -58,6 +61,11 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
 
   get statusHeardMs(): number {
     return this.#statusHeardMs;
+  }
+
+  /** What its peer has not taken yet; also of one that was closed and still reads. */
+  get queuedBytes(): number {
+    return this.#options.peer.queuedBytes;
   }
 
   get isLoggedIn(): boolean {
@@ -103,7 +111,7 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
     if (this.#isClosed) return;
     this.#host.onRequest();
     const answer = this.#ask(text);
-    if (answer instanceof Promise) this.#await(answer);
+    if (answer instanceof Promise) this.#await(answer, text.length);
     else this.#answer(answer);
   }
 
@@ -115,17 +123,25 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
     }
   }
 
-  #await(answer: Promise<string | undefined>): void {
+  #await(answer: Promise<string | undefined>, length: number): void {
     this.#pending += 1;
-    if (this.#pending >= maxPending) this.#options.peer.pause();
-    void answer.catch((error: unknown) => this.#failed(error)).then((text) => this.#onAnswer(text));
+    this.#pendingLength += length;
+    if (this.#isFull) this.#options.peer.pause();
+    const settled = answer.catch((error: unknown) => this.#failed(error));
+    void settled.then((text) => this.#onAnswer(text, length));
   }
 
-  #onAnswer(text: string | undefined): void {
+  #onAnswer(text: string | undefined, length: number): void {
+    const wasFull = this.#isFull;
     this.#pending -= 1;
+    this.#pendingLength -= length;
     this.#answer(text);
-    if (this.#pending === maxPending - 1) this.#options.peer.resume();
+    if (wasFull && !this.#isFull) this.#options.peer.resume();
     this.#closeWhenDone();
+  }
+
+  get #isFull(): boolean {
+    return this.#pending >= maxPending || this.#pendingLength >= maxPendingLength;
   }
 
   #answer(text: string | undefined): void {

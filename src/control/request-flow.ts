@@ -1,4 +1,4 @@
-import { maxSliceMs } from '../transport/time-slice.ts';
+import type { SharedTurns } from './shared-turns.ts';
 
 /** While more than this waits for a peer to read it, its further requests wait, too. */
 const mostUnreadBytes = 1024 * 1024;
@@ -10,6 +10,8 @@ export function maxUnreadBytes(maxQueuedBytes: number): number {
 }
 
 export interface RequestFlowOptions {
+  /** What all flows share. */
+  readonly turns: SharedTurns;
   /** The next request that has arrived completely. */
   readonly next: () => string | undefined;
   readonly onText: (text: string) => void;
@@ -28,7 +30,8 @@ export interface RequestFlowOptions {
  */
 export class RequestFlow {
   readonly #options: RequestFlowOptions;
-  #rest: NodeJS.Immediate | undefined;
+  /** For its turn. */
+  #isWaiting = false;
   #isReading = true;
   #isPaused = false;
   #isRunning = false;
@@ -69,13 +72,12 @@ export class RequestFlow {
   /** For good. */
   stop(): void {
     this.#isStopped = true;
-    clearImmediate(this.#rest);
   }
 
-  #run(): void {
-    if (this.#isRunning || this.#isStopped || this.#rest) return;
+  #run(isTurn = false): void {
+    if (this.#isRunning || this.#isStopped || this.#isWaiting) return;
     this.#isRunning = true;
-    const isDry = this.#handOn();
+    const isDry = this.#handOn(isTurn);
     this.#isRunning = false;
     if (this.#isStopped) return;
     if (isDry !== this.#isReading) this.#options.setReading(isDry);
@@ -83,15 +85,16 @@ export class RequestFlow {
     if (isDry) this.#options.onDry();
   }
 
-  /** Whether nothing is left. */
-  #handOn(): boolean {
-    const { next, onText, queuedBytes, maxUnreadBytes } = this.#options;
-    const endMs = performance.now() + maxSliceMs;
+  /** Whether nothing is left; whose turn it is hands on one request at least. */
+  #handOn(isTurn: boolean): boolean {
+    const { turns, next, onText, queuedBytes, maxUnreadBytes } = this.#options;
+    let mayGoOn = isTurn;
     while (!this.#isPaused && !this.#isStopped && queuedBytes() <= maxUnreadBytes()) {
-      if (performance.now() > endMs) {
+      if (!mayGoOn && turns.isOver) {
         this.#continueLater();
         return false;
       }
+      mayGoOn = false;
       const text = next();
       if (text === undefined) return true;
       onText(text);
@@ -100,9 +103,10 @@ export class RequestFlow {
   }
 
   #continueLater(): void {
-    this.#rest = setImmediate(() => {
-      this.#rest = undefined;
-      this.#run();
+    this.#isWaiting = true;
+    this.#options.turns.later(() => {
+      this.#isWaiting = false;
+      this.#run(true);
     });
   }
 }

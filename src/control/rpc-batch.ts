@@ -1,18 +1,24 @@
-import { setImmediate } from 'node:timers/promises';
 import type { RpcAnswer } from './rpc.ts';
+import type { SharedTurns } from './shared-turns.ts';
 
-/** Audio and other peers wait for at most about so long while a batch is being answered. */
-const maxBatchSliceMs = 5;
+/** Audio and other peers wait for at most about so long while batches are being answered. */
+export const maxBatchSliceMs = 5;
+
+export interface BatchOptions {
+  /** Told how long the answers before are. */
+  readonly answer: (request: unknown, lengthSoFar: number) => RpcAnswer;
+  /** What all batches share. */
+  readonly turns: SharedTurns;
+}
 
 /**
  * Answers requests one after another, so that each finds what those before it have done.
  *
- * Shape: an array of the answers in order; `undefined` when there are none. `answer` is told how
- * long the answers before are.
+ * Shape: an array of the answers in order; `undefined` when there are none.
  */
 export function answerInTurn(
   requests: readonly unknown[],
-  answer: (request: unknown, lengthSoFar: number) => RpcAnswer,
+  { answer, turns }: BatchOptions,
 ): RpcAnswer {
   const rest = requests.values();
   const answers: string[] = [];
@@ -22,15 +28,30 @@ export function answerInTurn(
     answers.push(text);
     length += text.length;
   };
-  const go = (): RpcAnswer => {
-    const endMs = performance.now() + maxBatchSliceMs;
-    for (const request of rest) {
+  const go = (isTurn = false): RpcAnswer => {
+    let mayGoOn = isTurn;
+    for (;;) {
+      // Also behind an answer that was waited for: it may have come in the same turn of the loop.
+      if (!mayGoOn && turns.isOver) return inTurn(turns, () => go(true));
+      mayGoOn = false;
+      const { done, value: request } = rest.next();
+      if (done) return answers.length > 0 ? `[${answers.join(',')}]` : undefined;
       const text = answer(request, length);
-      if (text instanceof Promise) return text.then(keep).then(go);
+      if (text instanceof Promise) return text.then(keep).then(() => go());
       keep(text);
-      if (performance.now() > endMs) return setImmediate().then(go);
     }
-    return answers.length > 0 ? `[${answers.join(',')}]` : undefined;
   };
   return go();
+}
+
+function inTurn(turns: SharedTurns, work: () => RpcAnswer): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    turns.later(() => {
+      try {
+        resolve(work());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
 }

@@ -1,10 +1,11 @@
 import { AssertionError, messageOf, RpcError, ZerocastError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { LogBrake } from '../transport/log-brake.ts';
 import { LongIds } from './long-ids.ts';
 import { allMethods } from './methods/all-methods.ts';
 import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
 import { errorText, resultText } from './rpc-answers.ts';
-import { answerInTurn } from './rpc-batch.ts';
+import { answerInTurn, maxBatchSliceMs } from './rpc-batch.ts';
 import {
   forbidden,
   internalError,
@@ -16,6 +17,7 @@ import {
 } from './rpc-errors.ts';
 import type { RpcContext, RpcMethod, RpcResult, RpcTargets } from './rpc-method.ts';
 import { type RpcRequest, readRequest } from './rpc-request.ts';
+import { SharedTurns } from './shared-turns.ts';
 
 /** Requests in one batch; controllers send as many as a group has clients. */
 export const maxBatch = 1000;
@@ -32,11 +34,17 @@ export interface RpcDispatcherOptions extends RpcTargets {
 export class RpcDispatcher implements RpcHandler {
   readonly #context: RpcContext;
   readonly #logger: Logger;
+  readonly #turns = new SharedTurns(maxBatchSliceMs);
 
   constructor({ logger, methods = allMethods, ...targets }: RpcDispatcherOptions) {
     const byName = new Map(methods.map((method) => [method.name, method]));
     this.#logger = logger.tagged('Control');
-    this.#context = { ...targets, methods: byName, logger: this.#logger };
+    this.#context = {
+      ...targets,
+      methods: byName,
+      logger: this.#logger,
+      refusalLog: new LogBrake(),
+    };
   }
 
   handle(text: string, caller: RpcCaller): RpcAnswer {
@@ -53,10 +61,11 @@ export class RpcDispatcher implements RpcHandler {
       const fault = `a batch holds at most ${maxBatch} requests: split it`;
       return errorText(null, invalidRequest(fault));
     }
-    return answerInTurn(json, (request, lengthSoFar) => {
+    const answer = (request: unknown, lengthSoFar: number) => {
       const isRefused = lengthSoFar > maxBatchAnswerLength;
       return this.#answer(request, { caller, longIds, isRefused });
-    });
+    };
+    return answerInTurn(json, { answer, turns: this.#turns });
   }
 
   #answer(value: unknown, { caller, longIds, isRefused = false }: Circumstances): RpcAnswer {

@@ -3,6 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { GroupControl } from '../server/group-control.ts';
 import type { Registry } from '../server/registry.ts';
 import type { StreamDirectory } from '../server/stream-directory.ts';
+import type { LogBrake } from '../transport/log-brake.ts';
 import type { RpcCaller } from './rpc.ts';
 import type { RpcParams } from './rpc-params.ts';
 import type { StatusTree } from './status-tree.ts';
@@ -26,6 +27,8 @@ export interface ReloadResult {
 }
 
 export interface RpcContext extends RpcTargets {
+  /** Of the lines about refused logins. */
+  readonly refusalLog: LogBrake;
   /** All methods, by name. */
   readonly methods: ReadonlyMap<string, RpcMethod>;
   readonly logger: Logger;

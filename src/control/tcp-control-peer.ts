@@ -51,6 +51,7 @@ export class TcpControlPeer implements ControlPeer {
       onOverdue: () => this.#abort(`a line was not complete within ${maxRequestMs} ms`, true),
     });
     this.#flow = new RequestFlow({
+      turns: context.turns,
       next: () => this.#next(),
       maxUnreadBytes: () => maxUnreadBytes(context.limits.maxQueuedBytes),
       onText: (text) => this.#onText(text),
@@ -65,7 +66,7 @@ export class TcpControlPeer implements ControlPeer {
   }
 
   get queuedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.destroyed ? 0 : this.#socket.writableLength;
   }
 
   open(handler: ControlPeerHandler): void {

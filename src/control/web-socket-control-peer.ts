@@ -64,6 +64,7 @@ export class WebSocketControlPeer implements ControlPeer {
         ),
     });
     this.#flow = new RequestFlow({
+      turns: context.turns,
       maxUnreadBytes: () => maxUnreadBytes(limits.maxQueuedBytes),
       next: () => this.#texts.shift(),
       onText: (text) => this.#handler?.onText(text),
@@ -84,7 +85,7 @@ export class WebSocketControlPeer implements ControlPeer {
   }
 
   get queuedBytes(): number {
-    return this.#webSocket.bufferedAmount;
+    return this.#socket.destroyed ? 0 : this.#webSocket.bufferedAmount;
   }
 
   open(handler: ControlPeerHandler): void {

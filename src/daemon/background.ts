@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, mkdirSync } from 'node:fs';
+import { lchownSync, lstatSync, mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -49,7 +49,8 @@ export class Background {
       const made = mkdirSync(folder, { recursive: true });
       const { uid } = lstatSync(folder);
       if (made !== undefined || (isUsual && uid === 0)) {
-        chownSync(folder, identity.uid, identity.gid);
+        // Never through a link that was put there in the meantime.
+        lchownSync(folder, identity.uid, identity.gid);
       } else if (uid !== identity.uid) {
         log.warn('the data folder belongs to another user, state may not be saved', {
           folder,

@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync } from 'node:fs';
+import { lchownSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError, messageOf } from '../errors.ts';
 import { describeProcess } from '../server/process-holder.ts';
@@ -23,7 +23,7 @@ function acquire(options: ProcessLockOptions): LockOutcome {
   try {
     const made = mkdirSync(dirname(path), { recursive: true });
     // Its user removes the file in the end, which takes the folder.
-    if (made !== undefined && owner) chownSync(dirname(path), owner.uid, owner.gid);
+    if (made !== undefined && owner) lchownSync(dirname(path), owner.uid, owner.gid);
     return ProcessLock.acquire(options);
   } catch (error) {
     throw new ConfigError(

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
-import { ConfigError } from '../errors.ts';
+import { findIdentity } from '../daemon/identity.ts';
 
 const commandTimeoutMs = 5000;
 const bits = { read: 4, write: 2, execute: 1 } as const;
@@ -27,15 +27,13 @@ export function ownIdentity(): Identity {
 }
 
 /**
- * A user by name, with all groups.
+ * A user and a group as the server would become them in the background.
  *
- * Failure: throws a `ConfigError` when there is none.
+ * Failure: throws a `ConfigError` when there is none of that name.
  */
 export function identityOf(user: string, group: string): Identity {
-  const uid = Number(idOf(['-u', '--', user], user));
-  const gids = idOf(['-G', '--', user], user).split(' ').map(Number);
-  const own = ownIdentity();
-  return { name: user, uid, gids: [...gids, ...gidOf(group)], isOwn: uid === own.uid };
+  const { user: name, uid, gid } = findIdentity({ user, group });
+  return { name, uid, gids: [gid, ...furtherGroupsOf(name)], isOwn: uid === ownIdentity().uid };
 }
 
 /**
@@ -90,27 +88,17 @@ function nameOf(uid: number): string {
   }
 }
 
-function idOf(options: readonly string[], user: string): string {
+/** Without the primary one. */
+function furtherGroupsOf(user: string): readonly number[] {
   try {
-    return execFileSync('id', options, {
+    const text = execFileSync('id', ['-G', '--', user], {
       encoding: 'utf8',
       timeout: commandTimeoutMs,
       stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  } catch (cause) {
-    const message = `[server] user is ${user}, but this machine has no such user`;
-    throw new ConfigError('no-user', message, { cause });
-  }
-}
-
-function gidOf(group: string): number[] {
-  if (group === '') return [];
-  try {
-    const options = { encoding: 'utf8', timeout: commandTimeoutMs, stdio: 'pipe' } as const;
-    const entry = execFileSync('getent', ['group', group], options);
-    return [Number(entry.split(':')[2])];
-  } catch (cause) {
-    const message = `[server] group is ${group}, but this machine has no such group`;
-    throw new ConfigError('no-group', message, { cause });
+    });
+    return text.trim().split(' ').slice(1).map(Number);
+  } catch {
+    // The program id is missing: the rights of these groups are not known.
+    return [];
   }
 }

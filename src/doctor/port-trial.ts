@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import { Listener } from '../transport/listener.ts';
 import type { SystemContext } from './context.ts';
 import { type Finding, fault, faultOf, note, ok } from './finding.ts';
@@ -33,7 +33,7 @@ export async function tryPort(wish: PortWish, context: SystemContext): Promise<r
 }
 
 function refusal(error: unknown, { setting, port }: PortWish, context: SystemContext): Finding {
-  const code = codeOf(error);
+  const code = error instanceof Error ? codeOf(error.cause) : '';
   if (code !== 'EADDRINUSE') return bindFault(error, code, { setting, port });
   const owner = context.processes.listenerOn(port);
   if (owner?.server === 'zerocast') {
@@ -57,9 +57,4 @@ function bindFault(
     `port ${port} of ${setting} may not be bound (${messageOf(error).split(':')[0]})`,
     'choose a port from 1024 on, or start the server as root with -d, which then changes the user',
   );
-}
-
-function codeOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : '';
 }

@@ -1,15 +1,10 @@
-import { basename } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { type ProcessProgram, programOf } from '../server/process-program.ts';
 import type { SystemFiles } from './system-files.ts';
 
 /** A process, as far as the user of this program may see it. */
-export interface ProcessFacts {
+export interface ProcessFacts extends ProcessProgram {
   readonly pid: number;
   readonly uid: number;
-  /** The program, never its options: they may hold passwords. */
-  readonly name: string;
-  /** What kind of audio server it is, if any. */
-  readonly server: 'zerocast' | 'snapserver' | undefined;
 }
 
 export interface FifoUser extends ProcessFacts {
@@ -17,10 +12,6 @@ export interface FifoUser extends ProcessFacts {
   readonly writes: boolean;
 }
 
-/** The same place from `src/doctor/` and from `dist/doctor/`. */
-const ownProgram = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-/** Other commands of this program are no servers. */
-const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
 /** State of a TCP socket that listens. Source: Linux, include/net/tcp_states.h. */
 const listening = '0A';
 /** Access mode in the flags of a descriptor. Source: open(2). */
@@ -115,25 +106,4 @@ export class ProcessTable {
 
 export function describeProcess({ name, pid }: ProcessFacts): string {
   return `${name} (process ${pid})`;
-}
-
-function programOf(argv: readonly string[], comm: string): Pick<ProcessFacts, 'name' | 'server'> {
-  const [program = '', ...options] = argv;
-  const [script = '', command = ''] = options.filter((_, index) => index >= firstWord(options));
-  const name = basename(program) || comm;
-  if (name === 'snapserver') return { name, server: 'snapserver' };
-  if (!/^node(js)?$/.test(name)) return { name, server: undefined };
-  const isOurs =
-    ['zerocast', basename(ownProgram)].includes(basename(script)) &&
-    (script === ownProgram || /\bzerocast\b/.test(script));
-  if (!isOurs) return { name: `${name} ${basename(script)}`.trim(), server: undefined };
-  return { name: 'zerocast', server: otherCommands.has(command) ? undefined : 'zerocast' };
-}
-
-/** Behind the options of Node itself. */
-function firstWord(options: readonly string[]): number {
-  return Math.max(
-    0,
-    options.findIndex((option) => !option.startsWith('-')),
-  );
 }

@@ -1,5 +1,5 @@
 import { closeSync, writeSync } from 'node:fs';
-import { messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import { closeTimeoutMs, type LogSink, maxQueuedBytes } from './log-sink.ts';
 
 /** A descriptor whose reader takes nothing at the moment (EAGAIN) is tried again after this. */
@@ -95,7 +95,7 @@ export class DescriptorSink implements LogSink {
     try {
       return writeSync(this.#descriptor, bytes);
     } catch (thrown) {
-      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+      const code = codeOf(thrown);
       if (code === 'EAGAIN') return 0;
       if (code === 'EPIPE') this.#isUnread = true;
       else this.#tellOnce(`log lines are lost: ${messageOf(thrown)}`);

@@ -1,4 +1,4 @@
-import { constants, fchownSync, openSync } from 'node:fs';
+import { closeSync, constants, fchownSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DescriptorSink } from './descriptor-sink.ts';
 import type { LogSink } from './log-sink.ts';
@@ -18,6 +18,8 @@ export interface FileSinkOptions {
   readonly owner: FileOwner | undefined;
   readonly onFault: (sentence: string) => void;
 }
+
+const mode = 0o644;
 
 /** A log file that can be opened anew, after somebody has moved it away. */
 export class FileSink implements LogSink {
@@ -61,10 +63,36 @@ export class FileSink implements LogSink {
     const { owner, onFault } = this.#options;
     // Appending, as a program that rotates logs may copy the file and then cut it to nothing.
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND;
-    const descriptor = openSync(this.#path, isEmptied ? flags | constants.O_TRUNC : flags, 0o644);
-    if (owner) giveTo(owner, descriptor);
+    const isGivenAway = owner && process.geteuid?.() === 0;
+    const descriptor = isGivenAway
+      ? openFor(owner, this.#path, flags)
+      : openSync(this.#path, flags, mode);
+    // Not while opening: what it is has to be known before anything of it goes.
+    if (isEmptied) emptyFile(descriptor);
     return new DescriptorSink({ descriptor, owned: true, onFault });
   }
+}
+
+/**
+ * Opens a file as root, and gives it to another user. That user may have put a link in its place,
+ * by which root would write to, or give away, a file of somebody else.
+ */
+function openFor(owner: FileOwner, path: string, flags: number): number {
+  const { O_NOFOLLOW, O_NONBLOCK } = constants;
+  const descriptor = openSync(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
+  const file = fstatSync(descriptor);
+  if (!file.isFile()) return descriptor;
+  if (file.nlink > 1 || (file.uid !== owner.uid && file.uid !== 0)) {
+    closeSync(descriptor);
+    throw new Error(`${path} belongs to somebody else, or has a second name: remove it`);
+  }
+  giveTo(owner, descriptor);
+  return descriptor;
+}
+
+function emptyFile(descriptor: number): void {
+  // A pipe or a device has nothing to lose.
+  if (fstatSync(descriptor).isFile()) ftruncateSync(descriptor);
 }
 
 function giveTo({ uid, gid }: FileOwner, descriptor: number): void {

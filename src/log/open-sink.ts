@@ -19,7 +19,7 @@ export interface SinkOptions {
 
 /** *Failure:* throws a `ConfigError` when the sink cannot be opened. */
 export function openSink(options: SinkOptions): LogSink {
-  const { sink, systemCommand } = options;
+  const { sink, systemCommand, fileOwner } = options;
   const [, fileName] = /^file:(.+)$/s.exec(sink) ?? [];
   if (fileName !== undefined) return openFileSink(fileName, options);
   switch (sink) {
@@ -32,6 +32,7 @@ export function openSink(options: SinkOptions): LogSink {
     case 'system':
       return new SystemSink({
         ...(systemCommand !== undefined && { command: systemCommand }),
+        owner: fileOwner,
         fallback: outputSink(2),
         onFault: complain,
       });

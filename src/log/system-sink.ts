@@ -13,6 +13,8 @@ const maxKeptLines = 200;
 export interface SystemSinkOptions {
   /** The program `logger` of bsdutils. */
   readonly command?: string;
+  /** As whom it runs, where this process is root and will not stay so; absent: as this process. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** Takes over when that program is missing or ends. */
   readonly fallback: LogSink;
   /** Told once when that happens. */
@@ -31,12 +33,16 @@ export class SystemSink implements LogSink {
   #hasFailed = false;
   #isClosing = false;
 
-  constructor({ command = 'logger', fallback, onFault }: SystemSinkOptions) {
+  constructor({ command = 'logger', owner, fallback, onFault }: SystemSinkOptions) {
     this.#fallback = fallback;
     this.#onFault = onFault;
     const options = ['--prio-prefix', '--tag', 'zerocast', '--size', '8KiB', '--socket-errors=on'];
     // Of its own process group: Ctrl-C in a terminal must not end it before the last line.
-    const child = spawn(command, options, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+    const child = spawn(command, options, {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      ...(owner && process.geteuid?.() === 0 && { uid: owner.uid, gid: owner.gid }),
+    });
     this.#child = child;
     this.#ended = new Promise((resolve) => {
       child.on('error', (error) => {

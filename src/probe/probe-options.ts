@@ -74,6 +74,9 @@ function parseAddress(text: string): { host: string; port: number } {
   return { host, port };
 }
 
+/** What a terminal would act on instead of showing it. */
+const controlCharacters = /\p{Cc}/gu;
+
 function usageError(fault: string): ConfigError {
-  return new ConfigError('usage', `${fault}\n\n${probeUsage}`);
+  return new ConfigError('usage', `${fault.replace(controlCharacters, '�')}\n\n${probeUsage}`);
 }

@@ -42,6 +42,11 @@ export class LineReader {
     for (;;) {
       const [data] = this.#received;
       if (!data) return undefined;
+      const start = this.#begunBytes === 0 ? emptyLinesIn(data) : 0;
+      if (start > 0) {
+        this.#keepBehind(data, start);
+        continue;
+      }
       const end = data.indexOf(lineFeed);
       const bytes = this.#begunBytes + (end < 0 ? data.length : end);
       if (bytes > this.#options.maxBytes) return this.#giveUp();
@@ -87,6 +92,16 @@ export class LineReader {
     this.#received.length = 0;
     this.#begun = Buffer.alloc(0);
     this.#begunBytes = 0;
+  }
+}
+
+/** Bytes of empty lines in front: a flood of them must not cost as much as one of requests. */
+function emptyLinesIn(data: Buffer): number {
+  let bytes = 0;
+  for (;;) {
+    const end = data[bytes] === carriageReturn ? bytes + 1 : bytes;
+    if (data[end] !== lineFeed) return bytes;
+    bytes = end + 1;
   }
 }
 

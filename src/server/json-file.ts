@@ -1,6 +1,6 @@
 import { chmod, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { messageOf, ZerocastError } from '../errors.ts';
+import { codeOf, messageOf, ZerocastError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { fileModes, probeFolderOf, removeTemporaries, writeFileAtomically } from './atomic-file.ts';
 
@@ -193,10 +193,6 @@ async function claimName(name: string): Promise<string> {
 /** UTC without characters that file systems dislike: `20261121T111714Z`. */
 function timestamp(): string {
   return new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function isDiskFull(error: unknown): boolean {

@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { codeOf } from '../errors.ts';
+import { programOf } from './process-program.ts';
 
-/** `process 123 (node main.js -d)`, with its command line where the system tells it. */
+/** `process 123 (zerocast)`, with its program where the system tells it. */
 export function describeProcess(pid: number | undefined): string {
   if (pid === undefined) return 'a process that did not leave its number';
   if (pid === process.pid) return 'this very process';
-  const command = commandLineOf(pid);
-  return command ? `process ${pid} (${command})` : `process ${pid}`;
+  const argv = argvOf(pid);
+  return argv ? `process ${pid} (${programOf(argv).name})` : `process ${pid}`;
 }
 
 /**
@@ -18,8 +20,8 @@ export function describeProcess(pid: number | undefined): string {
 export function isHeldBy(path: string, pid: number): boolean {
   const files = openFilesOf(pid);
   if (files) return files.includes(path);
-  const command = commandLineOf(pid);
-  if (command !== undefined) return /node|zerocast|snapserver/.test(command);
+  const argv = argvOf(pid);
+  if (argv) return /node|zerocast|snapserver/.test(argv.join(' '));
   return isAlive(pid);
 }
 
@@ -42,12 +44,10 @@ function linkTarget(path: string): string {
   }
 }
 
-/** What a log can show; `undefined` when there is no such process, or no /proc. */
-function commandLineOf(pid: number): string | undefined {
-  const maxCharacters = 200;
+/** `undefined` when there is no such process, or no /proc. */
+function argvOf(pid: number): readonly string[] | undefined {
   try {
-    const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    return text.replaceAll('\0', ' ').trim().slice(0, maxCharacters);
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
     return undefined;
   }
@@ -58,6 +58,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }

@@ -6,7 +6,7 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
-  readFileSync,
+  readSync,
   realpathSync,
   rmSync,
   statSync,
@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { constants as system } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { codeOf } from '../errors.ts';
 import { loadNativeAddon } from '../transport/native-addon.ts';
 import { isHeldBy } from './process-holder.ts';
 
@@ -115,10 +116,22 @@ function namedHolder(path: string): number | undefined {
 
 function readPid(path: string): number | undefined {
   try {
-    const [, digits] = /^(\d{1,10})\n/.exec(readFileSync(path, 'latin1')) ?? [];
+    const [, digits] = /^(\d{1,10})\n/.exec(beginningOf(path)) ?? [];
     return digits === undefined ? undefined : Number(digits);
   } catch {
     return undefined;
+  }
+}
+
+/** Whoever else may write to the folder must not make us wait for a pipe, or read without end. */
+function beginningOf(path: string): string {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const descriptor = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const bytes = Buffer.alloc(16);
+    return bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -129,10 +142,23 @@ type Opening = number | 'held' | 'gone';
 function openLocked(path: string, lockFile: (descriptor: number) => number): Opening {
   const descriptor = openWritable(path);
   if (descriptor === undefined) return openForeign(path, lockFile);
+  if (!isOurs(descriptor)) {
+    closeSync(descriptor);
+    throw new Error(`${path} is no plain file, or has a second name: remove it`);
+  }
   const outcome = isHeld(lockFile(descriptor)) ? 'held' : undefined;
   if (!outcome && isFileAt(path, descriptor)) return descriptor;
   closeSync(descriptor);
   return outcome ?? 'gone';
+}
+
+/**
+ * Whoever may write to the folder may give a file of somebody else this name: it must be neither
+ * overwritten nor given away.
+ */
+function isOurs(descriptor: number): boolean {
+  const file = fstatSync(descriptor);
+  return file.isFile() && file.nlink <= 1;
 }
 
 /** `undefined` when the file belongs to somebody else. */
@@ -187,8 +213,4 @@ function emptyFile(descriptor: number): void {
   } catch {
     // A number that nobody has any more is seen through.
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

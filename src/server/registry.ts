@@ -248,13 +248,19 @@ export class Registry {
     return group;
   }
 
-  /** Forgets absent clients while there are more than `wanted` in all. */
+  /**
+   * Forgets absent clients while there are more than `wanted` in all: first those that nobody has
+   * arranged anything for, as anybody can say Hello under thousands of ids.
+   */
   #makeRoom(wanted: number): readonly ClientRecord[] {
     const forgotten: ClientRecord[] = [];
-    for (const client of this.#absent) {
-      if (this.#clients.size <= wanted) break;
-      this.remove(client);
-      forgotten.push(client);
+    for (const isForgotten of [isStranger, () => true]) {
+      for (const client of this.#absent) {
+        if (this.#clients.size <= wanted) return forgotten;
+        if (!isForgotten(client)) continue;
+        this.remove(client);
+        forgotten.push(client);
+      }
     }
     return forgotten;
   }
@@ -275,6 +281,12 @@ export class Registry {
 /** Whether a client is to be silent, by its own mute or by that of its group. */
 export function isMuted({ isMuted, group }: ClientRecord): boolean {
   return isMuted || group.isMuted;
+}
+
+/** Volume and mute do not count: players tell them of their own mixers. */
+function isStranger({ name, latencyMs, group }: ClientRecord): boolean {
+  const isArranged = name !== '' || latencyMs !== 0;
+  return !isArranged && group.name === '' && !group.isMuted && group.clients.length === 1;
 }
 
 /** The group that a client has left lists it until it is told otherwise. */

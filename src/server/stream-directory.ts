@@ -11,15 +11,12 @@ import { discreetFault } from './sandbox.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
 
-/** Streams at one time, unless the configuration has another number. */
-export const maxStreams = 256;
-
 export interface StreamDirectoryOptions {
   readonly factory: StreamFactory;
   readonly onChange: ChangeListener;
   readonly logger: Logger;
-  /** Streams at one time, those that are just being opened included; absent: `maxStreams`. */
-  readonly maxStreams?: number;
+  /** Streams at one time, those that are just being opened included. */
+  readonly maxStreams: number;
   /** Where streams that controllers add are saved; absent: they are gone after a restart. */
   readonly persist?: AddedStreams | undefined;
 }
@@ -203,7 +200,7 @@ export class StreamDirectory {
     if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
     if (this.#channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
     const others = this.#channels.size + this.#openings.size + this.#removals.size;
-    const limit = this.#options.maxStreams ?? maxStreams;
+    const { maxStreams: limit } = this.#options;
     if (!predecessor && others - this.#configured.leavingCount >= limit) {
       throw new SourceError(
         'many-streams',

@@ -1,5 +1,5 @@
 import { createServer, type Server, type ServerOpts, type Socket } from 'node:net';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, codeOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Door } from './entrance.ts';
 import { LogBrake } from './log-brake.ts';
@@ -64,12 +64,12 @@ async function bind(address: string, options: ListenerOptions): Promise<Server> 
   try {
     return await listen(address, options);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     if (address === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) {
       logger.warn('no IPv6 on this machine, listening on IPv4 only', { port });
       return bind('0.0.0.0', options);
     }
-    throw new ConfigError('bind', describe(address, options, code ?? String(error)), {
+    throw new ConfigError('bind', describe(address, options, code || String(error)), {
       cause: error,
     });
   }

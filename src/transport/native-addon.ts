@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import { packageVersion } from '../version.ts';
 import { ownBuildPath, prebuiltPath } from './addon-files.ts';
 
@@ -168,8 +168,7 @@ const notBuilt =
   'it is not built: run "node scripts/install-addon.mjs" to build it or to see why not';
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'MODULE_NOT_FOUND') return notBuilt;
+  if (codeOf(error) === 'MODULE_NOT_FOUND') return notBuilt;
   // Only the first line: the rest of a loader's message is a stack of paths.
   return `it cannot be loaded: ${messageOf(error).split('\n')[0]}`;
 }

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import type { ControlPeerContext } from '../control/control-peer.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { RequestBudget } from '../control/request-budget.ts';
+import { SharedTurns } from '../control/shared-turns.ts';
 import { TcpControlPeer } from '../control/tcp-control-peer.ts';
 import { HttpServer, type HttpServerOptions, type HttpSettings } from '../http/http-server.ts';
 import { loadTlsMaterial, type TlsMaterial } from '../http/tls-material.ts';
@@ -10,6 +11,7 @@ import type { StreamServer } from '../server/stream-server.ts';
 import type { Entrance } from '../transport/entrance.ts';
 import { Listener, socketServers } from '../transport/listener.ts';
 import { TcpLink } from '../transport/tcp-link.ts';
+import { maxSliceMs } from '../transport/time-slice.ts';
 
 const bytesPerKiB = 1024;
 
@@ -190,6 +192,7 @@ function controlPeerContext(config: () => Config): ControlPeerContext {
         return config().limits.maxIncompleteRequests * bytesPerKiB;
       },
     }),
+    turns: new SharedTurns(maxSliceMs),
   };
 }
 

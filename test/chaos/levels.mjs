@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readMetrics } from './metrics.mjs';
+import { readMetrics } from '../support/metrics.mjs';
 
 const calmLimitMs = 25_000;
 

@@ -1,8 +1,8 @@
+import { Random } from '../support/random.mjs';
 import { controlActions } from './actions/control-actions.mjs';
 import { intruderActions } from './actions/intruder-actions.mjs';
 import { playerActions } from './actions/player-actions.mjs';
 import { systemActions } from './actions/system-actions.mjs';
-import { Random } from './random.mjs';
 
 const actions = { ...playerActions, ...intruderActions, ...controlActions, ...systemActions };
 const choices = Object.entries(actions).map(([name, { weight }]) => [name, weight]);

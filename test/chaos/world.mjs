@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Random } from '../support/random.mjs';
 import { configText } from './config-text.mjs';
 import { Controller } from './controller.mjs';
 import { Crew } from './crew.mjs';
@@ -12,7 +13,6 @@ import { BadNetwork, buildRelay, nearAddress } from './network.mjs';
 import { Pattern } from './pattern.mjs';
 import { makePlaces } from './places.mjs';
 import { Producers } from './producers.mjs';
-import { Random } from './random.mjs';
 import { RealClient } from './real-client.mjs';
 import { Server } from './server.mjs';
 import { Starvation } from './starvation.mjs';

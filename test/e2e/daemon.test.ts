@@ -133,7 +133,7 @@ describe.runIf(isTried)('a server in the background', () => {
     const second = await stage.run(['-d']);
     expect(second.status).toBe(1);
     expect(second.output).toMatch(
-      new RegExp(`^zerocast: the server is already running: process ${pid} \\(.*main\\.js .*-d\\)`),
+      new RegExp(`^zerocast: the server is already running: process ${pid} \\(zerocast\\)`),
     );
     expect(second.output).toContain(stage.pidFile);
     expect(stage.pid).toBe(pid);

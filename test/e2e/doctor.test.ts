@@ -193,6 +193,6 @@ describe.skipIf(!isRoot)('in a place of its own', () => {
     expect(status).toBe(1);
     const unknown = await configFile('unknown.conf', 'user = no-such-user');
     const outcome = diagnose({ options: ['-d', '-c', unknown] });
-    expect(outcome.stdout).toMatch(/machine has no such user\n\s+make the user: useradd/);
+    expect(outcome.stdout).toMatch(/there is no user "no-such-user" to run as\n.*useradd/);
   });
 });

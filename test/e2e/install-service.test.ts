@@ -6,7 +6,9 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -142,6 +144,24 @@ describe.runIf(isTried)('the service', () => {
     expect(unit).toMatch(/^ExecStart=\/opt\/music\/bin\/zerocast /m);
     await script('remove-service', '--prefix', '/opt/music');
     expect(filesBelow('opt/music/lib')).toEqual([]);
+  });
+
+  it('overwrites nothing that a link of its name leads to', async () => {
+    const unit = 'etc/systemd/system/zerocast.service';
+    for (const name of ['usr/bin/zerocast', unit]) {
+      writeFileSync(at('theirs'), 'theirs');
+      rmSync(at(name));
+      symlinkSync(at('theirs'), at(name));
+      await script('install-service');
+      expect(readFileSync(at('theirs'), 'utf8')).toBe('theirs');
+      expect(readFileSync(at(name), 'utf8')).toContain('/bin/');
+    }
+    rmSync(at(unit));
+    symlinkSync('/dev/null', at(unit));
+    await expect(script('install-service')).rejects.toThrow('systemctl unmask zerocast');
+    expect(statSync('/dev/null').mode & 0o777).toBe(0o666);
+    rmSync(at(unit));
+    await script('install-service');
   });
 
   it('is removed, first without and then with what belongs to the user', async () => {

@@ -197,6 +197,45 @@ describe('connections before the release', () => {
   });
 });
 
+describe('the place of a controller', () => {
+  it('is given back by a WebSocket that is gone before it has logged in', async () => {
+    const rig = new EntranceRig();
+    rig.limits.maxControllers = 1;
+    rig.entrance.release();
+    const sockets: Socket[] = [];
+    const logins: (() => void)[] = [];
+    const http = await httpRig(rig, {
+      door: (socket, serve) => {
+        sockets.push(socket);
+        serve();
+      },
+      mayBecome: (kind, socket) => rig.entrance.mayBecome(kind, socket),
+      access: {
+        anonymous: undefined,
+        login: () =>
+          new Promise((resolve) => {
+            logins.push(() => resolve({ user: 'a', permits: () => true }));
+          }),
+      },
+    });
+    const join = () => {
+      const webSocket = new WebSocket(`ws://127.0.0.1:${http.port}/jsonrpc`, { auth: 'a:b' });
+      onTestFinished(() => webSocket.terminate());
+      return webSocket.on('error', () => {});
+    };
+    join();
+    await until(() => logins.length === 1);
+    const [first] = sockets;
+    if (first) await once(first.destroy(), 'close');
+    logins[0]?.();
+    await turn();
+    const second = join();
+    await until(() => logins.length === 2);
+    logins[1]?.();
+    await once(second, 'open');
+  });
+});
+
 describe('a server', () => {
   let server: TestServer | undefined;
 

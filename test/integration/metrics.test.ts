@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import performanceHooks from 'node:perf_hooks';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -88,6 +89,18 @@ describe('the figures for Prometheus', () => {
     expect(figures.of('process_resident_memory_bytes')).toBeGreaterThan(1e6);
     expect(figures.of('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
     client.close();
+  });
+
+  it('observe the process once, however many servers come and go in it', async () => {
+    await figuresOf(server);
+    const observers = vi.spyOn(performanceHooks, 'monitorEventLoopDelay');
+    const another = await TestServer.start(tone);
+    const figures = await figuresOf(another);
+    expect(observers).not.toHaveBeenCalled();
+    expect(figures.of('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+    expect(figures.of('zerocast_stream_listeners{stream="Tone"}')).toBe(0);
+    observers.mockRestore();
+    await another.stop();
   });
 });
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from './random.mjs';
+import { Random } from '../support/random.mjs';
 import { RpcClient } from './rpc-client.mjs';
 
 const desks = 4;

@@ -1,24 +1,6 @@
 import { readdirSync } from 'node:fs';
-import { get } from 'node:http';
-import { buffer } from 'node:stream/consumers';
 import { readResidentKiB } from '../bench/memory.mjs';
-
-/** Resolves to the body of an answer that came on a connection of its own. */
-async function fetchText(url) {
-  const answer = await new Promise((resolve, reject) => {
-    get(url, { agent: false }, resolve).on('error', reject);
-  });
-  return (await buffer(answer)).toString();
-}
-
-/** What /metrics tells, by the names that stand in the text. */
-async function readMetrics(port) {
-  const text = await fetchText(`http://127.0.0.1:${port}/metrics`);
-  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  return new Map(
-    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), line.split(' ').at(-1)]),
-  );
-}
+import { readMetrics } from '../support/metrics.mjs';
 
 const countDescriptors = (pid) => readdirSync(`/proc/${pid}/fd`).length;
 /** Players come and go meanwhile, which counts for nothing as soon as one look was undisturbed. */
@@ -41,7 +23,7 @@ export async function readFigures({ pid, httpPort }) {
 }
 
 function figuresIn(metrics) {
-  const of = (name) => Number(metrics.get(name));
+  const of = (name) => metrics.get(name);
   return {
     heapBytes: of('nodejs_heap_size_used_bytes'),
     externalBytes: of('nodejs_external_memory_bytes'),

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from './random.mjs';
+import { Random } from '../support/random.mjs';
 
 export const rateHz = 48_000;
 const frameBytes = 4;

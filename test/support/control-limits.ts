@@ -1,5 +1,7 @@
 import type { ControlLimits, ControlPeerContext } from '../../src/control/control-peer.ts';
 import { RequestBudget } from '../../src/control/request-budget.ts';
+import { SharedTurns } from '../../src/control/shared-turns.ts';
+import { maxSliceMs } from '../../src/transport/time-slice.ts';
 
 /** The limits as the configuration has them by default. */
 export const controlLimits: ControlLimits = {
@@ -15,5 +17,6 @@ export function controlPeerContext(
   return {
     limits: { ...controlLimits, ...limits },
     budget: new RequestBudget({ maxIncompleteBytes }),
+    turns: new SharedTurns(maxSliceMs),
   };
 }

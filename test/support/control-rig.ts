@@ -60,7 +60,7 @@ export class ControlRig {
   }
 
   async close(): Promise<void> {
-    this.server.close();
+    await this.server.close();
     for (const ends of this.#ends.values()) ends.close();
     await this.rig.close();
   }

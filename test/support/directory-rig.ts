@@ -10,6 +10,8 @@ import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
 
+export const maxStreams = 256;
+
 export interface DirectoryRigOptions {
   readonly pluginDir?: string;
   readonly sandboxDir?: string;
@@ -83,6 +85,7 @@ export class DirectoryRig {
       logger: this.log,
       onChange: (change, by) => this.#keep(change, by),
       persist,
+      maxStreams,
     });
   }
 

@@ -58,7 +58,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     onProperties: (channel) => streams.propertiesChanged(channel),
     ...options.factory,
   });
-  const streams = new StreamDirectory({ factory, onChange, logger });
+  const streams = new StreamDirectory({ factory, onChange, logger, maxStreams: 256 });
   const server = new StreamServer({
     clock,
     logger,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access, Login } from '../../src/auth/access.ts';
-import { maxPending } from '../../src/control/control-session.ts';
+import { maxPending, maxPendingLength } from '../../src/control/control-session.ts';
 import type { ControlTransport } from '../support/control-ends.ts';
 import { controlLimits } from '../support/control-limits.ts';
 import { ControlRig, type ControlRigOptions } from '../support/control-rig.ts';
@@ -88,6 +88,23 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control session over %s
     }
     await told(controller, count);
     expect(new Set(controller.texts).size).toBe(count);
+  });
+
+  it('is not read from while too long ones are unanswered', async () => {
+    const late = new LateAnswers();
+    const controller = await rigOf({ handle: late.handle }).join(transport);
+    const long = (name: string) => name.padEnd(maxPendingLength / 2, '.');
+    const texts = ['1', '2', '3', '4'].map(long);
+    for (const text of texts) controller.ask(text);
+    await until(() => late.asked.length === 2);
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    expect(late.asked).toHaveLength(2);
+    for (const [index, text] of texts.entries()) {
+      await until(() => late.asked.length > index);
+      late.answer(text);
+    }
+    await told(controller, texts.length);
+    expect(controller.texts).toEqual(texts);
   });
 
   it('survives a handler that fails', async () => {
@@ -187,6 +204,37 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control session over %s
         fields: { address, transport, reason: 'closed by the peer' },
       },
     ]);
+  });
+
+  it('is waited for at the end of the server while it takes what it was told', async () => {
+    const answer = 'x'.repeat(16 * 1024 * 1024);
+    const rig = rigOf({ handle: () => answer });
+    const controllers = [await rig.join(transport), await rig.join(transport)];
+    for (const controller of controllers) {
+      controller.pause();
+      controller.ask('1');
+    }
+    await until(() => rig.server.figures.requests === 2);
+    const [reader, other] = controllers;
+    const ends: string[] = [];
+    const end = rig.server.close().then(() => ends.push('closed'));
+    await turn();
+    other?.close();
+    expect(ends).toEqual([]);
+    reader?.resume();
+    await end;
+    await until(() => reader?.texts.length === 1);
+    expect(reader?.texts[0]).toHaveLength(answer.length);
+  });
+
+  it('is not waited for without end', async () => {
+    const rig = rigOf({ handle: () => 'x'.repeat(16 * 1024 * 1024) });
+    const controller = await rig.join(transport);
+    controller.pause();
+    controller.ask('1');
+    await until(() => rig.server.figures.requests === 1);
+    await rig.server.close();
+    expect(controller.texts).toEqual([]);
   });
 
   it('ends with the server, and hears before what it was told', async () => {

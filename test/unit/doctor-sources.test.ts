@@ -259,8 +259,8 @@ describe.skipIf(!isRoot)('another user', () => {
   });
 
   it('is unknown when this machine does not have it', () => {
-    expect(() => identityOf('no-such-user', '')).toThrow(/has no such user/);
-    expect(() => identityOf('nobody', 'no-such-group')).toThrow(/has no such group/);
+    expect(() => identityOf('no-such-user', '')).toThrow(/there is no user/);
+    expect(() => identityOf('nobody', 'no-such-group')).toThrow(/there is no group/);
     expect(user()).toMatchObject({ name: 'nobody', uid: nobody, isOwn: false });
   });
 });

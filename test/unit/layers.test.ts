@@ -51,7 +51,7 @@ const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
   ],
   ['cli.ts', ['main.ts', 'serve.ts', 'daemon']],
   ['serve.ts', ['main.ts']],
-  ['daemon', ['main.ts', 'serve.ts', 'daemon']],
+  ['daemon', ['main.ts', 'serve.ts', 'daemon', 'doctor']],
   ['doctor', ['main.ts', 'doctor']],
   ['log.ts', ['serve.ts', 'library']],
   // The settings of the log are checked by the rules of the log.

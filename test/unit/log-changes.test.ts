@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chownSync,
   closeSync,
   fstatSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -206,6 +209,25 @@ describe('a log file that is opened anew', () => {
     unlinkSync(fileAt('a'));
     reopen();
     expect(statSync(fileAt('a')).uid).toBe(65_534);
+  });
+
+  it.runIf(isRoot || process.env.CI)('is no file of somebody else that is given away', () => {
+    const foreign = fileAt('foreign');
+    writeFileSync(foreign, 'theirs');
+    const fileOwner = { uid: 65_534, gid: 65_534 };
+    symlinkSync(foreign, fileAt('a'));
+    expect(() => open({ fileOwner })).toThrow('the log file cannot be opened: ELOOP');
+    unlinkSync(fileAt('a'));
+    linkSync(foreign, fileAt('a'));
+    expect(() => open({ fileOwner })).toThrow('has a second name: remove it');
+    unlinkSync(fileAt('a'));
+    chownSync(foreign, 1, 1);
+    renameSync(foreign, fileAt('a'));
+    expect(() => open({ fileOwner })).toThrow('belongs to somebody else');
+    expect(readFileSync(fileAt('a'), 'utf8')).toBe('theirs');
+    expect(statSync(fileAt('a')).uid).toBe(1);
+    open({ fileOwner, sink: 'file:/dev/null' });
+    expect(statSync('/dev/null').uid).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import { levelFor, parseLogFilter } from '../../src/log/log-filter.ts';
 import { maxFieldCharacters } from '../../src/log/pino-logger.ts';
 import { createLogger, type LogOptions } from '../../src/log.ts';
 import type { Logger } from '../../src/logger.ts';
+import { isRoot } from '../support/scratch-folder.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -279,6 +280,19 @@ describe('the sink "system"', () => {
     const [, line = ''] = await systemLines('json');
     expect(line.slice(0, 4)).toBe('<14>');
     expect(JSON.parse(line.slice(4))).toMatchObject({ level: 'info', msg: 'Version 0.34.0' });
+  });
+
+  it.runIf(isRoot || process.env.CI)('runs its program as the user of the server', async () => {
+    const out = join(folder, 'out');
+    writeFileSync(out, '');
+    chownSync(out, 65_534, 65_534);
+    chmodSync(folder, 0o755);
+    const systemCommand = fakeLogger(`id -u > ${out}; id -g >> ${out}; cat > /dev/null`);
+    const fileOwner = { uid: 65_534, gid: 65_534 };
+    const sink = 'system';
+    const log = createLogger({ format: 'text', sink, filter: [], systemCommand, fileOwner });
+    await log.close();
+    expect(readFileSync(out, 'utf8')).toBe('65534\n65534\n');
   });
 
   it('ends a program that does not end by itself', async () => {

@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -78,6 +80,26 @@ describe.each(locks)('a file that shows which process is here, %s', (_, function
       holder: process.pid,
     });
     lock.release();
+  });
+
+  it('neither waits for a pipe in its place nor reads without end', () => {
+    const { lockFile } = functions;
+    execFileSync('mkfifo', [path]);
+    if (lockFile) expect(acquire).toThrow('is no plain file');
+    else acquired().release();
+    rmSync(path, { force: true });
+    symlinkSync('/dev/zero', path);
+    if (lockFile) expect(acquire).toThrow('ELOOP');
+    else acquired().release();
+  });
+
+  it('does not overwrite a file of another name', () => {
+    const other = join(folder, 'other');
+    writeFileSync(other, 'theirs');
+    linkSync(other, path);
+    if (functions.lockFile) expect(acquire).toThrow('has a second name: remove it');
+    else acquired().release();
+    expect(readFileSync(other, 'latin1')).toBe('theirs');
   });
 
   it('is no obstacle when its process is gone', () => {
@@ -166,9 +188,10 @@ describe('a data folder', () => {
 });
 
 describe('a process in a message', () => {
-  it('comes with its command line, cut where it is long', () => {
+  it('comes with its program, but not with options, which may hold passwords', () => {
     const pid = otherProcess('sleep', '1000.5');
-    expect(describeProcess(pid)).toMatch(new RegExp(`^process ${pid} \\(`));
+    expect(describeProcess(pid)).toBe(`process ${pid} (sleep)`);
+    expect(describeProcess(process.ppid)).not.toContain(' -');
     expect(describeProcess(undefined)).toMatch(/did not leave its number/);
     expect(describeProcess(2_147_483_647)).toBe('process 2147483647');
   });

@@ -149,6 +149,26 @@ describe('the limit of known clients', () => {
     expect(registry.groups.get(b.group.id)).toBe(b.group);
   });
 
+  it('forgets those first that nobody has arranged anything for', () => {
+    const { registry, join } = scene({ maxClients: 7 });
+    join('name').name = 'Kitchen';
+    join('latency').latencyMs = 10;
+    join('group').group.name = 'Garden';
+    join('muted').group.isMuted = true;
+    join('right');
+    registry.setClients(join('left').group, ['left', 'right']);
+    const known = [...registry.clients.values()];
+    for (const client of known) registry.leave(client);
+    for (let index = 0; index < 100; index += 1) {
+      const stranger = join(`stranger ${index}`);
+      registry.report(stranger, { volume: 1, muted: true });
+      registry.leave(stranger);
+    }
+    expect([...registry.clients.values()].slice(0, -1)).toEqual(known);
+    for (const id of ['a', 'b']) join(id);
+    expect([...registry.clients.keys()]).toEqual([...known.slice(1).map(({ id }) => id), 'a', 'b']);
+  });
+
   it('holds for ten thousand strangers who come and go', () => {
     const { registry, join } = scene({ maxClients: 100 });
     for (let index = 0; index < 10_000; index += 1) registry.leave(join(`stranger ${index}`));

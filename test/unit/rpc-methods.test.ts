@@ -224,6 +224,8 @@ describe('Server.Authenticate', () => {
     expect(await rig.call('General.GetRPCCommands')).toEqual(unauthorized);
     const login = (param: string) => rig.call('Server.Authenticate', { scheme: 'Plain', param });
     expect(await login('anna:guess')).toEqual({ code: 4, message: 'Wrong password' });
+    // Whoever guesses a thousand times does not fill the log.
+    await login('anna:another guess');
     expect(rig.caller.login).toBeUndefined();
     const refusal = { remoteAddress: '10.0.0.9', reason: 'Wrong password' };
     expect(rig.log.with('login refused')).toMatchObject([{ level: 'warn', fields: refusal }]);

@@ -73,6 +73,11 @@ describe('a stream address', () => {
     });
   });
 
+  it('is shown without user and password where it is refused', () => {
+    const refused = () => parseStreamUri('tcp://me:secret@host:port/a@b?name=c');
+    expect(refused).toThrow('"tcp://***@host:port/a@b?name=c" cannot be used');
+  });
+
   it('may name an IPv6 host in brackets', () => {
     const expected = { host: '[fd00::1]:4953', hostname: 'fd00::1', port: 4953 };
     expect(parseStreamUri('tcp://[fd00::1]:4953?name=x')).toMatchObject(expected);

@@ -9,6 +9,7 @@ export interface ResamplerShape {
 
 /** Input frames per call, so that the library's fixed buffers always suffice. */
 export const maxResamplerBlockFrames = 4096;
+const warmUpFrames = 1024;
 /** The library takes no higher rate; the lowest lets a converted block fit into its buffers. */
 export const resamplerRangeHz = { lowest: 1000, highest: 192_000 } as const;
 
@@ -33,7 +34,9 @@ export class Resampler {
         // 121 dB below the signal and flat to 90 % of the band: more than any lossy codec keeps.
         converterType: library.ConverterType.SRC_SINC_MEDIUM_QUALITY,
       });
-      return new Resampler(source, shape);
+      const resampler = new Resampler(source, shape);
+      resampler.#warmUp();
+      return resampler;
     } catch (cause) {
       throw new SourceError('resampler-unavailable', 'the resampler does not start', { cause });
     }
@@ -57,6 +60,12 @@ export class Resampler {
     // `full` carries its state from call to call; the library's `simple` would start anew.
     this.#source.full(block, this.#output, this.#length);
     return this.#output.subarray(0, this.#length.frames * this.#channels);
+  }
+
+  /** The first call compiles code, for longer than a player that has just joined should wait. */
+  #warmUp(): void {
+    this.resample(new Float32Array(warmUpFrames * this.#channels));
+    this.reset();
   }
 
   /** Forgets the past: the next block starts at time 0. */

@@ -1,6 +1,6 @@
 import { existsSync, stat } from 'node:fs';
 import { openDescriptor } from '../../adopt-socket.ts';
-import { messageOf, SourceError } from '../../errors.ts';
+import { codeOf, messageOf, SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { choiceOf } from '../stream-parameters.ts';
 import { makeFifo, type OpenFifo, openFifoForReading } from './fifo.ts';
@@ -138,10 +138,9 @@ class PipeConnector implements Connector {
 
 /** Nothing is wrong with the fifo: the process or the machine has no descriptor to spare. */
 function isShortage(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'EMFILE' || code === 'ENFILE';
+  return ['EMFILE', 'ENFILE'].includes(codeOf(error));
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return codeOf(error) === 'ENOENT';
 }

@@ -62,13 +62,15 @@ export const serverMethods: readonly RpcMethod[] = [
     ],
     returns: ['string', 'ok'],
     needs: 'nothing',
-    async call(params, caller, { access, logger }) {
+    async call(params, caller, { access, logger, refusalLog }) {
       const credentials = { scheme: params.text('scheme'), param: params.text('param') };
       const { remoteAddress } = caller;
       try {
         caller.login = await access.login(credentials, remoteAddress);
       } catch (error) {
-        logger.warn('login refused', { remoteAddress, reason: messageOf(error) });
+        if (refusalLog.lets()) {
+          logger.warn('login refused', { remoteAddress, reason: messageOf(error) });
+        }
         throw error;
       }
       return 'ok';

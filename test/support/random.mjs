@@ -1,7 +1,8 @@
 /**
- * Numbers that are the same in every run with the same seed: mulberry32.
+ * Numbers that are the same in every run with the same seed.
  *
  * `fork` begins a sequence of its own, so that one who draws more does not shift what others draw.
+ * Source: mulberry32 by Tommy Ettinger, public domain.
  */
 export class Random {
   #state;
@@ -25,9 +26,14 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
+  /** A whole number from 0 to `end` − 1. */
+  below(end) {
+    return Math.floor(this.next() * end);
+  }
+
   /** A whole number from `low` to `high`, both included. */
   between(low, high) {
-    return low + Math.floor(this.next() * (high - low + 1));
+    return low + this.below(high - low + 1);
   }
 
   chance(probability) {
@@ -35,7 +41,7 @@ export class Random {
   }
 
   pick(list) {
-    return list[this.between(0, list.length - 1)];
+    return list[this.below(list.length)];
   }
 
   /** One of `[thing, weight]`. */

@@ -10,7 +10,7 @@ export async function readMetrics(port) {
   });
   const figures = new Map();
   for (const line of (await response.text()).split('\n')) {
-    const match = /^([a-z_]+(?:\{[^}]*\})?) (\S+)$/.exec(line);
+    const match = /^(\w+(?:\{[^}]*\})?) (\S+)$/.exec(line);
     if (match) figures.set(match[1], Number(match[2]));
   }
   return figures;
