@@ -1,5 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+/** End-to-end tests that judge no audio: they do not mind each other's work. */
+const systemTests = [
+  'command-line',
+  'container',
+  'daemon',
+  'doctor',
+  'install-service',
+  'package',
+].map((name) => `test/e2e/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -21,8 +31,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'system',
+          include: systemTests,
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          maxWorkers: 3,
+        },
+      },
+      {
+        test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: systemTests,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,

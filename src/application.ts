@@ -171,7 +171,7 @@ export class Application {
       streams,
       registry,
       status: this.#status,
-      reload: () => this.reload(),
+      reload: () => this.#reloadOn((reload) => reload.runPaced()),
       logger,
     });
     this.control = new ControlServer({
@@ -255,11 +255,7 @@ export class Application {
    * Failure: rejects with a `ConfigError` that lists every fault; then nothing has changed.
    */
   async reload(): Promise<ReloadReport> {
-    if (this.#reload) return this.#reload.run();
-    throw new ConfigError(
-      'nothing-to-reload',
-      'there is nothing to reload: this server was given its settings by a program',
-    );
+    return this.#reloadOn((reload) => reload.run());
   }
 
   /**
@@ -286,6 +282,14 @@ export class Application {
     this.pool.close();
   }
 
+  async #reloadOn(run: (reload: ConfigReload) => Promise<ReloadReport>): Promise<ReloadReport> {
+    if (this.#reload) return run(this.#reload);
+    throw new ConfigError(
+      'nothing-to-reload',
+      'there is nothing to reload: this server was given its settings by a program',
+    );
+  }
+
   async #open(): Promise<void> {
     const { config, logger, dataFolder, onBound } = this.#options;
     if (dataFolder !== undefined) {
@@ -300,6 +304,7 @@ export class Application {
     this.#status.server();
     this.#listeners.release();
     this.#announcer = await announce(config, this.ports, logger);
+    this.#timeWatch.start();
   }
 
   #onChange(change: Change, by?: Requester): void {

@@ -17,6 +17,8 @@ export interface LogOptions {
   readonly filter: readonly string[];
   /** What an empty `sink` stands for; `stdout` unless given. */
   readonly usualSink?: 'stdout' | 'system';
+  /** A log file keeps the lines that it has; it loses them unless given. */
+  readonly keepsLines?: boolean;
   /** Gets the log files, so that it can open them anew when this process runs as that user. */
   readonly fileOwner?: FileOwner | undefined;
   /** Wall-clock time in milliseconds since 1970. */
@@ -73,7 +75,7 @@ class LiveLog implements Log {
     this.#format = options.format;
     this.#levels = levelsOf(options.filter);
     this.#sinkName = this.#nameOf(options.sink);
-    this.#sink = this.#open(this.#sinkName, { isEmptied: true });
+    this.#sink = this.#open(this.#sinkName, { isEmptied: !options.keepsLines });
     const { now = Date.now } = options;
     const log = this;
     const root = openPino(

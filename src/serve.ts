@@ -4,8 +4,9 @@ import { Application } from './application.ts';
 import type { Command } from './cli.ts';
 import type { Config } from './config/config.ts';
 import { readAgainFromDisk } from './config/config-file.ts';
+import { type Environment, takeEnvironment } from './config/environment.ts';
 import { type LoadedConfig, loadConfig } from './config/load-config.ts';
-import { Background } from './daemon/background.ts';
+import { Background, type FolderConcern } from './daemon/background.ts';
 import { type DaemonParent, daemonParent, startDaemon } from './daemon/daemonize.ts';
 import { HangUp } from './daemon/hang-up.ts';
 import { LogRotation } from './daemon/log-rotation.ts';
@@ -25,6 +26,9 @@ export const failureStatus = 1;
 export const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 /** Exit status of a process that a signal ended. Source: POSIX shells, 128 + SIGKILL's number. */
 export const forcedStatus = 137;
+
+/** What a person who starts the server in the foreground sees; an empty one is the usual. */
+const terminalSinks: ReadonlySet<string> = new Set(['', 'stdout', 'stderr']);
 
 type ServeCommand = Extract<Command, { kind: 'serve' }>;
 
@@ -55,6 +59,7 @@ export async function serve(command: ServeCommand, forceEnd: () => void): Promis
   const { daemon } = command;
   const parent = daemon && daemonParent();
   if (daemon && !parent) return startDaemon({ ...daemon, stderr: process.stderr });
+  const environment = takeEnvironment(process.env);
   keepYoungSpaceSmall();
   // Before the first line, as whoever waits for that may send a signal at once.
   const stopped = stopSignal(forceEnd);
@@ -63,7 +68,7 @@ export async function serve(command: ServeCommand, forceEnd: () => void): Promis
     environment: process.env,
     sendDatagram: 'addon' in native ? native.addon.sendDatagram : undefined,
   });
-  const load = configLoader(command);
+  const load = configLoader(command, environment);
   const loaded = load();
   const background = parent && new Background({ ...placeOf(loaded.config), ...nativeLocks() });
   try {
@@ -95,18 +100,29 @@ interface Surroundings extends LoadedConfig {
   readonly stopped: Promise<NodeJS.Signals>;
 }
 
+/** The same with the folder of the state. */
+interface ReadySurroundings extends Surroundings {
+  readonly folder: ClaimedFolder;
+}
+
+type ClaimedFolder = {
+  readonly path: string;
+  /** For the log, once it is open. */
+  readonly concerns: readonly FolderConcern[];
+} & ({ readonly lock: ProcessLock | undefined } | { readonly refusal: unknown });
+
 /** Shape: `again` names the file that must be there, as it was before. */
 type LoadConfig = (again?: { readonly file: string | undefined }) => LoadedConfig;
 
 /** Reads the configuration, now and whenever it is to be read again. */
-function configLoader(command: ServeCommand): LoadConfig {
+function configLoader(command: ServeCommand, environment: Environment): LoadConfig {
   const startFolder = process.cwd();
   const configFile = command.configFile && resolve(startFolder, command.configFile);
   const { overrides } = command;
   return (again) => {
     const loaded = loadConfig({
       file: again?.file ?? configFile,
-      environment: process.env,
+      environment,
       overrides,
       ...(again && { readFile: readAgainFromDisk }),
     });
@@ -121,15 +137,18 @@ function placeOf({ server: { pidfile: pidFile, user, group } }: Config) {
 
 async function serveLogged(command: ServeCommand, around: Surroundings): Promise<number> {
   const { config, warnings, file, background, manager } = around;
-  const { identity } = background ?? {};
-  const log = createLogger({
-    ...config.logging,
-    usualSink: background ? 'system' : 'stdout',
-    fileOwner: identity,
-  });
-  const { logger } = log;
-  around.rotation.use(log);
+  // Before the log, which empties its file: that of another server that has this folder.
+  const folder = claimFolder(around);
+  let log: Log | undefined;
   try {
+    log = createLogger({
+      ...config.logging,
+      usualSink: background ? 'system' : 'stdout',
+      fileOwner: background?.identity,
+      keepsLines: 'refusal' in folder,
+    });
+    const { logger } = log;
+    around.rotation.use(log);
     // The first line: programs that start the server wait for it.
     logger.tagged('Snapserver').info(`Version ${compatibleVersion}`);
     const own = logger.tagged('Zerocast');
@@ -137,43 +156,43 @@ async function serveLogged(command: ServeCommand, around: Surroundings): Promise
     const concerns = [...command.warnings, ...(background?.warnings ?? []), ...warnings];
     for (const warning of concerns) own.warn(warning);
     manager.useLogger(own);
-    return await runUntilStopped(around, log);
+    return await runUntilStopped({ ...around, folder }, log);
   } finally {
-    await log.close();
+    await log?.close();
+    if ('lock' in folder) folder.lock?.release();
   }
 }
 
-async function runUntilStopped(around: Surroundings, rootLog: Log): Promise<number> {
-  const { parent, manager, stopped, hangUp } = around;
+async function runUntilStopped(around: ReadySurroundings, rootLog: Log): Promise<number> {
+  const { manager, stopped, hangUp } = around;
   const log = rootLog.logger.tagged('Zerocast');
   const broken = failure(log);
-  let running: Running | undefined;
+  let application: Application | undefined;
   try {
-    running = await Promise.race([open(around, rootLog), broken]);
+    application = await Promise.race([open(around, rootLog), broken]);
   } catch (error) {
     for (const reason of reasonsOf(error)) log.fatal('the server cannot start', { reason });
-    parent?.complain(`the server cannot start: ${messageOf(error)}`);
+    complain(around, `the server cannot start: ${messageOf(error)}`);
   }
-  if (!running) return failureStatus;
-  const { application } = running;
+  if (!application) return failureStatus;
   const { streams, server } = application;
   manager.ready(() => `${streams.channels.size} streams, ${server.sessionCount} players`);
-  parent?.ready();
+  around.parent?.ready();
   hangUp.use(() => application.reload());
   const signal = await Promise.race([stopped, broken]);
   if (signal === undefined) return failureStatus;
   log.info('stopping', { signal });
   manager.stopping();
   await application.close();
-  running.lock?.release();
+  if ('lock' in around.folder) around.folder.lock?.release();
   log.info('stopped');
   return 0;
 }
 
-interface Running {
-  readonly application: Application;
-  /** That of the data folder. */
-  readonly lock: ProcessLock | undefined;
+/** Tells the person who started the server, where the log does not. */
+function complain({ parent, config: { logging } }: Surroundings, sentence: string): void {
+  if (parent) parent.complain(sentence);
+  else if (!terminalSinks.has(logging.sink)) process.stderr.write(`zerocast: ${sentence}\n`);
 }
 
 /** Each on one line. */
@@ -181,26 +200,21 @@ function reasonsOf(error: unknown): readonly string[] {
   return error instanceof ConfigError ? error.faults : [messageOf(error)];
 }
 
-async function open(around: Surroundings, rootLog: Log): Promise<Running> {
-  const { config, origins, background } = around;
+async function open(around: ReadySurroundings, rootLog: Log): Promise<Application> {
+  const { config, origins, background, folder } = around;
   const { logger } = rootLog;
   const log = logger.tagged('Zerocast');
-  const folder = openFolder(around, log);
-  const lock = lockDataFolder({ folder, owner: background?.identity, ...nativeLocks() });
-  try {
-    const application = await Application.start({
-      config,
-      origins,
-      reload: reloadInputs(around, rootLog),
-      logger,
-      dataFolder: folder,
-      onBound: () => background?.dropPrivileges(log),
-    });
-    return { application, lock };
-  } catch (error) {
-    lock?.release();
-    throw error;
-  }
+  for (const { phrase, fields } of folder.concerns) log.warn(phrase, fields);
+  if ('refusal' in folder) throw folder.refusal;
+  if (background) process.chdir('/');
+  return Application.start({
+    config,
+    origins,
+    reload: reloadInputs(around, rootLog),
+    logger,
+    dataFolder: folder.path,
+    onBound: () => background?.dropPrivileges(log),
+  });
 }
 
 function reloadInputs(around: Surroundings, log: Log): ReloadInputs {
@@ -215,14 +229,18 @@ function reloadInputs(around: Surroundings, log: Log): ReloadInputs {
   };
 }
 
-/** The folder of the state; a server in the background leaves the one that it was started in. */
-function openFolder({ config, background }: Surroundings, log: Logger): string {
+/** The folder of the state, which this server alone may use. */
+function claimFolder({ config, background }: Surroundings): ClaimedFolder {
   const { datadir } = config.server;
   const isDaemon = background !== undefined;
-  const folder = dataFolder({ datadir, home: process.env.HOME, isDaemon });
-  background?.prepareFolder(folder, { isUsual: datadir === '' }, log);
-  if (isDaemon) process.chdir('/');
-  return folder;
+  const path = dataFolder({ datadir, home: process.env.HOME, isDaemon });
+  const concerns = background?.prepareFolder(path, { isUsual: datadir === '' }) ?? [];
+  try {
+    const lock = lockDataFolder({ folder: path, owner: background?.identity, ...nativeLocks() });
+    return { path, concerns, lock };
+  } catch (refusal) {
+    return { path, concerns, refusal };
+  }
 }
 
 /** Signals that end the process at once when it is stopping already; others come to nothing then. */

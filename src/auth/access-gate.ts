@@ -17,6 +17,10 @@ export class AccessGate implements Access {
     this.#anonymous = this.#grant(entries.anonymous);
   }
 
+  get entries(): AccessEntries {
+    return this.#entries;
+  }
+
   get anonymous(): Login | undefined {
     return this.#anonymous;
   }

@@ -23,13 +23,28 @@ const nameByVariable: ReadonlyMap<string, string> = new Map(
 const otherVariable = /^ZEROCAST_(NATIVE$|SERVICE_|PORT$|PORT_\d)/;
 
 /**
+ * Takes the settings out of the environment of this process, as they may be secret and the programs
+ * that it starts would inherit them; the result is the environment as it was.
+ */
+export function takeEnvironment(environment: NodeJS.ProcessEnv): Environment {
+  const whole = { ...environment };
+  for (const variable of Object.keys(whole)) if (isSetting(variable)) delete environment[variable];
+  return whole;
+}
+
+/** Also one whose name is wrong. */
+function isSetting(variable: string): boolean {
+  return variable.startsWith(prefix) && !otherVariable.test(variable);
+}
+
+/**
  * Reads the settings among the environment variables; an empty variable counts as not set.
  * Several values of a repeatable key stand on lines of their own.
  */
 export function readEnvironment(environment: Environment, report: Report): readonly Assignment[] {
   const assignments: Assignment[] = [];
   for (const [variable, text] of Object.entries(environment)) {
-    if (!variable.startsWith(prefix) || otherVariable.test(variable) || !text?.trim()) continue;
+    if (!isSetting(variable) || !text?.trim()) continue;
     const origin = `environment variable ${variable}`;
     const name = nameByVariable.get(variable);
     if (name === undefined) {

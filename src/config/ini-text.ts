@@ -1,5 +1,5 @@
 import ini from 'ini';
-import { quoted, type Report } from './report.ts';
+import type { Report } from './report.ts';
 
 /** One `key = value`, wherever it came from. */
 export interface Assignment {
@@ -19,7 +19,7 @@ export interface Assignment {
  * lines. So each section and key goes to it with its line number in front, which makes all of them
  * different and harmless, and each value as a JSON string, the one form that it takes literally.
  *
- * Failure: faults go to `report`.
+ * Failure: faults go to `report`; a line that is none of these is not shown, as it may be a secret.
  * Source: protocol reference, section 17.
  */
 export function readIniText(text: string, file: string, report: Report): readonly Assignment[] {
@@ -54,19 +54,19 @@ function armour(text: string, originOf: (line: number) => string, report: Report
     const number = index + 1;
     if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
     if (noText.test(line)) {
-      report.fault(originOf(number), `${quoted(line)} is no text; allowed: UTF-8 text`);
+      report.fault(originOf(number), 'this line is no text; allowed: UTF-8 text');
     } else if (line.startsWith('[')) {
       const [, name] = /^\[([^[\]]*)\]$/.exec(line) ?? [];
       inBrokenSection = name === undefined;
       if (name === undefined) {
-        report.fault(originOf(number), `${quoted(line)} is no section; allowed: [name]`);
+        report.fault(originOf(number), 'this line is no section; allowed: [name]');
       } else {
         armoured.push(`[${number}:${armourName(name.trim()).replaceAll('.', '\\.')}]`);
       }
     } else if (!line.includes('=')) {
       report.warn(
         originOf(number),
-        `${quoted(line)} is ignored: it is no [section], key = value or # comment`,
+        'this line is ignored: it is no [section], key = value or # comment',
       );
     } else if (!inBrokenSection) {
       armoured.push(armourPair(line, number));

@@ -8,13 +8,17 @@ export const limitSettings = {
       default: '4096',
       parser: integer({ min: 1, max: 100_000 }),
       isLive: true,
-      doc: 'Connections of players, TCP and WebSocket together. One more is closed at once.',
+      doc:
+        'Connections of players, TCP and WebSocket together. One more is closed at once, a WebSocket ' +
+        'is answered by status 503.',
     }),
     max_controllers: scalar({
       default: '1000',
       parser: integer({ min: 1, max: 100_000 }),
       isLive: true,
-      doc: 'Sessions of controllers, TCP and WebSocket together. One more is closed at once.',
+      doc:
+        'Sessions of controllers, TCP and WebSocket together. One more is closed at once, a WebSocket ' +
+        'is answered by status 503.',
     }),
     max_http_connections: scalar({
       default: '2000',
@@ -73,8 +77,9 @@ export const limitSettings = {
       parser: integer({ min: 1, max: 1_000_000 }),
       isLive: true,
       doc:
-        'Players that are remembered with their names, volumes and groups. The one that was away ' +
-        'longest is forgotten first; those that are connected never are.',
+        'Players that are remembered with their names, volumes and groups. Strangers, which nobody ' +
+        'has arranged, are forgotten first, and of them the one that was away longest; those that ' +
+        'are connected never are.',
     }),
     max_children: scalar({
       default: '64',

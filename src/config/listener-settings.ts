@@ -103,7 +103,10 @@ export const listenerSettings = {
       isLive: true,
       default: '10000',
       parser: integer({ min: 1000, max: 600_000, unit: 'ms' }),
-      doc: 'Time that a client may take nothing of what is sent before it is closed.',
+      doc:
+        'Time that a client may take nothing of what is sent before it is closed. Where it is longer ' +
+        'than peer_timeout of [server], the kernel closes a client that answers but takes nothing ' +
+        'after that time already.',
     }),
   },
 } as const;

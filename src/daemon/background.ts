@@ -1,7 +1,7 @@
 import { lchownSync, lstatSync, mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import type { LogFields, Logger } from '../logger.ts';
 import type { LockFunctions, ProcessLock } from '../server/process-lock.ts';
 import { becomeUser, findIdentity, type Identity } from './identity.ts';
 import { openPidFile } from './pid-file.ts';
@@ -15,6 +15,12 @@ export interface BackgroundOptions extends LockFunctions {
   readonly user: string;
   /** Empty: that of the user. */
   readonly group: string;
+}
+
+/** What a log says of a folder. */
+export interface FolderConcern {
+  readonly phrase: string;
+  readonly fields: LogFields;
 }
 
 /** What a server in the background has that one in the foreground has not: a pid file, a user. */
@@ -41,10 +47,15 @@ export class Background {
   /**
    * Makes a folder that the server will write to as its user. One that exists and belongs to
    * somebody else keeps its owner, unless it is the server's `usual` place.
+   *
+   * Shape: returns what is to be warned of.
    */
-  prepareFolder(folder: string, { isUsual }: { readonly isUsual: boolean }, log: Logger): void {
+  prepareFolder(
+    folder: string,
+    { isUsual }: { readonly isUsual: boolean },
+  ): readonly FolderConcern[] {
     const { identity } = this;
-    if (!identity) return;
+    if (!identity) return [];
     try {
       const made = mkdirSync(folder, { recursive: true });
       const { uid } = lstatSync(folder);
@@ -52,14 +63,13 @@ export class Background {
         // Never through a link that was put there in the meantime.
         lchownSync(folder, identity.uid, identity.gid);
       } else if (uid !== identity.uid) {
-        log.warn('the data folder belongs to another user, state may not be saved', {
-          folder,
-          owner: uid,
-          user: identity.user,
-        });
+        const phrase = 'the data folder belongs to another user, state may not be saved';
+        return [{ phrase, fields: { folder, owner: uid, user: identity.user } }];
       }
+      return [];
     } catch (error) {
-      log.warn('the data folder cannot be prepared', { folder, reason: messageOf(error) });
+      const fields = { folder, reason: messageOf(error) };
+      return [{ phrase: 'the data folder cannot be prepared', fields }];
     }
   }
 

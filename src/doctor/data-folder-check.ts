@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { addressesIn } from '../server/added-streams.ts';
@@ -32,18 +32,29 @@ export function dataFolderCheck(context: DoctorContext): Check {
   };
 }
 
-function checkPlace(folder: string, { identity }: DoctorContext): Finding {
+function checkPlace(folder: string, context: DoctorContext): Finding {
+  const { identity } = context;
   const stats = statSync(folder, { throwIfNoEntry: false });
   if (stats && !stats.isDirectory()) {
     return fault(`${folder} is no folder, so that nothing is saved`, `remove it, ${datadirAdvice}`);
   }
   const existing = nearestFolder(folder);
-  const reason = refusalOf(identity, existing, 'write');
+  const wish = isHandedOver(stats, context) ? 'execute' : 'write';
+  const reason = refusalOf(identity, existing, wish);
   if (reason !== undefined) {
     const advice = `install -d -o ${identity.name} ${folder}, ${datadirAdvice}`;
     return fault(`nothing is saved in ${folder}: ${reason}`, advice);
   }
   return stats ? ok(`${folder} can be written`) : ok(`${folder} will be made at the first start`);
+}
+
+/**
+ * A daemon that root starts gives its user the folder that it makes, and the usual one where that is
+ * root's; the user only has to get there.
+ */
+function isHandedOver(stats: Stats | undefined, { config, isDaemon }: DoctorContext): boolean {
+  if (!isDaemon || process.geteuid?.() !== 0) return false;
+  return !stats || (config.server.datadir === '' && stats.uid === 0);
 }
 
 function nearestFolder(folder: string): string {

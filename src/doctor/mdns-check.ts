@@ -29,7 +29,8 @@ async function checkMdns(context: DoctorContext, place: MdnsPlace): Promise<read
     return [note('the server does not announce itself: players need its address')];
   }
   const { port = multicastPort, interfaces = networkInterfaces } = place;
-  const links = localLinks(interfaces());
+  const present = interfaces();
+  const links = localLinks(present);
   if (links.length === 0) {
     const text = 'there is no network to announce the server on';
     return [warning(text, `connect the machine; ${containerAdvice}`)];
@@ -39,7 +40,7 @@ async function checkMdns(context: DoctorContext, place: MdnsPlace): Promise<read
     ...survey.refusals.map((refusal) => refusalFinding(refusal, port, context)),
     ...sharing(port, context),
     ...containerFindings(context),
-    ...serverFindings(survey, links),
+    ...serverFindings(survey, addressesOf(present)),
   ];
 }
 
@@ -125,11 +126,15 @@ function containerFindings({ files }: DoctorContext): readonly Finding[] {
   return [warning(text, `${containerAdvice}, or give players the address`)];
 }
 
+/** All of them: a server also answers from those that it does not publish, such as fe80::. */
+function addressesOf(interfaces: NetworkInterfaces): ReadonlySet<string> {
+  return new Set(Object.values(interfaces).flatMap((infos = []) => infos.map((i) => i.address)));
+}
+
 function serverFindings(
   { opened, servers }: Survey,
-  links: readonly LocalLink[],
+  own: ReadonlySet<string>,
 ): readonly Finding[] {
-  const own = new Set(links.flatMap(({ published, address }) => [...published, address]));
   const findings = [...servers.values()].map(({ name, address }): Finding => {
     const bare = address.replace(/%.*$/, '');
     if (own.has(bare)) return note(`"${name}" is announced by this machine already`);

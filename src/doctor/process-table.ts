@@ -76,7 +76,9 @@ export class ProcessTable {
     if (text === undefined || comm === undefined) return undefined;
     const [, uid = '-1'] =
       /^Uid:\s+(\d+)/m.exec(this.#files.text(`/proc/${pid}/status`) ?? '') ?? [];
-    return { pid, uid: Number(uid), ...programOf(text.split('\0'), comm) };
+    const folder = this.#files.linkTarget(`/proc/${pid}/cwd`);
+    const program = programOf({ argv: text.split('\0'), folder, usualName: comm });
+    return { pid, uid: Number(uid), ...program };
   }
 
   #linksOf(pid: number): readonly (readonly [descriptor: string, link: string])[] {

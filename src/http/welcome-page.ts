@@ -12,8 +12,8 @@ const html = `<!doctype html>
 </style>
 <h1>Zerocast runs here</h1>
 <p>This is version ${packageVersion}. It has no web pages to serve yet. To get a player and remote control
-in the browser, install Snapweb and name its folder in the configuration, then start the server
-again:</p>
+in the browser, install Snapweb, name its folder in the configuration, and have the server read that
+again, by the signal <code>SIGHUP</code> or the method <code>Server.ReloadConfig</code>:</p>
 <pre><code>[http]
 doc_root = /usr/share/snapserver/snapweb</code></pre>
 <p>On this port:</p>

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What runs in a process, without its options: they may hold passwords. */
@@ -13,10 +13,19 @@ const ownProgram = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 /** Other commands of this program are no servers. */
 const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
 
-/** Shape: `argv` as the system keeps it; `usualName` is for a process that has none. */
-export function programOf(argv: readonly string[], usualName = 'a program'): ProcessProgram {
+/** What the system shows of a process. */
+export interface ProcessView {
+  readonly argv: readonly string[];
+  /** The folder that it is in; `undefined` where that is hidden. */
+  readonly folder: string | undefined;
+  /** For a process that has no arguments. */
+  readonly usualName?: string;
+}
+
+export function programOf({ argv, folder, usualName = 'a program' }: ProcessView): ProcessProgram {
   const [program = '', ...options] = argv;
-  const [script = '', command = ''] = options.slice(firstWord(options));
+  const [word = '', command = ''] = options.slice(firstWord(options));
+  const script = word && folder ? resolve(folder, word) : word;
   const name = basename(program) || usualName;
   if (name === 'snapserver') return { name, server: 'snapserver' };
   if (!/^node(js)?$/.test(name)) return { name, server: undefined };

@@ -48,9 +48,9 @@ interface Reading {
 export class TimeWatch {
   readonly #options: TimeWatchOptions;
   readonly #logger: Logger;
-  readonly #timer: NodeJS.Timeout;
   readonly #brakes = new Map<string, LogBrake>();
   readonly #figures = { stalls: 0, stalledMs: 0, suspensions: 0, suspendedMs: 0, clockSteps: 0 };
+  #timer: NodeJS.Timeout | undefined;
   #last: Reading;
   /** How much of the time since its start the machine has slept. */
   #sleptMs: number;
@@ -58,6 +58,12 @@ export class TimeWatch {
   constructor(options: TimeWatchOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('Time');
+    this.#last = this.#read();
+    this.#sleptMs = this.#machineSleptMs();
+  }
+
+  /** From now on; a start is expected to keep the event loop busy, and is no news. */
+  start(): void {
     this.#last = this.#read();
     this.#sleptMs = this.#machineSleptMs();
     this.#timer = setInterval(() => this.#compare(), tickMs).unref();

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { differencesBetween, type SettingDifference } from '../config/difference.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -5,6 +6,12 @@ import type { LoadedConfig } from '../config/load-config.ts';
 import { ConfigError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { StreamsReport } from '../server/configured-streams.ts';
+
+/**
+ * Controllers may ask as often as they like: all of them together get one reload in this time, as
+ * each reads files, looks at every part of the server, and is logged.
+ */
+export const reloadPauseMs = 1000;
 
 /** Where the configuration is read from once more. */
 export interface ReloadInputs {
@@ -71,7 +78,10 @@ export class ConfigReload {
   #running: Promise<unknown> = Promise.resolve();
   /** What has been asked for and not begun yet. */
   #waiting: Promise<ReloadReport> | undefined;
-  #isClosed = false;
+  /** What controllers have asked for and has not begun yet. */
+  #paced: Promise<ReloadReport> | undefined;
+  #endedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #closing = new AbortController();
 
   constructor(options: ConfigReloadOptions) {
     this.#options = options;
@@ -97,14 +107,34 @@ export class ConfigReload {
     return waiting;
   }
 
+  /**
+   * The same for whoever may ask without end: it begins `reloadPauseMs` after the end of the last
+   * reload, and all who ask until then share it.
+   */
+  runPaced(): Promise<ReloadReport> {
+    this.#paced ??= this.#rest().then(() => {
+      this.#paced = undefined;
+      return this.run();
+    });
+    return this.#paced;
+  }
+
   /** Resolves when no reload is under way; those that wait are refused. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     await this.#running;
   }
 
+  /** Resolves when the last reload was long enough ago, or the server stops. */
+  async #rest(): Promise<void> {
+    await this.#running;
+    const { signal } = this.#closing;
+    const leftMs = this.#endedAtMs + reloadPauseMs - performance.now();
+    if (leftMs > 0) await delay(leftMs, undefined, { signal }).catch(() => undefined);
+  }
+
   async #reload(): Promise<ReloadReport> {
-    if (this.#isClosed) throw new ConfigError('server-stops', 'the server stops');
+    if (this.#closing.signal.aborted) throw new ConfigError('server-stops', 'the server stops');
     const { inputs } = this.#options;
     inputs.onBegin?.();
     try {
@@ -116,6 +146,8 @@ export class ConfigReload {
       if (error instanceof ConfigError) this.#refuse(error);
       inputs.onEnd?.('the configuration has faults, nothing was reloaded');
       throw error;
+    } finally {
+      this.#endedAtMs = performance.now();
     }
   }
 

@@ -43,7 +43,7 @@ export function openReload(
 function accessPart({ access, server, control }: ReloadTargets): ReloadablePart {
   return {
     async prepare({ config, origins }) {
-      const entries = await openAccess(config, origins);
+      const entries = await openAccess(config, origins, access.entries);
       return () => {
         access.replace(entries);
         control.reviewLogins((login) => access.holds(login));

@@ -241,7 +241,8 @@ describe('a server with few descriptors', () => {
     await until(() => existsSync(state) && readFileSync(state, 'utf8').includes('Kitchen'));
     const seen = healthy.chunks.length;
     await healthy.untilCount(messageType.wireChunk, seen + 50);
-    expect(openDescriptors(few.pid)).toBeLessThanOrEqual(71);
+    // The reserve is not touched, but by a file that is being written.
+    expect(openDescriptors(few.pid)).toBeLessThanOrEqual(75);
 
     for (const client of crowd) client?.close();
     await few.log.waitFor(/descriptors are free again|session closed/);

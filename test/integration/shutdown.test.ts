@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
-import { FifoWriter } from '../support/fifo.ts';
+import { canWrite, FifoWriter } from '../support/fifo.ts';
 import { OutputLog } from '../support/output-log.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { mainFile, ServerProcess } from '../support/server-process.ts';
@@ -63,12 +63,13 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('%s', (signal) => {
     const fifo = join(folder, 'fifo');
     const server = await start(tone, flood.source, `pipe://${fifo}?name=Fifo&codec=pcm`);
     const pid = await flood.pid();
-    const writer = new FifoWriter(fifo);
-    writer.write(Buffer.alloc(40_000));
     const clients = [];
     for (const name of ['a', 'b', 'c']) {
       clients.push(await ScriptedClient.greet(server.streamPort, name));
     }
+    await until(() => canWrite(fifo));
+    const writer = new FifoWriter(fifo);
+    writer.write(Buffer.alloc(40_000));
     const silent = await ScriptedClient.connect(server.streamPort);
     for (const client of clients) await client.untilCount(messageType.wireChunk, 10);
 
@@ -107,6 +108,7 @@ describe('a stop', () => {
 
   it('is heard while the server still starts', async () => {
     const options = [
+      `--server.datadir=${folder}`,
       '--tcp-streaming.bind_to_address=127.0.0.1',
       '--tcp-streaming.port=0',
       '--http.port=0',

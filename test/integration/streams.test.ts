@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeCodecHeader, decodeWireChunk } from '../../src/protocol/messages.ts';
-import { FifoWriter, openDescriptors, scratchFolder } from '../support/fifo.ts';
+import { canWrite, FifoWriter, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { distancesUs } from '../support/reader-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
@@ -209,15 +209,6 @@ describe('the time of audio', () => {
     expect(server.log.with('"late":"source"').length).toBeGreaterThanOrEqual(1);
   });
 });
-
-function canWrite(fifo: string): boolean {
-  try {
-    new FifoWriter(fifo).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('the first listener', () => {
   it('gets the recent past at once, and then what follows it', async () => {

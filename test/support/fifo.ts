@@ -48,6 +48,16 @@ export class FifoWriter {
   }
 }
 
+/** Whether somebody reads from a fifo. */
+export function canWrite(fifo: string): boolean {
+  try {
+    new FifoWriter(fifo).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Descriptors that this process has open, without the ones that come with every measurement. */
 export function openDescriptors(pid: number | 'self' = 'self'): number {
   return readdirSync(`/proc/${pid}/fd`).length;

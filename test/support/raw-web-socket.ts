@@ -5,6 +5,8 @@ import { until } from './waiting.ts';
 const headEnd = '\r\n\r\n';
 const mask = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
 const finalBit = 0x80;
+const ping = finalBit | 9;
+const pong = finalBit | 10;
 
 export type FrameKind = 'text' | 'binary';
 const opcodes: Readonly<Record<FrameKind, number>> = { text: 1, binary: 2 };
@@ -50,7 +52,10 @@ export class RawWebSocket {
 
   /** Sends one frame, which is masked as that of every client. Shape: up to 65 535 bytes. */
   send(payload: Buffer, kind: FrameKind): void {
-    const first = finalBit | opcodes[kind];
+    this.#send(payload, finalBit | opcodes[kind]);
+  }
+
+  #send(payload: Buffer, first: number): void {
     const length =
       payload.length < 126
         ? [0x80 | payload.length]
@@ -81,8 +86,14 @@ export class RawWebSocket {
     if (bytes.length < start + length) return false;
     const frame = { first: bytes[0] ?? 0, payload: bytes.subarray(start, start + length) };
     this.#bytes = bytes.subarray(start + length);
+    // Programs answer this behind the back of whoever reads the messages.
+    if (frame.first === ping) this.#send(frame.payload, pong);
+    else this.#tell(frame);
+    return true;
+  }
+
+  #tell(frame: Frame): void {
     this.frames.push(frame);
     this.#onFrame(frame);
-    return true;
   }
 }
