@@ -38,6 +38,7 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
   #pending = 0;
   #pendingLength = 0;
   #statusHeardMs = Number.NEGATIVE_INFINITY;
+  #hasUnreadStatus = false;
   #hasEnded = false;
   #isClosed = false;
 
@@ -68,6 +69,10 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
     return this.#options.peer.queuedBytes;
   }
 
+  get hasUnreadStatus(): boolean {
+    return this.#hasUnreadStatus && this.queuedBytes > 0;
+  }
+
   get isLoggedIn(): boolean {
     return this.login !== undefined;
   }
@@ -94,6 +99,7 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
   send(message: ControlMessage): void {
     if (this.#isClosed) return;
     if (message.tellsStreams) this.#statusHeardMs = performance.now();
+    this.#hasUnreadStatus = message.tellsStreams || this.hasUnreadStatus;
     this.#options.peer.send(message);
   }
 

@@ -22,12 +22,19 @@ export interface NotifierIntervals {
   readonly volumeMs: number;
 }
 
+/** Whoever has more than this to read, bytes, gets its next complete status when it has read that. */
+export const maxUnreadBeforeStatus = 64 * 1024;
+
 const usualIntervals: NotifierIntervals = { statusMs: 300, streamMs: 250, volumeMs: 100 };
 
 /** Somebody to be told; as a `Requester` it is not told what it has caused itself. */
 export interface NotificationReceiver extends StreamObserver {
   /** Whether it may be told anything. */
   readonly isListening: boolean;
+  /** What it has not taken yet. */
+  readonly queuedBytes: number;
+  /** Whether a complete status is a part of that. */
+  readonly hasUnreadStatus: boolean;
   send(message: ControlMessage): void;
 }
 
@@ -43,6 +50,9 @@ export interface NotifierOptions {
  *
  * What is new, gone or moved is told by the complete status, all else by a message of its own. No
  * message is about something that its receiver has not been told of.
+ *
+ * Complete statuses can be large. A receiver that is still busy with one is told nothing more until it
+ * has read that, and then how everything is by then: it does not fall behind by what we say.
  */
 export class Notifier {
   readonly #options: NotifierOptions;
@@ -54,6 +64,8 @@ export class Notifier {
   readonly #reports = new Map<StreamChannel | ClientRecord, Throttle>();
   /** Clients and streams that do not exist any more, while somebody still speaks of them. */
   readonly #gone = new WeakSet<object>();
+  /** Those who are owed a complete status, and will hear nothing else before. */
+  readonly #behind = new Set<NotificationReceiver>();
   #pending: PendingUpdate | undefined;
   #sent = 0;
 
@@ -88,6 +100,7 @@ export class Notifier {
     for (const report of this.#reports.values()) report.stop();
     this.#streams.clear();
     this.#reports.clear();
+    this.#behind.clear();
   }
 
   #announceStructure(change: Change, by: Requester | undefined): void {
@@ -143,12 +156,36 @@ export class Notifier {
 
   #update(): void {
     const pending = this.#pending;
-    if (!pending) return;
     this.#pending = undefined;
+    // Who does not listen any more is owed nothing.
+    for (const receiver of this.#behind) if (!receiver.isListening) this.#behind.delete(receiver);
     this.#send(
       () => serverUpdate(this.#options.status),
-      (receiver) => pending.isFor(receiver),
+      (receiver) =>
+        (this.#behind.has(receiver) || pending?.isFor(receiver) === true) &&
+        this.#isReady(receiver),
     );
+    // Looks again after the usual interval.
+    if (this.#behind.size > 0) this.#updates.ask();
+  }
+
+  /** Whether a receiver can take a complete status now; otherwise it is owed one. */
+  #isReady(receiver: NotificationReceiver): boolean {
+    const isReady = receiver.queuedBytes <= maxUnreadBeforeStatus;
+    if (isReady) this.#behind.delete(receiver);
+    else this.#behind.add(receiver);
+    return isReady;
+  }
+
+  /** Whether a receiver is to hear nothing but the status that it is owed. */
+  #isBehind(receiver: NotificationReceiver): boolean {
+    if (this.#behind.has(receiver)) return true;
+    const isBehind = receiver.hasUnreadStatus && receiver.queuedBytes > maxUnreadBeforeStatus;
+    if (isBehind) {
+      this.#behind.add(receiver);
+      this.#updates.ask();
+    }
+    return isBehind;
   }
 
   #tell(change: Change, isFor: (receiver: NotificationReceiver) => boolean): void {
@@ -156,7 +193,7 @@ export class Notifier {
     const first = this.#pending?.isFirstToTell(change) ? this.#pending : undefined;
     this.#send(
       () => notificationOf(change, this.#options.status),
-      (receiver) => isFor(receiver) && !first?.isFor(receiver),
+      (receiver) => isFor(receiver) && !first?.isFor(receiver) && !this.#isBehind(receiver),
     );
   }
 

@@ -131,10 +131,7 @@ function addressesOf(interfaces: NetworkInterfaces): ReadonlySet<string> {
   return new Set(Object.values(interfaces).flatMap((infos = []) => infos.map((i) => i.address)));
 }
 
-function serverFindings(
-  { opened, servers }: Survey,
-  own: ReadonlySet<string>,
-): readonly Finding[] {
+function serverFindings({ opened, servers }: Survey, own: ReadonlySet<string>): readonly Finding[] {
   const findings = [...servers.values()].map(({ name, address }): Finding => {
     const bare = address.replace(/%.*$/, '');
     if (own.has(bare)) return note(`"${name}" is announced by this machine already`);

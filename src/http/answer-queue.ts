@@ -8,32 +8,47 @@ export interface Turn {
   readonly answer: () => void;
 }
 
+/** Requests of one connection that may wait at one time, the one that is being answered included. */
+export const maxWaitingRequests = 16;
+
+interface Queue {
+  /** The end of the last answer. */
+  end: Promise<void>;
+  waiting: number;
+}
+
 /**
  * The requests that wait for their answers.
  *
- * Those of one connection are answered one after the other: whoever sends a thousand requests at
- * once gets a thousand answers, but the memory of one.
+ * Those of one connection are answered one after the other: whoever sends many requests at once gets
+ * as many answers, but the memory of one. No browser does that; so few of them are enough.
  */
 export class AnswerQueue {
-  /** The end of the last answer, of each connection that waits for one. */
-  readonly #last = new Map<Socket, Promise<void>>();
+  /** Of each connection that waits for an answer. */
+  readonly #queues = new Map<Socket, Queue>();
 
   has(socket: Socket): boolean {
-    return this.#last.has(socket);
+    return this.#queues.has(socket);
   }
 
-  add(turn: Turn): void {
+  /** Returns whether there was room for it: `maxWaitingRequests`. */
+  add(turn: Turn): boolean {
     const { socket } = turn;
-    const before = this.#last.get(socket);
-    const end = (before ? before.then(() => take(turn)) : take(turn)).then(() => {
-      if (this.#last.get(socket) === end) this.#last.delete(socket);
+    const queue = this.#queues.get(socket) ?? { end: Promise.resolve(), waiting: 0 };
+    if (queue.waiting >= maxWaitingRequests) return false;
+    queue.waiting += 1;
+    this.#queues.set(socket, queue);
+    const taken = queue.waiting === 1 ? take(turn) : queue.end.then(() => take(turn));
+    queue.end = taken.then(() => {
+      queue.waiting -= 1;
+      if (queue.waiting === 0) this.#queues.delete(socket);
     });
-    this.#last.set(socket, end);
+    return true;
   }
 
   /** Resolves when nobody waits who waits now. */
   async untilAnswered(): Promise<void> {
-    await Promise.all(this.#last.values());
+    await Promise.all([...this.#queues.values()].map(({ end }) => end));
   }
 }
 

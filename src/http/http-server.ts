@@ -72,6 +72,7 @@ export class HttpServer {
   readonly #answers = new AnswerQueue();
   readonly #routes: Routes;
   readonly #upgrades: WebSocketUpgrades;
+  readonly #metrics: MetricsRoute;
   readonly #bodies: BodyReader;
   readonly #origins: OriginCheck;
   #files: StaticFiles;
@@ -98,10 +99,11 @@ export class HttpServer {
     this.#origins = origins;
     this.#files = files;
     this.#bodies = new BodyReader(controlPeers);
+    this.#metrics = new MetricsRoute({ login, metrics });
     this.#routes = new Routes({
       jsonRpc: new JsonRpcRoute({ handler: control, login, origins, bodies: this.#bodies }),
       images: new ImageRoute({ images, origins }),
-      metrics: new MetricsRoute({ login, metrics }),
+      metrics: this.#metrics,
       files: { answer: (exchange) => this.#files.answer(exchange) },
     });
     this.#upgrades = new WebSocketUpgrades({
@@ -125,6 +127,8 @@ export class HttpServer {
     return () => {
       this.#files = files;
       this.#origins.configure(origins);
+      // What was measured by the old settings.
+      this.#metrics.forget();
       for (const server of this.#servers) {
         if (tls && 'setSecureContext' in server) server.setSecureContext(tls);
       }
@@ -167,7 +171,8 @@ export class HttpServer {
     const { socket } = request;
     if (this.#isClosing) socket.destroy();
     response.setHeader('Server', 'Zerocast');
-    this.#answers.add({ socket, response, answer: () => void this.#answer(request, response) });
+    const answer = () => void this.#answer(request, response);
+    if (!this.#answers.add({ socket, response, answer })) cutOff(socket);
   };
 
   /** Clients ask this before they send a long body: the right moment to say that it is too long. */
@@ -200,6 +205,19 @@ export class HttpServer {
     if (isBusy || this.#isClosing) socket.destroy();
     else void this.#upgrades.open(request, head);
   }
+}
+
+/**
+ * Ends a connection in the midst of what Node is reading from it.
+ *
+ * Node hands on all requests that one read has brought, two thousand if they are short, no matter
+ * whether the connection still exists: a hundred such connections would hold up the event loop for
+ * seconds. So its parser is told that the next request is faulty. Source: Node.js,
+ * lib/_http_common.js, `parserOnHeadersComplete`; a Node without that field reads to the end.
+ */
+function cutOff(socket: Socket & { parser?: { onIncoming?: unknown } | null }): void {
+  socket.destroy();
+  if (socket.parser?.onIncoming) socket.parser.onIncoming = () => -1;
 }
 
 /** Waits for `end`, but not for long. */

@@ -5,6 +5,8 @@ import { notFound, RefusedRequestError } from './refused-request-error.ts';
 import { ResponseCompression } from './response-compression.ts';
 
 const permission = 'Metrics';
+/** Figures that are not older are told again: measuring them costs more than any other answer. */
+export const metricsAgeMs = 250;
 
 /** Figures of the server in the format of Prometheus. */
 export interface MetricsText {
@@ -24,6 +26,7 @@ export interface MetricsRouteOptions {
 export class MetricsRoute {
   readonly #options: MetricsRouteOptions;
   readonly #compression = new ResponseCompression();
+  #measured: { readonly text: Promise<string>; readonly atMs: number } | undefined;
 
   constructor(options: MetricsRouteOptions) {
     this.#options = options;
@@ -36,8 +39,21 @@ export class MetricsRoute {
     if (!login.permits(permission)) {
       throw new RefusedRequestError(403, `Forbidden: the role needs the permission ${permission}`);
     }
-    const body = await metrics.text();
+    const body = await this.#textOf(metrics);
     this.#compression.apply(request, response);
     answer(response, 200, { body, type: metrics.contentType });
+  }
+
+  /** The next request gets new figures. */
+  forget(): void {
+    this.#measured = undefined;
+  }
+
+  #textOf(metrics: MetricsText): Promise<string> {
+    const nowMs = performance.now();
+    if (!this.#measured || nowMs - this.#measured.atMs >= metricsAgeMs) {
+      this.#measured = { text: metrics.text(), atMs: nowMs };
+    }
+    return this.#measured.text;
   }
 }

@@ -1,8 +1,11 @@
 import { ProtocolError } from '../errors.ts';
 import { baseHeaderBytes, baseOffset, messageType, readTimeUs, writeTimeUs } from './layout.ts';
 
-/** Longer strings in a Hello are cut: they only serve for display and as ids. */
-export const maxHelloTextLength = 512;
+/**
+ * Longer strings in a Hello are cut, as they only serve for display; but a longer `ID` or `MAC` is
+ * refused: two players whose ids differ at the end only must not become one.
+ */
+export const maxHelloTextLength = 128;
 /** Longer credentials count as none: a part of them would be something else. */
 export const maxAuthTextLength = 8192;
 
@@ -55,10 +58,14 @@ export function clientIdOf(hello: Hello): string {
   return hello.instance === 1 ? id : `${id}#${hello.instance}`;
 }
 
-/** Reads a Hello leniently: what is missing becomes empty; only broken JSON is refused. */
+/**
+ * Reads a Hello leniently: what is missing becomes empty.
+ *
+ * Failure: a `ProtocolError` for broken JSON, and for an `ID` or `MAC` that is too long.
+ */
 export function decodeHello(body: Buffer): Hello {
   const json = decodeJsonObject('Hello', body);
-  const mac = textOf(json.MAC);
+  const mac = idOf('MAC', json.MAC);
   const auth = authOf(json.Auth);
   return {
     mac,
@@ -68,7 +75,7 @@ export function decodeHello(body: Buffer): Hello {
     os: textOf(json.OS),
     arch: textOf(json.Arch),
     instance: integerOf(json.Instance, 1),
-    id: textOf(json.ID) || mac,
+    id: idOf('ID', json.ID) || mac,
     protocolVersion: integerOf(json.SnapStreamProtocolVersion, 1),
     ...(auth && { auth }),
   };
@@ -260,9 +267,21 @@ function isAuthText(value: unknown): value is string {
   return typeof value === 'string' && value.length <= maxAuthTextLength;
 }
 
+function idOf(field: 'ID' | 'MAC', value: unknown): string {
+  const text = wholeTextOf(value);
+  if (text.length <= maxHelloTextLength) return text;
+  throw new ProtocolError(
+    'long-id',
+    `the ${field} of a Hello has ${text.length} characters, ${maxHelloTextLength} are allowed`,
+  );
+}
+
 function textOf(value: unknown): string {
-  const isText = typeof value === 'string' || typeof value === 'number';
-  return isText ? String(value).slice(0, maxHelloTextLength) : '';
+  return wholeTextOf(value).slice(0, maxHelloTextLength);
+}
+
+function wholeTextOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
 function integerOf(value: unknown, fallback: number): number {

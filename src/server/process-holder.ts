@@ -7,7 +7,9 @@ export function describeProcess(pid: number | undefined): string {
   if (pid === undefined) return 'a process that did not leave its number';
   if (pid === process.pid) return 'this very process';
   const argv = argvOf(pid);
-  return argv ? `process ${pid} (${programOf({ argv, folder: linkTarget(`/proc/${pid}/cwd`) }).name})` : `process ${pid}`;
+  return argv
+    ? `process ${pid} (${programOf({ argv, folder: linkTarget(`/proc/${pid}/cwd`) }).name})`
+    : `process ${pid}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientInfo, Hello, ServerSettings } from '../protocol/messages.ts';
+import { AbsentStrangers, isStranger } from './absent-strangers.ts';
 
 /** A client as the server knows it, also while it is away. Source: protocol reference, 8.1. */
 export interface ClientRecord {
@@ -85,6 +86,7 @@ export class Registry {
   readonly #groups = new Map<string, GroupRecord>();
   /** The clients that are away, the longest absent first. */
   readonly #absent = new Set<ClientRecord>();
+  readonly #absentStrangers = new AbsentStrangers();
   #latestSeenMs = 0;
 
   constructor(options: RegistryOptions) {
@@ -116,7 +118,9 @@ export class Registry {
       if (nowMs >= earliestPlausibleMs) client.lastSeenMs = Math.min(client.lastSeenMs, nowMs);
       this.#latestSeenMs = client.lastSeenMs;
       this.#absent.add(client);
+      this.#absentStrangers.add(client);
     }
+    this.#forgetSurplus();
     this.#makeRoom(this.#options.maxClients);
   }
 
@@ -131,13 +135,17 @@ export class Registry {
     client.isConnected = true;
     client.lastSeenMs = this.#stampMs();
     this.#absent.delete(client);
+    this.#absentStrangers.delete(client);
     return { client, isNew: !old, forgotten };
   }
 
-  leave(client: ClientRecord): void {
+  /** Takes note that a client has gone away, and returns whom the registry has forgotten for that. */
+  leave(client: ClientRecord): readonly ClientRecord[] {
     client.isConnected = false;
     client.lastSeenMs = this.#stampMs();
     this.#absent.add(client);
+    this.#absentStrangers.add(client);
+    return this.#forgetSurplus();
   }
 
   seen(client: ClientRecord): void {
@@ -185,6 +193,7 @@ export class Registry {
     const { id, group } = client;
     client.isConnected = false;
     this.#absent.delete(client);
+    this.#absentStrangers.delete(client);
     this.#clients.delete(id);
     group.clients.splice(group.clients.indexOf(client), 1);
     this.#dropIfEmpty(group);
@@ -265,6 +274,13 @@ export class Registry {
     return forgotten;
   }
 
+  /** Forgets the strangers that are too many. */
+  #forgetSurplus(): readonly ClientRecord[] {
+    const surplus = this.#absentStrangers.takeSurplus();
+    for (const client of surplus) this.remove(client);
+    return surplus;
+  }
+
   /** One pass for all who have moved away. */
   #dropStrangers(group: GroupRecord): void {
     const members = group.clients.filter((client) => client.group === group);
@@ -281,12 +297,6 @@ export class Registry {
 /** Whether a client is to be silent, by its own mute or by that of its group. */
 export function isMuted({ isMuted, group }: ClientRecord): boolean {
   return isMuted || group.isMuted;
-}
-
-/** Volume and mute do not count: players tell them of their own mixers. */
-function isStranger({ name, latencyMs, group }: ClientRecord): boolean {
-  const isArranged = name !== '' || latencyMs !== 0;
-  return !isArranged && group.name === '' && !group.isMuted && group.clients.length === 1;
 }
 
 /** The group that a client has left lists it until it is told otherwise. */

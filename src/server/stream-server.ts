@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Access, Login } from '../auth/access.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
-import { type ClientInfo, clientIdOf, type Hello, type Refusal } from '../protocol/messages.ts';
+import {
+  type ClientInfo,
+  clientIdOf,
+  type Hello,
+  maxHelloTextLength,
+  type Refusal,
+} from '../protocol/messages.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
@@ -11,6 +17,7 @@ import { LaterWork } from './later-work.ts';
 import { admissionOf, refusalFor } from './player-admission.ts';
 import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
 import { Session, type SessionHost } from './session.ts';
+import { SessionLog } from './session-log.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { StreamDirectory } from './stream-directory.ts';
 
@@ -44,6 +51,7 @@ interface Greeting {
 export class StreamServer implements SessionHost {
   readonly #options: StreamServerOptions;
   readonly #logger: Logger;
+  readonly #sessionLog: SessionLog;
   readonly #sessions = new Set<Session>();
   readonly #byClientId = new Map<string, Session>();
   /** Whom each session has logged in as. */
@@ -60,6 +68,7 @@ export class StreamServer implements SessionHost {
   constructor(options: StreamServerOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('StreamServer');
+    this.#sessionLog = new SessionLog(this.#logger);
     this.#lookedUs = options.clock.nowUs();
     this.#stallTimer = setInterval(() => this.#closeStalled(), stallCheckMs);
   }
@@ -145,7 +154,9 @@ export class StreamServer implements SessionHost {
     this.#sessions.add(session);
     const transport = transportNames[link.framing];
     const kind = session.path.isZeroCopy ? 'zerocopy-enabled' : `regular ${transport}`;
-    this.#logger.info(`Creating ${kind} session for ${session.connection.remoteAddress}`);
+    const { remoteAddress } = session.connection;
+    const phrase = `Creating ${kind} session for ${remoteAddress}`;
+    this.#sessionLog.add('created', remoteAddress, { level: 'info', phrase });
   }
 
   /** Ends all sessions; the streams stay. */
@@ -153,6 +164,7 @@ export class StreamServer implements SessionHost {
     clearInterval(this.#stallTimer);
     for (const session of [...this.#sessions]) session.close('the server stops');
     this.#departures.finish();
+    this.#sessionLog.stop();
   }
 
   onHello(session: Session, hello: Hello, requestId: number): Promise<void> | undefined {
@@ -193,19 +205,21 @@ export class StreamServer implements SessionHost {
     const { client, connection } = session;
     this.#forget(session);
     const isFault = reason.startsWith('protocol violation') || reason.startsWith('refused');
-    this.#logger[isFault ? 'warn' : 'info']('session closed', {
-      client: client?.id ?? 'unknown',
-      address: connection.remoteAddress,
-      reason,
+    const address = connection.remoteAddress;
+    this.#sessionLog.add('closed', address, {
+      level: isFault ? 'warn' : 'info',
+      phrase: 'session closed',
+      fields: { client: client?.id ?? 'unknown', address, reason },
     });
   }
 
   #logHello(session: Session, id: string, hello: Hello): void {
-    this.#logger.info(`Hello from ${id}`, {
-      address: session.connection.remoteAddress,
-      host: hello.hostName,
-      program: `${hello.clientName} ${hello.version}`,
-      os: hello.os,
+    const address = session.connection.remoteAddress;
+    const program = `${hello.clientName} ${hello.version}`.slice(0, maxHelloTextLength);
+    this.#sessionLog.add('hello', address, {
+      level: 'info',
+      phrase: `Hello from ${id}`,
+      fields: { address, host: hello.hostName, program, os: hello.os },
     });
   }
 
@@ -231,8 +245,10 @@ export class StreamServer implements SessionHost {
     const { client } = session;
     if (!client || this.#byClientId.get(client.id) !== session) return;
     this.#byClientId.delete(client.id);
-    this.#options.registry.leave(client);
-    this.#options.onChange({ kind: 'client-disconnected', client });
+    const { registry, onChange } = this.#options;
+    const forgotten = registry.leave(client);
+    onChange({ kind: 'client-disconnected', client });
+    for (const gone of forgotten) onChange({ kind: 'client-removed', client: gone });
   }
 
   #routeAll(): void {

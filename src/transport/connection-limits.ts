@@ -13,6 +13,8 @@ export interface ConnectionLimitsOptions {
   readonly maxHttpConnections: number;
   /** 0 for no limit. */
   readonly maxConnectionsPerAddress: number;
+  /** The share of one address where few descriptors are allowed; absent: no such limit. */
+  readonly descriptorShare?: number;
 }
 
 /** Counts connections of each kind, and of each address over all ports. */
@@ -33,9 +35,15 @@ export class ConnectionLimits {
     return (this.#ofNetwork.get(networkOf(address)) ?? 0) >= limit ? 'address' : undefined;
   }
 
+  /** Whether one address gets less than the setting says, as there are too few descriptors. */
+  get isAddressShort(): boolean {
+    return this.limitOf('address') < this.#options.maxConnectionsPerAddress;
+  }
+
   limitOf(limit: Exclude<RefusalReason, 'descriptors'>): number {
     const { maxPlayers, maxControllers, maxHttpConnections, maxConnectionsPerAddress } =
       this.#options;
+    const { descriptorShare = Number.POSITIVE_INFINITY } = this.#options;
     switch (limit) {
       case 'player':
         return maxPlayers;
@@ -44,7 +52,7 @@ export class ConnectionLimits {
       case 'http':
         return maxHttpConnections;
       case 'address':
-        return maxConnectionsPerAddress;
+        return Math.min(maxConnectionsPerAddress, descriptorShare);
     }
   }
 

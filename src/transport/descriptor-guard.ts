@@ -7,8 +7,13 @@ const minReserve = 8;
 const maxReserve = 64;
 /** Who was refused comes back at once: there must be a little more room before it goes on. */
 const resumeShare = 4;
+/** One address gets at most the half of what there is, so that it does not lock out all others. */
+const addressShare = 2;
 /** Counting takes a look at every descriptor. */
 const countIntervalMs = 1000;
+
+/** How to mend a want of descriptors. */
+export const moreDescriptors = 'raise "ulimit -n", or LimitNOFILE of the service';
 
 /** What the system says about this process. */
 export interface DescriptorFacts {
@@ -84,6 +89,13 @@ export class DescriptorGuard {
     this.#open -= count;
   }
 
+  /** How many connections one address may have that take so many descriptors each. */
+  connectionsPerAddress(descriptorsEach: number): number {
+    const usable = this.#usable;
+    if (usable === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.floor(usable / addressShare / descriptorsEach));
+  }
+
   /** Says at the start whether as many players fit as are allowed. */
   warnAbout(maxPlayers: number, descriptorsPerPlayer: number): void {
     this.#count();
@@ -95,7 +107,7 @@ export class DescriptorGuard {
       fits,
       maxPlayers,
       descriptors: this.#limit,
-      remedy: 'raise "ulimit -n", or LimitNOFILE of the service',
+      remedy: moreDescriptors,
     });
   }
 
@@ -124,10 +136,9 @@ export class DescriptorGuard {
     this.#isRefusing = isRefusing;
     const facts = { open: this.#open, limit: this.#limit, reserve: this.#reserve };
     if (isRefusing) {
-      const remedy = 'raise "ulimit -n", or LimitNOFILE of the service';
       this.#logger.warn('no descriptors to spare: new connections are refused', {
         ...facts,
-        remedy,
+        remedy: moreDescriptors,
       });
     } else {
       this.#logger.notice('descriptors are free again: new connections are accepted', facts);

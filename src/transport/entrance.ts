@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { whenEnded } from '../adopt-socket.ts';
 import type { Logger } from '../logger.ts';
 import type { ConnectionLimits, PeerKind, RefusalReason } from './connection-limits.ts';
-import type { DescriptorGuard } from './descriptor-guard.ts';
+import { type DescriptorGuard, moreDescriptors } from './descriptor-guard.ts';
 import { LogBrake } from './log-brake.ts';
 import type { PeerTimeout } from './peer-timeout.ts';
 import { addressOf } from './remote-address.ts';
@@ -139,6 +139,8 @@ export class Entrance {
         address,
         limit,
         setting: `[limits] ${setting}`,
+        ...(refusal === 'address' &&
+          this.#options.limits.isAddressShort && { remedy: moreDescriptors }),
         ...(unlogged > 0 && { unlogged }),
       });
     }

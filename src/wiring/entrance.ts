@@ -36,6 +36,9 @@ export function openEntrance({ config, native, logger }: EntranceSetup): Entranc
       get maxConnectionsPerAddress() {
         return config().limits.maxConnectionsPerAddress;
       },
+      get descriptorShare() {
+        return descriptors.connectionsPerAddress(1 + audioDescriptors);
+      },
     }),
     peerTimeout: new PeerTimeout({
       native,

@@ -106,6 +106,25 @@ describe.runIf(isTried)('a server in the background', () => {
     expect(existsSync(stage.pidFile)).toBe(false);
   });
 
+  it('keeps its log when a second one is started in the foreground, which says why it ends', async () => {
+    const pid = await start();
+    const before = stage.log;
+    const second = await stage.run([]);
+    expect(second.status).toBe(1);
+    expect(second.output).toMatch(
+      new RegExp(`^zerocast: the server cannot start: the data folder .* process ${pid} `),
+    );
+    expect(stage.log.startsWith(before)).toBe(true);
+    expect(stage.log.slice(before.length)).toMatch(
+      /\[Fatal\] \(Zerocast\) the server cannot start/,
+    );
+    await stopped(pid);
+    // Now it is the log of the next one alone.
+    const next = await start();
+    expect(stage.log.match(/\(Snapserver\) Version/g)).toHaveLength(1);
+    await stopped(next);
+  });
+
   it('speaks TLS with a key that only root may read', async () => {
     makeCertificate({ folder: stage.folder, name: 'server' });
     const sslPort = await freePort();

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { runToEnd } from '../support/brief-run.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
+import { until } from '../support/waiting.ts';
 
 async function startServer(source: string): Promise<ServerProcess> {
   const server = await ServerProcess.start({ sources: [source] });
@@ -33,6 +34,31 @@ describe('the server as a process', () => {
     expect(isRunning(pid)).toBe(true);
     await server.stop();
     expect(isRunning(pid)).toBe(false);
+  });
+
+  it('keeps its settings to itself, and knows them still when it reads its file again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zerocast-child-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const note = join(folder, 'note');
+    const script = join(folder, 'child.sh');
+    writeFileSync(script, `env > ${note}.new; mv ${note}.new ${note}; exec sleep 1000\n`);
+    const server = await ServerProcess.start({
+      sources: [`process:///bin/sh?name=Child&params=${script}`],
+      environment: {
+        ZEROCAST_AUTHORIZATION_TOKEN_SECRET: 'sesame'.repeat(8),
+        ZEROCAST_STREAM_BUFFER: '700',
+        ZEROCAST_TEST_OF_CHILDREN: 'sesame',
+        OTHER_VARIABLE: 'stays',
+      },
+    });
+    onTestFinished(() => server.kill());
+    await until(() => existsSync(note), 'the child has told its environment');
+    const environment = readFileSync(note, 'utf8');
+    expect(environment).toContain('OTHER_VARIABLE=stays');
+    expect(environment).not.toMatch(/sesame|ZEROCAST_STREAM_BUFFER/);
+    server.signal('SIGHUP');
+    await server.log.waitFor(/the configuration was reloaded .*settings=0/);
+    await server.stop();
   });
 
   it('is forced by a second signal when the orderly end takes long', async () => {

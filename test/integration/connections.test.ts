@@ -142,8 +142,10 @@ describe('two hundred clients that break off under load', () => {
   });
 });
 
+/** Those included that the log only counts, as they are many of one address. */
 function closedOf(log: TestServer['log']): number {
-  return log.with('session closed').length;
+  const counted = log.with('lines were left out').map(({ fields }) => Number(fields.closed ?? 0));
+  return log.with('session closed').length + counted.reduce((sum, count) => sum + count, 0);
 }
 
 describe('a clock of a client', () => {
@@ -215,12 +217,15 @@ describe('a server with few descriptors', () => {
     const controlPort = await freePort();
     const few = await ServerProcess.start({
       sources: ['tone:///?name=Tone&codec=pcm'],
-      descriptors: 80,
+      // Node opens many of the modules at one time.
+      descriptors: 120,
       options: [
         `--server.datadir=${datadir}`,
         '--tcp-control.enabled=true',
         '--tcp-control.bind_to_address=127.0.0.1',
         `--tcp-control.port=${controlPort}`,
+        // All come from one address, which would get its share only.
+        '--limits.max_connections_per_address=0',
       ],
     });
     onTestFinished(() => few.kill());
@@ -242,7 +247,7 @@ describe('a server with few descriptors', () => {
     const seen = healthy.chunks.length;
     await healthy.untilCount(messageType.wireChunk, seen + 50);
     // The reserve is not touched, but by a file that is being written.
-    expect(openDescriptors(few.pid)).toBeLessThanOrEqual(75);
+    expect(openDescriptors(few.pid)).toBeLessThanOrEqual(110);
 
     for (const client of crowd) client?.close();
     await few.log.waitFor(/descriptors are free again|session closed/);

@@ -10,7 +10,7 @@ const here = { interfaces: () => ({ lo: [loopbackAsNetwork] }) };
 const elsewhere: LocalLink['address'] = '127.0.0.2';
 
 /** What the doctor says where somebody announces a server of this name. */
-async function withServer(name: string, interfaceAddress = '127.0.0.1') {
+async function withServer(name: string, interfaceAddress = '127.0.0.1', hidden?: string) {
   const port = await freeUdpPort();
   const peer = await MdnsPeer.open(port);
   const answer: DnsRecord = { name: type, type: 'PTR', ttl: 120, data: `${name}.${type}` };
@@ -20,7 +20,8 @@ async function withServer(name: string, interfaceAddress = '127.0.0.1') {
   };
   try {
     const network = { ...loopbackAsNetwork, address: interfaceAddress };
-    const interfaces = () => ({ lo: [network] });
+    const further = hidden ? [{ ...network, address: hidden, internal: true }] : [];
+    const interfaces = () => ({ lo: [network, ...further] });
     return await findingsOf(mdnsCheck(doctorContext(), { port, interfaces }));
   } finally {
     peer.close();
@@ -49,6 +50,13 @@ describe('mDNS', () => {
 
   it('finds that this machine announces a server', async () => {
     expect(await withServer('Snapcast')).toContainEqual({
+      level: 'note',
+      text: '"Snapcast" is announced by this machine already',
+    });
+  });
+
+  it('knows each address of this machine, also one that is not published', async () => {
+    expect(await withServer('Snapcast', elsewhere, '127.0.0.1')).toContainEqual({
       level: 'note',
       text: '"Snapcast" is announced by this machine already',
     });

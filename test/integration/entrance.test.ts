@@ -236,6 +236,37 @@ describe('the place of a controller', () => {
   });
 });
 
+describe('one address where descriptors are few', () => {
+  const third = async (setting: number) => {
+    const rig = new EntranceRig();
+    rig.limits.maxConnectionsPerAddress = setting;
+    rig.limits.descriptorShare = 2;
+    rig.entrance.release();
+    let served = 0;
+    const { port } = await listener(rig, (socket) => {
+      served += 1;
+      socket.on('error', () => {});
+    });
+    for (let count = 0; count < 3; count += 1) await tcpClient(port);
+    await until(() => served + rig.log.lines.length === 3);
+    return { rig, served };
+  };
+
+  it('gets no more than its share of them, and the log says how to get more', async () => {
+    const { rig, served } = await third(512);
+    expect(served).toBe(2);
+    expect(rig.entrance.refusals.get('address')).toBe(1);
+    expect(rig.log.lines[0]?.fields).toMatchObject({
+      limit: 2,
+      remedy: 'raise "ulimit -n", or LimitNOFILE of the service',
+    });
+  });
+
+  it('gets what it wants when there is to be no limit for an address', async () => {
+    expect((await third(0)).served).toBe(3);
+  });
+});
+
 describe('a server', () => {
   let server: TestServer | undefined;
 

@@ -1,9 +1,12 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { maxWaitingRequests } from '../../src/http/answer-queue.ts';
+import { metricsAgeMs } from '../../src/http/metrics-route.ts';
 import { controlLimits } from '../support/control-limits.ts';
 import { basic, closedAccess, HttpRig } from '../support/http-rig.ts';
 import { until } from '../support/waiting.ts';
@@ -257,7 +260,8 @@ describe('other requests', () => {
     rig = await HttpRig.open();
     const answer = await rig.get('/');
     expect(answer.headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(answer.text).toMatch(/Zerocast runs here[\s\S]*doc_root = /);
+    expect(answer.text).toMatch(/Zerocast runs here[\s\S]*Server\.ReloadConfig[\s\S]*doc_root = /);
+    expect(answer.text).not.toContain('start the server');
     expect(await rig.get('/index.html')).toMatchObject({ status: 404 });
     expect(rig.log.lines).toEqual([]);
   });
@@ -280,6 +284,23 @@ describe('other requests', () => {
     expect(answer.headers['content-type']).toBe('text/x');
     const packed = await rig.get('/metrics', { 'Accept-Encoding': 'gzip' });
     expect(gunzipSync(packed.body).toString()).toBe(figures);
+  });
+
+  it('get figures that are measured once for all who ask at about the same time', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      let measured = 0;
+      const text = async () => String(++measured);
+      rig = await HttpRig.open({ metrics: { contentType: 'text/plain', text } });
+      const asked = async () => (await rig?.get('/metrics'))?.text;
+      expect([await asked(), await asked()]).toEqual(['1', '1']);
+      vi.advanceTimersByTime(metricsAgeMs);
+      expect([await asked(), await asked()]).toEqual(['2', '2']);
+      (await rig.server.prepare({ docRoot: '', allowedOrigins: [] }))();
+      expect(await asked()).toBe('3');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each([
@@ -342,9 +363,26 @@ describe('a connection', () => {
   it('is answered for each of many requests that come at once', async () => {
     rig = await HttpRig.open();
     const last = health.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
-    const answers = await rig.exchange(health.repeat(99) + last);
-    expect(answers.match(/HTTP\/1.1 200 OK/g)).toHaveLength(100);
-    expect(answers.match(/\r\n\r\nok/g)).toHaveLength(100);
+    const answers = await rig.exchange(health.repeat(maxWaitingRequests - 1) + last);
+    expect(answers.match(/HTTP\/1.1 200 OK/g)).toHaveLength(maxWaitingRequests);
+    expect(answers.match(/\r\n\r\nok/g)).toHaveLength(maxWaitingRequests);
+  });
+
+  it('ends when more requests wait than anybody needs, and what is behind is not even parsed', async () => {
+    rig = await HttpRig.open();
+    let parsed = 0;
+    const count = () => {
+      parsed += 1;
+    };
+    subscribe('http.server.request.start', count);
+    try {
+      // A few packets: what one read brings is handed on at once.
+      expect(await rig.exchange(health.repeat(1000))).not.toContain('HTTP/1.1 503');
+      expect(parsed).toBeLessThanOrEqual(2 * maxWaitingRequests);
+    } finally {
+      unsubscribe('http.server.request.start', count);
+    }
+    expect((await rig.get('/healthz')).status).toBe(200);
   });
 
   it('gets nothing more after a thousand requests', async () => {
@@ -354,7 +392,11 @@ describe('a connection', () => {
     socket.on('data', (data) => {
       answers += data;
     });
-    socket.write(health.repeat(1001));
+    for (let asked = 0; asked < 1000; asked += 10) {
+      socket.write(health.repeat(10));
+      await until(() => answers.split('HTTP/1.1 200 OK').length > asked + 10);
+    }
+    socket.write(health);
     await until(() => answers.includes('HTTP/1.1 503 '));
     expect(answers.match(/HTTP\/1.1 200 OK/g)).toHaveLength(1000);
     expect(answers.match(/Connection: close/g)).toHaveLength(2);

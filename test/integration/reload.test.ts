@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
+import { reloadPauseMs } from '../../src/wiring/config-reload.ts';
+import { ControlClient } from '../support/control-client.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { ReloadRig, sources } from '../support/reload-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
@@ -192,6 +194,65 @@ describe('reloads', () => {
     await rig.application.close();
     await reload.catch(() => undefined);
     await expect(rig.application.reload()).rejects.toThrow('the server stops');
+  });
+});
+
+describe('a reload that leaves [authorization] alone', () => {
+  it('does not give those who guess passwords a new start', async () => {
+    const text = `${sources(tone('A'))}[authorization]\nenabled = true\nrole = r:*\nuser = ann:pw:r\n`;
+    rig = await ReloadRig.start(text);
+    const client = await ControlClient.connect(rig.application.ports.control);
+    onTestFinished(() => client.close());
+    const code = async (param: string) => {
+      const seen = client.raw.length;
+      const params = { scheme: 'Plain', param };
+      const request = { id: 1, jsonrpc: '2.0', method: 'Server.Authenticate', params };
+      client.send(`${JSON.stringify(request)}\r\n`);
+      await until(() => client.raw.length > seen, 'it is answered');
+      return /"code":(\d+)/.exec(String(client.raw.at(-1)))?.[1];
+    };
+    // The guesses of one second count: a busy machine may need another attempt.
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const beganAtMs = performance.now();
+      for (let guess = 0; guess < 30; guess += 1) if ((await code(`ann:no${guess}`)) === '2') break;
+      await rig.reload(`${text}[stream]\nbuffer = ${500 + attempt}\n`);
+      const after = await code('ann:pw');
+      if (performance.now() - beganAtMs > 900) continue;
+      expect(after).toBe('2');
+      return;
+    }
+    throw new Error('this machine is too busy to make some guesses in a second');
+  });
+});
+
+describe('controllers that ask without end', () => {
+  const ask = () => rig.application.request('Server.ReloadConfig', {});
+  const count = () => rig.log.with('the configuration was reloaded').length;
+
+  it('get one reload after a pause, which they share', async () => {
+    rig = await ReloadRig.start(sources(tone('A')));
+    const beganAtMs = performance.now();
+    await ask();
+    const storm = Array.from({ length: 50 }, ask);
+    rig.write(sources(tone('B')));
+    await Promise.all(storm);
+    expect(rig.streams).toEqual(['B']);
+    await ask();
+    expect(count()).toBe(3);
+    expect(performance.now() - beganAtMs).toBeGreaterThan(2 * reloadPauseMs - 10);
+  });
+
+  it('hold up neither the owner nor the end of the server', async () => {
+    rig = await ReloadRig.start(sources(tone('A')));
+    await ask();
+    const waiting = ask();
+    for (let reload = 0; reload < 5; reload += 1) await rig.application.reload();
+    expect(count()).toBeGreaterThanOrEqual(6);
+    await rig.application.close();
+    await waiting.catch((error: unknown) => {
+      expect(error).toMatchObject({ data: 'the server stops' });
+    });
+    await expect(ask()).rejects.toMatchObject({ data: 'the server stops' });
   });
 });
 

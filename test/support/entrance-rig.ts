@@ -10,11 +10,12 @@ import { LogLines } from './log-lines.ts';
 /** An entrance whose limits a test may change at any time. */
 export class EntranceRig {
   readonly log = new LogLines();
-  readonly limits: { -readonly [Name in keyof ConnectionLimitsOptions]: number } = {
+  readonly limits: { -readonly [Name in keyof ConnectionLimitsOptions]-?: number } = {
     maxPlayers: 1000,
     maxControllers: 1000,
     maxHttpConnections: 1000,
     maxConnectionsPerAddress: 0,
+    descriptorShare: Number.POSITIVE_INFINITY,
   };
   readonly entrance: Entrance;
 

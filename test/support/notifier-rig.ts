@@ -21,6 +21,8 @@ interface Notification {
 export class Listener implements NotificationReceiver {
   readonly messages: ControlMessage[] = [];
   isListening = true;
+  queuedBytes = 0;
+  hasUnreadStatus = false;
   statusHeardMs = Number.NEGATIVE_INFINITY;
 
   get texts(): string[] {

@@ -77,7 +77,7 @@ describe('the ini reader', () => {
     const { assignments, warnings } = read('[a]\nlonely\nx = 1');
     expect(assignments).toHaveLength(1);
     expect(warnings).toEqual([
-      'x, line 2: "lonely" is ignored: it is no [section], key = value or # comment',
+      'x, line 2: this line is ignored: it is no [section], key = value or # comment',
     ]);
   });
 
@@ -89,8 +89,15 @@ describe('the ini reader', () => {
   });
 
   it('refuses control characters but not in comments', () => {
-    expect(() => read('x = a\x1b[31mb')).toThrow(/line 1: "x = a\\u001b\[31mb" is no text/);
+    expect(() => read('x = a\x1b[31mb')).toThrow(/line 1: this line is no text; allowed: UTF-8/);
     expect(read('# a\x1b[31mb').assignments).toEqual([]);
+  });
+
+  it('never shows a line that it cannot read, which may be a password', () => {
+    expect(read('[a]\nsesame').warnings.join()).not.toContain('sesame');
+    for (const line of ['x = sesame\x1b', '[sesame', '[authorization] user = ann:sesame']) {
+      expect(() => read(line)).toThrow(/^(?!.*sesame)/s);
+    }
   });
 
   it('returns any address unchanged', () => {

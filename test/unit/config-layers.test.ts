@@ -1,6 +1,23 @@
 import { describe, expect, it } from 'vitest';
+import { takeEnvironment } from '../../src/config/environment.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { loadText, option, withoutFile } from '../support/config-text.ts';
+
+describe('the environment', () => {
+  it('loses the settings, also misspelt ones, so that children do not inherit them', () => {
+    const settings = {
+      ZEROCAST_AUTHORIZATION_TOKEN_SECRET: 'sesame',
+      ZEROCAST_SSL_KEY_PASWORD: 'sesame',
+      ZEROCAST_STREAM_BUFFER: '500',
+    };
+    const others = { PATH: '/bin', ZEROCAST_NATIVE: 'off', ZEROCAST_SERVICE_HOST: '192.0.2.1' };
+    const environment: NodeJS.ProcessEnv = { ...settings, ...others };
+    const taken = takeEnvironment(environment);
+    expect(environment).toEqual(others);
+    expect(taken).toEqual({ ...settings, ...others });
+    expect(loadConfig({ ...withoutFile, environment: taken }).config.stream.buffer).toBe(500);
+  });
+});
 
 describe('layers', () => {
   it('win in the order file, environment, command line', () => {

@@ -227,6 +227,29 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control session over %s
     expect(reader?.texts[0]).toHaveLength(answer.length);
   });
 
+  it('is not closed because the status is long, but told in the end how it is now', async () => {
+    const status = `{"streams":[${' '.repeat(2 * controlLimits.maxQueuedBytes)}]}`;
+    const rig = rigOf({ handle: () => status, intervals: { statusMs: 20 } });
+    const client = rig.rig.join('cA');
+    const controller = await rig.join(transport);
+    controller.pause();
+    controller.ask('1');
+    await until(() => rig.server.figures.requests === 1);
+    for (let count = 0; count < 3; count += 1) {
+      rig.server.announce({ kind: 'client-name', client });
+      await turn();
+    }
+    expect(rig.server.sessionCount).toBe(1);
+    controller.resume();
+    await told(controller, 2);
+    expect(controller.texts[0]).toHaveLength(status.length);
+    expect(controller.texts[1]).toContain('"method":"Server.OnUpdate"');
+    // Whoever has read it is told every single thing again.
+    rig.server.announce({ kind: 'client-name', client });
+    await told(controller, 3);
+    expect(controller.texts[2]).toContain('"method":"Client.OnNameChanged"');
+  });
+
   it('is not waited for without end', async () => {
     const rig = rigOf({ handle: () => 'x'.repeat(16 * 1024 * 1024) });
     const controller = await rig.join(transport);

@@ -76,6 +76,25 @@ describe('the guard of the descriptors', () => {
     expect(log.lines[0]?.fields.fits).toBe(fits);
   });
 
+  it.each([
+    [87, 1],
+    [43, 2],
+  ])(
+    'leaves one address %i connections of %i descriptors, half of what there is',
+    (count, each) => {
+      const { guard } = guarded({ open: 30 });
+      guard.warnAbout(1, each);
+      expect(guard.connectionsPerAddress(each)).toBe(count);
+    },
+  );
+
+  it('leaves one address all where nobody tells the limit, and one connection in any case', () => {
+    expect(guarded({ open: 1, limit: undefined }).guard.connectionsPerAddress(2)).toBe(Infinity);
+    const { guard } = guarded({ open: 1, limit: 10 });
+    guard.warnAbout(1, 2);
+    expect(guard.connectionsPerAddress(2)).toBe(1);
+  });
+
   it('asks the system', () => {
     expect(procFacts.limit()).toBeGreaterThan(0);
     expect(procFacts.open()).toBe(openDescriptors() - 1);

@@ -130,11 +130,11 @@ describe('[authorization]', () => {
 });
 
 describe('the data folder', () => {
-  const check = (path = folder, settings: Settings = [], user?: string) =>
+  const check = (path = folder, settings: Settings = [], user?: string, isDaemon = false) =>
     dataFolderCheck(
       doctorContext(
         [['server.datadir', path], ...settings],
-        user === undefined ? {} : { identity: identityOf(user, '') },
+        user === undefined ? {} : { identity: identityOf(user, ''), isDaemon },
       ),
     );
   const whole = { ConfigVersion: 2, Groups: [] };
@@ -149,6 +149,20 @@ describe('the data folder', () => {
     const path = join(folder, 'file');
     writeFileSync(path, '');
     expect(await textsOf(check(path), 'fault')).toEqual([expect.stringMatching(/is no folder/)]);
+  });
+
+  it.skipIf(!isRoot)('is made for the user of a daemon, where that can get there', async () => {
+    const closed = join(folder, 'closed');
+    mkdirSync(closed);
+    chmodSync(closed, 0o700);
+    const made = (path: string) => check(path, [], 'nobody', true);
+    expect(await textsOf(made(join(folder, 'a', 'b')), 'fault')).toEqual([]);
+    expect(await textsOf(made(join(folder, 'a', 'b')), 'ok')).toEqual([
+      expect.stringMatching(/will be made at the first start/),
+    ]);
+    expect(await textsOf(made(join(closed, 'a')), 'fault')).toHaveLength(1);
+    // Without -d nobody makes it for that user.
+    expect(await textsOf(check(join(folder, 'a'), [], 'nobody'), 'fault')).toHaveLength(1);
   });
 
   it.skipIf(!isRoot)('must be open to the user of the server', async () => {

@@ -111,6 +111,14 @@ describe('messages', () => {
     expect(hello.hostName).toHaveLength(maxHelloTextLength);
   });
 
+  it.each(['ID', 'MAC'])('refuses a Hello whose %s is too long, instead of cutting it', (field) => {
+    const hello = (length: number) => json(JSON.stringify({ [field]: 'x'.repeat(length) }));
+    expect(clientIdOf(decodeHello(hello(maxHelloTextLength)))).toHaveLength(maxHelloTextLength);
+    expect(() => decodeHello(hello(maxHelloTextLength + 1))).toThrow(
+      `the ${field} of a Hello has 129 characters, 128 are allowed`,
+    );
+  });
+
   it.each([
     ['{"ID":"a","Instance":1}', 'a'],
     ['{"ID":"a","Instance":2}', 'a#2'],

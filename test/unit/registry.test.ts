@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Hello } from '../../src/protocol/messages.ts';
+import { maxAbsentStrangers } from '../../src/server/absent-strangers.ts';
 import { type ClientRecord, Registry } from '../../src/server/registry.ts';
 import { helloOf } from '../support/scripted-client.ts';
 
@@ -184,6 +185,52 @@ describe('the limit of known clients', () => {
     registry.leave(join('a'));
     const { forgotten } = registry.join('c', { hello: helloOf('c'), address: '' });
     expect(forgotten.map(({ id }) => id)).toEqual(['b']);
+  });
+});
+
+describe('the limit of absent strangers', () => {
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `stranger ${index}`);
+  const surplus = 3;
+
+  it('forgets those who are absent for the longest time, and says whom', () => {
+    const { registry, join } = scene({ maxClients: 10_000 });
+    const connected = join('connected');
+    const named = join('named');
+    named.name = 'Kitchen';
+    registry.leave(named);
+    const strangers = names(maxAbsentStrangers + surplus).map((id) => join(id));
+    const [back, , arranged, ...rest] = strangers.map((stranger) => {
+      const forgotten = registry.leave(stranger);
+      return { stranger, forgotten };
+    });
+    expect(rest.flatMap(({ forgotten }) => forgotten.map(({ id }) => id))).toEqual(names(surplus));
+    expect([back, arranged].flatMap((left) => left?.forgotten)).toEqual([]);
+    expect(registry.clients.size).toBe(maxAbsentStrangers + 2);
+    expect(registry.groups.size).toBe(maxAbsentStrangers + 2);
+    expect(ids(registry).slice(0, 2)).toEqual([connected.id, named.id]);
+  });
+
+  it('counts neither those who are back nor those for whom something was arranged since', () => {
+    const { registry, join } = scene({ maxClients: 10_000 });
+    for (const id of names(maxAbsentStrangers)) registry.leave(join(id));
+    join('stranger 0');
+    const arranged = registry.clients.get('stranger 1');
+    if (arranged) arranged.name = 'Kitchen';
+    expect(registry.leave(join('a'))).toEqual([]);
+    expect(registry.leave(join('b'))).toEqual([]);
+    expect(registry.leave(join('c')).map(({ id }) => id)).toEqual(['stranger 2']);
+  });
+
+  it('holds for what was saved', () => {
+    const first = scene({ maxClients: 10_000 });
+    for (const id of names(maxAbsentStrangers + surplus)) first.join(id);
+    const saved = [...first.registry.groups.values()];
+    for (const [index, { clients }] of saved.entries()) {
+      for (const client of clients) client.lastSeenMs = index;
+    }
+    const { registry } = scene({ maxClients: 10_000 });
+    registry.restore(saved);
+    expect(ids(registry)).toEqual(names(maxAbsentStrangers + surplus).slice(surplus));
   });
 });
 

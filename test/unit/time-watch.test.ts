@@ -21,6 +21,7 @@ beforeEach(() => {
     uptimeSeconds: () => (clocks.monotonicMs + clocks.sleptMs) / 1000,
     cpuMs: () => clocks.cpuMs,
   });
+  watch.start();
 });
 
 afterEach(() => {
@@ -41,6 +42,23 @@ function tick(extra: Partial<typeof clocks> = {}): void {
 const lines = () => log.lines.map(({ phrase, fields }) => [phrase, fields]);
 
 describe('a time watch', () => {
+  it('takes no notice of what was before it was started', () => {
+    watch.close();
+    watch = new TimeWatch({
+      clock: { nowUs: () => clocks.monotonicMs * 1000 },
+      logger: log,
+      nowMs: () => clocks.wallMs,
+      uptimeSeconds: () => (clocks.monotonicMs + clocks.sleptMs) / 1000,
+      cpuMs: () => clocks.cpuMs,
+    });
+    tick({ monotonicMs: 5000, wallMs: 5000, cpuMs: 60 });
+    tick({ wallMs: hourMs });
+    watch.start();
+    tick();
+    expect(lines()).toEqual([]);
+    expect(watch.figures).toMatchObject({ stalls: 0, suspensions: 0, clockSteps: 0 });
+  });
+
   it('says nothing while time passes as it should, and clocks are slewed', () => {
     for (let ticks = 0; ticks < 1000; ticks += 1) tick({ monotonicMs: 20, wallMs: 120 });
     expect(lines()).toEqual([]);
