@@ -288,7 +288,7 @@ describe('an encoder that fails', () => {
   it('loses no memory when it fails on the past that waited', async () => {
     await open('pcm');
     take(20, startUs);
-    failAt = 0; // later ones may fall into a later slice
+    failAt = 1; // later ones may fall into a later slice
     expect(() => encoding.activate()).toThrow('the encoder broke');
     encoding.close();
     expect(pool.isFull).toBe(true);
