@@ -1,7 +1,8 @@
-import { lchownSync, lstatSync, mkdirSync } from 'node:fs';
+import { lchownSync, lstatSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { messageOf } from '../errors.ts';
 import type { LogFields, Logger } from '../logger.ts';
+import { makeFolder } from '../server/make-folder.ts';
 import type { LockFunctions, ProcessLock } from '../server/process-lock.ts';
 import { becomeUser, findIdentity, type Identity } from './identity.ts';
 import { openPidFile } from './pid-file.ts';
@@ -57,7 +58,7 @@ export class Background {
     const { identity } = this;
     if (!identity) return [];
     try {
-      const made = mkdirSync(folder, { recursive: true });
+      const made = makeFolder(folder);
       const { uid } = lstatSync(folder);
       if (made !== undefined || (isUsual && uid === 0)) {
         // Never through a link that was put there in the meantime.

@@ -1,6 +1,7 @@
-import { lchownSync, mkdirSync } from 'node:fs';
+import { lchownSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError, messageOf } from '../errors.ts';
+import { makeFolder } from '../server/make-folder.ts';
 import { describeProcess } from '../server/process-holder.ts';
 import { type LockOutcome, ProcessLock, type ProcessLockOptions } from '../server/process-lock.ts';
 
@@ -21,7 +22,7 @@ export function openPidFile(options: ProcessLockOptions): ProcessLock {
 function acquire(options: ProcessLockOptions): LockOutcome {
   const { path, owner } = options;
   try {
-    const made = mkdirSync(dirname(path), { recursive: true });
+    const made = makeFolder(dirname(path));
     // Its user removes the file in the end, which takes the folder.
     if (made !== undefined && owner) lchownSync(dirname(path), owner.uid, owner.gid);
     return ProcessLock.acquire(options);

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.ts';
+import { makeFolder } from './make-folder.ts';
 import { describeProcess } from './process-holder.ts';
 import { type LockOutcome, ProcessLock, type ProcessLockOptions } from './process-lock.ts';
 
@@ -49,7 +49,7 @@ export function lockDataFolder(options: DataFolderLockOptions): ProcessLock | un
 
 function acquireIn(folder: string, how: Omit<ProcessLockOptions, 'path'>): LockOutcome | undefined {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return ProcessLock.acquire({ ...how, path: join(folder, lockName) });
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;

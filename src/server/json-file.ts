@@ -1,8 +1,9 @@
-import { chmod, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chmod, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf, messageOf, ZerocastError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { fileModes, probeFolderOf, removeTemporaries, writeFileAtomically } from './atomic-file.ts';
+import { makeFolder } from './make-folder.ts';
 
 const folderMode = 0o775;
 /** Copies of damaged files within one second; a person should have looked before. */
@@ -140,7 +141,7 @@ export class JsonFile {
 async function prepareFolder(path: string, logger: Logger): Promise<boolean> {
   const folder = dirname(path);
   try {
-    await mkdir(folder, { recursive: true, mode: folderMode });
+    makeFolder(folder, folderMode);
     await removeTemporaries(path);
     await probeFolderOf(path);
     return true;
