@@ -25,8 +25,13 @@ export const readFromDisk: ReadFile = (path, maxBytes) => {
 export const readAgainFromDisk: ReadFile = (path, maxBytes) => {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (fstatSync(descriptor).isFile()) return readAll(descriptor, maxBytes);
-    throw new Error('it is no regular file, so that it cannot be read again');
+    if (!fstatSync(descriptor).isFile()) {
+      throw new Error('it is no regular file, so that it cannot be read again');
+    }
+    const bytes = readAll(descriptor, maxBytes);
+    // Whoever saves a file empties it first: all streams would go.
+    if (bytes.length === 0) throw new Error('it is empty, perhaps as it is just being saved');
+    return bytes;
   } finally {
     closeSync(descriptor);
   }

@@ -70,7 +70,7 @@ export class WebSocketUpgrades {
       this.#options.origins.check(request);
       await upgrader({ request, head });
     } catch (error) {
-      if (!socket.destroyed) answerFailure(lastResponse(request), error);
+      if (!socket.destroyed) refuse(request, error);
     }
   }
 
@@ -126,12 +126,17 @@ function answerPings(webSocket: WebSocket): void {
   });
 }
 
-/** The response to an upgrade that is refused: Node offers none. */
-function lastResponse(request: IncomingMessage): ServerResponse {
+/** Node offers no response to an upgrade. Behind an answer that is still under way nothing may be written. */
+function refuse(request: IncomingMessage, error: unknown): void {
   const { socket } = request;
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
-  response.assignSocket(socket);
+  try {
+    response.assignSocket(socket);
+  } catch {
+    socket.destroy();
+    return;
+  }
   response.once('finish', () => socket.destroySoon());
-  return response;
+  answerFailure(response, error);
 }

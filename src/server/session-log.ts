@@ -23,7 +23,8 @@ interface Count {
 
 /**
  * What is logged of sessions. Whoever connects again and again does not fill the log: beyond a number
- * of lines about one address, one at the end of the interval says how many were left out.
+ * of lines about one address, one at the end of the interval says how many were left out. With the
+ * level `debug` all are there.
  */
 export class SessionLog {
   readonly #logger: Logger;
@@ -37,7 +38,7 @@ export class SessionLog {
     const count = this.#countOf(address);
     const lines = (count.lines.get(event) ?? 0) + 1;
     count.lines.set(event, lines);
-    if (lines <= maxLinesPerInterval) this.#logger[level](phrase, fields);
+    if (lines <= maxLinesPerInterval || this.#tellsAll) this.#logger[level](phrase, fields);
   }
 
   /** Says what was left out until now, and nothing later. */
@@ -46,6 +47,11 @@ export class SessionLog {
       clearTimeout(count.timer);
       this.#sum(address, count);
     }
+  }
+
+  /** Whoever looks for a fault wants every line. */
+  get #tellsAll(): boolean {
+    return this.#logger.isEnabled('debug');
   }
 
   #countOf(address: string): Count {
@@ -70,7 +76,7 @@ export class SessionLog {
     for (const [event, count] of lines) {
       if (count > maxLinesPerInterval) leftOut[event] = count - maxLinesPerInterval;
     }
-    if (Object.keys(leftOut).length === 0) return;
+    if (Object.keys(leftOut).length === 0 || this.#tellsAll) return;
     const phrase = 'too many sessions of one address: lines were left out';
     this.#logger.notice(phrase, { address, ...leftOut });
   }

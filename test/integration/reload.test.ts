@@ -71,6 +71,7 @@ describe('a bad file', () => {
         mkdirSync(rig.file);
       },
     ],
+    ['a file that is being saved, and empty', () => writeFileSync(rig.file, '')],
     ['a line that is no section', () => rig.write(`${other}[broken\n`)],
     ['bytes that are no text', () => rig.write(`${other}codec = \u0000\n`)],
     ['a bad value', () => rig.write(`${other}chunk_ms = many\n`)],

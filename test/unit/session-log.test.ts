@@ -13,6 +13,7 @@ let log: SessionLog;
 beforeEach(() => {
   vi.useFakeTimers();
   lines = new LogLines();
+  lines.isEnabled = () => false;
   log = new SessionLog(lines);
 });
 
@@ -61,4 +62,11 @@ it('counts all but a number of addresses together', () => {
   for (let index = 0; index < 2 * maxCountedAddresses; index += 1) closed(1, `address ${index}`);
   expect(lines.lines).toHaveLength(maxCountedAddresses + maxLinesPerInterval);
   expect(vi.getTimerCount()).toBe(maxCountedAddresses + 1);
+});
+
+it('says everything to whoever wants to see all', () => {
+  lines.isEnabled = () => true;
+  closed(3 * maxLinesPerInterval);
+  vi.advanceTimersByTime(lineIntervalMs);
+  expect(lines.lines).toHaveLength(3 * maxLinesPerInterval);
 });
