@@ -1,6 +1,7 @@
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, note, ok, warning } from './finding.ts';
 import { describeProcess } from './process-table.ts';
+import { runningServer } from './running-server.ts';
 
 /** Files, sources, children and Node.js itself. */
 const reservedDescriptors = 128;
@@ -38,8 +39,9 @@ export function limitsCheck(context: DoctorContext): Check {
 }
 
 /** Those of the server that runs, as a service may have others than this shell. */
-function limitsOf({ files, processes }: DoctorContext): ProcessLimits | undefined {
-  const running = processes.servers.find(({ server }) => server === 'zerocast');
+function limitsOf(context: DoctorContext): ProcessLimits | undefined {
+  const { files } = context;
+  const running = runningServer(context);
   const text = running && files.text(`/proc/${running.pid}/limits`);
   if (running && text) return { whose: `of the running ${describeProcess(running)}`, text };
   const own = files.text('/proc/self/limits');

@@ -9,6 +9,7 @@ import { LineReader } from '../protocol/line-reader.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, note, ok, warning } from './finding.ts';
 import { describeProcess } from './process-table.ts';
+import { runningServer } from './running-server.ts';
 
 const listenSeconds = 2;
 const answerTimeoutMs = 3000;
@@ -23,14 +24,10 @@ export function serverCheck(context: DoctorContext): Check {
   return { name: 'running server', run: () => checkServer(context) };
 }
 
-async function checkServer({ config, processes }: DoctorContext): Promise<readonly Finding[]> {
+async function checkServer(context: DoctorContext): Promise<readonly Finding[]> {
+  const { config } = context;
   const { tcpStreaming, tcpControl, http } = config;
-  const ports = [tcpStreaming, tcpControl, http].flatMap(({ enabled, port }) =>
-    enabled && port > 0 ? [port] : [],
-  );
-  const owner = ports
-    .map((port) => processes.listenerOn(port))
-    .find((one) => one?.server === 'zerocast');
+  const owner = runningServer(context);
   if (!owner) return [note('no zerocast runs at these ports')];
   return [
     ok(`${describeProcess(owner)} runs at these ports`),

@@ -125,6 +125,13 @@ describe('an upgrade', () => {
     expect(rig.links).toHaveLength(0);
   });
 
+  it('ends the connection when it is refused behind an answer of Node itself', async () => {
+    await start();
+    const request = 'GET / HTTP/1.1\r\nHost: x\r\nExpect: nonsense\r\n\r\n';
+    expect(await rig.exchange(request + upgradeRequest('/nope'))).not.toContain('404');
+    expect(await statusOf('/stream')).toBe(101);
+  });
+
   it('keeps what came with it for the control session', async () => {
     await start();
     const frame = Buffer.concat([Buffer.from('818200000000', 'hex'), Buffer.from('{}')]);

@@ -120,15 +120,25 @@ describe('the limits', () => {
     ]);
   });
 
-  it('are those of the server that runs', async () => {
-    const context = contextOf({
-      [own]: limitsText(20_000),
+  it.each([
+    ['1704', /^1024 open files \(of the running zerocast \(process 77\)\)/],
+    ['1804', /^2048 open files \(of this shell/],
+  ])('are those of the server that listens there, port %s', async (port, expected) => {
+    const texts = {
+      [own]: limitsText(2048),
       '/proc/77/cmdline': 'node\0--enable-source-maps\0/usr/bin/zerocast\0-c\0x.conf\0',
       '/proc/77/comm': 'node\n',
+      '/proc/77/status': 'Uid:\t1000\t1000\t1000\t1000\n',
       '/proc/77/limits': limitsText(1024),
-    });
+      '/proc/net/tcp': [
+        '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid inode',
+        '   0: 00000000:06A8 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 4711 1',
+        '',
+      ].join('\n'),
+    };
+    const context = contextOf(texts, [['tcp-streaming.port', port]]);
     expect(await textsOf(limitsCheck(context), 'warning')).toEqual([
-      expect.stringMatching(/^1024 open files \(of the running zerocast \(process 77\)\)/),
+      expect.stringMatching(expected),
     ]);
   });
 
