@@ -1,6 +1,8 @@
 import { isIPv6 } from 'node:net';
 import { parseArgs } from 'node:util';
+import { quoted } from '../config/report.ts';
 import { ConfigError, messageOf } from '../errors.ts';
+import { printable } from '../log/printable.ts';
 
 export interface ProbeOptions {
   readonly host: string;
@@ -25,11 +27,14 @@ exit status: 0 the stream was whole, 1 it was not, 2 wrong usage or no connectio
 
 const defaultPort = 1704;
 const maxSeconds = 7 * 86_400;
+/** Node repeats an option that it does not know. */
+const maxFaultCharacters = 200;
 
 /** Failure: throws a `ConfigError` that says what is wrong. */
 export function parseProbeOptions(args: readonly string[]): ProbeOptions {
   const { values, positionals } = parse(args);
-  if (positionals.length > 1) throw usageError(`one server at a time, not "${positionals[1]}"`);
+  if (positionals.length > 1)
+    throw usageError(`one server at a time, not ${quoted(positionals[1] ?? '')}`);
   return {
     ...parseAddress(positionals[0] ?? '127.0.0.1'),
     seconds: values.seconds === undefined ? undefined : parseSeconds(values.seconds),
@@ -52,14 +57,14 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw usageError(messageOf(error));
+    throw usageError(printable(messageOf(error).slice(0, maxFaultCharacters)));
   }
 }
 
 function parseSeconds(text: string): number {
   const seconds = Number(text);
   if (!(seconds > 0 && seconds <= maxSeconds)) {
-    throw usageError(`--seconds ${text} must be a number above 0 and up to ${maxSeconds}`);
+    throw usageError(`--seconds ${quoted(text)} must be a number above 0 and up to ${maxSeconds}`);
   }
   return seconds;
 }
@@ -70,13 +75,11 @@ function parseAddress(text: string): { host: string; port: number } {
   if (isIPv6(text)) return { host: text, port: defaultPort };
   const port = Number(match?.[3] ?? defaultPort);
   const host = match?.[1] ?? match?.[2] ?? '';
-  if (host === '' || port < 1 || port > 65_535) throw usageError(`"${text}" is no host[:port]`);
+  if (host === '' || port < 1 || port > 65_535)
+    throw usageError(`${quoted(text)} is no host[:port]`);
   return { host, port };
 }
 
-/** What a terminal would act on instead of showing it. */
-const controlCharacters = /\p{Cc}/gu;
-
 function usageError(fault: string): ConfigError {
-  return new ConfigError('usage', `${fault.replace(controlCharacters, '�')}\n\n${probeUsage}`);
+  return new ConfigError('usage', `${fault}\n\n${probeUsage}`);
 }
