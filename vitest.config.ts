@@ -8,10 +8,18 @@ const systemTests = [
   'doctor',
   'install-service',
   'package',
+  'process',
 ].map((name) => `test/e2e/${name}.test.ts`);
 
-/** Looks at the interfaces of the machine, which other tests make and remove. */
-const aloneTests = ['test/integration/doctor-mdns.test.ts'];
+/**
+ * What real clients play is compared with what was fed, so nothing else may take the processors.
+ * The last one looks at the interfaces of the machine, which other tests make and remove.
+ */
+const aloneTests = [
+  'test/e2e/bit-exact.test.ts',
+  'test/e2e/late-join.test.ts',
+  'test/integration/doctor-mdns.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -47,8 +55,17 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', ...aloneTests],
-          exclude: systemTests,
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: [...systemTests, ...aloneTests],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: aloneTests,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
