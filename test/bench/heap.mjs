@@ -11,6 +11,8 @@ const chunksPerAutoInterval = 10;
 const reportLimitMs = 5000;
 /** What we may allocate per chunk and client beyond Node's own writes: the noise of the measure. */
 const maxOwnShare = 0.15;
+/** The lines that every session logs each 30 seconds fall into some windows. */
+const reportBytes = 16;
 const observer = new URL('heap-observer.mjs', import.meta.url).href;
 // A young generation that a whole window fits into, see heap-observer.mjs.
 const nodeArgs = [
@@ -90,7 +92,8 @@ function describe(rows) {
 function listOwnAllocations(rows) {
   return rows.flatMap(({ server, bytesPerChunkAndClient }, index) => {
     const bare = rows[index - 1]?.bytesPerChunkAndClient;
-    if (index % 2 === 0 || !(bytesPerChunkAndClient > bare * (1 + maxOwnShare))) return [];
+    if (index % 2 === 0 || !(bytesPerChunkAndClient > bare * (1 + maxOwnShare) + reportBytes))
+      return [];
     const [own, base] = [decimals(bytesPerChunkAndClient, 1), decimals(bare, 1)];
     return [`${server}: ${own} bytes per chunk and client, bare writes need ${base}`];
   });
