@@ -46,7 +46,8 @@ export function configText(places, variant = 'plain') {
     '[limits]',
     `max_known_clients = ${variant === 'limits' ? 1000 : 2000}`,
     `max_streams = ${variant === 'limits' ? 12 : 20}`,
-    'max_connections_per_address = 512',
+    // All have the same address, and a flood shall meet the limit of descriptors.
+    'max_connections_per_address = 0',
     '[logging]',
     `filter = ${variant === 'limits' ? '*:info,Plugin:warn' : '*:info'}`,
   ];
