@@ -15,8 +15,10 @@ import type { StreamOptions } from './stream-options.ts';
 const lookMs = 20;
 /** What is dropped at most after this server was away: more than kernels keep of most streams. */
 const maxBacklogMs = 30_000;
-/** A live producer makes a read wait for as long as its audio lasts, or nearly so. */
+/** A live producer makes reads wait for as long as its audio lasts, or nearly so. */
 const liveShare = 0.75;
+/** Judged over this much audio: a busy machine makes somebody who hurries pause now and then, too. */
+const liveWindowMs = 100;
 
 export interface PacedReaderContext {
   readonly pool: ChunkPool;
@@ -64,6 +66,9 @@ export class PacedReader {
   /** Audio that may be old after this server was away, and what was dropped of it. */
   #backlogFrames = 0;
   #droppedFrames = 0;
+  /** How long the last reads of the backlog waited, and for how much audio. */
+  #backlogWaitUs = 0;
+  #backlogAudioUs = 0;
   #isPumping = false;
   #isStopped = false;
   #isPlaying = false;
@@ -183,11 +188,18 @@ export class PacedReader {
    * the length of the absence. A producer that is held back loses as much, as if it had played on.
    */
   #isBacklog(): boolean {
-    const waitedUs = this.#lookedUs - this.#readUs - this.#sleptUs;
-    const chunkUs = this.#source.format.durationUs(this.#frames);
-    if (waitedUs < liveShare * chunkUs) return this.#drop();
-    this.#endBacklog();
-    return false;
+    const windowUs = liveWindowMs * 1000;
+    this.#backlogWaitUs += this.#lookedUs - this.#readUs - this.#sleptUs;
+    this.#backlogAudioUs += this.#source.format.durationUs(this.#frames);
+    if (this.#backlogWaitUs >= liveShare * Math.max(windowUs, this.#backlogAudioUs)) {
+      this.#endBacklog();
+      return false;
+    }
+    if (this.#backlogAudioUs >= windowUs) {
+      this.#backlogWaitUs = 0;
+      this.#backlogAudioUs = 0;
+    }
+    return this.#drop();
   }
 
   #drop(): true {
@@ -199,6 +211,8 @@ export class PacedReader {
 
   #endBacklog(): void {
     this.#backlogFrames = 0;
+    this.#backlogWaitUs = 0;
+    this.#backlogAudioUs = 0;
     if (this.#droppedFrames === 0) return;
     const droppedMs = Math.round(this.#source.format.durationUs(this.#droppedFrames) / 1000);
     this.#droppedFrames = 0;

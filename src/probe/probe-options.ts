@@ -2,7 +2,6 @@ import { isIPv6 } from 'node:net';
 import { parseArgs } from 'node:util';
 import { quoted } from '../config/report.ts';
 import { ConfigError, messageOf } from '../errors.ts';
-import { printable } from '../log/printable.ts';
 
 export interface ProbeOptions {
   readonly host: string;
@@ -27,8 +26,6 @@ exit status: 0 the stream was whole, 1 it was not, 2 wrong usage or no connectio
 
 const defaultPort = 1704;
 const maxSeconds = 7 * 86_400;
-/** Node repeats an option that it does not know. */
-const maxFaultCharacters = 200;
 
 /** Failure: throws a `ConfigError` that says what is wrong. */
 export function parseProbeOptions(args: readonly string[]): ProbeOptions {
@@ -57,7 +54,7 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw usageError(printable(messageOf(error).slice(0, maxFaultCharacters)));
+    throw usageError(`the arguments are not understood: ${quoted(messageOf(error))}`);
   }
 }
 

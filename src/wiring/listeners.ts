@@ -52,15 +52,16 @@ export class Listeners {
   }
 
   /**
-   * Binds all ports; whoever connects waits for `release`.
+   * Binds all ports, that of the players last: whoever finds it open finds all open. Whoever
+   * connects waits for `release`.
    *
    * Failure: rejects with a `ConfigError` when a port cannot be bound; `close` is to be called.
    */
   async open(): Promise<void> {
-    await this.#openStreaming();
     await this.#openControl();
     await this.#openHttp();
     await this.#openHttps();
+    await this.#openStreaming();
   }
 
   /** Serves those who wait, and from now on everybody at once. */

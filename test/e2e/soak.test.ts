@@ -21,10 +21,10 @@ interface Report {
   readonly events: Readonly<Record<string, number>>;
 }
 
-/** A soak of a few seconds; growth of memory says little then and may be large. */
+/** The buffers are full after ten seconds. Growth of memory says little in so short a time and may be large. */
 function soakShortly(server: string, json: string): Promise<Run> {
-  const options = ['--minutes', '0.25', '--players', '20', '--changes', '300', '--patient'];
-  const looks = ['--sample-seconds', '1', '--warm-up', '0.3', '--rss-bound', '64'];
+  const options = ['--minutes', '0.4', '--players', '20', '--changes', '300', '--patient'];
+  const looks = ['--sample-seconds', '1', '--warm-up', '0.5', '--rss-bound', '64'];
   const command = ['test/soak/run.mjs', ...options, ...looks, '--server', server, '--json', json];
   return new Promise((resolve) => {
     execFile(process.execPath, command, { cwd: root }, (error, stdout, stderr) => {

@@ -47,7 +47,17 @@ const forAnyone = new Set(['adopt-socket.ts', 'errors.ts', 'clock.ts', 'logger.t
 const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
   [
     'config',
-    ['main.ts', 'serve.ts', 'application.ts', 'cli.ts', 'config', 'doctor', 'library', 'wiring'],
+    [
+      'main.ts',
+      'serve.ts',
+      'application.ts',
+      'cli.ts',
+      'config',
+      'doctor',
+      'library',
+      'probe',
+      'wiring',
+    ],
   ],
   ['cli.ts', ['main.ts', 'serve.ts', 'daemon']],
   ['serve.ts', ['main.ts']],

@@ -32,11 +32,11 @@ describe('an opus encoder that another stream has left', () => {
   it('spares the memory that the library never gives back', async () => {
     await encodedBy('opus');
     const before = process.memoryUsage().rss;
-    for (let turn = 0; turn < 600; turn += 1) {
+    for (let turn = 0; turn < 3000; turn += 1) {
       const { encoder } = await benchFor('opus', formatText);
       encoder.close();
     }
-    // 600 encoders of 46 KiB are 27 MiB.
-    expect(process.memoryUsage().rss - before).toBeLessThan(16 * 2 ** 20);
+    // 3000 encoders of 46 KiB are 135 MiB; what else the process takes meanwhile ends at 30 MiB.
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 2 ** 20);
   });
 });

@@ -374,6 +374,27 @@ describe('a paced reader on a server that was stalled', () => {
     expect(rig.pcm.filter(({ startsRun }) => startsRun).length).toBe(2);
   });
 
+  it('drops what is old behind a short pause of a producer that hurries, too', async () => {
+    writer = readFifo(monotonicClock);
+    const old = numberedBytes(10 * chunkBytes);
+    for (let chunk = 0; chunk < 5; chunk += 1) {
+      writer.write(loud);
+      await until(() => rig.pcm.length > chunk);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    stall(200);
+    writer.write(old);
+    stall(800);
+    await until(() => rig.log.with('resync').length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    writer.write(old);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    writer.write(fresh);
+    await until(() => rig.pcm.length > 5);
+    expect(rig.pcm[5]?.payload.equals(fresh)).toBe(true);
+    expect(rig.log.with('old audio dropped').length).toBe(1);
+  });
+
   it('drops no more than the length of its absence', async () => {
     writer = readFifo(monotonicClock);
     const whole = numberedBytes(60_000);
