@@ -64,7 +64,7 @@ describe('Music Assistant starts the server', () => {
       const output = new OutputLog('the server', child);
       await output.waitFor(/\(Snapserver\) Version 0\./);
       // Then it waits for two seconds.
-      await output.waitFor(/listening for HTTP/);
+      await output.waitFor(/listening for clients/);
       await expectSettings({ streaming, control, http });
       child.kill('SIGTERM');
       expect(await endOf(child)).toEqual([0, null]);
