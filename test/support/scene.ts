@@ -86,6 +86,8 @@ async function play(scene: Scene, mustBeLogged: string): Promise<readonly Record
     clients.push(await Snapclient.start({ port: server.streamPort, hostId }));
   };
   try {
+    // Its encoder takes its time, and four servers begin together: that is no delay of the audio.
+    await server.log.waitFor(/stream started/);
     for (let index = 0; index < scene.earlyClients; index += 1) await startClient();
     const feed = source.feed();
     if (scene.lateClientAfterMs !== undefined) {
