@@ -30,10 +30,10 @@ const maxSeconds = 7 * 86_400;
 /** Failure: throws a `ConfigError` that says what is wrong. */
 export function parseProbeOptions(args: readonly string[]): ProbeOptions {
   const { values, positionals } = parse(args);
-  if (positionals.length > 1)
-    throw usageError(`one server at a time, not ${quoted(positionals[1] ?? '')}`);
+  const [address = '127.0.0.1', surplus] = positionals;
+  if (surplus !== undefined) throw usageError(`one server at a time, not ${quoted(surplus)}`);
   return {
-    ...parseAddress(positionals[0] ?? '127.0.0.1'),
+    ...parseAddress(address),
     seconds: values.seconds === undefined ? undefined : parseSeconds(values.seconds),
     json: values.json,
     wavFile: values.wav,
@@ -72,8 +72,8 @@ function parseAddress(text: string): { host: string; port: number } {
   if (isIPv6(text)) return { host: text, port: defaultPort };
   const port = Number(match?.[3] ?? defaultPort);
   const host = match?.[1] ?? match?.[2] ?? '';
-  if (host === '' || port < 1 || port > 65_535)
-    throw usageError(`${quoted(text)} is no host[:port]`);
+  const isValid = host !== '' && port >= 1 && port <= 65_535;
+  if (!isValid) throw usageError(`${quoted(text)} is no host[:port]`);
   return { host, port };
 }
 

@@ -110,3 +110,8 @@ export class NotifierRig {
     await this.rig.close();
   }
 }
+
+/** Waits until `who` has been told `count` things. */
+export function told(who: { readonly messages: readonly unknown[] }, count: number): Promise<void> {
+  return until(() => who.messages.length >= count, `${count} notifications`);
+}

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { maxUnreadBeforeStatus } from '../../src/control/notifier.ts';
-import { intervals, NotifierRig } from '../support/notifier-rig.ts';
-import { turn, until } from '../support/waiting.ts';
+import { intervals, NotifierRig, told } from '../support/notifier-rig.ts';
+import { turn } from '../support/waiting.ts';
 
 let rig: NotifierRig;
 
@@ -10,11 +10,6 @@ beforeEach(() => {
 });
 
 afterEach(() => rig.close());
-
-/** Waits until `who` has been told `count` things. */
-function told(who: { readonly messages: readonly unknown[] }, count: number): Promise<void> {
-  return until(() => who.messages.length >= count, `${count} notifications`);
-}
 
 describe('a receiver that has much to read', () => {
   /** Waits until those who are not behind have been told, and a little longer. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Change } from '../../src/server/change.ts';
-import { intervals, NotifierRig } from '../support/notifier-rig.ts';
+import { intervals, NotifierRig, told } from '../support/notifier-rig.ts';
 import { turn, until } from '../support/waiting.ts';
 
 let rig: NotifierRig;
@@ -10,11 +10,6 @@ beforeEach(() => {
 });
 
 afterEach(() => rig.close());
-
-/** Waits until `who` has been told `count` things. */
-function told(who: { readonly messages: readonly unknown[] }, count: number): Promise<void> {
-  return until(() => who.messages.length >= count, `${count} notifications`);
-}
 
 describe('notifications', () => {
   it('have the form that controllers know', async () => {

@@ -10,17 +10,21 @@ const clocks = { monotonicMs: 0, wallMs: 0, sleptMs: 0, cpuMs: 0 };
 let log: LogLines;
 let watch: TimeWatch;
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  Object.assign(clocks, { monotonicMs: 1e6, wallMs: 1e12, sleptMs: 0, cpuMs: 0 });
-  log = new LogLines();
-  watch = new TimeWatch({
+function newWatch(): TimeWatch {
+  return new TimeWatch({
     clock: { nowUs: () => clocks.monotonicMs * 1000 },
     logger: log,
     nowMs: () => clocks.wallMs,
     uptimeSeconds: () => (clocks.monotonicMs + clocks.sleptMs) / 1000,
     cpuMs: () => clocks.cpuMs,
   });
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  Object.assign(clocks, { monotonicMs: 1e6, wallMs: 1e12, sleptMs: 0, cpuMs: 0 });
+  log = new LogLines();
+  watch = newWatch();
   watch.start();
 });
 
@@ -44,13 +48,7 @@ const lines = () => log.lines.map(({ phrase, fields }) => [phrase, fields]);
 describe('a time watch', () => {
   it('takes no notice of what was before it was started', () => {
     watch.close();
-    watch = new TimeWatch({
-      clock: { nowUs: () => clocks.monotonicMs * 1000 },
-      logger: log,
-      nowMs: () => clocks.wallMs,
-      uptimeSeconds: () => (clocks.monotonicMs + clocks.sleptMs) / 1000,
-      cpuMs: () => clocks.cpuMs,
-    });
+    watch = newWatch();
     tick({ monotonicMs: 5000, wallMs: 5000, cpuMs: 60 });
     tick({ wallMs: hourMs });
     watch.start();
