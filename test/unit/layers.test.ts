@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const maxLines = 320;
 
 function filesUnder(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
@@ -153,12 +152,6 @@ describe('the sources', () => {
   it('inherit from nothing but errors', () => {
     const heirs = faults((file) => textOf(file).match(/\bclass \w+ extends \w+/g) ?? []);
     expect(heirs.filter((fault) => !/extends \w*Error$/.test(fault))).toEqual([]);
-  });
-
-  it('have readable files', () => {
-    const all = [...sources, ...filesUnder('native')];
-    const long = all.filter((file) => textOf(file).split('\n').length - 1 > maxLines);
-    expect(long).toEqual([]);
   });
 });
 
