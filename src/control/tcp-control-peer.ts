@@ -124,9 +124,12 @@ export class TcpControlPeer implements ControlPeer {
     return Math.min(maxRequestBytes, maxBytesBeforeLogin);
   }
 
+  /** Only here the reader takes in what has arrived, be it at once or in a later turn. */
   #next(): string | undefined {
     const text = this.#reader.next();
-    if (text !== undefined) this.#incomplete.complete();
+    if (!this.#incomplete.hold(this.#reader.heldBytes)) {
+      this.#abort('too many requests are incomplete: no memory for this one', true);
+    }
     return text;
   }
 
@@ -134,8 +137,6 @@ export class TcpControlPeer implements ControlPeer {
     if (this.#isClosed) return;
     this.#reader.push(data);
     this.#flow.arrived();
-    if (this.#isClosed || this.#incomplete.hold(this.#reader.heldBytes)) return;
-    this.#abort('too many requests are incomplete: no memory for this one', true);
   }
 
   /** Silence is what most controllers are for; but what waits for them they take. */

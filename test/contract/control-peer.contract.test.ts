@@ -1,10 +1,13 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   ControlMessage,
   type ControlPeer,
   type ControlPeerContext,
 } from '../../src/control/control-peer.ts';
+import { maxRequestMs } from '../../src/control/incomplete-request.ts';
 import { maxUnreadBytes as unreadOf } from '../../src/control/request-flow.ts';
+import { SharedTurns } from '../../src/control/shared-turns.ts';
+import { maxSliceMs } from '../../src/transport/time-slice.ts';
 import { ControlEnds, type Controller, type ControlTransport } from '../support/control-ends.ts';
 import { controlLimits, controlPeerContext } from '../support/control-limits.ts';
 import { stall } from '../support/fake-time.ts';
@@ -25,6 +28,7 @@ interface Pair {
 const opened: ControlEnds[] = [];
 
 afterEach(() => {
+  vi.useRealTimers();
   for (const ends of opened.splice(0)) ends.close();
 });
 
@@ -250,34 +254,64 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control peer over %s', 
     expect(refused).toHaveLength(1);
   });
 
-  it('holds a share of the common memory while a request is incomplete', async () => {
-    const context = controlPeerContext();
-    const { budget } = context;
-    const pair = await pairOf({ transport, context });
-    const { controller, asked } = pair;
-    const [beginning, end] = halves(transport, 100_000);
-    for (let count = 1; count <= 2; count += 1) {
+  // The event loop is busy with others, so that what has arrived is taken in a later turn.
+  describe.each([
+    ['at once', maxSliceMs],
+    ['in a later turn', -1],
+  ])('whose requests are taken %s', (_when, sliceMs) => {
+    function contextOf(maxIncompleteBytes?: number): ControlPeerContext {
+      return { ...controlPeerContext({}, maxIncompleteBytes), turns: new SharedTurns(sliceMs) };
+    }
+
+    it('holds a share of the common memory while a request is incomplete', async () => {
+      const context = contextOf();
+      const { budget } = context;
+      const { controller, asked } = await pairOf({ transport, context });
+      const [beginning, end] = halves(transport, 100_000);
+      for (let count = 1; count <= 2; count += 1) {
+        controller.socket.write(beginning);
+        await until(() => budget.takenBytes > 80_000);
+        controller.socket.write(end);
+        await until(() => asked.length === count);
+        await until(() => budget.takenBytes === 0);
+      }
       controller.socket.write(beginning);
       await until(() => budget.takenBytes > 80_000);
-      controller.socket.write(end);
-      await until(() => asked.length === count);
+      controller.close();
       await until(() => budget.takenBytes === 0);
-    }
-    controller.socket.write(beginning);
-    await until(() => budget.takenBytes > 80_000);
-    controller.close();
-    await until(() => budget.takenBytes === 0);
-  });
+    });
 
-  it('is closed when there is no memory for its request', async () => {
-    const context = controlPeerContext({}, 50_000);
-    const { controller, closings, faults } = await pairOf({ transport, context });
-    controller.socket.write(halves(transport, 100_000)[0]);
-    await until(() => closings.length === 1);
-    expect(closings).toEqual(['too many requests are incomplete: no memory for this one']);
-    expect(faults).toEqual(closings);
-    expect(context.budget.takenBytes).toBe(0);
-    await until(controller.isClosed);
+    it('is closed when there is no memory for its request', async () => {
+      const context = contextOf(50_000);
+      const { controller, closings, faults } = await pairOf({ transport, context });
+      controller.socket.write(halves(transport, 100_000)[0]);
+      await until(() => closings.length === 1);
+      expect(closings).toEqual(['too many requests are incomplete: no memory for this one']);
+      expect(faults).toEqual(closings);
+      expect(context.budget.takenBytes).toBe(0);
+      await until(controller.isClosed);
+    });
+
+    it('is closed when its request is not complete in time, however often it adds to it', async () => {
+      const context = contextOf();
+      const { budget } = context;
+      const { controller, asked, closings, faults } = await pairOf({ transport, context });
+      const [beginning] = halves(transport, 100_000);
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      controller.ask('one that is complete');
+      while (asked.length === 0) await turn();
+      vi.advanceTimersByTime(maxRequestMs - 1);
+      for (let sentBytes = 0; sentBytes < 30_000; sentBytes += 10_000) {
+        controller.socket.write(beginning.subarray(sentBytes, sentBytes + 10_000));
+        while (budget.takenBytes < sentBytes + 5000) await turn();
+        expect(closings).toEqual([]);
+        vi.advanceTimersByTime(maxRequestMs / 3);
+      }
+      expect(closings).toEqual([
+        `a ${transport === 'TCP' ? 'line' : 'message'} was not complete within ${maxRequestMs} ms`,
+      ]);
+      expect(faults).toEqual(closings);
+    });
   });
 
   it('is closed when it takes nothing of what waits for it', async () => {
@@ -290,18 +324,24 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control peer over %s', 
   });
 
   it('stays while it takes something now and then', async () => {
-    const context = controlPeerContext({ peerTimeoutMs: 1000, maxQueuedBytes: 64 * 1024 * 1024 });
+    const peerTimeoutMs = 1500;
+    const context = controlPeerContext({ peerTimeoutMs, maxQueuedBytes: 64 * 1024 * 1024 });
     const { peer, controller, closings } = await pairOf({ transport, context });
+    const { socket } = controller;
     controller.pause();
-    for (let count = 0; count < 20; count += 1) peer.send(megabyte);
-    for (let count = 0; count < 10; count += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 200));
+    for (let count = 0; count < 40; count += 1) peer.send(megabyte);
+    const startMs = performance.now();
+    while (performance.now() - startMs < 2 * peerTimeoutMs) {
+      // Enough for the kernel to take more of what waits.
+      const wantedBytes = socket.bytesRead + 2 * megabyte.text.length;
       controller.resume();
-      await turn();
+      while (socket.bytesRead < wantedBytes && !socket.closed) await turn();
       controller.pause();
+      expect([peer.queuedBytes > 0, closings]).toEqual([true, []]);
+      await new Promise((resolve) => setTimeout(resolve, peerTimeoutMs / 4));
     }
     controller.resume();
-    await until(() => controller.texts.length === 20);
+    await until(() => controller.texts.length === 40);
     expect(closings).toEqual([]);
   });
 });
