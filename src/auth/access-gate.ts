@@ -1,5 +1,5 @@
 import type { Access, AccessEntries, Credentials, Login } from './access.ts';
-import { unknownUser } from './login-errors.ts';
+import { wrongCredentials } from './login-errors.ts';
 
 /**
  * Who may do what by the present configuration, whose entries others can replace at any time.
@@ -29,7 +29,7 @@ export class AccessGate implements Access {
     const entries = this.#entries;
     const login = this.#grant(await entries.login(credentials, address), entries);
     // The entries may have been replaced while the password was looked at.
-    if (!this.holds(login)) throw unknownUser();
+    if (!this.holds(login)) throw wrongCredentials('unknown user');
     return login;
   }
 

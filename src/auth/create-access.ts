@@ -6,7 +6,7 @@ import {
   parseBasic,
   parsePlain,
 } from './credential-text.ts';
-import { schemeNotSupported, unknownUser, wrongPassword } from './login-errors.ts';
+import { malformed, schemeNotSupported, tokenRefused, wrongCredentials } from './login-errors.ts';
 import { PasswordCheck } from './password-check.ts';
 import { isSamePassword } from './password-hash.ts';
 import { type TokenKey, type TokenMaterial, verificationKey } from './token-key.ts';
@@ -39,7 +39,7 @@ export async function createAccess(options: AccessOptions): Promise<AccessEntrie
     login: async ({ scheme, param }: Credentials, address = '') => {
       const login = schemes.get(scheme.toLowerCase());
       if (!login) throw schemeNotSupported();
-      if (param.length > maxCredentialCharacters) throw unknownUser('the credentials are too long');
+      if (param.length > maxCredentialCharacters) throw malformed('the credentials are too long');
       return login(param, address);
     },
     renew(login) {
@@ -82,8 +82,9 @@ async function schemesOf(
     (parse: (param: string) => NameAndPassword) => async (param: string, address: string) => {
       const login = parse(param);
       const isRight = await check.isRight(login, address);
-      const user = knownUser(users, login.name);
-      if (!isRight) throw wrongPassword();
+      const user = users.get(login.name);
+      if (!user) throw wrongCredentials('unknown user');
+      if (!isRight) throw wrongCredentials('wrong password');
       return loginOf(user, { password: user.password });
     };
   const schemes = new Map<string, LoginByText>([
@@ -92,13 +93,9 @@ async function schemesOf(
   ]);
   if (!key) return schemes;
   const verify = await tokenVerifier(key);
-  return schemes.set('bearer', async (param) =>
-    loginOf(knownUser(users, await verify(param)), { key }),
-  );
-}
-
-function knownUser(users: ReadonlyMap<string, User>, name: string): User {
-  const user = users.get(name);
-  if (!user) throw unknownUser();
-  return user;
+  return schemes.set('bearer', async (param) => {
+    const user = users.get(await verify(param));
+    if (!user) throw tokenRefused('it names no user that there is');
+    return loginOf(user, { key });
+  });
 }

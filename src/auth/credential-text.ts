@@ -1,4 +1,4 @@
-import { unknownUser } from './login-errors.ts';
+import { malformed } from './login-errors.ts';
 
 export interface NameAndPassword {
   readonly name: string;
@@ -15,7 +15,7 @@ export const maxCredentialCharacters = 8192;
  */
 export function parsePlain(text: string): NameAndPassword {
   const colon = text.indexOf(':');
-  if (colon < 0) throw unknownUser('the credentials must be user:password');
+  if (colon < 0) throw malformed('the credentials must be user:password');
   return { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
@@ -27,12 +27,12 @@ export function parsePlain(text: string): NameAndPassword {
  */
 export function parseBasic(param: string): NameAndPassword {
   const text = param.trim();
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) throw unknownUser('the credentials must be base64');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) throw malformed('the credentials must be base64');
   try {
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     return parsePlain(decoder.decode(Buffer.from(text, 'base64')));
   } catch (thrown) {
-    if (thrown instanceof TypeError) throw unknownUser('the credentials must be UTF-8');
+    if (thrown instanceof TypeError) throw malformed('the credentials must be UTF-8');
     throw thrown;
   }
 }

@@ -1,4 +1,4 @@
-import { RpcError } from '../errors.ts';
+import { messageOf, RpcError } from '../errors.ts';
 
 // The codes of Server.Authenticate. Source: protocol reference, 13.
 
@@ -11,18 +11,38 @@ export function failedToCreate(detail: string): RpcError {
   return new RpcError(2, `Failed to create token: ${detail}`);
 }
 
-export function unknownUser(detail?: string): RpcError {
-  return new RpcError(3, detail === undefined ? 'Unknown user' : `Unknown user: ${detail}`);
+/** What was shown is no user and password at all, which says nothing about any user. */
+export function malformed(detail: string): RpcError {
+  return new RpcError(4, `${refusal}: ${detail}`);
 }
 
-export function wrongPassword(): RpcError {
-  return new RpcError(4, 'Wrong password');
+/**
+ * One answer whether there is no such user or the password is another one, so that nobody learns
+ * the names of users by trying; `reason` is for the log.
+ */
+export function wrongCredentials(reason: 'unknown user' | 'wrong password'): RpcError {
+  return withReason(new RpcError(4, refusal), reason);
 }
 
 export function expired(): RpcError {
   return new RpcError(5, 'Expired');
 }
 
-export function tokenRefused(detail: string): RpcError {
-  return new RpcError(6, `Token validation failed: ${detail}`);
+/** The same for tokens: which key and which algorithm would be right is for the log. */
+export function tokenRefused(reason: string): RpcError {
+  return withReason(new RpcError(6, 'Token validation failed'), reason);
+}
+
+/** Why a login was refused, for the log: it may say more than the peer is told, and no secret. */
+export function refusalReason(error: unknown): string {
+  const { cause } = Object(error) as { readonly cause?: unknown };
+  const told = messageOf(error);
+  return typeof cause === 'string' ? `${told}: ${cause}` : told;
+}
+
+const refusal = 'Wrong user or password';
+
+function withReason(error: RpcError, reason: string): RpcError {
+  error.cause = reason;
+  return error;
 }

@@ -1,12 +1,13 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { assert } from '../errors.ts';
 import { networkOf } from '../transport/remote-address.ts';
 import type { NameAndPassword } from './credential-text.ts';
 import { GuessBrake } from './guess-brake.ts';
 import { HashQueue } from './hash-queue.ts';
 import { failedToCreate } from './login-errors.ts';
-import { decoyOf } from './password-hash.ts';
-import type { Password, User } from './user-entries.ts';
+import { costsTheSame, decoyOf, type PasswordHash } from './password-hash.ts';
+import type { User } from './user-entries.ts';
 
 /** Logins that are known to be right: HTTP shows its credentials with every request. */
 export const maxKnownLogins = 1000;
@@ -19,12 +20,16 @@ interface Attempt {
 
 /**
  * Compares passwords in a time that tells nothing: neither where a wrong one differs, nor whether
- * there is a user of that name. Where any user has a hash, unknown users cost a hash.
+ * there is a user of that name, nor how its password is written. Where any user has a hash, every
+ * login costs one of each cost that there is; elsewhere guesses are counted, whomever they name.
  */
 export class PasswordCheck {
   readonly #clock: Clock;
   readonly #users: ReadonlyMap<string, User>;
-  readonly #decoy: Password;
+  /** One of each cost that a user's hash has. */
+  readonly #decoys: readonly PasswordHash[];
+  /** In place of the password of a user that there is not. */
+  readonly #nonsense = randomBytes(32).toString('base64');
   readonly #queue = new HashQueue();
   readonly #brake: GuessBrake;
   /** Of this process: what is kept below says nothing to whoever reads a dump of another one. */
@@ -36,21 +41,19 @@ export class PasswordCheck {
   constructor(users: ReadonlyMap<string, User>, clock: Clock) {
     this.#clock = clock;
     this.#users = users;
-    this.#decoy = decoyFor([...users.values()]);
+    this.#decoys = decoysFor([...users.values()]);
     this.#brake = new GuessBrake(clock);
   }
 
   /** Failure: rejects with an `RpcError` when there are too many logins to look at this one. */
   async isRight(login: NameAndPassword, remoteAddress: string): Promise<boolean> {
     const address = networkOf(remoteAddress);
-    const expected = this.#users.get(login.name)?.password ?? this.#decoy;
     // A name has no colon, so no two logins have the same text.
     const key = this.#digest(`${login.name}:${login.password}`).toString('base64');
     if (this.#isKnown(key)) return true;
-    if (typeof expected === 'string') return this.#isSame({ login, address }, expected, key);
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const check = this.#queue.matches({ password: login.password, expected, address });
+    const check = this.#check({ login, address });
     this.#underWay.set(key, check);
     try {
       const isRight = await check;
@@ -61,16 +64,36 @@ export class PasswordCheck {
     }
   }
 
-  /** Costs next to nothing, so that nothing but the brake slows down who guesses. */
-  #isSame({ login, address }: Attempt, expected: string, key: string): boolean {
+  async #check(attempt: Attempt): Promise<boolean> {
+    const [decoy, ...others] = this.#decoys;
+    if (!decoy) return this.#isSameUnlessGuessed(attempt);
+    const { login, address } = attempt;
     const { name, password } = login;
+    const own = this.#users.get(name)?.password ?? this.#nonsense;
+    if (typeof own === 'string') {
+      await this.#queue.matches({ password, expected: decoy, decoys: others, address });
+      return this.#isSame(password, own);
+    }
+    const decoys = this.#decoys.filter((one) => !costsTheSame(one, own));
+    return this.#queue.matches({ password, expected: own, decoys, address });
+  }
+
+  /** Costs next to nothing, so that nothing but the brake slows down who guesses. */
+  #isSameUnlessGuessed({ login, address }: Attempt): boolean {
+    // Names are as long as their senders like.
+    const name = this.#digest(login.name).toString('base64');
     if (!this.#brake.lets(name, address)) {
       throw failedToCreate('too many wrong passwords, try again later');
     }
-    const isRight = timingSafeEqual(this.#digest(password), this.#digest(expected));
-    if (isRight) this.#remember(key);
-    else if (this.#users.has(name)) this.#brake.wasWrong(name, address);
+    const own = this.#users.get(login.name)?.password ?? this.#nonsense;
+    assert(typeof own === 'string', 'no user has a hash');
+    const isRight = this.#isSame(login.password, own);
+    if (!isRight) this.#brake.wasWrong(name, address);
     return isRight;
+  }
+
+  #isSame(a: string, b: string): boolean {
+    return timingSafeEqual(this.#digest(a), this.#digest(b));
   }
 
   #digest(text: string): Buffer {
@@ -92,7 +115,11 @@ export class PasswordCheck {
   }
 }
 
-function decoyFor(users: readonly User[]): Password {
-  for (const { password } of users) if (typeof password !== 'string') return decoyOf(password);
-  return randomBytes(32).toString('base64');
+function decoysFor(users: readonly User[]): readonly PasswordHash[] {
+  const decoys: PasswordHash[] = [];
+  for (const { password } of users) {
+    if (typeof password === 'string' || decoys.some((one) => costsTheSame(one, password))) continue;
+    decoys.push(decoyOf(password));
+  }
+  return decoys;
 }

@@ -68,6 +68,11 @@ export function decoyOf(model: PasswordHash): PasswordHash {
   return { ...model, salt: randomBytes(salt.length), hash: randomBytes(hash.length) };
 }
 
+/** Whether two hashes take the same time. */
+export function costsTheSame(a: PasswordHash, b: PasswordHash): boolean {
+  return a.ln === b.ln && a.r === b.r && a.p === b.p;
+}
+
 interface Derivation extends Omit<PasswordHash, 'hash'> {
   readonly hashBytes: number;
 }

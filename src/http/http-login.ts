@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Access, Login } from '../auth/access.ts';
+import { refusalReason } from '../auth/login-errors.ts';
 import { RpcError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { LogBrake } from '../transport/log-brake.ts';
@@ -40,7 +41,7 @@ export class HttpLogin {
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
       if (this.#refusalLog.lets()) {
-        this.#logger.warn('login refused', { remoteAddress, reason: error.message });
+        this.#logger.warn('login refused', { remoteAddress, reason: refusalReason(error) });
       }
       throw unauthorized(error.message);
     }

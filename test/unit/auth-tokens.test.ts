@@ -82,13 +82,13 @@ describe('a token', () => {
   });
 
   it.each<[string, Forgery, number]>([
-    ['of somebody unknown', { claims: { sub: 'bob' } }, 3],
+    ['of somebody unknown', { claims: { sub: 'bob' } }, 6],
     ['that expired', { expires: -120 }, 5],
     ['that expired within the tolerance', { expires: -30 }, 0],
     ['that is not valid yet', { claims: { sub: 'ann', nbf: Date.now() / 1000 + hour } }, 6],
     ['that never expires', { claims: { sub: 'ann', exp: undefined } }, 6],
     ['of nobody', { claims: {} }, 6],
-    ['of an empty user', { claims: { sub: '' } }, 3],
+    ['of an empty user', { claims: { sub: '' } }, 6],
     ['of another secret', { key: createSecretKey(`${secret}!`, 'utf8') }, 6],
     ['by another algorithm', { algorithm: 'HS512' }, 6],
   ])('%s is answered', async (_what, forgery, code) => {
@@ -149,7 +149,7 @@ describe('a token', () => {
     const token = await forge({ key: createSecretKey('x'.repeat(40), 'utf8') });
     for (const param of [token, 'secret-piece', `${encoded({ alg: 'secret-piece' })}.e30.e30`]) {
       const refused = access.login(bearer(param));
-      await expect(refused).rejects.toThrow(/^Token validation failed: [a-z ]+$/);
+      await expect(refused).rejects.toThrow(/^Token validation failed$/);
       await expect(refused).rejects.not.toThrow(/secret-piece/);
     }
   });

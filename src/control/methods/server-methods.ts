@@ -1,4 +1,5 @@
-import { ConfigError, messageOf } from '../../errors.ts';
+import { refusalReason } from '../../auth/login-errors.ts';
+import { ConfigError } from '../../errors.ts';
 import { internalError } from '../rpc-errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { clientId, clientOf } from './targets.ts';
@@ -69,7 +70,7 @@ export const serverMethods: readonly RpcMethod[] = [
         caller.login = await access.login(credentials, remoteAddress);
       } catch (error) {
         if (refusalLog.lets()) {
-          logger.warn('login refused', { remoteAddress, reason: messageOf(error) });
+          logger.warn('login refused', { remoteAddress, reason: refusalReason(error) });
         }
         throw error;
       }
