@@ -4,6 +4,8 @@ import type { LogFields, Logger, SeverityName } from '../logger.ts';
 /** Lines that one control script gets into the log within a window of time. */
 export const maxWindowLines = 100;
 const windowMs = 10_000;
+/** Lines of a script that was asked to end. */
+export const maxLastLines = 10;
 /** Longer texts of a control script are cut. */
 export const maxTextCharacters = 1000;
 
@@ -44,6 +46,7 @@ export class PluginLog {
   readonly #clock: Clock;
   #windowStartUs = Number.NEGATIVE_INFINITY;
   #windowLines = 0;
+  #maxLines = maxWindowLines;
   #dropped = 0;
   #reportTimer: NodeJS.Timeout | undefined;
 
@@ -62,21 +65,31 @@ export class PluginLog {
   foreign(severity: SeverityName, phrase: string, fields: LogFields): void {
     if (!this.#logger.isEnabled(severity)) return;
     const nowUs = this.#clock.nowUs();
-    if (nowUs - this.#windowStartUs >= windowMs * 1000) {
+    if (nowUs - this.#windowStartUs >= windowMs * 1000 && !this.#isParting) {
       this.#reportDropped();
       this.#windowStartUs = nowUs;
       this.#windowLines = 0;
     }
     this.#windowLines += 1;
-    if (this.#windowLines <= maxWindowLines) this.own(severity, phrase, fields);
+    if (this.#windowLines <= this.#maxLines) this.own(severity, phrase, fields);
     else {
       this.#dropped += 1;
       this.#reportTimer ??= setTimeout(() => this.#reportDropped(), windowMs);
     }
   }
 
+  /** From here on there are last words alone. */
+  part(): void {
+    this.#maxLines = maxLastLines;
+    this.#windowLines = 0;
+  }
+
   close(): void {
     this.#reportDropped();
+  }
+
+  get #isParting(): boolean {
+    return this.#maxLines === maxLastLines;
   }
 
   #reportDropped(): void {

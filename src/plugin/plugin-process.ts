@@ -12,7 +12,7 @@ import { LineReader } from '../protocol/line-reader.ts';
 export const maxLineBytes = 8 * 1024 * 1024;
 /** What a control script may leave unread before nothing more is sent to it. */
 export const maxWriteQueueBytes = 1024 * 1024;
-/** How long a script may take to see that its input has ended, before it gets a signal. */
+/** How long a script has for the first way in which it is asked to end, before the second. */
 const partingMs = 500;
 /** How long the last words of a script that has ended may take. */
 const lastWordsMs = 100;
@@ -71,16 +71,28 @@ export class PluginProcess {
   }
 
   /**
-   * Ends the input of the script and lets it go by itself for a moment, longer unless `isHurried`;
-   * then ends it with all that it started.
+   * Ends the script with all that it started. One that nobody has asked to end sees the end of its
+   * input and may go by itself for a moment, or until `isHurried`.
    */
   async finish(isHurried: () => boolean): Promise<ProcessExit> {
     const { stdin, stdout, stderr } = this.#child;
-    stdin?.end();
-    await this.#group.exitsWithin(partingMs);
-    const exit = await this.#group.finish(isHurried);
+    const exit = isHurried() ? await this.#end() : await this.#letGo(isHurried);
     for (const stream of [stdin, stdout, stderr]) stream?.destroy();
     return exit;
+  }
+
+  async #letGo(isHurried: () => boolean): Promise<ProcessExit> {
+    this.#child.stdin?.end();
+    await this.#group.exitsWithin(partingMs);
+    return this.#group.finish(isHurried);
+  }
+
+  /** The signal comes first: many scripts never look whether their input has ended, and spin. */
+  async #end(): Promise<ProcessExit> {
+    const ended = this.#group.end('SIGTERM');
+    await this.#group.exitsWithin(partingMs);
+    this.#child.stdin?.end();
+    return ended;
   }
 
   /** Resolves when the output has ended. */

@@ -102,6 +102,7 @@ export class StreamPlugin implements StreamPlayer {
   }
 
   async stop(): Promise<void> {
+    if (!this.#isStopped) this.#log.part();
     this.#isStopped = true;
     await this.#runner.stop();
     this.#log.close();

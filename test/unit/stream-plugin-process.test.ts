@@ -1,6 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { maxLastLines } from '../../src/plugin/plugin-log.ts';
 import { noProperties } from '../../src/server/stream-properties.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { PluginRig, pluginScript, type RigOptions } from '../support/plugin-rig.ts';
@@ -200,13 +201,30 @@ describe('a control script that is stopped', () => {
     await until(() => openDescriptors() === before, 'nothing stays open');
   });
 
-  it('sees the end of its input first, and so may end by itself', async () => {
-    const notes = join(folder.path, 'notes');
-    const rig = start(pluginScript('parts.sh'), { ...once, params: notes });
+  it.each([
+    ['gets the signal to end while its input is open', 'parts.sh', 'a signal\n'],
+    ['sees the end of its input when it does not heed the signal', 'deaf.sh', 'end of input\n'],
+  ])('%s', async (_what, script, noted) => {
+    const notes = join(folder.path, script);
+    const rig = start(pluginScript(script), { ...once, params: notes });
     await until(() => rig.plugin.properties.canControl, 'it has told its properties');
     await rig.plugin.stop();
-    expect(readFileSync(notes, 'utf8')).toBe('end of input\n');
-    expect(rig.log.with('a signal')).toEqual([]);
+    expect(readFileSync(notes, 'utf8')).toBe(noted);
+  });
+
+  it('does not fill the log when it spins on the end of its input', async () => {
+    const rig = start(pluginScript('spins.sh'), once);
+    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await rig.plugin.stop();
+    expect(rig.log.with('the end of my input')).toEqual([]);
+  });
+
+  it('has few last words, and the rest is counted', async () => {
+    const rig = start(pluginScript('spins.sh'), { ...once, params: 'stubborn' });
+    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await rig.plugin.stop();
+    expect(rig.log.with('the end of my input')).toHaveLength(maxLastLines);
+    expect(rig.log.with('says too much')).toHaveLength(1);
   });
 
   it('is not started again', async () => {
