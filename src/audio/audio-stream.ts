@@ -6,6 +6,7 @@ import type { ChunkPool } from './chunk-pool.ts';
 import { codecName } from './encoders/codecs.ts';
 import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
 import { PacedReader } from './paced-reader.ts';
+import type { SampleFormat } from './sample-format.ts';
 import { prepareSource } from './sources/prepare-source.ts';
 import { createSource } from './sources/sources.ts';
 import type { SourceFactory, SourceSurroundings, StreamSource } from './sources/stream-source.ts';
@@ -46,6 +47,7 @@ export class AudioStream {
   readonly #context: AudioStreamContext;
   readonly #logger: Logger;
   #state: StreamState = 'idle';
+  #format: SampleFormat;
   #input: Input | undefined;
   #listeners = 0;
   #isStopped = false;
@@ -58,12 +60,18 @@ export class AudioStream {
     this.options = options;
     this.name = options.name;
     this.codec = codecName(options.codec);
+    this.#format = options.format;
     this.#context = context;
     this.#logger = context.logger.tagged('Stream');
   }
 
   get state(): StreamState {
     return this.#state;
+  }
+
+  /** What its source delivers, which a file says itself once it is open. */
+  get format(): SampleFormat {
+    return this.#format;
   }
 
   /** Why the stream is disabled. */
@@ -117,6 +125,7 @@ export class AudioStream {
     try {
       const { pool, onChunk } = this.#context;
       const { format } = source;
+      this.#format = format;
       const onFailure = (error: unknown) => this.#disable(error);
       const publish = onChunk;
       const encoding = await Encoding.open({ ...options, format, pool, publish, onFailure });

@@ -70,7 +70,25 @@ export const limitSettings = {
       default: '256',
       parser: integer({ min: 1, max: 10_000 }),
       isLive: true,
-      doc: 'Streams at one time. Stream.AddStream beyond it is answered by an error.',
+      doc:
+        'Streams at one time. Stream.AddStream beyond it is answered by an error; the streams of ' +
+        'this configuration are opened in any case.',
+    }),
+    max_added_samples_each: scalar({
+      default: '1536000',
+      parser: integer({ min: 1000, max: 1_000_000_000, unit: 'samples/s' }),
+      isLive: true,
+      doc:
+        'Sample rate times channels of a stream that a controller adds; the default is that of ' +
+        '192000:24:8. Stream.AddStream beyond it is answered by an error.',
+    }),
+    max_added_samples: scalar({
+      default: '24576000',
+      parser: integer({ min: 1000, max: 1_000_000_000, unit: 'samples/s' }),
+      isLive: true,
+      doc:
+        'The same of all streams that controllers add together; the default is enough for 256 ' +
+        'streams of 48000:16:2.',
     }),
     max_known_clients: scalar({
       default: '10000',

@@ -7,15 +7,19 @@ import type { Logger } from '../logger.ts';
 import type { AddedStreams } from './added-streams.ts';
 import type { ChangeListener, Requester } from './change.ts';
 import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
+import { SampleBudget, type SampleBudgetOptions, type SampleShare } from './sample-budget.ts';
 import { discreetFault } from './sandbox.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
 
-export interface StreamDirectoryOptions {
+export interface StreamDirectoryOptions extends SampleBudgetOptions {
   readonly factory: StreamFactory;
   readonly onChange: ChangeListener;
   readonly logger: Logger;
-  /** Streams at one time, those that are just being opened included. */
+  /**
+   * Streams at one time, those that are just being opened included. The streams of the
+   * configuration count, but are never refused.
+   */
   readonly maxStreams: number;
   /** Where streams that controllers add are saved; absent: they are gone after a restart. */
   readonly persist?: AddedStreams | undefined;
@@ -38,6 +42,14 @@ interface AddRequest extends ChannelRequest {
   readonly savedAs?: string;
 }
 
+interface OpenRequest extends AddRequest {
+  readonly by: Requester | undefined;
+  /** What it takes the place of. */
+  readonly predecessor: StreamChannel | undefined;
+  /** Absent for who may add as much as it likes. */
+  readonly share: SampleShare | undefined;
+}
+
 type StreamChangeKind = 'stream-added' | 'stream-state' | 'stream-properties';
 
 /** The streams of the server, in their order; the first that clients can play is the default. */
@@ -49,13 +61,16 @@ export class StreamDirectory {
   readonly #openings = new Map<string, Promise<unknown>>();
   /** Streams that are not there any more and still hold something. */
   readonly #removals = new Map<string, Promise<unknown>>();
-  readonly #ofControllers = new WeakSet<StreamChannel>();
+  readonly #budget: SampleBudget;
+  /** Streams that controllers have added. */
+  readonly #shares = new WeakMap<StreamChannel, SampleShare>();
   readonly #configured: ConfiguredStreams;
   #isClosed = false;
 
   constructor(options: StreamDirectoryOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('Stream');
+    this.#budget = new SampleBudget(options);
     this.#configured = new ConfiguredStreams({
       factory: options.factory,
       channels: this.#channels,
@@ -181,40 +196,46 @@ export class StreamDirectory {
 
   /** Takes the name at once, so that the second of two requests fails. */
   async #add(request: AddRequest, by?: Requester): Promise<StreamChannel> {
-    const { name } = request.options;
+    const { name, format } = request.options;
     const predecessor = this.#predecessorOf(request);
-    this.#refuse(name, predecessor);
-    const opening = this.#open(request, by, predecessor);
+    this.#refuse(request, predecessor);
+    const replaced = predecessor && this.#shares.get(predecessor);
+    const share = request.isTrusted ? undefined : this.#budget.take(format, replaced);
+    const opening = this.#open({ ...request, by, predecessor, share });
     this.#openings.set(
       name,
       opening.catch(() => undefined),
     );
     try {
       return await opening;
+    } catch (error) {
+      share?.release();
+      throw error;
     } finally {
       this.#openings.delete(name);
     }
   }
 
-  #refuse(name: string, predecessor: StreamChannel | undefined): void {
+  #refuse(request: AddRequest, predecessor: StreamChannel | undefined): void {
+    const { name } = request.options;
     if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
     if (this.#channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
-    const others = this.#channels.size + this.#openings.size + this.#removals.size;
-    const { maxStreams: limit } = this.#options;
-    if (!predecessor && others - this.#configured.leavingCount >= limit) {
+    // What somebody has written into the configuration is wanted, whatever was added before.
+    if (request.isConfigured || predecessor) return;
+    const present = this.#channels.size + this.#openings.size + this.#removals.size;
+    const count = present - this.#configured.leavingCount;
+    const { maxStreams } = this.#options;
+    if (count >= maxStreams) {
       throw new SourceError(
         'many-streams',
-        `there are ${limit} streams already: remove one that is not needed`,
+        `there are ${count} streams already, and ${maxStreams} are the limit: remove one ` +
+          'that is not needed, or raise [limits] max_streams',
       );
     }
   }
 
-  async #open(
-    request: AddRequest,
-    by: Requester | undefined,
-    predecessor: StreamChannel | undefined,
-  ): Promise<StreamChannel> {
-    const { options, isTrusted, isConfigured = false, savedAs } = request;
+  async #open(request: OpenRequest): Promise<StreamChannel> {
+    const { options, isTrusted, isConfigured = false, savedAs, by, predecessor, share } = request;
     // What had this name may still hold the port or the fifo.
     await this.#removals.get(options.name);
     const channel = await this.#options.factory.build(request);
@@ -223,13 +244,14 @@ export class StreamDirectory {
       const { fault } = channel.stream;
       if (fault && !isConfigured) throw isTrusted ? fault : discreetFault(fault, options.uri);
       if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
+      share?.resize(channel.stream.format);
       // It led somewhere after all.
       if (!isTrusted && predecessor?.stream.state === 'playing') throw isTaken(options.name);
     } catch (error) {
       await channel.stop();
       throw error;
     }
-    if (!isTrusted) this.#ofControllers.add(channel);
+    if (share) this.#shares.set(channel, share);
     if (isConfigured) this.#configured.opened(channel);
     if (savedAs !== undefined) this.#options.persist?.add(channel.id, savedAs);
     // The same place in the order, and at no time without a stream for the groups that play it.
@@ -260,6 +282,7 @@ export class StreamDirectory {
   /** Ends what is not in the list any more. */
   #letGo(channel: StreamChannel, by?: Requester): void {
     const { id } = channel;
+    this.#shares.get(channel)?.release();
     this.#options.onChange({ kind: 'stream-removed', channel }, by);
     // One that took over the name may go before its predecessor has ended.
     const removal = Promise.all([this.#removals.get(id), channel.stop()]).finally(() => {
@@ -276,7 +299,7 @@ export class StreamDirectory {
     const old = this.#channels.get(options.name);
     // What has ended for this one, when the configuration was read again.
     if (isConfigured && old && this.#configured.isLeaving(old)) return old;
-    if (isTrusted || !old || !this.#ofControllers.has(old)) return undefined;
+    if (isTrusted || !old || !this.#shares.has(old)) return undefined;
     const [from, to] = [old.stream.options.uri, options.uri];
     const hasMoved =
       isTcpClient(from) && isTcpClient(to) && formatStreamUri(from) !== formatStreamUri(to);

@@ -60,6 +60,12 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     get maxStreams() {
       return live.current.limits.maxStreams;
     },
+    get maxAddedSamplesEach() {
+      return live.current.limits.maxAddedSamplesEach;
+    },
+    get maxAddedSamples() {
+      return live.current.limits.maxAddedSamples;
+    },
   });
   return streams;
 }

@@ -52,6 +52,8 @@ async function ask(client: ControlClient, method: string, params: object = {}): 
 /** The end of the server has come; this one is half open still. */
 const hasEnded = (client: ControlClient) => client.hasEnded || client.isClosed;
 
+const add = (streamUri: string) => rig.application.request('Stream.AddStream', { streamUri });
+
 const isConnected = (id: string) => rig.application.registry.clients.get(id)?.isConnected === true;
 const untilConnected = (id: string) => until(() => isConnected(id), `${id} is connected`);
 const web = (path: string, init: RequestInit = {}) =>
@@ -331,6 +333,22 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await expect(rig.application.streams.addTrusted('tone:///?name=U')).rejects.toThrow(
       '1 streams',
     );
+  },
+  async 'limits.max_added_samples_each'() {
+    await start();
+    await rig.reload(`${tone}[limits]\nmax_added_samples_each = 95999\n`);
+    await expect(add('tone:///?name=U')).rejects.toMatchObject({
+      data: expect.stringContaining('[limits] max_added_samples_each'),
+    });
+    await add('tone:///?name=U&sampleformat=44100:16:2');
+  },
+  async 'limits.max_added_samples'() {
+    await start();
+    await rig.reload(`${tone}[limits]\nmax_added_samples = 100000\n`);
+    await add('tone:///?name=U');
+    await expect(add('tone:///?name=V')).rejects.toMatchObject({
+      data: expect.stringContaining('[limits] max_added_samples'),
+    });
   },
   async 'limits.max_known_clients'() {
     await start();

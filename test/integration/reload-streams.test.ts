@@ -169,14 +169,16 @@ describe('streams of a configuration that is read again', () => {
     expect(rig.streams).toEqual(['B', 'C']);
   });
 
-  it('may all change at the limit of streams', async () => {
+  it('are all opened, whatever the limit of streams', async () => {
     const limit = '[limits]\nmax_streams = 2\n';
-    rig = await ReloadRig.start(`${sources(toneA, toneB)}${limit}`);
-    await rig.reload(`${sources('tone:///?name=B&codec=flac', toneC)}${limit}`);
-    expect(rig.streams).toEqual(['B', 'C']);
+    rig = await ReloadRig.start(`${sources(toneA, toneB, toneC)}${limit}`);
+    expect(rig.streams).toEqual(['A', 'B', 'C']);
     const report = await rig.reload(`${sources(toneC, toneA, 'tone:///?name=D')}${limit}`);
-    expect(rig.streams).toEqual(['C', 'A']);
-    expect(report.warnings).toEqual([expect.stringContaining('there are 2 streams already')]);
+    expect(rig.streams).toEqual(['C', 'A', 'D']);
+    expect(report.warnings).toEqual([]);
+    await expect(
+      rig.application.request('Stream.AddStream', { streamUri: toneB }),
+    ).rejects.toMatchObject({ data: expect.stringContaining('[limits] max_streams') });
   });
 });
 

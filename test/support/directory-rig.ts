@@ -16,6 +16,8 @@ export interface DirectoryRigOptions {
   readonly pluginDir?: string;
   readonly sandboxDir?: string;
   readonly persist?: AddedStreams;
+  readonly maxStreams?: number;
+  readonly maxAddedSamples?: number;
 }
 
 /** What was announced, in words, and who had asked for it. */
@@ -85,7 +87,9 @@ export class DirectoryRig {
       logger: this.log,
       onChange: (change, by) => this.#keep(change, by),
       persist,
-      maxStreams,
+      maxStreams: options.maxStreams ?? maxStreams,
+      maxAddedSamplesEach: 1_536_000,
+      maxAddedSamples: options.maxAddedSamples ?? 24_576_000,
     });
   }
 

@@ -58,7 +58,14 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     onProperties: (channel) => streams.propertiesChanged(channel),
     ...options.factory,
   });
-  const streams = new StreamDirectory({ factory, onChange, logger, maxStreams: 256 });
+  const streams = new StreamDirectory({
+    factory,
+    onChange,
+    logger,
+    maxStreams: 256,
+    maxAddedSamplesEach: 1_536_000,
+    maxAddedSamples: 24_576_000,
+  });
   const server = new StreamServer({
     clock,
     logger,

@@ -7,7 +7,7 @@ import { RpcError, SourceError } from '../../src/errors.ts';
 import { AddedStreams } from '../../src/server/added-streams.ts';
 import { DirectoryRig, type DirectoryRigOptions, maxStreams } from '../support/directory-rig.ts';
 import { FifoWriter, openDescriptors, scratchFolder } from '../support/fifo.ts';
-import { numberedBytes } from '../support/pcm-fixtures.ts';
+import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { freePort } from '../support/server-process.ts';
 import { turn, until } from '../support/waiting.ts';
 
@@ -181,10 +181,96 @@ describe('a stream that a controller adds', () => {
     const all = Array.from({ length: maxStreams }, (_, index) => index);
     await Promise.all(all.map((index) => rig.directory.add(address(index))));
     expect(await refusal(address(maxStreams))).toBe(
-      `there are ${maxStreams} streams already: remove one that is not needed`,
+      `there are ${maxStreams} streams already, and ${maxStreams} are the limit: remove one that is ` +
+        'not needed, or raise [limits] max_streams',
     );
     await rig.directory.remove('S7');
     await rig.directory.add(address(maxStreams));
+  });
+});
+
+describe('the samples per second that controllers add', () => {
+  const stereo = 'sampleformat=48000:16:2';
+
+  it.each([
+    ['192000:32:8', true],
+    ['768000:32:2', true],
+    ['192001:32:8', false],
+    ['768000:32:8', false],
+  ])('of one stream are limited: %s is taken: %s', async (format, isTaken) => {
+    const answer = await refusal(`tone:///?name=X&codec=pcm&sampleformat=${format}`);
+    if (isTaken) expect(answer).toBe('added X');
+    else expect(answer).toMatch(/1536000.* raise \[limits\] max_added_samples_each$/);
+    expect(rig.names).toEqual(isTaken ? ['X'] : []);
+  });
+
+  it('are limited together, also those that are just being opened', async () => {
+    open({ maxAddedSamples: 4 * 96_000 });
+    const names = ['A', 'B', 'C', 'D', 'E', 'F'];
+    const answers = await Promise.all(
+      names.map((name) => refusal(`tone:///?${stereo}&name=${name}`)),
+    );
+    expect(answers.slice(0, 4)).toEqual(['added A', 'added B', 'added C', 'added D']);
+    for (const answer of answers.slice(4)) {
+      expect(answer).toMatch(/^48000:16:2 has 96000 .*384000 are in use.* max_added_samples$/);
+    }
+    await rig.directory.remove('B');
+    expect(await refusal(`tone:///?${stereo}&name=E`)).toBe('added E');
+  });
+
+  it('are given back by what could not be opened', async () => {
+    open({ maxAddedSamples: 96_000 });
+    expect(await refusal(`file:///does/not/exist?name=A&${stereo}`)).toContain('cannot be played');
+    expect(await refusal('process:///bin/cat?name=A')).toContain('must be located in');
+    expect(await refusal(`tone:///?name=A&${stereo}`)).toBe('added A');
+  });
+
+  it('are those that a file really has', async () => {
+    const path = join(folder.path, 'wide.wav');
+    const audio = Buffer.alloc(768_000 * 8 * 2 * 0.02);
+    writeFileSync(path, wavFile(audio, { rateHz: 768_000, channels: 8 }));
+    expect(await refusal(`file://${path}?name=A`)).toMatch(/^768000:16:8 has 6144000 samples/);
+    expect(rig.names).toEqual([]);
+  });
+
+  it('do not stand in the way of a producer that has moved', async () => {
+    open({ maxAddedSamples: 96_000 });
+    const address = (port: number) => `tcp://127.0.0.1:${port}?name=A&mode=client&${stereo}`;
+    await rig.directory.add(address(await freePort()));
+    await rig.directory.add(address(await freePort()));
+    await rig.directory.remove('A');
+    await rig.directory.add(address(await freePort()));
+    expect(await refusal(`tone:///?name=B&${stereo}`)).toContain('96000 are in use');
+  });
+
+  it('are unlimited for the configuration and the program', async () => {
+    open({ maxAddedSamples: 1000 });
+    await rig.directory.addConfigured(`tone:///?name=A&${stereo}`);
+    await rig.directory.addTrusted('tone:///?name=B&codec=pcm&sampleformat=768000:32:8');
+    expect(rig.names).toEqual(['A', 'B']);
+  });
+});
+
+describe('the limit of streams', () => {
+  it('never cuts those of the configuration', async () => {
+    open({ maxStreams: 2 });
+    for (const name of ['A', 'B', 'C']) await rig.directory.addConfigured(`tone:///?name=${name}`);
+    expect(rig.names).toEqual(['A', 'B', 'C']);
+    expect(await refusal('tone:///?name=D')).toMatch(
+      /^there are 3 streams already, and 2 are the limit/,
+    );
+    const addresses = ['A', 'B', 'C', 'D', 'E'].map((name) => `tone:///?name=${name}&codec=pcm`);
+    const report = await rig.directory.reconfigure(addresses);
+    expect(report.warnings).toEqual([]);
+    expect(rig.names).toEqual(['A', 'B', 'C', 'D', 'E']);
+  });
+
+  it('leaves room for those of the configuration beside what was added before', async () => {
+    open({ maxStreams: 2 });
+    await rig.directory.add('tone:///?name=A');
+    await rig.directory.add('tone:///?name=B');
+    await rig.directory.reconfigure(['tone:///?name=C']);
+    expect(rig.names).toEqual(['C', 'A', 'B']);
   });
 });
 
@@ -273,7 +359,7 @@ describe('the streams that well-known programs add', () => {
     const old = rig.directory.channels.get('PipeWire-host');
     await rig.directory.add(pipeWire(await freePort()));
     expect(rig.directory.channels.get('PipeWire-host')).not.toBe(old);
-    expect(await refusal(`${none}&name=more`)).toContain(`there are ${maxStreams} streams already`);
+    expect(await refusal(`${none}&name=more`)).toContain(`${maxStreams} are the limit`);
   });
 
   it('have one control script at a time', async () => {
