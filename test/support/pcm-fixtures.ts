@@ -23,6 +23,31 @@ export interface WavOptions {
   readonly trailer?: Buffer;
 }
 
+/** Turns the number fields of a RIFF file (not its audio) around: RIFX. */
+export function asRifx(file: Buffer): Buffer {
+  const turned = Buffer.from(file);
+  turned.write('RIFX', 'latin1');
+  turned.subarray(4, 8).swap32();
+  for (const at of [16, 24, 28, 40]) turned.subarray(at, at + 4).swap32();
+  for (const at of [20, 22, 32, 34]) turned.subarray(at, at + 2).swap16();
+  return turned;
+}
+
+/** An RF64 or BW64 file: sizes of 32 bits say nothing, those of `ds64` count. */
+export function longWavFile(
+  magic: 'RF64' | 'BW64',
+  audio: Uint8Array,
+  options: Pick<WavOptions, 'dataBytes' | 'trailer'> = {},
+): Buffer {
+  const { dataBytes = audio.length, trailer = Buffer.alloc(0) } = options;
+  const ds64 = Buffer.alloc(28);
+  ds64.writeBigUInt64LE(BigInt(audio.length + trailer.length + 72), 0);
+  ds64.writeBigUInt64LE(BigInt(dataBytes), 8);
+  const plain = wavFile(audio, { dataBytes: 0xffff_ffff, trailer });
+  const head = Buffer.from(`${magic}\xff\xff\xff\xffWAVE`, 'latin1');
+  return Buffer.concat([head, riffChunk('ds64', ds64), plain.subarray(12)]);
+}
+
 export function riffChunk(name: string, body: Uint8Array, claimedBytes = body.length): Buffer {
   const header = Buffer.alloc(8);
   header.write(name, 'latin1');

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/errors.ts';
 import { makeFifoAt, scratchFolder } from '../support/fifo.ts';
-import { numberedBytes, riffChunk, wavFile } from '../support/pcm-fixtures.ts';
+import { asRifx, longWavFile, numberedBytes, riffChunk, wavFile } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';
 import { until } from '../support/waiting.ts';
 
@@ -105,6 +105,65 @@ describe('a file source', () => {
     await harness.source.stop();
   });
 
+  it.each(['RF64', 'BW64'] as const)(
+    'plays of an %s file what ds64 says, and nothing behind it',
+    async (magic) => {
+      const audio = numberedBytes(6000);
+      const trailer = riffChunk('LIST', Buffer.from('not audio'));
+      const path = fileWith(longWavFile(magic, audio, { trailer }));
+      const harness = new SourceHarness(`file://${path}`).start();
+      expect((await harness.read(15_000)).equals(looped(audio, 15_000))).toBe(true);
+      await harness.source.stop();
+    },
+  );
+
+  it.each([0, Number.MAX_SAFE_INTEGER])(
+    'plays an RF64 file whose ds64 claims %d bytes to its end',
+    async (dataBytes) => {
+      const audio = numberedBytes(6000);
+      const path = fileWith(longWavFile('RF64', audio, { dataBytes }));
+      const harness = new SourceHarness(`file://${path}`).start();
+      expect((await harness.read(9000)).equals(looped(audio, 9000))).toBe(true);
+      await harness.source.stop();
+    },
+  );
+
+  it.each([16, 24, 32])('turns the %d-bit samples of a RIFX file around', async (bits) => {
+    const audio = numberedBytes(24_000);
+    const turned = Buffer.from(audio);
+    const bytes = bits / 8;
+    for (let at = 0; at < turned.length; at += bytes) turned.subarray(at, at + bytes).reverse();
+    const path = fileWith(asRifx(wavFile(turned, { bits })));
+    const harness = new SourceHarness(`file://${path}`, '44100:16:2').start();
+    expect(String(harness.source.format)).toBe(`48000:${bits}:2`);
+    // More than a block, and several times the file.
+    expect((await harness.read(120_000)).equals(looped(audio, 120_000))).toBe(true);
+    await harness.source.stop();
+  });
+
+  it('finds the audio behind an odd chunk without its padding', async () => {
+    const audio = numberedBytes(6000);
+    const between = riffChunk('LIST', Buffer.from('odd')).subarray(0, -1);
+    const harness = new SourceHarness(`file://${fileWith(wavFile(audio, { between }))}`).start();
+    expect((await harness.read(9000)).equals(looped(audio, 9000))).toBe(true);
+    await harness.source.stop();
+  });
+
+  it('believes a WAV file without audio that it ends there', () => {
+    const trailer = riffChunk('LIST', Buffer.alloc(4000, 'i'));
+    const path = fileWith(wavFile(Buffer.alloc(0), { trailer }));
+    expect(() => new SourceHarness(`file://${path}`)).toThrow('holds less than 10 ms of audio');
+  });
+
+  it('plays what a program wrote that was killed before it could say how much', async () => {
+    const audio = numberedBytes(6000);
+    const whole = wavFile(audio, { dataBytes: 0 });
+    whole.writeUInt32LE(36, 4);
+    const harness = new SourceHarness(`file://${fileWith(whole)}`).start();
+    expect((await harness.read(9000)).equals(looped(audio, 9000))).toBe(true);
+    await harness.source.stop();
+  });
+
   it('accepts a sample format that equals that of the header and refuses another', () => {
     const path = fileWith(wavFile(numberedBytes(6000)));
     expect(() => new SourceHarness(`file://${path}?sampleformat=48000:16:2`)).not.toThrow();
@@ -114,7 +173,11 @@ describe('a file source', () => {
   });
 
   it.each([
-    ['floating point', { tag: 3, bits: 32 }, 'floating point, not integer PCM: convert it'],
+    [
+      'floating point',
+      { tag: 3, bits: 32 },
+      'floating point, not integer PCM: have it decoded by process:///usr/bin/ffmpeg?',
+    ],
     ['extensible floating point', { subFormat: 3, bits: 32 }, 'floating point'],
     ['an unknown encoding', { tag: 0x1234 }, 'of encoding 4660'],
     ['no channels', { channels: 0, blockAlign: 4 }, '16 bits do not fit'],
@@ -127,8 +190,11 @@ describe('a file source', () => {
     expect(() => new SourceHarness(`file://${path}`)).toThrow(message);
   });
 
-  it('refuses any cut or damaged header only with a SourceError', () => {
-    const whole = wavFile(numberedBytes(6000), { subFormat: 1 });
+  it.each([
+    ['RIFF', wavFile(numberedBytes(6000), { subFormat: 1 })],
+    ['RIFX', asRifx(wavFile(numberedBytes(6000)))],
+    ['RF64', longWavFile('RF64', numberedBytes(6000))],
+  ])('refuses any cut or damaged header of %s only with a SourceError', (_, whole) => {
     const path = fileWith(whole);
     const attempt = (content: Uint8Array) => {
       writeFileSync(path, content);

@@ -11,7 +11,7 @@ export interface FileLoopOptions {
   readonly shortestBytes: number;
   /** What is read at a time, a multiple of `frameBytes`. */
   readonly blockBytes: number;
-  /** Changes samples in place after they were read. */
+  /** Changes the samples of a block, all of them whole, in place. */
   readonly convert?: ((samples: Uint8Array) => void) | undefined;
   /** More can be copied, or the file turns out to be empty. */
   readonly onBlock: () => void;
@@ -100,12 +100,12 @@ export class FileLoop {
   }
 
   #took(bytes: number): void {
-    this.#options.convert?.(this.#back.subarray(this.#filled, this.#filled + bytes));
     this.#position += bytes;
     this.#filled += bytes;
     if (this.#filled < this.#back.length) this.#readMore();
     else {
       this.#isStarved = false;
+      this.#options.convert?.(this.#back);
       this.#options.onBlock();
     }
   }

@@ -1,11 +1,13 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf, SourceError } from '../../errors.ts';
 import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
+import { adviceFor, decodingAdvice } from './decoding-advice.ts';
+import { fileKindOf, kindHeadBytes } from './file-kind.ts';
 import { FileLoop } from './file-loop.ts';
 import { pathOf } from './local-path.ts';
 import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
-import { readWavHeader } from './wav-header.ts';
+import { otherEncoding, readWavHeader, type WavLayout } from './wav-header.ts';
 
 /** Shorter files would be read anew too often for each chunk. */
 const shortestMs = 10;
@@ -20,6 +22,7 @@ interface AudioFile {
   readonly packed24: boolean;
   /** 8-bit samples of WAV files have no sign. */
   readonly unsigned: boolean;
+  readonly bigEndian: boolean;
   readonly frameBytes: number;
   readonly dataStart: number;
   readonly dataEnd: number;
@@ -50,12 +53,14 @@ export function createFileSource(context: SourceContext): StreamSource {
 }
 
 function inspect(context: SourceContext, path: string, fd: number): AudioFile {
-  const wav = readWavHeader(fd);
+  const wav = readWav(context, path, fd);
   if (!wav) {
+    refuseOtherKinds(context, path, fd);
     const { format, packed24 } = context;
     const frameBytes = arrivingFrameBytes(format, packed24);
     const dataEnd = Number.POSITIVE_INFINITY;
-    return { path, format, packed24, unsigned: false, frameBytes, dataStart: 0, dataEnd };
+    const raw = { unsigned: false, bigEndian: false, dataStart: 0, dataEnd };
+    return { path, format, packed24, frameBytes, ...raw };
   }
   if (context.formatIsExplicit && !wav.format.equals(context.format)) {
     throw new SourceError(
@@ -67,6 +72,26 @@ function inspect(context: SourceContext, path: string, fd: number): AudioFile {
   const packed24 = wav.format.bits === 24;
   const frameBytes = arrivingFrameBytes(wav.format, packed24);
   return { path, packed24, unsigned: wav.format.bits === 8, frameBytes, ...wav };
+}
+
+function readWav(context: SourceContext, path: string, fd: number): WavLayout | undefined {
+  try {
+    return readWavHeader(fd);
+  } catch (error) {
+    if (!(error instanceof SourceError) || error.code !== otherEncoding) throw error;
+    const advice = decodingAdvice({ ...context, path });
+    throw new SourceError(error.code, `${error.message}: ${advice}`);
+  }
+}
+
+/** Anything else would be played as noise at full volume. */
+function refuseOtherKinds({ uri, format }: SourceContext, path: string, fd: number): void {
+  const buffer = Buffer.alloc(kindHeadBytes);
+  const head = buffer.subarray(0, readSync(fd, buffer, 0, kindHeadBytes, 0));
+  const kind = fileKindOf(head);
+  if (!kind) return;
+  const advice = adviceFor(kind, { path, uri, format, head });
+  throw new SourceError('no-pcm', `it is ${kind.name}, not PCM: ${advice}`);
 }
 
 function shortestBytes({ format, frameBytes }: AudioFile): number {
@@ -91,13 +116,13 @@ class FileSource implements StreamSource {
 
   start(sink: SourceSink): void {
     this.#sink = sink;
-    const { format, path, unsigned } = this.#file;
+    const { format, path } = this.#file;
     try {
       this.#loop = new FileLoop(openRegularFile(path), {
         ...this.#file,
         shortestBytes: shortestBytes(this.#file),
         blockBytes: format.framesIn(blockMs) * this.#file.frameBytes,
-        convert: unsigned ? toSigned : undefined,
+        convert: conversionOf(this.#file),
         onBlock: () => this.#serve(),
         onFault: (error) => this.#fail(error),
       });
@@ -145,6 +170,28 @@ class FileSource implements StreamSource {
     void this.stop();
     sink?.failed(unusable(this.#file.path, error));
   }
+}
+
+function conversionOf(file: AudioFile): ((samples: Uint8Array) => void) | undefined {
+  if (file.unsigned) return toSigned;
+  return file.bigEndian ? swapping(file.frameBytes / file.format.channels) : undefined;
+}
+
+/** Makes samples that begin with their highest byte begin with their lowest. */
+function swapping(sampleBytes: number): (samples: Uint8Array) => void {
+  return (samples) => {
+    const { buffer, byteOffset, length } = samples;
+    const bytes = Buffer.from(buffer, byteOffset, length);
+    if (sampleBytes === 2) bytes.swap16();
+    else if (sampleBytes === 4) bytes.swap32();
+    else for (let at = 0; at < length; at += 3) swapEnds(samples, at);
+  };
+}
+
+function swapEnds(samples: Uint8Array, at: number): void {
+  const first = samples[at]!;
+  samples[at] = samples[at + 2]!;
+  samples[at + 2] = first;
 }
 
 function toSigned(samples: Uint8Array): void {

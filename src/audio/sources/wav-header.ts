@@ -1,10 +1,12 @@
-import { readSync } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
 import { SourceError, ZerocastError } from '../../errors.ts';
 import { SampleFormat } from '../sample-format.ts';
 
 /** Where the audio of a WAV file lies and what it is. */
 export interface WavLayout {
   readonly format: SampleFormat;
+  /** The first byte of each sample is its highest. */
+  readonly bigEndian: boolean;
   readonly dataStart: number;
   /** Infinity when the header leaves it open, as programs that write to a pipe do. */
   readonly dataEnd: number;
@@ -15,63 +17,151 @@ const chunkHeaderBytes = 8;
 const plainFormatBytes = 16;
 const extensibleFormatBytes = 40;
 const subFormatOffset = 24;
+const ds64Bytes = 28;
+const ds64EntryBytes = 12;
+const longestDs64Bytes = ds64Bytes + 100 * ds64EntryBytes;
 const maxChunks = 1000;
 const pcmTag = 1;
 const extensibleTag = 0xfffe;
-const openEnded = [0, 0xffff_ffff];
+/** The size is not known, or stands in the chunk `ds64`. */
+const unsaid = 0xffff_ffff;
+const unsaid64 = 0xffff_ffff_ffff_ffffn;
+const magics: ReadonlyMap<string, { readonly bigEndian: boolean; readonly is64: boolean }> =
+  new Map([
+    ['RIFF', { bigEndian: false, is64: false }],
+    ['RIFX', { bigEndian: true, is64: false }],
+    ['RF64', { bigEndian: false, is64: true }],
+    ['BW64', { bigEndian: false, is64: true }],
+  ]);
+/** The code of the error that another program can help with. */
+export const otherEncoding = 'wav-encoding';
 const otherEncodings: Readonly<Record<number, string>> = {
   2: 'ADPCM',
   3: 'floating point',
   6: 'A-law',
   7: 'µ-law',
+  17: 'IMA ADPCM',
+  49: 'GSM 6.10',
+  80: 'MPEG',
   85: 'MP3',
+  146: 'AC-3',
+  255: 'AAC',
+  353: 'WMA',
+  8192: 'AC-3',
+  8193: 'DTS',
+  26447: 'Vorbis',
+  61868: 'FLAC',
 };
 
+/** How numbers are read, and sizes that do not fit into 32 bits. */
+interface Dialect {
+  readonly bigEndian: boolean;
+  readonly u16: (bytes: Buffer, at: number) => number;
+  readonly u32: (bytes: Buffer, at: number) => number;
+  /** Of the chunks of RF64 and BW64 whose own field says `unsaid`. */
+  readonly longSizes: Map<string, number>;
+}
+
 /**
- * Walks the chunks of a WAV file up to its audio; `undefined` when the file is no WAV file.
+ * Walks the chunks of a WAV file (RIFF, RIFX, RF64 or BW64) up to its audio; `undefined` when the
+ * file is none.
  *
  * Failure: throws a `SourceError` when it is one that cannot be played.
- * Source: "Multiple Channel Audio Data and WAVE Files", Microsoft, 2001.
+ * Source: "Multiple Channel Audio Data and WAVE Files", Microsoft, 2001; EBU Tech 3306;
+ * ITU-R BS.2088.
  */
 export function readWavHeader(fd: number): WavLayout | undefined {
   const riff = readAt(fd, 0, riffHeaderBytes);
-  const magic = riff.toString('latin1', 0, 4);
-  if (!['RIFF', 'RF64'].includes(magic) || riff.toString('latin1', 8) !== 'WAVE') return undefined;
+  const magic = magics.get(riff.toString('latin1', 0, 4));
+  if (!magic || riff.toString('latin1', 8) !== 'WAVE') return undefined;
+  const dialect = dialectOf(magic.bigEndian);
   let format: SampleFormat | undefined;
   let offset = riffHeaderBytes;
   for (let chunks = 0; chunks < maxChunks; chunks += 1) {
     const header = readAt(fd, offset, chunkHeaderBytes);
     if (header.length < chunkHeaderBytes) break;
     const name = header.toString('latin1', 0, 4);
-    const bytes = header.readUInt32LE(4);
     const start = offset + chunkHeaderBytes;
-    if (name === 'fmt ') {
-      format = parseFormat(readAt(fd, start, Math.min(bytes, extensibleFormatBytes)));
+    const said = dialect.u32(header, 4);
+    const bytes = (said === unsaid ? dialect.longSizes.get(name) : undefined) ?? said;
+    if (name === 'ds64' && magic.is64) {
+      readLongSizes(readAt(fd, start, Math.min(bytes, longestDs64Bytes)), dialect.longSizes);
+    } else if (name === 'fmt ') {
+      format = parseFormat(readAt(fd, start, Math.min(bytes, extensibleFormatBytes)), dialect);
     } else if (name === 'data') {
       if (!format) throw badWav('its audio comes before its format');
-      const dataEnd = openEnded.includes(bytes) ? Number.POSITIVE_INFINITY : start + bytes;
-      return { format, dataStart: start, dataEnd };
+      const isOpen = bytes === unsaid || (bytes === 0 && !isChunkAt(fd, start, dialect));
+      const dataEnd = isOpen ? Number.POSITIVE_INFINITY : start + bytes;
+      return { format, bigEndian: magic.bigEndian, dataStart: start, dataEnd };
     }
-    offset = start + bytes + (bytes % 2); // chunks are padded to an even length
+    offset = chunkAfter(fd, start + bytes, bytes);
   }
   throw badWav('it holds no audio');
 }
 
-function parseFormat(bytes: Buffer): SampleFormat {
+function dialectOf(bigEndian: boolean): Dialect {
+  return {
+    bigEndian,
+    u16: (bytes, at) => (bigEndian ? bytes.readUInt16BE(at) : bytes.readUInt16LE(at)),
+    u32: (bytes, at) => (bigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at)),
+    longSizes: new Map(),
+  };
+}
+
+/** Size of the file, of `data`, number of samples, then a table of other chunks. */
+function readLongSizes(ds64: Buffer, sizes: Map<string, number>): void {
+  if (ds64.length < ds64Bytes) throw badWav('its chunk "ds64" is cut off');
+  const put = (name: string, size: bigint) => {
+    // Zero: it was written to a pipe, and nobody could come back to fill it in.
+    if (size !== 0n && size !== unsaid64) sizes.set(name, Number(size));
+  };
+  put('data', ds64.readBigUInt64LE(8));
+  for (let at = ds64Bytes; at + ds64EntryBytes <= ds64.length; at += ds64EntryBytes) {
+    put(ds64.toString('latin1', at, at + 4), ds64.readBigUInt64LE(at + 4));
+  }
+}
+
+/**
+ * Chunks are padded to an even length. Some programs forget it; then the name of the next chunk
+ * begins where the padding should be.
+ */
+function chunkAfter(fd: number, end: number, bytes: number): number {
+  if (bytes % 2 === 0) return end;
+  const [unpadded, padded] = [0, 1].map((skip) => readAt(fd, end + skip, 4).toString('latin1'));
+  const isForgotten = isChunkName(unpadded) && !['fmt ', 'data'].includes(padded ?? '');
+  return isForgotten ? end : end + 1;
+}
+
+/**
+ * Behind a size of 0: the next chunk, or audio of a program that was killed, or wrote to a pipe,
+ * and could not say how much it is.
+ */
+function isChunkAt(fd: number, offset: number, { u32 }: Dialect): boolean {
+  const header = readAt(fd, offset, chunkHeaderBytes);
+  if (header.length < chunkHeaderBytes || !isChunkName(header.toString('latin1', 0, 4)))
+    return false;
+  return offset + chunkHeaderBytes + u32(header, 4) <= fstatSync(fd).size;
+}
+
+function isChunkName(text = ''): boolean {
+  return /^[\x20-\x7e]{4}$/.test(text);
+}
+
+function parseFormat(bytes: Buffer, { u16, u32 }: Dialect): SampleFormat {
   if (bytes.length < plainFormatBytes) throw badWav('its format chunk is cut off');
-  const outerTag = bytes.readUInt16LE(0);
+  const outerTag = u16(bytes, 0);
   const isExtensible = outerTag === extensibleTag && bytes.length >= extensibleFormatBytes;
-  const tag = isExtensible ? bytes.readUInt16LE(subFormatOffset) : outerTag;
+  const tag = isExtensible ? u32(bytes, subFormatOffset) : outerTag;
   if (tag !== pcmTag) {
-    throw badWav(
-      `its audio is ${otherEncodings[tag] ?? `of encoding ${tag}`}, not integer PCM: ` +
-        'convert it, for example with "sox in.wav -e signed-integer -b 24 out.wav"',
+    throw new SourceError(
+      otherEncoding,
+      `its audio is ${otherEncodings[tag] ?? `of encoding ${tag}`}, not integer PCM`,
     );
   }
-  const channels = bytes.readUInt16LE(2);
-  const rateHz = bytes.readUInt32LE(4);
-  const frameBytes = bytes.readUInt16LE(12);
-  const bits = bytes.readUInt16LE(14);
+  const channels = u16(bytes, 2);
+  const rateHz = u32(bytes, 4);
+  const frameBytes = u16(bytes, 12);
+  const bits = u16(bytes, 14);
   // Samples of, say, 20 bits lie left-aligned in three bytes: play the whole container.
   const containerBits = (8 * frameBytes) / channels;
   const isContained = bits > containerBits - 8 && bits <= containerBits;
