@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 export const maxWrongPerSecond = 10;
 const windowUs = 1_000_000;
 /** Users times addresses that guess within one second; beyond it the oldest may begin anew. */
-const maxWindows = 10_000;
+export const maxWindows = 10_000;
 
 interface Window {
   readonly startUs: number;

@@ -105,6 +105,21 @@ describe('messages', () => {
     expect(peer.connection.busySinceUs).toBeUndefined();
   });
 
+  it('are answered again when a peer takes what it left for a while', async () => {
+    const peer = await pairs.join(false);
+    let sent = 0;
+    while (peer.connection.busySinceUs === undefined && !peer.connection.isClosed) {
+      peer.connection.send(reply(0));
+      sent += 1;
+    }
+    expect(peer.closedFor()).toBeUndefined();
+    peer.read();
+    await until(() => peer.connection.busySinceUs === undefined);
+    peer.connection.send(reply(0));
+    await until(() => peer.heard().length === (sent + 1) * 34);
+    expect(peer.connection.reservation.isFree).toBe(true);
+  });
+
   it('are not collected for a peer that asks without reading', async () => {
     const peer = await pairs.join(false);
     sendAudio(peer, muchAudioBytes);

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PatientTimer } from '../../src/audio/patient-timer.ts';
 import { stall } from '../support/fake-time.ts';
 import { until } from '../support/waiting.ts';
@@ -17,6 +17,22 @@ describe('a patient timer', () => {
     patient.restart();
     await until(() => fired.length === 1);
     expect(fired[0]! - startMs).toBeGreaterThan(15);
+  });
+
+  it('fires at its time, not after the extension for a loop that was away', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { timer: patient, fired } = timer(400);
+    patient.restart();
+    vi.advanceTimersByTime(399);
+    patient.restart();
+    vi.advanceTimersByTime(399);
+    expect(fired).toHaveLength(0);
+    vi.advanceTimersByTime(1);
+    expect(fired).toHaveLength(1);
+    patient.restart();
+    vi.advanceTimersByTime(400);
+    expect(fired).toHaveLength(2);
   });
 
   it('begins anew when the event loop was away at its time, but only once', async () => {
