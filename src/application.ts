@@ -29,6 +29,7 @@ import { openFanOut } from './transport/open-fan-out.ts';
 import { openAccess } from './wiring/access.ts';
 import { announce } from './wiring/announcement.ts';
 import { callMethod } from './wiring/call-method.ts';
+import { ClosingOrder } from './wiring/closing-order.ts';
 import type { ConfigReload, ReloadInputs, ReloadReport } from './wiring/config-reload.ts';
 import { openEntrance } from './wiring/entrance.ts';
 import { Listeners } from './wiring/listeners.ts';
@@ -261,20 +262,34 @@ export class Application {
   /**
    * Closes listeners, sessions, sources and children, in this order.
    *
+   * Shape: resolves with the names of what did not close in time, which the log has, too.
    * Failure: rejects with an `AssertionError` when a chunk did not come home.
    */
-  async close(): Promise<void> {
-    await this.#reload?.close();
+  async close(): Promise<readonly string[]> {
+    const order = new ClosingOrder(this.#options.logger.tagged('Zerocast'));
+    const { streams } = this;
+    await order.step('reload', () => this.#reload?.close());
     this.#statusReporter.close();
     this.#timeWatch.close();
-    const goodbye = this.#announcer?.close();
-    await this.#listeners.close();
-    const parted = this.control.close();
-    await this.server.close();
-    await this.streams.close();
-    await this.#fanOut.close();
+    const goodbye = order.step('mDNS', () => this.#announcer?.close());
+    await order.step('ports', () => this.#listeners.close());
+    const parted = order.step('controllers', () => this.control.close());
+    await order.step('players', () => this.server.close());
+    await order.step(
+      'streams',
+      () => streams.close(),
+      () => streams.held,
+    );
+    await order.step('fan-out', () => this.#fanOut.close());
     await Promise.all([goodbye, parted]);
-    await this.#stateFile?.close();
+    await order.step('state file', () => this.#stateFile?.close());
+    // What is left may have chunks, and the process ends.
+    if (order.late.length === 0) await order.step('pool', () => this.#closePool());
+    order.finish();
+    return order.late;
+  }
+
+  async #closePool(): Promise<void> {
     // Sockets that were destroyed with a write under way report it in the next turns of the loop.
     for (let turn = 0; turn < maxDrainTurns && !this.pool.isFull; turn += 1) {
       await new Promise((resolve) => setImmediate(resolve));

@@ -27,7 +27,7 @@ async function run(command: Command): Promise<number> {
     case 'doctor':
       return doctor(command);
     case 'serve':
-      return serve(command, () => process.exit(forcedStatus));
+      return serve(command, endAtOnce);
   }
 }
 
@@ -85,4 +85,15 @@ async function main(): Promise<number> {
   }
 }
 
-process.exit(await main());
+/**
+ * Ends the process with its children, also when a thread waits for the file system: `process.exit`
+ * alone would wait for that thread, perhaps for ever.
+ */
+function endAtOnce(): never {
+  process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
+  process.exit(forcedStatus);
+}
+
+const status = await main();
+if (status === forcedStatus) endAtOnce();
+process.exit(status);

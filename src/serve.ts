@@ -24,7 +24,7 @@ import type { ReloadInputs } from './wiring/config-reload.ts';
 /** Wrong use, a bad configuration, a port that is taken, or our own fault. */
 export const failureStatus = 1;
 export const stopSignals = ['SIGINT', 'SIGTERM'] as const;
-/** Exit status of a process that a signal ended. Source: POSIX shells, 128 + SIGKILL's number. */
+/** Exit status of a process that a signal ended: it did not stop in the orderly way. Source: POSIX shells, 128 + SIGKILL's number. */
 export const forcedStatus = 137;
 
 /** What a person who starts the server in the foreground sees; an empty one is the usual. */
@@ -50,7 +50,7 @@ export function loadFor({ configFile, overrides }: Pick<ServeCommand, 'configFil
  * Runs the server until a signal ends it, or starts it in the background; the result is the status
  * to exit with.
  *
- * Shape: `forceEnd` ends the process at once, on the second signal.
+ * Shape: `forceEnd` ends the process at once: on the second signal, or when stopping takes too long.
  * Failure: rejects with a `ConfigError` that lists every fault of the configuration.
  */
 export async function serve(command: ServeCommand, forceEnd: () => void): Promise<number> {
@@ -183,10 +183,10 @@ async function runUntilStopped(around: ReadySurroundings, rootLog: Log): Promise
   if (signal === undefined) return failureStatus;
   log.info('stopping', { signal });
   manager.stopping();
-  await application.close();
+  const late = await application.close();
   if ('lock' in around.folder) around.folder.lock?.release();
   log.info('stopped');
-  return 0;
+  return late.length === 0 ? 0 : forcedStatus;
 }
 
 /** Tells the person who started the server, where the log does not. */
@@ -245,14 +245,17 @@ function claimFolder({ config, background }: Surroundings): ClaimedFolder {
 
 /** Signals that end the process at once when it is stopping already; others come to nothing then. */
 const forceSignals: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM']);
+/** For the whole of a stop, whatever it is at; less than the service manager waits. */
+const maxStopMs = 18_000;
 
-/** Resolves with the first signal to stop; a second one may force the end. */
+/** Resolves with the first signal to stop; a second one, or the end of patience, forces the end. */
 function stopSignal(forceEnd: () => void): Promise<NodeJS.Signals> {
   let isStopping = false;
   return new Promise((resolve) => {
     for (const signal of stopSignals) {
       process.on(signal, () => {
         if (isStopping && forceSignals.has(signal)) forceEnd();
+        if (!isStopping) setTimeout(forceEnd, maxStopMs).unref();
         isStopping = true;
         resolve(signal);
       });

@@ -50,7 +50,8 @@ export class FileSink implements LogSink {
   reopen(): void {
     if (this.#isClosing) return;
     const previous = this.#output;
-    this.#output = this.#open(false);
+    // A fifo that somebody has put there meanwhile must not make everything wait for its reader.
+    this.#output = this.#open(false, constants.O_NONBLOCK);
     this.#earlier = Promise.all([this.#earlier, previous.close()]);
   }
 
@@ -59,10 +60,10 @@ export class FileSink implements LogSink {
     await Promise.all([this.#earlier, this.#output.close()]);
   }
 
-  #open(isEmptied: boolean): DescriptorSink {
+  #open(isEmptied: boolean, more = 0): DescriptorSink {
     const { owner, onFault } = this.#options;
     // Appending, as a program that rotates logs may copy the file and then cut it to nothing.
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND;
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | more;
     const isGivenAway = owner && process.geteuid?.() === 0;
     const descriptor = isGivenAway
       ? openFor(owner, this.#path, flags)

@@ -1,4 +1,5 @@
-import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants, type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Who may read a file, before the umask: anybody, or only the user of the server. */
@@ -18,7 +19,7 @@ export async function writeFileAtomically(
 ): Promise<void> {
   const temporary = temporaryOf(path);
   try {
-    await using(await open(temporary, 'w', mode), async (file) => {
+    await using(await open(temporary, anew, mode), async (file) => {
       await writeFile(file, text);
       await file.sync();
     });
@@ -33,27 +34,34 @@ export async function writeFileAtomically(
 /** Rejects if files like `path` cannot be made, which is asked of the system by making one. */
 export async function probeFolderOf(path: string): Promise<void> {
   const temporary = temporaryOf(path);
-  await using(await open(temporary, 'w', fileModes.private), () => rm(temporary));
+  await using(await open(temporary, anew, fileModes.private), () => rm(temporary));
 }
 
-/** Removes what killed processes have left beside `path`, as far as it may. */
+/** Removes what killed processes have left beside `path`, also earlier versions, as far as it may. */
 export async function removeTemporaries(path: string): Promise<void> {
   const folder = dirname(path);
   const prefix = `.${basename(path)}.`;
   const isTemporary = (name: string) =>
-    name.startsWith(prefix) && /^\d+\.tmp$/.test(name.slice(prefix.length));
+    name.startsWith(prefix) && /^([0-9a-f]{16}|\d{1,10})\.tmp$/.test(name.slice(prefix.length));
   const names = await readdir(folder).catch(() => []);
   for (const name of names.filter(isTemporary)) await rm(join(folder, name)).catch(() => {});
 }
 
-/** In the same folder, because a rename does not leave its file system. */
+/** Never what is there already: a fifo would make us wait for a reader, a link lead elsewhere. */
+const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/**
+ * In the same folder, because a rename does not leave its file system, and under a name that nobody
+ * can take before.
+ */
 function temporaryOf(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);
 }
 
 /** Lets the new name survive a power failure, on file systems that can be asked for it. */
 async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY;
+  const folder = await open(path, flags).catch(() => undefined);
   if (folder) await using(folder, () => folder.sync()).catch(() => {});
 }
 

@@ -1,4 +1,4 @@
-import { chmod, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chmod, constants, open, realpath, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf, messageOf, ZerocastError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -92,13 +92,18 @@ export class JsonFile {
   }
 
   async #text(): Promise<string> {
-    const facts = await stat(this.path);
-    // Anything else, a fifo for instance, might never end.
-    if (!facts.isFile()) throw new ZerocastError('no-file', 'it is not a regular file');
-    if (facts.size > this.#maxBytes) {
-      throw new DamagedFileError(`it has more than ${this.#maxBytes} bytes`);
+    const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const facts = await file.stat();
+      // Anything else, a fifo for instance, might never end.
+      if (!facts.isFile()) throw new ZerocastError('no-file', 'it is not a regular file');
+      if (facts.size > this.#maxBytes) {
+        throw new DamagedFileError(`it has more than ${this.#maxBytes} bytes`);
+      }
+      return await file.readFile('utf8');
+    } finally {
+      await file.close();
     }
-    return readFile(this.path, 'utf8');
   }
 
   /** What cannot be read may still be worth something to its owner. */

@@ -184,14 +184,25 @@ export class StreamDirectory {
     this.#announce('stream-properties', channel);
   }
 
+  /** What `close` waits for: streams that still open, or still hold something. */
+  get held(): readonly string[] {
+    return [...this.#openings.keys(), ...this.#removals.keys()];
+  }
+
   /** Ends all streams without a word; what is saved stays saved. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(this.#openings.values());
-    const channels = [...this.#channels.values()];
+    const saved = this.#options.persist?.close();
+    const opened = Promise.all(this.#openings.values());
+    this.#stopAll();
+    // What is just being opened stops by itself.
+    await Promise.all([saved, opened]);
+    await Promise.all(this.#removals.values());
+  }
+
+  #stopAll(): void {
+    for (const channel of this.#channels.values()) this.#stop(channel);
     this.#channels.clear();
-    await Promise.all([...this.#removals.values(), ...channels.map((channel) => channel.stop())]);
-    await this.#options.persist?.close();
   }
 
   /** Takes the name at once, so that the second of two requests fails. */
@@ -281,9 +292,13 @@ export class StreamDirectory {
 
   /** Ends what is not in the list any more. */
   #letGo(channel: StreamChannel, by?: Requester): void {
-    const { id } = channel;
     this.#shares.get(channel)?.release();
     this.#options.onChange({ kind: 'stream-removed', channel }, by);
+    this.#stop(channel);
+  }
+
+  #stop(channel: StreamChannel): void {
+    const { id } = channel;
     // One that took over the name may go before its predecessor has ended.
     const removal = Promise.all([this.#removals.get(id), channel.stop()]).finally(() => {
       if (this.#removals.get(id) === removal) this.#removals.delete(id);

@@ -1,12 +1,5 @@
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fileModes, removeTemporaries, writeFileAtomically } from '../../src/server/atomic-file.ts';
@@ -23,8 +16,6 @@ beforeEach(() => {
   path = join(folder, 'file');
 });
 afterEach(() => removeScratchFolder(folder));
-
-const temporary = () => `.file.${process.pid}.tmp`;
 
 describe('an atomic write', () => {
   it('makes a file that everybody may read, and nothing beside it', async () => {
@@ -99,19 +90,23 @@ describe('an atomic write', () => {
     expect(readFileSync(path, 'utf8')).toBe('new');
   });
 
-  it('overwrites what a killed process with the same id has left', async () => {
-    writeFileSync(join(folder, temporary()), 'a longer text of the past');
+  it('is not held up by what lies where a temporary could be guessed to be', async () => {
+    const guessed = `.file.${process.pid}.tmp`;
+    execFileSync('mkfifo', [join(folder, guessed)]);
     await writeFileAtomically(path, 'new');
     expect(readFileSync(path, 'utf8')).toBe('new');
-    expect(readdirSync(folder)).toEqual(['file']);
+    expect(readdirSync(folder).sort()).toEqual([guessed, 'file']);
   });
 
-  it('works again when what was in its way is gone', async () => {
-    mkdirSync(join(folder, temporary()));
-    await expect(writeFileAtomically(path, 'new')).rejects.toThrow('EISDIR');
-    rmdirSync(join(folder, temporary()));
-    await writeFileAtomically(path, 'new');
-    expect(readdirSync(folder)).toEqual(['file']);
+  it('takes another name each time', async () => {
+    const names = new Set<string>();
+    function* pieces() {
+      for (const name of readdirSync(folder)) names.add(name);
+      yield 'new';
+    }
+    for (let write = 0; write < 3; write += 1) await writeFileAtomically(path, pieces());
+    names.delete('file');
+    expect(names.size).toBe(3);
   });
 });
 
@@ -124,9 +119,9 @@ it('removes temporaries of killed processes, and nothing else', async () => {
     '.file.1.tmp.bak',
     '.filex.1.tmp',
   ];
-  for (const name of [...others, '.file.1.tmp', '.file.4194304.tmp']) {
-    writeFileSync(join(folder, name), 'x');
-  }
+  const left = ['.file.1.tmp', '.file.4194304.tmp', '.file.0123456789abcdef.tmp'];
+  for (const name of [...others, ...left]) writeFileSync(join(folder, name), 'x');
+  execFileSync('mkfifo', [join(folder, '.file.3.tmp')]);
   mkdirSync(join(folder, '.file.2.tmp'));
   await removeTemporaries(path);
   expect(readdirSync(folder).sort()).toEqual([...others, '.file.2.tmp'].sort());
