@@ -86,7 +86,8 @@ export class PacedReader {
     this.#frames = format.framesIn(options.chunkMs);
     this.#chunkBytes = this.#frames * format.frameBytes;
     this.#idleLooks = Math.ceil((options.idleThresholdMs + options.chunkMs) / lookMs);
-    this.#runLooks = Math.ceil((options.resyncToleranceMs + 2 * options.chunkMs) / lookMs);
+    const { resyncToleranceMs, chunkMs } = options;
+    this.#runLooks = Math.ceil((resyncToleranceMs + chunkMs + Math.min(chunkMs, lookMs)) / lookMs);
     this.#lookTimer = new RestartableTimer(lookMs, () => this.#look());
     this.#outdatedTimer = new RestartableTimer(options.bufferMs, () => {
       if (!this.#pacer.isRunning || this.#skipsSilence) context.onOutdated();
@@ -130,8 +131,8 @@ export class PacedReader {
   }
 
   #read(): void {
-    const { pool, clock } = this.#context;
-    this.#chunk ??= pool.acquire(this.#chunkBytes, `stream "${this.#options.name}"`);
+    const { clock } = this.#context;
+    this.#chunk ??= this.#newChunk();
     this.#isReading = true;
     this.#looks = 0;
     this.#readUs = clock.nowUs();
@@ -143,15 +144,20 @@ export class PacedReader {
     if (this.#isReading) this.#lookTimer.restart();
   }
 
+  #newChunk(): Chunk {
+    return this.#context.pool.acquire(this.#chunkBytes, `stream "${this.#options.name}"`);
+  }
+
   #targetIn(chunk: Chunk): Buffer {
     const whole = chunk.writable.subarray(0, this.#chunkBytes);
     return this.#source.packed24 ? packedTail(whole, this.#samples) : whole;
   }
 
-  /** Brings 24-bit samples into the one shape that encoders and clients know. */
-  #normalise(pcm: Buffer): void {
-    if (this.#source.packed24) expandPacked24(pcm, this.#samples);
-    else if (this.#source.format.bits === 24) signExtend24(pcm, this.#samples);
+  /** The target in the chunk is full: brings 24-bit samples into the one shape of all that follows. */
+  #complete(chunk: Chunk): void {
+    chunk.payloadBytes = this.#chunkBytes;
+    if (this.#source.packed24) expandPacked24(chunk.writable, this.#samples);
+    else if (this.#source.format.bits === 24) signExtend24(chunk.writable, this.#samples);
   }
 
   get #samples(): number {
@@ -163,8 +169,7 @@ export class PacedReader {
     if (this.#isStopped || !chunk) return;
     this.#isReading = false;
     this.#chunk = undefined;
-    chunk.payloadBytes = this.#chunkBytes;
-    this.#normalise(chunk.writable);
+    this.#complete(chunk);
     this.#noteStall();
     if (this.#isOld()) chunk.release();
     else this.#take(chunk, this.#lookedUs);
@@ -178,7 +183,7 @@ export class PacedReader {
     const { lateUs, side } = late;
     this.#context.logger.warn('resync, audio came too late', this.#lateness(side, lateUs));
     this.#endRun();
-    if (side === 'source' || !this.#source.discardPartial) return false;
+    if (side === 'source' || !this.#source.takePartial) return false;
     this.#backlogFrames = this.#source.format.framesIn(Math.min(lateUs / 1000, maxBacklogMs));
     return this.#drop();
   }
@@ -275,8 +280,25 @@ export class PacedReader {
     if (!this.#pacer.isRunning) return;
     const waitedUs = this.#lookedUs - this.#pacer.nextReadUs;
     this.#context.logger.info('no audio comes', this.#lateness('source', waitedUs));
-    this.#source.discardPartial?.();
+    this.#takePartial();
     this.#endRun();
+  }
+
+  /** What the read has gathered before the source fell silent still has its place in the run. */
+  #takePartial(): void {
+    if (!this.#source.takePartial) return;
+    const chunk = this.#newChunk();
+    const target = this.#targetIn(chunk);
+    const bytes = this.#source.takePartial(target);
+    if (bytes === 0) {
+      chunk.release();
+      return;
+    }
+    target.fill(0, bytes);
+    this.#complete(chunk);
+    const place = this.#pacer.place(this.#frames, this.#lookedUs);
+    if (this.#skipsSilence) chunk.release();
+    else this.#context.onPcm({ ...place, chunk });
   }
 
   #endRun(): void {

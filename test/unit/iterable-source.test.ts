@@ -95,25 +95,30 @@ describe('a source of what a program gives', () => {
     expect(input.asked).toBeLessThan(maxAsked);
   });
 
-  it('says once that the input has ended, and is silent from then on', async () => {
+  it('fills up the last chunk, says once that the input has ended, and is silent from then on', async () => {
     start(Readable.from([numberedBytes(1000)], { objectMode: false }));
     await harness.read(600);
+    const tail = await harness.read(600);
+    const expected = Buffer.concat([numberedBytes(1000).subarray(600), Buffer.alloc(200)]);
+    expect(tail.equals(expected)).toBe(true);
     harness.ask(600);
     await until(() => harness.interruptions.length > 0);
     await turns();
     expect(harness.interruptions).toEqual(['the input has ended']);
-    expect([harness.filledCount, harness.failures]).toEqual([1, []]);
+    expect([harness.filledCount, harness.failures]).toEqual([2, []]);
   });
 
-  it('drops whole frames on demand, and nothing else', async () => {
+  it('gives away whole frames on demand, and nothing else', async () => {
     const pieces = [numberedBytes(1002), numberedBytes(4000).subarray(1002, 4000)];
     let proceed: (piece: Uint8Array) => void = () => undefined;
     const later = new Promise<Uint8Array>((resolve) => (proceed = resolve));
     start(new CountingInput((index) => (index === 0 ? pieces[0] : later)));
     const target = harness.ask(3000);
     await until(() => target.subarray(0, 1002).equals(numberedBytes(1002)));
-    harness.source.discardPartial?.();
-    harness.source.discardPartial?.();
+    const partial = Buffer.alloc(3000);
+    expect(harness.source.takePartial?.(partial)).toBe(1000);
+    expect(harness.source.takePartial?.(partial)).toBe(0);
+    expect(partial.subarray(0, 1000).equals(numberedBytes(1000))).toBe(true);
     proceed(pieces[1]!);
     await harness.whenFilled(1);
     expect(target.equals(numberedBytes(4000).subarray(1000))).toBe(true);
@@ -229,14 +234,14 @@ describe('the end of such a source', () => {
 });
 
 describe('a stream of what a program gives', () => {
-  it('plays it in real time to the last whole chunk, becomes idle, and stays there', async () => {
+  it('plays it in real time to its last frame, becomes idle, and stays there', async () => {
     const rig = new DirectoryRig();
     const audio = numberedBytes(10 * 3840 + 1000);
     const input = Readable.from([audio], { objectMode: false });
     const channel = await rig.directory.addInput({ name: 'P', input });
     channel.stream.addListener();
     await until(() => rig.told.length === 2, 'the stream is idle');
-    expect(channel.figures.encodedChunks).toBe(10);
+    expect(channel.figures.encodedChunks).toBe(11);
     expect(channel.stream.state).toBe('idle');
     expect(channel.stream.fault).toBeUndefined();
     await rig.directory.close();

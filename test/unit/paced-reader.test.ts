@@ -167,16 +167,48 @@ describe('a paced reader, with time in our hands', () => {
     expect(rig.last?.startsRun).toBe(true);
   });
 
-  it('drops the part of a chunk that came before a pause, and nothing of a cut frame', async () => {
+  it('plays the part of a chunk that came before a pause in its place, and nothing of a cut frame', async () => {
     writer = readFifo(time);
     await play(3);
     await give(numberedBytes(1001)); // 250 frames and a byte
     await time.pass(600);
     const whole = numberedBytes(1000 + chunkBytes);
+    expect(rig.pcm).toHaveLength(4);
+    expect(rig.last?.payload).toEqual(Buffer.concat([whole.subarray(0, 1000), Buffer.alloc(2840)]));
+    expect(distancesUs(rig.pcm)).toEqual([chunkUs, chunkUs, chunkUs]);
+    expect(rig.states).toEqual(['playing', 'idle']);
     await give(whole.subarray(1001));
     expect(rig.last?.payload).toEqual(whole.subarray(1000));
     expect(rig.last?.startsRun).toBe(true);
   });
+
+  it.each([
+    ['20 ms', '', 2],
+    ['1000 ms', '&chunk_ms=1000', 2],
+    ['packed 24 bit', '&sampleformat=48000:24:2&packed_s24le=true', 3],
+    ['24 bit', '&sampleformat=48000:24:2', 4],
+    ['8 bit', '&sampleformat=48000:8:2', 1],
+  ])(
+    'plays all of a writer that leaves, the last chunk filled up: %s',
+    async (_, parameters, sampleBytes) => {
+      writer = readFifo(time, parameters);
+      const audio = Buffer.alloc(1950 * 48 * 2 * sampleBytes, 0x11);
+      for (let at = 0; at < audio.length; ) {
+        at += writer.write(audio.subarray(at));
+        await time.pass(20);
+      }
+      writer.close();
+      writer = undefined;
+      for (let ms = 0; rig.count('end') === 0 && ms < 3000; ms += 1) await time.pass(1);
+      const played = Buffer.concat(rig.pcm.map(({ payload }) => payload));
+      const silent = played.findLastIndex((byte) => byte !== 0) + 1;
+      const deliveredBytes = parameters.includes('packed') ? 4 : sampleBytes;
+      const frames = Math.ceil(silent / (2 * deliveredBytes));
+      expect(frames).toBe(1950 * 48);
+      expect(rig.log.with('late')).toEqual([]);
+      expect(new Set(distancesUs(rig.pcm)).size).toBe(1);
+    },
+  );
 
   it('gives 24-bit samples the sign that clients need, whatever the producer left there', async () => {
     writer = readFifo(time, '&sampleformat=48000:24:1');

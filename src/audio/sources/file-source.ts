@@ -161,7 +161,14 @@ class FileSource implements StreamSource {
   /** Somebody emptied the file, perhaps to write it anew. */
   #interrupt(): void {
     this.#isInterrupted = true;
+    const target = this.#target;
+    const wholeBytes = this.#filledBytes - (this.#filledBytes % this.#file.frameBytes);
     this.#filledBytes = 0;
+    if (target && wholeBytes > 0) {
+      target.fill(0, wholeBytes);
+      this.#target = undefined;
+      this.#sink?.filled();
+    }
     this.#sink?.interrupted(`no audio is left in ${this.#file.path}`);
   }
 

@@ -92,11 +92,22 @@ export class Intake {
     if (breaksRun) this.#sink?.interrupted(reason);
   }
 
-  /** Drops the whole frames that the target holds; a cut frame stays, its rest is still to come. */
-  discardPartial(): void {
+  /** The producer has nothing more to give: what it gave last is filled up with silence. */
+  end(reason: string, change = () => this.disconnect()): void {
+    this.#padTail();
+    this.interrupt(reason, change);
+  }
+
+  /** Moves the whole frames that the target holds to `into`; the rest of a cut one is to come. */
+  takePartial(into: Uint8Array): number {
+    const target = this.#target;
+    if (!target) return 0;
     const cutBytes = this.#filledBytes % this.#frameBytes;
-    this.#target?.copyWithin(0, this.#filledBytes - cutBytes, this.#filledBytes);
+    const wholeBytes = this.#filledBytes - cutBytes;
+    into.set(target.subarray(0, wholeBytes));
+    target.copyWithin(0, wholeBytes, this.#filledBytes);
     this.#filledBytes = cutBytes;
+    return wholeBytes;
   }
 
   /** Closes and says that no producer will come any more. */
@@ -114,6 +125,16 @@ export class Intake {
     this.#target = undefined;
     if (socket === undefined || socket.closed) return;
     await new Promise((resolve) => socket.once('close', resolve));
+  }
+
+  #padTail(): void {
+    const target = this.#target;
+    const wholeBytes = this.#filledBytes - (this.#filledBytes % this.#frameBytes);
+    if (!target || wholeBytes === 0) return;
+    target.fill(0, wholeBytes);
+    this.#filledBytes = 0;
+    this.#target = undefined;
+    this.#sink?.filled();
   }
 
   #arrived(bytes: number, buffer: Uint8Array): boolean {

@@ -24,7 +24,7 @@ export interface IterableInput {
  * Audio of the program that this server runs in.
  *
  * A piece is asked for when the one before it is used up, at the pace of real time. At the end the
- * stream becomes idle for good; the rest that fills no chunk is not heard.
+ * last chunk is filled up with silence, and the stream becomes idle for good.
  */
 export function iterableSource(options: IterableInput): StreamSource {
   const { input } = options;
@@ -71,13 +71,18 @@ class IterableSource implements StreamSource {
     this.#target = target;
     this.#filledBytes = 0;
     this.#copy();
-    if (this.#target) void this.#ask();
+    if (this.#target && !this.#hasEnded) void this.#ask();
   }
 
-  discardPartial(): void {
+  takePartial(into: Uint8Array): number {
+    const target = this.#target;
+    if (!target) return 0;
     const cutBytes = this.#filledBytes % this.#frameBytes;
-    this.#target?.copyWithin(0, this.#filledBytes - cutBytes, this.#filledBytes);
+    const wholeBytes = this.#filledBytes - cutBytes;
+    into.set(target.subarray(0, wholeBytes));
+    target.copyWithin(0, wholeBytes, this.#filledBytes);
     this.#filledBytes = cutBytes;
+    return wholeBytes;
   }
 
   async stop(): Promise<void> {
@@ -100,7 +105,18 @@ class IterableSource implements StreamSource {
       if (piece.length === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     this.#isAsking = false;
-    if (this.#hasEnded) this.#sink?.interrupted('the input has ended');
+    if (!this.#hasEnded) return;
+    this.#padTail();
+    this.#sink?.interrupted('the input has ended');
+  }
+
+  #padTail(): void {
+    const target = this.#target;
+    const wholeBytes = this.#filledBytes - (this.#filledBytes % this.#frameBytes);
+    if (!target || wholeBytes === 0) return;
+    target.fill(0, wholeBytes);
+    this.#target = undefined;
+    this.#sink?.filled();
   }
 
   /** Nothing when the input has ended or broken. */

@@ -90,7 +90,7 @@ class PipeConnector implements Connector {
   }
 
   #reopen(reason: string): void {
-    this.#intake.interrupt(reason, () => this.#open());
+    this.#intake.end(reason, () => this.#open());
   }
 
   async #make(): Promise<void> {

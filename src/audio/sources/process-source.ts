@@ -126,7 +126,7 @@ class ProcessConnector implements Connector {
       });
       watchdog?.stop();
       watchdog = undefined; // a late line must not wake it
-      this.#intake.interrupt('the program ended its output');
+      this.#intake.end('the program ended its output');
       return { ...(await producer.finish(() => !this.#intake.isOpen)), lastLine };
     } catch (error) {
       return { error: messageOf(error) };

@@ -34,8 +34,8 @@ export class SocketSource implements StreamSource {
     this.#intake.read(target);
   }
 
-  discardPartial(): void {
-    this.#intake.discardPartial();
+  takePartial(into: Uint8Array): number {
+    return this.#intake.takePartial(into);
   }
 
   async stop(): Promise<void> {

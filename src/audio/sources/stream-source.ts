@@ -10,8 +10,9 @@ export interface SourceSink {
   /** The target of the last `read` is full. */
   filled(): void;
   /**
-   * The run of samples is broken (end of file, writer gone, process ended): whatever was read into
-   * the target is void, and what comes next starts a new run. The outstanding `read` stays valid
+   * The run of samples is broken (end of file, writer gone, process ended), and what comes next
+   * starts a new run. A producer that ended has had its last target filled up with silence before;
+   * what one that was replaced has left in the target is void. The outstanding `read` stays valid
    * and starts again at the beginning of its target.
    */
   interrupted(reason: string): void;
@@ -38,11 +39,12 @@ export interface StreamSource {
    */
   read(target: Uint8Array): void;
   /**
-   * Drops the whole frames that the outstanding read has gathered so far: called when the stream
-   * goes idle, so that audio from before a pause is not played after it. A cut frame stays, because
-   * the same producer may go on in the middle of it. Sources that never wait for data lack it.
+   * Moves the whole frames that the outstanding read has gathered so far to `into`, and returns how
+   * many bytes those were: called when nothing more comes, so that audio from before a pause is not
+   * played after it. A cut frame stays, because the same producer may go on in the middle of it.
+   * Sources that never wait for data lack it.
    */
-  discardPartial?(): void;
+  takePartial?(into: Uint8Array): number;
   /** Lets go of everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }

@@ -76,7 +76,7 @@ class TcpClientConnector implements Connector {
     else if (reason !== this.#loggedFault) this.#logger.warn('producer not reachable', fields);
     if (!this.#isConnected) this.#loggedFault = reason;
     this.#isConnected = false;
-    this.#intake.interrupt(reason);
+    this.#intake.end(reason);
     if (this.#intake.isOpen) this.#retryTimer = setTimeout(() => this.#connect(), retryMs);
   }
 }

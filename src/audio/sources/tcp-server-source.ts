@@ -68,7 +68,7 @@ class TcpServerConnector implements Connector {
   #lost(error: Error | undefined): void {
     const reason = lossText(error);
     this.#logger.info('producer left', { from: this.#producer, reason });
-    this.#intake.interrupt(reason);
+    this.#intake.end(reason);
   }
 
   #listeningAt(): string {
