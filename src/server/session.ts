@@ -54,6 +54,8 @@ export class Session {
   readonly #host: SessionHost;
   readonly #helloTimer: PatientTimer;
   #client: ClientRecord | undefined;
+  #lastHeardUs = 0;
+  #helloUs = 0;
   #channel: StreamChannel | undefined;
   #cursor: Cursor | undefined;
   #hasHeader = false;
@@ -91,11 +93,22 @@ export class Session {
     return this.#channel;
   }
 
+  /** When the last message came; 0 before the first one. */
+  get lastHeardUs(): number {
+    return this.#lastHeardUs;
+  }
+
+  /** When the last message before `welcome` came: the Hello. */
+  get helloUs(): number {
+    return this.#helloUs;
+  }
+
   /** Answers the Hello `requestId`; from here on the session belongs to `client`. */
   welcome(client: ClientRecord, settings: ServerSettings, requestId: number): void {
     this.#helloTimer.stop();
     this.#leaveChannel();
     this.#client = client;
+    this.#helloUs = this.#lastHeardUs;
     this.connection.send(encodeServerSettings(settings, requestId));
   }
 
@@ -148,6 +161,7 @@ export class Session {
   ]);
 
   #onMessage(message: IncomingMessage): void {
+    this.#lastHeardUs = message.receivedUs;
     if (!this.#isRefused) this.#handlers.get(message.type)?.(message);
   }
 

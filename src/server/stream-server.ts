@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Access, Login } from '../auth/access.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
@@ -13,6 +14,7 @@ import type { FanOut } from '../transport/fan-out.ts';
 import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
 import type { ChangeListener } from './change.ts';
+import { ClientSessions, maxSessionsOfClient, silentUs } from './client-sessions.ts';
 import { LaterWork } from './later-work.ts';
 import { admissionOf, refusalFor } from './player-admission.ts';
 import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
@@ -22,6 +24,9 @@ import type { StreamChannel } from './stream-channel.ts';
 import type { StreamDirectory } from './stream-directory.ts';
 
 const stallCheckMs = 1000;
+/** What a mixer says so soon after it was set from elsewhere is its rounding of that. */
+const mixerEchoUs = 1_000_000;
+const replacedReason = 'replaced by a newer connection of the same client';
 
 const transportNames: Readonly<Record<Framing, string>> = { tcp: 'TCP', websocket: 'WebSocket' };
 
@@ -53,7 +58,9 @@ export class StreamServer implements SessionHost {
   readonly #logger: Logger;
   readonly #sessionLog: SessionLog;
   readonly #sessions = new Set<Session>();
-  readonly #byClientId = new Map<string, Session>();
+  readonly #ofClients = new ClientSessions();
+  /** When each session was last told what another one of its client said of its mixer. */
+  readonly #mixerSetUs = new WeakMap<Session, number>();
   /** Whom each session has logged in as. */
   readonly #logins = new WeakMap<Session, Login>();
   readonly #stallTimer: NodeJS.Timeout;
@@ -70,7 +77,7 @@ export class StreamServer implements SessionHost {
     this.#logger = options.logger.tagged('StreamServer');
     this.#sessionLog = new SessionLog(this.#logger);
     this.#lookedUs = options.clock.nowUs();
-    this.#stallTimer = setInterval(() => this.#closeStalled(), stallCheckMs);
+    this.#stallTimer = setInterval(() => this.#review(), stallCheckMs);
   }
 
   get sessions(): Iterable<Session> {
@@ -86,21 +93,21 @@ export class StreamServer implements SessionHost {
     return { ...this.#endedSends };
   }
 
-  /** The connection of a client; `undefined` while it has none. */
-  sessionOf({ id }: ClientRecord): Session | undefined {
-    return this.#byClientId.get(id);
+  /** The connections of a client: more than one while several players have its id. */
+  sessionsOf({ id }: ClientRecord): readonly Session[] {
+    return this.#ofClients.of(id).map(({ session }) => session);
   }
 
   /** Tells a client its settings, when it is connected. */
   sendSettings(client: ClientRecord): void {
-    this.sessionOf(client)?.update(this.#options.registry.settingsOf(client));
+    const settings = this.#options.registry.settingsOf(client);
+    for (const { session } of this.#ofClients.of(client.id)) session.update(settings);
   }
 
   /** Finds out what these clients play now; header and audio follow from it. */
   route(clients: Iterable<ClientRecord>): void {
     for (const client of clients) {
-      const session = this.sessionOf(client);
-      if (session) this.#route(session, client);
+      for (const { session } of this.#ofClients.of(client.id)) this.#route(session, client);
     }
   }
 
@@ -133,11 +140,12 @@ export class StreamServer implements SessionHost {
     this.#routeAll();
   }
 
-  /** Ends the connection of a client that the registry has forgotten. */
+  /** Ends the connections of a client that the registry has forgotten. */
   dismiss(client: ClientRecord): void {
-    const session = this.sessionOf(client);
-    this.#byClientId.delete(client.id);
-    session?.close('deleted by a controller');
+    for (const session of this.sessionsOf(client)) {
+      this.#ofClients.delete(client.id, session);
+      session.close('deleted by a controller');
+    }
   }
 
   /** After a change of the users: ends the sessions of those who may not play any more. */
@@ -187,7 +195,8 @@ export class StreamServer implements SessionHost {
 
   onClientInfo(session: Session, client: ClientRecord, info: ClientInfo): void {
     this.#options.registry.report(client, info);
-    this.#route(session, client);
+    this.#tellOtherMixers(session, client);
+    this.route([client]);
     this.#options.onChange({ kind: 'client-volume', client });
   }
 
@@ -224,12 +233,38 @@ export class StreamServer implements SessionHost {
   }
 
   #admit({ session, id, hello, requestId }: Greeting): void {
-    const { registry, streams, onChange } = this.#options;
     if (session.client?.id !== id) this.#forget(session);
-    const older = this.#byClientId.get(id);
-    // The client does not go away in between.
-    this.#byClientId.set(id, session);
-    if (older !== session) older?.close('replaced by a newer connection of the same client');
+    this.#makeWay(id, session);
+    const players = this.#ofClients.of(id);
+    const isAnother = !players.some((player) => player.session === session);
+    if (isAnother && players.length >= maxSessionsOfClient) {
+      session.close(`refused: ${maxSessionsOfClient} players have its id already`);
+      return;
+    }
+    const { auth: _secret, ...known } = hello;
+    this.#ofClients.add(id, { session, hello: known });
+    const client = this.#options.registry.clients.get(id);
+    if (client && !this.#isFirst(session, id)) this.#joinOthers(session, client, requestId);
+    else this.#join({ session, id, hello: known, requestId });
+  }
+
+  /** Ends the connections of a client that nobody is behind any more; it does not go away by that. */
+  #makeWay(id: string, newer: Session): void {
+    for (const older of this.#ofClients.silentOf(id, this.#silentSinceUs())) {
+      if (older === newer) continue;
+      const wasFirst = this.#isFirst(older, id);
+      this.#ofClients.delete(id, older);
+      if (wasFirst && older.client) this.#describeBySuccessor(older.client);
+      older.close(replacedReason);
+    }
+  }
+
+  #isFirst(session: Session, id: string): boolean {
+    return this.#ofClients.of(id)[0]?.session === session;
+  }
+
+  #join({ session, id, hello, requestId }: Greeting): void {
+    const { registry, streams, onChange } = this.#options;
     const address = session.connection.remoteAddress;
     const { client, isNew, forgotten } = registry.join(id, { hello, address });
     // Nobody has heard of its group yet: that it has a stream from now on is no news.
@@ -240,15 +275,57 @@ export class StreamServer implements SessionHost {
     onChange({ kind: isNew ? 'client-added' : 'client-connected', client });
   }
 
-  /** The session no longer speaks for its client, unless a newer one already does. */
+  /** Another player has the id: the client stays what the first one has said. */
+  #joinOthers(session: Session, client: ClientRecord, requestId: number): void {
+    const { registry } = this.#options;
+    registry.seen(client);
+    session.welcome(client, registry.settingsOf(client), requestId);
+    this.#route(session, client);
+  }
+
+  /** The session no longer speaks for its client, which is away when it was the last one. */
   #forget(session: Session): void {
     const { client } = session;
-    if (!client || this.#byClientId.get(client.id) !== session) return;
-    this.#byClientId.delete(client.id);
+    if (!client) return;
+    const wasFirst = this.#isFirst(session, client.id);
+    if (!this.#ofClients.delete(client.id, session)) return;
     const { registry, onChange } = this.#options;
+    if (this.#ofClients.of(client.id).length > 0) {
+      if (wasFirst) this.#describeBySuccessor(client);
+      return;
+    }
     const forgotten = registry.leave(client);
     onChange({ kind: 'client-disconnected', client });
     for (const gone of forgotten) onChange({ kind: 'client-removed', client: gone });
+  }
+
+  /** The player that has been there longest now is the one that controllers see. */
+  #describeBySuccessor(client: ClientRecord): void {
+    const [player] = this.#ofClients.of(client.id);
+    if (!player) return;
+    const { registry, onChange } = this.#options;
+    const { address: oldAddress, hello: oldHello } = client;
+    const { hello, session } = player;
+    const address = session.connection.remoteAddress;
+    registry.join(client.id, { hello, address });
+    if (address === oldAddress && isDeepStrictEqual(hello, oldHello)) return;
+    onChange({ kind: 'client-connected', client });
+  }
+
+  /**
+   * One volume holds for all players of a client. What their mixers make of it is not told on: two that
+   * round differently would answer each other for ever.
+   */
+  #tellOtherMixers(from: Session, client: ClientRecord): void {
+    const nowUs = this.#options.clock.nowUs();
+    const setUs = this.#mixerSetUs.get(from);
+    if (setUs !== undefined && nowUs - setUs < mixerEchoUs) return;
+    const settings = this.#options.registry.settingsOf(client);
+    for (const session of this.sessionsOf(client)) {
+      if (session === from) continue;
+      this.#mixerSetUs.set(session, nowUs);
+      session.update(settings);
+    }
   }
 
   #routeAll(): void {
@@ -285,18 +362,52 @@ export class StreamServer implements SessionHost {
     this.#options.onChange({ kind: 'group-stream', group });
   }
 
-  #closeStalled(): void {
-    const { clock, stallTimeoutMs } = this.#options;
-    const nowUs = clock.nowUs();
-    // What a client took while this server was away is not known yet: its time begins anew.
+  #review(): void {
+    this.#noteAbsence();
+    this.#closeStalled();
+    this.#reviewSharedIds();
+  }
+
+  /** What a client took or said while this server was away is not known yet: its time begins anew. */
+  #noteAbsence(): void {
+    const nowUs = this.#options.clock.nowUs();
     if (nowUs - this.#lookedUs > 2 * stallCheckMs * 1000) this.#awakeSinceUs = nowUs;
     this.#lookedUs = nowUs;
-    const limitUs = nowUs - stallTimeoutMs * 1000;
+  }
+
+  #closeStalled(): void {
+    const { clock, stallTimeoutMs } = this.#options;
+    const limitUs = clock.nowUs() - stallTimeoutMs * 1000;
     for (const session of [...this.#sessions]) {
       const { busySinceUs } = session.connection;
       if (busySinceUs !== undefined && Math.max(busySinceUs, this.#awakeSinceUs) < limitUs) {
         session.close(`took no data for ${stallTimeoutMs} ms`);
       }
     }
+  }
+
+  #reviewSharedIds(): void {
+    for (const session of this.#ofClients.replaced(this.#silentSinceUs())) {
+      session.close(replacedReason);
+    }
+    for (const { client, older, newer } of this.#ofClients.takeSharedIds()) {
+      const { remoteAddress } = newer.connection;
+      this.#sessionLog.add('shared-id', remoteAddress, {
+        level: 'warn',
+        phrase: 'several players have one id: all of them play, as one client',
+        fields: {
+          client: client.id,
+          addresses: `${older.connection.remoteAddress}, ${remoteAddress}`,
+          remedy: 'start each with --hostID, or --instance if they run on one machine',
+        },
+      });
+    }
+  }
+
+  /** Who has said nothing since then has gone. */
+  #silentSinceUs(): number {
+    this.#noteAbsence();
+    const limitUs = this.#options.clock.nowUs() - silentUs;
+    return limitUs > this.#awakeSinceUs ? limitUs : Number.NEGATIVE_INFINITY;
   }
 }

@@ -35,18 +35,6 @@ describe('controllers are told', () => {
     ]);
   });
 
-  it('that a client is there again, and not that it went, when it only changes connections', async () => {
-    await start([first]);
-    const older = await rig.playing('a');
-    await rig.join('a');
-    await older.untilClosed();
-    expect(rig.client('a').isConnected).toBe(true);
-    expect(rig.takeChanges()).toEqual([
-      ['client-added', 'a'],
-      ['client-connected', 'a'],
-    ]);
-  });
-
   it('of the volume that a client sets itself', async () => {
     await start([first]);
     const a = await rig.playing('a');

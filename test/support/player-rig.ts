@@ -1,5 +1,6 @@
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
+import type { Clock } from '../../src/clock.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeCodecHeader, type Hello } from '../../src/protocol/messages.ts';
 import type { Change, Requester } from '../../src/server/change.ts';
@@ -26,6 +27,8 @@ export interface PlayerRigOptions {
   /** What connections pass; absent: they are let in at once. */
   readonly door?: Door;
   readonly fanOut?: (pool: ChunkPool) => FanOut;
+  /** Of the sessions; absent: the real one. */
+  readonly clock?: Clock;
 }
 
 /** Streams, players and their groups, with real sockets and without anything for controllers. */
@@ -70,7 +73,7 @@ export class PlayerRig {
       access,
       onChange: (change, by) => this.#onChange(change, by),
       registry: { maxClients },
-      server: { sendToMuted, helloTimeoutMs },
+      server: { sendToMuted, helloTimeoutMs, ...(options.clock && { clock: options.clock }) },
     });
     this.registry = parts.registry;
     this.streams = parts.streams;
@@ -114,7 +117,7 @@ export class PlayerRig {
   }
 
   session(id: string): Session {
-    const session = this.server.sessionOf(this.client(id));
+    const [session] = this.server.sessionsOf(this.client(id));
     if (!session) throw new Error(`${id} is not connected`);
     return session;
   }

@@ -34,8 +34,8 @@ constexpr uint32_t firstMover = 10000000;
 // A crowd of players on one server, part of which comes and goes until the standard input ends.
 //
 // Whoever leaves does so by a reset, by an end of its own sending, or by connecting once more with
-// the same id, upon which the server has to close the older connection. Whoever comes back has the
-// same id as before, or one that the server has never heard.
+// the same id and saying nothing more on the older connection, upon which the server has to close
+// that. Whoever comes back has the same id as before, or one that the server has never heard.
 class Crowd {
  public:
   explicit Crowd(CrowdOptions options);
