@@ -39,7 +39,7 @@ describe('an address', () => {
   it.each([
     ['nonsense', /it names no scheme/],
     ['pipe:///tmp/x', /lacks a name/],
-    ['alsa:///?name=A', /type "alsa" are not supported yet.*arecord/],
+    ['alsa:///?name=A', /are not supported yet -> write source = process:.*arecord\?name=A&/],
     ['tone:///?name=A&sampleformat=48000:20:2', /48000:20:2.* 8, 16, 24 or 32 bits/],
     ['tone:///?name=A&sampleformat=48000:32:2&codec=flac', /"A": flac carries at most 24 bits/],
     ['tone:///?name=A&codec=mp3', /"mp3" is no codec -> use one of flac, opus/],

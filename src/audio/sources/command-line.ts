@@ -35,3 +35,8 @@ export function splitCommandLine(text: string): string[] {
   }
   return word === undefined ? words : [...words, word];
 }
+
+/** One argument as `splitCommandLine` reads it back. */
+export function quoteWord(word: string): string {
+  return /^[^\s"']+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}

@@ -1,0 +1,261 @@
+import { flagOf, textOf } from '../stream-parameters.ts';
+import type { StreamUri } from '../stream-uri.ts';
+import { quoteWord, splitCommandLine } from './command-line.ts';
+import type { SourceContext } from './stream-source.ts';
+
+/** The program that does what a kind of stream would, for one address of that kind. */
+interface Program {
+  readonly path: string;
+  readonly words: readonly string[];
+  readonly sampleFormat: string;
+  readonly isPacked24?: boolean;
+  /** Parameters of the address that `words` hold. */
+  readonly used: readonly string[];
+  /** What the reader has to know or to do besides. */
+  readonly remarks?: readonly string[];
+}
+
+type Described = Pick<SourceContext, 'uri' | 'format'>;
+
+/** Kinds of upstream that are not built yet, and the programs to run by a `process` stream meanwhile. */
+const programs: ReadonlyMap<string, (context: Described) => Program> = new Map([
+  ['airplay', shairportSync],
+  ['alsa', arecord],
+  ['jack', jackStdout],
+  ['librespot', librespot],
+  ['pipewire', pwRecord],
+  ['spotify', librespot],
+]);
+
+/** Parameters that mean the same in every address. */
+const common = [
+  'codec',
+  'chunk_ms',
+  'idle_threshold',
+  'silence_threshold_percent',
+  'send_silence',
+  'controlscript',
+  'controlscriptparams',
+  'wd_timeout',
+  'log_stderr',
+];
+
+/**
+ * Says that a kind of stream is missing and what to write instead: all that the address says, but
+ * for secrets, as a `process` stream that works. `undefined` when nobody knows that kind.
+ */
+export function missingSourceAdvice({ uri, format }: Described): string | undefined {
+  const fault = `streams of type "${uri.scheme}" are not supported yet`;
+  if (uri.scheme === 'meta') return `${fault}: ${metaAdvice(uri)}`;
+  const program = programs.get(uri.scheme)?.({ uri, format });
+  if (!program) return undefined;
+  const known = [...common, ...program.used, 'name', 'sampleformat', 'params'];
+  const lost = Object.keys(uri.query).filter((key) => !known.includes(key));
+  const { text, hasSecrets } = addressOf(program, uri);
+  const remarks = [
+    ...(program.remarks ?? []),
+    ...(lost.length > 0 ? [`what has no counterpart is left out (${lost.join(', ')})`] : []),
+    ...(hasSecrets ? ['put the secret in the place of ***'] : []),
+  ];
+  return `${[fault, ...remarks].join('; ')}: write source = ${text}`;
+}
+
+function metaAdvice({ path }: StreamUri): string {
+  const names = path.split('/').filter(Boolean);
+  const streams = names.length > 0 ? names.map((name) => `"${name}"`).join(', ') : 'its streams';
+  return `leave this line out and let a controller give the groups one of ${streams}`;
+}
+
+/** Since 0.5 it knows no user names any more. */
+function librespot({ uri }: Described): Program {
+  const hasLogin = ['username', 'password'].some((key) => textOf(uri, key) !== undefined);
+  return {
+    path: programPath(uri, 'librespot'),
+    words: [
+      ...paramsOf(uri),
+      ...['--name', deviceName(uri)],
+      ...['--bitrate', textOf(uri, 'bitrate') ?? '320'],
+      ...['--initial-volume', textOf(uri, 'volume') ?? '100'],
+      ...option(uri, 'cache', '--cache'),
+      ...flag(uri, 'disable_audio_cache', '--disable-audio-cache'),
+      ...flag(uri, 'normalize', '--enable-volume-normalisation'),
+      ...flag(uri, 'autoplay', '--autoplay', 'on'),
+      ...option(uri, 'onevent', '--onevent'),
+      ...['--backend', 'pipe'],
+    ],
+    sampleFormat: '44100:16:2',
+    used: [
+      ...['devicename', 'username', 'password', 'bitrate', 'volume', 'cache'],
+      ...['disable_audio_cache', 'normalize', 'autoplay', 'onevent'],
+    ],
+    remarks: hasLogin
+      ? ['Spotify takes no user name and password any more, choose the player in its app']
+      : [],
+  };
+}
+
+function shairportSync({ uri }: Described): Program {
+  const port = textOf(uri, 'port');
+  const password = textOf(uri, 'password');
+  return {
+    path: programPath(uri, 'shairport-sync'),
+    words: [
+      `--name=${deviceName(uri)}`,
+      '--output=stdout',
+      ...(port === undefined ? [] : [`--port=${port}`]),
+      ...(password === undefined ? [] : [`--password=${password}`]),
+      // Last, as what follows `--` in them is for the output.
+      ...paramsOf(uri),
+    ],
+    sampleFormat: '44100:16:2',
+    used: ['devicename', 'port', 'password'],
+  };
+}
+
+/** Short periods, as `arecord` writes one at a time. */
+const alsaPeriodUs = 20_000;
+const alsaFormats = { 8: 'S8', 16: 'S16_LE', 24: 'S24_LE', 32: 'S32_LE' } as const;
+
+function arecord({ uri, format }: Described): Program {
+  return {
+    path: '/usr/bin/arecord',
+    words: [
+      ...['-q', '-t', 'raw', '-D', textOf(uri, 'device') ?? 'hw:0'],
+      ...['-f', alsaFormats[format.bits], '-r', `${format.rateHz}`, '-c', `${format.channels}`],
+      ...['-F', `${alsaPeriodUs}`],
+      ...paramsOf(uri),
+    ],
+    sampleFormat: `${format}`,
+    used: ['device'],
+  };
+}
+
+/** JACK is float inside: `jack-stdout` makes 16 bit of it, or 24 in three bytes. */
+function jackStdout({ uri, format }: Described): Program {
+  const bits = format.bits > 16 ? 24 : 16;
+  const server = textOf(uri, 'server_name');
+  const ports = Array.from({ length: format.channels }, (_, at) => `system:capture_${at + 1}`);
+  const words = ['-q', '-b', `${bits}`, ...paramsOf(uri), ...ports];
+  return {
+    path: server === undefined ? '/usr/bin/jack-stdout' : '/usr/bin/env',
+    words:
+      server === undefined ? words : [`JACK_DEFAULT_SERVER=${server}`, 'jack-stdout', ...words],
+    sampleFormat: `${format.rateHz}:${bits}:${format.channels}`,
+    isPacked24: bits === 24,
+    used: ['server_name'],
+    remarks: [
+      'the rate of sampleformat must be that of JACK, and ports other than system:capture are what jack_lsp names',
+    ],
+  };
+}
+
+function pwRecord({ uri, format }: Described): Program {
+  const target = textOf(uri, 'target');
+  const isMonitor = flagOf(uri, 'capture_sink', false);
+  // It has no 24 bit that a stream could read.
+  const bits = format.bits === 24 ? 16 : format.bits;
+  return {
+    path: '/usr/bin/pw-record',
+    words: [
+      ...pipeWireNode(uri, { target, isMonitor }),
+      ...['--latency', '20ms', '--rate', `${format.rateHz}`, '--channels', `${format.channels}`],
+      ...['--format', `s${bits}`],
+      ...paramsOf(uri),
+      '-',
+    ],
+    sampleFormat: `${format.rateHz}:${bits}:${format.channels}`,
+    used: ['target', 'capture_sink'],
+    remarks: [
+      'the server must run as the user of PipeWire, and where "pw-record --help" names --raw, params need it too',
+      ...(bits === format.bits ? [] : ['pw-record has no 24 bit']),
+    ],
+  };
+}
+
+/** Without a target the stream is a sink, which programs can play to. */
+function pipeWireNode(
+  { query }: StreamUri,
+  { target, isMonitor }: { target: string | undefined; isMonitor: boolean },
+): readonly string[] {
+  if (isMonitor) {
+    const where = target === undefined ? [] : ['--target', target];
+    return ['-P', '{ stream.capture.sink=true }', ...where];
+  }
+  if (target !== undefined) return ['--target', target];
+  const name = JSON.stringify(query.name ?? '');
+  const sink = `media.class=Audio/Sink node.name=${name} node.description=${name} node.virtual=true`;
+  return ['-P', `{ ${sink} }`, '--target', '0'];
+}
+
+function deviceName(uri: StreamUri): string {
+  return textOf(uri, 'devicename') ?? textOf(uri, 'name') ?? 'Zerocast';
+}
+
+/** A name without folder is looked for in PATH, also by upstream. */
+function programPath({ path }: StreamUri, usual: string): string {
+  const name = path.replace(/^\/+/, '');
+  return name.includes('/') ? path : `/usr/bin/${name || usual}`;
+}
+
+function paramsOf({ query }: StreamUri): readonly string[] {
+  return splitCommandLine(query.params ?? '');
+}
+
+function option(uri: StreamUri, key: string, name: string): readonly string[] {
+  const value = textOf(uri, key);
+  return value === undefined ? [] : [name, value];
+}
+
+function flag(uri: StreamUri, key: string, ...words: readonly string[]): readonly string[] {
+  return flagOf(uri, key, false) ? words : [];
+}
+
+function addressOf(
+  program: Program,
+  { query }: StreamUri,
+): { readonly text: string; readonly hasSecrets: boolean } {
+  const params = withoutSecrets(program.words).map(quoteWord).join(' ');
+  const kept = common.flatMap((key) => {
+    const value = query[key];
+    if (value === undefined) return [];
+    return [[key, key === 'controlscriptparams' ? maskedLine(value) : value] as const];
+  });
+  const pairs: readonly (readonly [string, string])[] = [
+    ['name', query.name ?? ''],
+    ['sampleformat', program.sampleFormat],
+    ...(program.isPacked24 ? [['packed_s24le', 'true'] as const] : []),
+    ...kept,
+    ['params', params],
+  ];
+  const text = pairs.map(([key, value]) => `${key}=${legible(value)}`).join('&');
+  return {
+    text: `process://${legible(program.path).replaceAll('?', '%3F')}?${text}`,
+    hasSecrets: pairs.some(([, value]) => value.includes('***')),
+  };
+}
+
+function maskedLine(line: string): string {
+  return withoutSecrets(splitCommandLine(line)).map(quoteWord).join(' ');
+}
+
+const secretOption = /^-{1,2}[\w-]*(?:password|passwd|secret|token|key|auth)[\w-]*/i;
+
+/** Logs and controllers show the advice. */
+function withoutSecrets(words: readonly string[]): readonly string[] {
+  return words.map((word, at) => {
+    const previous = words[at - 1] ?? '';
+    if (secretOption.test(previous) && !previous.includes('=')) return '***';
+    const [name = ''] = secretOption.exec(word) ?? [];
+    return name && word.charAt(name.length) === '=' ? `${name}=***` : word;
+  });
+}
+
+/**
+ * Percent-encodes what would end the value, be stripped from it, or be read as the end of the
+ * sentence around it; blanks may stand as they are.
+ */
+function legible(text: string): string {
+  return text.replace(/[%&#"'\\\p{C}\u2028\u2029\uFFFD]|^\s|\s$|(?<=:)\s/gu, (character) =>
+    Buffer.from(character).toString('hex').toUpperCase().replace(/../g, '%$&'),
+  );
+}

@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { numberedBytes } from '../../support/pcm-fixtures.ts';
+import { makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
+import { SourceHarness } from '../../support/source-harness.ts';
+import { until } from '../../support/waiting.ts';
+
+// What is advised in place of streams that are missing, given to the programs themselves.
+
+let folder: string;
+const harnesses: SourceHarness[] = [];
+
+beforeEach(() => {
+  folder = makeScratchFolder();
+  // Whatever sound servers this machine has, the programs find none.
+  vi.stubEnv('XDG_RUNTIME_DIR', folder);
+  vi.stubEnv('PIPEWIRE_RUNTIME_DIR', folder);
+  vi.stubEnv('JACK_DEFAULT_SERVER', 'zerocast-test-absent');
+  vi.stubEnv('JACK_NO_START_SERVER', '1');
+  vi.stubEnv('DBUS_SYSTEM_BUS_ADDRESS', `unix:path=${join(folder, 'no-bus')}`);
+});
+
+afterEach(async () => {
+  await Promise.all(harnesses.splice(0).map(({ source }) => source.stop()));
+  vi.unstubAllEnvs();
+  removeScratchFolder(folder);
+});
+
+const isMissing = (program: string) =>
+  !process.env.CI && spawnSync(program, ['--help']).error !== undefined;
+
+/** Starts what is advised for an address of upstream. */
+function startAdvised(address: string): SourceHarness {
+  let advice = '';
+  try {
+    new SourceHarness(address);
+  } catch (error) {
+    advice = (error as Error).message;
+  }
+  const harness = new SourceHarness(advice.slice(advice.indexOf('process://'))).start();
+  harnesses.push(harness);
+  return harness;
+}
+
+describe('arecord', () => {
+  it.skipIf(isMissing('arecord'))('records what the device hears, sample by sample', async () => {
+    const heard = numberedBytes(400_000);
+    const file = join(folder, 'heard.raw');
+    writeFileSync(file, heard);
+    const device = `type file; slave.pcm null; file /dev/null; infile ${file}; format raw`;
+    writeFileSync(join(folder, 'asound.conf'), `pcm.zc { ${device} }\n`);
+    vi.stubEnv('ALSA_CONFIG_PATH', `/usr/share/alsa/alsa.conf:${join(folder, 'asound.conf')}`);
+    const harness = startAdvised('alsa:///?name=Line&device=zc&sampleformat=44100:24:2');
+    expect(harness.source.format.toString()).toBe('44100:24:2');
+    expect((await harness.read(heard.length)).equals(heard)).toBe(true);
+  });
+});
+
+describe('a program that finds no server to record from', () => {
+  const monitor = 'pipewire://?name=Desktop&capture_sink=true&target=speakers';
+  it.for([
+    ['arecord', 'alsa:///?name=A&device=hw:77', /audio open error/],
+    ['jack-stdout', 'jack:///?name=A&sampleformat=48000:24:2', /not connect to JACK/],
+    ['jack-stdout', 'jack:///?name=A&server_name=absent', /not connect to JACK/],
+    ['pw-record', 'pipewire://?name=My "House"', /pw_context_connect\(\) failed/],
+    ['pw-record', monitor, /pw_context_connect\(\) failed/],
+    [
+      'shairport-sync',
+      'airplay:///?name=A&devicename=Living Room&password=x&port=5999',
+      /mDNS advertisement/,
+    ],
+  ] as const)(
+    '%s understands its arguments: %s',
+    async ([program, address, complaint], { skip }) => {
+      skip(isMissing(program), `${program} is not installed`);
+      const harness = startAdvised(address);
+      await until(() => harness.logged('program ended').length > 0, `${program} has ended`);
+      expect(harness.logged('program ended')[0]?.fields.lastLine).toMatch(complaint);
+    },
+  );
+});
