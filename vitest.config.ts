@@ -7,6 +7,7 @@ const systemTests = [
   'daemon',
   'doctor',
   'install-service',
+  'node-versions',
   'package',
   'process',
 ].map((name) => `test/e2e/${name}.test.ts`);

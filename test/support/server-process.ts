@@ -51,13 +51,16 @@ export class ServerProcess {
     readonly streamPort?: number;
     /** How many descriptors it may have. */
     readonly descriptors?: number;
+    /** The program that runs it, with its options: this one unless said otherwise. */
+    readonly node?: readonly string[];
   }): Promise<ServerProcess> {
     assertBuilt();
     const folder = mkdtempSync(join(tmpdir(), 'zerocast-server-'));
     const streamPort = setup.streamPort ?? (await freePort());
     const configFile = join(folder, 'zerocast.conf');
     writeFileSync(configFile, configText(setup.sources, { folder, streamPort }));
-    const command = [process.execPath, mainFile, '-c', configFile, ...(setup.options ?? [])];
+    const node = setup.node ?? [process.execPath];
+    const command = [...node, mainFile, '-c', configFile, ...(setup.options ?? [])];
     const { descriptors } = setup;
     const [file = '', ...args] =
       descriptors === undefined ? command : ['prlimit', `--nofile=${descriptors}`, ...command];
