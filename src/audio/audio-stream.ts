@@ -3,6 +3,7 @@ import { AssertionError, messageOf, SourceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
+import type { EncodeTurns } from './encode-turns.ts';
 import { codecName } from './encoders/codecs.ts';
 import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
 import { PacedReader } from './paced-reader.ts';
@@ -19,6 +20,8 @@ export interface AudioStreamContext {
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What the encoders of all streams share. */
+  readonly turns: EncodeTurns;
   /** Takes each sealed chunk. */
   readonly onChunk: (chunk: Chunk) => void;
   /** What was published is of no use to anybody any more. */
@@ -102,7 +105,7 @@ export class AudioStream {
 
   addListener(): void {
     this.#listeners += 1;
-    if (this.#listeners === 1) this.#guard(() => this.#input?.encoding.activate());
+    if (this.#listeners === 1) this.#input?.encoding.activate();
   }
 
   removeListener(): void {
@@ -123,12 +126,12 @@ export class AudioStream {
     const source = await this.#createSource();
     if (!source) return;
     try {
-      const { pool, onChunk } = this.#context;
+      const { pool, turns, onChunk } = this.#context;
       const { format } = source;
       this.#format = format;
       const onFailure = (error: unknown) => this.#disable(error);
       const publish = onChunk;
-      const encoding = await Encoding.open({ ...options, format, pool, publish, onFailure });
+      const encoding = await Encoding.open({ ...options, format, pool, turns, publish, onFailure });
       if (this.#isStopped) {
         encoding.close();
         await source.stop();
@@ -163,8 +166,8 @@ export class AudioStream {
       pool,
       clock,
       logger: this.#logger,
-      onPcm: (pcm) => this.#guard(() => encoding.take(pcm)),
-      onRunEnd: () => this.#guard(() => encoding.flush()),
+      onPcm: (pcm) => encoding.take(pcm),
+      onRunEnd: () => encoding.flush(),
       onOutdated: () => {
         encoding.clear();
         onOutdated();
@@ -181,16 +184,6 @@ export class AudioStream {
       codec: options.codec,
     });
     reader.start();
-  }
-
-  /** Runs a step of the encoder: its failure stops this stream only. */
-  #guard(step: () => void): void {
-    if (this.#state === 'disabled') return;
-    try {
-      step();
-    } catch (error) {
-      this.#disable(error);
-    }
   }
 
   #disable(error: unknown): void {

@@ -1,5 +1,7 @@
+import { SourceError } from '../errors.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
+import type { EncodeTurn, EncodeTurns } from './encode-turns.ts';
 import { createEncoder } from './encoders/codecs.ts';
 import type { Encoder } from './encoders/encoder.ts';
 import type { SampleFormat } from './sample-format.ts';
@@ -18,38 +20,62 @@ export interface EncodeFigures {
   readonly encodedChunks: number;
   /** Time in the encoder, microseconds; what became of its chunks is not part of it. */
   readonly encodeUs: number;
+  /** Chunks of PCM that were dropped because encoding was too slow while somebody listened. */
+  readonly droppedChunks: number;
 }
 
-export const noEncodeFigures: EncodeFigures = { encodedChunks: 0, encodeUs: 0 };
+export const noEncodeFigures: EncodeFigures = { encodedChunks: 0, encodeUs: 0, droppedChunks: 0 };
 
-/** What waits is encoded in slices of this length, so that other streams are served in between. */
-const sliceMs = 5;
+/** Who has had to drop this much without catching up in between will never keep up. */
+const maxDroppedUs = 1_000_000;
 
 export interface EncodingOptions {
   readonly codec: string;
   readonly format: SampleFormat;
   /** How much of the past a listener who joins can still use. */
   readonly pastMs: number;
+  /** What is older than this nobody can play any more. */
+  readonly bufferMs: number;
   readonly pool: ChunkPool;
+  /** What the encoders of all streams share. */
+  readonly turns: EncodeTurns;
   /** Takes each sealed chunk, in order. */
   readonly publish: (chunk: Chunk) => void;
-  /** The encoder broke while it worked through what had waited. */
+  /** The encoder has broken, or cannot keep up; nothing more is encoded. */
   readonly onFailure: (error: unknown) => void;
+}
+
+interface Overload {
+  readonly droppedUs: number;
+  /** What encoding has cost meanwhile, and for how much audio. */
+  readonly encodeUs: number;
+  readonly audioFrames: number;
+}
+
+const noOverload: Overload = { droppedUs: 0, encodeUs: 0, audioFrames: 0 };
+
+/** What is being encoded, and how far. */
+interface Current {
+  readonly pcm: TimedPcm;
+  readonly startFrame: number;
 }
 
 /**
  * The way from timed PCM to sealed chunks, taken only while somebody listens.
  *
- * While nobody does, the last `pastMs` of PCM wait unencoded, so that the first listener starts
- * as quickly as any other.
+ * PCM waits for its turn among all streams, at most the last `bufferMs` of it. While nobody listens
+ * the last `pastMs` wait unencoded, so that the first listener starts as quickly as any other.
  */
 export class Encoding {
   readonly #encoder: Encoder;
   readonly #options: EncodingOptions;
+  readonly #turn: EncodeTurn;
   readonly #figures = { ...noEncodeFigures };
   #waiting: TimedPcm[] = [];
+  #current: Current | undefined;
   #isActive = false;
-  #nextSlice: NodeJS.Immediate | undefined;
+  /** Since what waited was last worked through. */
+  #overload = noOverload;
   /** The run is over, but its last frames could not be flushed yet. */
   #owesFlush = false;
   #originUs = 0;
@@ -68,6 +94,7 @@ export class Encoding {
   private constructor(encoder: Encoder, options: EncodingOptions) {
     this.#encoder = encoder;
     this.#options = options;
+    this.#turn = options.turns.join(() => this.#step());
   }
 
   get header(): Uint8Array {
@@ -79,43 +106,42 @@ export class Encoding {
     return this.#figures;
   }
 
-  /** Chunks that wait to be encoded. */
+  /** Chunks that wait to be encoded, or are not yet encoded to their end. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + (this.#current ? 1 : 0);
   }
 
-  /** Failure: throws a `SourceError` when the encoder breaks. */
   activate(): void {
     this.#isActive = true;
-    this.#encodeSlice();
+    this.#turn.request();
   }
 
   deactivate(): void {
     this.#isActive = false;
-    clearImmediate(this.#nextSlice);
+    this.#overload = noOverload;
+    this.#turn.cancel();
   }
 
-  /**
-   * Ownership: takes over the caller's reference to the chunk.
-   * Failure: throws a `SourceError` when the encoder breaks.
-   */
+  /** Ownership: takes over the caller's reference to the chunk. */
   take(pcm: TimedPcm): void {
     this.#owesFlush = false;
-    if (!this.#isActive) this.#keep(pcm);
-    else if (this.#waiting.length > 0) this.#waiting.push(pcm);
-    else this.#encode(pcm);
+    this.#waiting.push(pcm);
+    this.#bound();
+    if (this.#isActive) this.#turn.request();
   }
 
   /** The run of audio is over: its last frames shall not wait for a full block. */
   flush(): void {
-    this.#owesFlush = !this.#isActive || this.#waiting.length > 0;
-    if (!this.#owesFlush) this.#timed(() => this.#encoder.flush());
+    this.#owesFlush = true;
+    if (this.#isActive) this.#turn.request();
   }
 
   /** Forgets PCM that nobody will want any more. */
   clear(): void {
     for (const { chunk } of this.#waiting) chunk.release();
     this.#waiting = [];
+    this.#current?.pcm.chunk.release();
+    this.#current = undefined;
   }
 
   close(): void {
@@ -124,53 +150,93 @@ export class Encoding {
     this.#encoder.close();
   }
 
-  #keep(pcm: TimedPcm): void {
-    this.#waiting.push(pcm);
-    const oldestUs = pcm.timestampUs - this.#options.pastMs * 1000;
-    let dropped = 0;
-    while ((this.#waiting[dropped]?.timestampUs ?? oldestUs) < oldestUs) {
-      this.#waiting[dropped]?.chunk.release();
-      dropped += 1;
-    }
-    if (dropped === 0) return;
-    this.#waiting.splice(0, dropped);
-    const first = this.#waiting[0];
-    if (first) this.#waiting[0] = { ...first, startsRun: true };
+  /** Drops what has waited for so long that nobody can play it any more. */
+  #bound(): void {
+    const newest = this.#waiting.at(-1)!;
+    const { pastMs, bufferMs } = this.#options;
+    const isWithin = (pcm: TimedPcm, ms: number) =>
+      pcm === newest || pcm.timestampUs >= newest.timestampUs - ms * 1000;
+    // One longer gap instead of many short ones for those that listen.
+    if (isWithin(this.#waiting[0]!, this.#isActive ? bufferMs : pastMs)) return;
+    const kept = this.#waiting.findIndex((pcm) => isWithin(pcm, pastMs));
+    const dropped = this.#waiting.splice(0, kept);
+    if (this.#isActive) this.#noteDropped(dropped);
+    for (const { chunk } of dropped) chunk.release();
+    this.#waiting[0] = { ...this.#waiting[0]!, startsRun: true };
   }
 
-  #encodeSlice(): void {
-    const endMs = performance.now() + sliceMs;
-    // Taken out one by one, so that an encoder that breaks leaves the rest where `clear` finds it.
-    while (performance.now() < endMs) {
-      const pcm = this.#waiting.shift();
-      if (!pcm) break;
-      this.#encode(pcm);
-    }
-    if (this.#waiting.length > 0) this.#nextSlice = setImmediate(() => this.#encodeNextSlice());
-    else if (this.#owesFlush) this.flush();
+  #noteDropped(dropped: readonly TimedPcm[]): void {
+    const { format } = this.#options;
+    this.#figures.droppedChunks += dropped.length;
+    const frames = dropped.reduce((sum, { chunk }) => sum + framesOf(chunk, format), 0);
+    const { droppedUs } = this.#overload;
+    this.#overload = { ...this.#overload, droppedUs: droppedUs + format.durationUs(frames) };
   }
 
-  #encodeNextSlice(): void {
+  /** Encodes a part of a chunk; false when there is nothing more to do. */
+  #step(): boolean {
     try {
-      this.#encodeSlice();
+      return this.#encodeSome();
     } catch (error) {
+      this.deactivate();
       this.#options.onFailure(error);
+      return false;
     }
   }
 
-  #encode(pcm: TimedPcm): void {
+  #encodeSome(): boolean {
+    if (this.#overload.droppedUs >= maxDroppedUs) throw this.#tooSlow();
+    this.#current ??= this.#begin();
+    if (this.#current) this.#encode(this.#current);
+    if (this.#current || this.#waiting.length > 0) return this.#isActive;
+    this.#overload = noOverload;
+    if (this.#owesFlush) this.#timed(() => this.#encoder.flush());
+    this.#owesFlush = false;
+    return false;
+  }
+
+  #begin(): Current | undefined {
+    const pcm = this.#waiting.shift();
+    if (!pcm) return undefined;
     if (pcm.startsRun) {
       this.#timed(() => this.#encoder.flush());
       this.#originUs = pcm.timestampUs;
       this.#frames = 0;
     }
-    this.#timed(() => this.#encoder.encode(pcm.chunk));
+    return { pcm, startFrame: 0 };
   }
 
-  #timed(step: () => void): void {
+  #encode({ pcm, startFrame }: Current): void {
+    const frames = framesOf(pcm.chunk, this.#options.format);
+    const startUs = this.#figures.encodeUs;
+    // The encoder gives the chunk back, also when it breaks.
+    this.#current = undefined;
+    const next = this.#timed(() => this.#encoder.encode(pcm.chunk, startFrame));
+    if (next !== undefined) this.#current = { pcm, startFrame: next };
+    const { droppedUs, encodeUs, audioFrames } = this.#overload;
+    this.#overload = {
+      droppedUs,
+      encodeUs: encodeUs + this.#figures.encodeUs - startUs,
+      audioFrames: audioFrames + (next ?? frames) - startFrame,
+    };
+  }
+
+  #tooSlow(): SourceError {
+    const { codec, format } = this.#options;
+    const { encodeUs, audioFrames, droppedUs } = this.#overload;
+    const percent = Math.round((100 * encodeUs) / Math.max(1, format.durationUs(audioFrames)));
+    return new SourceError(
+      'encoder-too-slow',
+      `the encoder cannot keep up with real time: ${codec} of ${format} takes ${percent} % of the ` +
+        `time that the audio lasts, and ${Math.round(droppedUs / 1000)} ms had to be dropped: use ` +
+        'a lower flac level, a lower rate, fewer channels, or codec pcm',
+    );
+  }
+
+  #timed<T>(step: () => T): T {
     const startMs = performance.now();
     try {
-      step();
+      return step();
     } finally {
       this.#figures.encodeUs += (performance.now() - startMs) * 1000;
     }
@@ -189,4 +255,8 @@ export class Encoding {
     // The encoder waits here for its chunk to be sent, which is no work of its own.
     this.#figures.encodeUs -= (performance.now() - startMs) * 1000;
   }
+}
+
+function framesOf(chunk: Chunk, format: SampleFormat): number {
+  return chunk.payloadBytes / format.frameBytes;
 }

@@ -154,6 +154,11 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
       help: 'Time that encoding took',
       value: ({ figures }) => figures.encodeUs / usPerSecond,
     }),
+    metric('counter', {
+      name: 'zerocast_stream_encoder_dropped_chunks_total',
+      help: 'Chunks that were dropped because the encoder was too slow',
+      value: ({ figures }) => figures.droppedChunks,
+    }),
     metric('gauge', {
       name: 'zerocast_stream_chunk_age_seconds',
       help: 'Time from the first sample of the newest chunk to its publication',

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { AudioStream, type StreamState } from '../audio/audio-stream.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
+import { EncodeTurns } from '../audio/encode-turns.ts';
 import type { SourceFactory, SourceSurroundings } from '../audio/sources/stream-source.ts';
 import {
   type CustomStreamOptions,
@@ -52,6 +53,7 @@ export interface ChannelRequest {
 /** Builds streams with all that belongs to them. */
 export class StreamFactory {
   readonly #options: StreamFactoryOptions;
+  readonly #turns = new EncodeTurns();
 
   constructor(options: StreamFactoryOptions) {
     this.#options = options;
@@ -108,6 +110,7 @@ export class StreamFactory {
       pool,
       clock,
       logger,
+      turns: this.#turns,
       onChunk: (chunk) => broadcast.publish(chunk),
       onOutdated: () => broadcast.clear(),
       onState: (state: StreamState) => {

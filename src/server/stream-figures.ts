@@ -21,6 +21,11 @@ export class StreamFigures {
     return this.#stream.encodeFigures.encodeUs;
   }
 
+  /** Chunks that were dropped because the encoder was too slow. */
+  get droppedChunks(): number {
+    return this.#stream.encodeFigures.droppedChunks;
+  }
+
   /** Time from the first sample of the newest chunk to its publication. */
   get chunkAgeUs(): number {
     return this.#broadcast.chunkAgeUs;

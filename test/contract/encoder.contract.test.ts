@@ -86,7 +86,7 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
     const bench = await benchFor(spec, formatText);
     bench.encoder.flush();
     const empty = bench.pool.acquire(0, 'test source');
-    bench.encoder.encode(empty);
+    bench.encoder.encode(empty, 0);
     bench.encoder.flush();
     expect(bench.emitted).toEqual([]);
     bench.encoder.close();

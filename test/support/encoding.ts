@@ -44,7 +44,8 @@ export function feed(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]):
     const chunk = bench.pool.acquire(part.length, 'test source');
     chunk.writable.set(part);
     chunk.payloadBytes = part.length;
-    bench.encoder.encode(chunk);
+    let frame: number | undefined = 0;
+    while (frame !== undefined) frame = bench.encoder.encode(chunk, frame);
     start += part.length;
   }
 }

@@ -1,6 +1,7 @@
 import { AudioStream, type StreamState } from '../../src/audio/audio-stream.ts';
 import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { EncodeTurns } from '../../src/audio/encode-turns.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
 import { type Clock, monotonicClock } from '../../src/clock.ts';
 import { LogLines } from './log-lines.ts';
@@ -31,6 +32,7 @@ export class StreamRig {
   ) {
     this.stream = new AudioStream(parseStreamOptions(address, { ...streamDefaults, ...defaults }), {
       pool: this.pool,
+      turns: new EncodeTurns(),
       clock,
       logger: this.log,
       onChunk: (chunk) => {

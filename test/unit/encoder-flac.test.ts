@@ -148,7 +148,7 @@ describe('the memory of the flac library', () => {
   it('grows for many streams at once, which stay independent', async () => {
     const { _module: module } = await loadLibflac();
     const benches = [];
-    for (let index = 0; index < 40; index += 1)
+    for (let index = 0; index < 60; index += 1)
       benches.push(await benchFor('flac:8', '48000:24:8'));
     expect(module.HEAP32.byteLength).toBeGreaterThan(16 * 1024 * 1024);
     const outputs = benches.slice(-2).map((bench) => {

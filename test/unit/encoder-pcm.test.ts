@@ -42,7 +42,7 @@ it('pcm hands on the very chunk that came in', async () => {
   });
   const chunk = pool.acquire(960 * 8, 'test source');
   chunk.payloadBytes = 960 * 8;
-  encoder.encode(chunk);
+  encoder.encode(chunk, 0);
   expect(passed).toEqual([chunk, 960]);
   expect(passed[0]).toBe(chunk);
   expect(pool.isFull).toBe(true);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { EncodeTurns } from '../../src/audio/encode-turns.ts';
 import { Encoding } from '../../src/audio/encoding.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { SourceError } from '../../src/errors.ts';
@@ -18,16 +19,19 @@ interface Published {
   readonly payload: Buffer;
 }
 
+const turns = new EncodeTurns();
 let pool: ChunkPool;
 let encoding: Encoding;
 let published: Published[];
 let failAt: number;
+let failures: unknown[];
 let format: SampleFormat;
 let pcm: Buffer;
 
 beforeEach(() => {
   pool = new ChunkPool({ verifySeals: true });
   published = [];
+  failures = [];
   failAt = Number.POSITIVE_INFINITY;
 });
 
@@ -48,7 +52,7 @@ function publish(chunk: Chunk): void {
 }
 
 function onFailure(error: unknown): void {
-  throw error;
+  failures.push(error);
 }
 
 /** Lets somebody listen, and waits until the past is encoded. */
@@ -60,11 +64,20 @@ async function activate(): Promise<void> {
 async function open(codec: string, formatText = '48000:16:2', pastMs = 1000): Promise<void> {
   format = SampleFormat.parse(formatText);
   pcm = pcmOf(format, format.framesIn(20), music);
-  encoding = await Encoding.open({ codec, format, pastMs, pool, publish, onFailure });
+  encoding = await Encoding.open({
+    codec,
+    format,
+    pastMs,
+    bufferMs: pastMs + 150,
+    pool,
+    turns,
+    publish,
+    onFailure,
+  });
 }
 
 /** Chunks of 20 ms that follow each other from `fromUs` on; the first one starts a run. */
-function take(count: number, fromUs: number, startsRun = true): void {
+function give(count: number, fromUs: number, startsRun = true): void {
   for (let index = 0; index < count; index += 1) {
     const chunk = pool.acquire(pcm.length, 'test');
     chunk.writable.set(pcm);
@@ -75,6 +88,27 @@ function take(count: number, fromUs: number, startsRun = true): void {
       startsRun: startsRun && index === 0,
     });
   }
+}
+
+/** The same, with as much time for each chunk as it needs. */
+async function take(count: number, fromUs: number, startsRun = true): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    give(1, fromUs + index * chunkUs, startsRun && index === 0);
+    await worked();
+  }
+}
+
+/** Waits until what is there is encoded, if somebody listens. */
+async function worked(): Promise<void> {
+  for (let before = 0; encoding.waiting !== before && failures.length === 0; await turn()) {
+    before = encoding.waiting;
+  }
+}
+
+async function flush(): Promise<void> {
+  encoding.flush();
+  await worked();
+  await turn();
 }
 
 const endUs = (chunk: Published | undefined) => (chunk ? chunk.timestampUs + chunk.durationUs : 0);
@@ -91,8 +125,8 @@ describe('encoding while somebody listens', () => {
   ])('%s of %s publishes chunks exactly %d µs apart', async (codec, text, us, delayUs) => {
     await open(codec, text);
     await activate();
-    take(100, startUs);
-    encoding.flush();
+    await take(100, startUs);
+    await flush();
     expect(published[0]?.timestampUs).toBeCloseTo(startUs - delayUs, 6);
     for (const distance of distancesUs(published)) expect(distance).toBeCloseTo(us, 6);
     // The two seconds are all there once the tail is flushed.
@@ -105,13 +139,13 @@ describe('encoding while somebody listens', () => {
     async (codec) => {
       await open(codec);
       await activate();
-      take(4, startUs);
+      await take(4, startUs);
       const before = published.length;
-      encoding.flush();
+      await flush();
       expect(published.length).toBeGreaterThan(before);
       expect(endUs(published.at(-1))).toBeGreaterThanOrEqual(startUs + 4 * chunkUs);
       const laterUs = startUs + 3_000_000;
-      take(4, laterUs);
+      await take(4, laterUs);
       const fresh = published.filter(({ timestampUs }) => timestampUs > startUs + 1_000_000);
       expect(fresh[0]?.timestampUs).toBeCloseTo(laterUs - (codec === 'opus' ? 2500 : 0), 6);
     },
@@ -120,9 +154,9 @@ describe('encoding while somebody listens', () => {
   it('flushes the old run before a chunk that starts a new one', async () => {
     await open('flac');
     await activate();
-    take(4, startUs);
-    take(4, startUs + 500_000);
-    encoding.flush();
+    await take(4, startUs);
+    await take(4, startUs + 500_000);
+    await flush();
     const jumps = distancesUs(published).filter((distance) => distance > 24_000);
     expect(jumps).toHaveLength(1);
     const jump = published.findIndex(({ timestampUs }) => timestampUs === startUs + 500_000);
@@ -132,8 +166,8 @@ describe('encoding while somebody listens', () => {
   it('null publishes nothing', async () => {
     await open('null');
     await activate();
-    take(10, startUs);
-    encoding.flush();
+    await take(10, startUs);
+    await flush();
     expect(published).toEqual([]);
   });
 });
@@ -141,8 +175,8 @@ describe('encoding while somebody listens', () => {
 describe('encoding while nobody listens', () => {
   it('publishes nothing and keeps the last second of PCM', async () => {
     await open('pcm');
-    take(500, startUs);
-    encoding.flush();
+    await take(500, startUs);
+    await flush();
     expect(published).toEqual([]);
     const { totalSlots, availableSlots } = pool.statistics;
     expect(totalSlots - availableSlots).toBe(51);
@@ -152,12 +186,12 @@ describe('encoding while nobody listens', () => {
     '%s gives the first listener that second at once',
     async (codec) => {
       await open(codec);
-      take(500, startUs);
+      await take(500, startUs);
       await activate();
       const nowUs = startUs + 500 * chunkUs;
       expect(published[0]?.timestampUs).toBeCloseTo(nowUs - 51 * chunkUs, -4);
       expect(endUs(published.at(-1))).toBeGreaterThan(nowUs - 25_000);
-      take(50, nowUs, false);
+      await take(50, nowUs, false);
       const distances = distancesUs(published);
       for (const distance of distances) expect(distance).toBeCloseTo(distances[0] ?? 0, 6);
     },
@@ -168,13 +202,13 @@ describe('encoding while nobody listens', () => {
     async (codec) => {
       await open(codec);
       await activate();
-      take(50, startUs);
+      await take(50, startUs);
       encoding.deactivate();
       const before = published.length;
-      take(15, startUs + 50 * chunkUs, false);
+      await take(15, startUs + 50 * chunkUs, false);
       expect(published).toHaveLength(before);
       await activate();
-      take(15, startUs + 65 * chunkUs, false);
+      await take(15, startUs + 65 * chunkUs, false);
       const distances = distancesUs(published);
       for (const distance of distances) expect(distance).toBeCloseTo(distances[0] ?? 0, 6);
     },
@@ -183,11 +217,11 @@ describe('encoding while nobody listens', () => {
   it.each(['pcm', 'flac', 'opus'])('%s jumps, and never back, after a long one', async (codec) => {
     await open(codec);
     await activate();
-    take(50, startUs);
+    await take(50, startUs);
     encoding.deactivate();
-    take(250, startUs + 50 * chunkUs, false);
+    await take(250, startUs + 50 * chunkUs, false);
     await activate();
-    take(10, startUs + 300 * chunkUs, false);
+    await take(10, startUs + 300 * chunkUs, false);
     const distances = distancesUs(published);
     expect(Math.min(...distances)).toBeGreaterThan(0);
     expect(distances.filter((distance) => distance > 1_000_000)).toHaveLength(1);
@@ -196,25 +230,25 @@ describe('encoding while nobody listens', () => {
 
   it('publishes the tail of a run that ended meanwhile', async () => {
     await open('flac');
-    take(4, startUs);
-    encoding.flush();
+    await take(4, startUs);
+    await flush();
     await activate();
     expect(endUs(published.at(-1))).toBe(startUs + 4 * chunkUs);
     encoding.deactivate();
-    take(4, startUs + 4 * chunkUs);
-    encoding.flush();
-    take(4, startUs + 8 * chunkUs, false);
+    await take(4, startUs + 4 * chunkUs);
+    await flush();
+    await take(4, startUs + 8 * chunkUs, false);
     await activate();
     expect(endUs(published.at(-1))).toBeLessThan(startUs + 12 * chunkUs);
   });
 
   it('keeps runs apart', async () => {
     await open('flac');
-    take(4, startUs);
-    encoding.flush();
-    take(4, startUs + 400_000);
+    await take(4, startUs);
+    await flush();
+    await take(4, startUs + 400_000);
     await activate();
-    encoding.flush();
+    await flush();
     expect(published.map(({ timestampUs }) => timestampUs - startUs)).toEqual([
       ...[0, 24_000, 48_000, 72_000],
       ...[400_000, 424_000, 448_000, 472_000],
@@ -224,29 +258,29 @@ describe('encoding while nobody listens', () => {
 
   it('is encoded in slices, in order with what comes meanwhile', async () => {
     await open('flac:8', '96000:24:2');
-    take(50, startUs);
+    await take(50, startUs);
     encoding.activate();
     let turns = 0;
     let next = 50;
     while (encoding.waiting > 0) {
       if (turns === 1) {
-        take(5, startUs + next * chunkUs, false);
+        give(5, startUs + next * chunkUs, false);
         next += 5;
       }
       turns += 1;
       await turn();
     }
     expect(turns).toBeGreaterThan(3);
-    encoding.flush();
+    await flush();
     expect(new Set(distancesUs(published.slice(0, -1)).map(Math.round))).toEqual(new Set([42_667]));
     expect(endUs(published.at(-1))).toBeCloseTo(startUs + 55 * chunkUs, 3);
   });
 
   it('flushes the end of a run only after what waits', async () => {
     await open('flac:8', '96000:24:2');
-    take(50, startUs);
+    await take(50, startUs);
     encoding.activate();
-    encoding.flush();
+    await flush();
     await until(() => encoding.waiting === 0);
     await until(() => endUs(published.at(-1)) >= startUs + 50 * chunkUs);
     expect(endUs(published.at(-1))).toBeCloseTo(startUs + 50 * chunkUs, 3);
@@ -254,7 +288,7 @@ describe('encoding while nobody listens', () => {
 
   it('goes on waiting when the listener leaves in between', async () => {
     await open('flac:8', '96000:24:2');
-    take(50, startUs);
+    await take(50, startUs);
     encoding.activate();
     encoding.deactivate();
     const waiting = encoding.waiting;
@@ -263,13 +297,13 @@ describe('encoding while nobody listens', () => {
     await turn();
     expect(encoding.waiting).toBe(waiting);
     await activate();
-    encoding.flush();
+    await flush();
     expect(endUs(published.at(-1))).toBeCloseTo(startUs + 50 * chunkUs, 3);
   });
 
   it('forgets on demand', async () => {
     await open('pcm');
-    take(20, startUs);
+    await take(20, startUs);
     encoding.clear();
     expect(pool.isFull).toBe(true);
     await activate();
@@ -277,19 +311,112 @@ describe('encoding while nobody listens', () => {
   });
 });
 
+describe('an encoder that is slower than real time', () => {
+  const usedSlots = () => pool.statistics.totalSlots - pool.statistics.availableSlots;
+
+  /** Gives a chunk per turn of the event loop, which is more than can be encoded. */
+  async function flood(until: () => boolean): Promise<number> {
+    let given = 0;
+    while (!until() && given < 5000) {
+      give(1, startUs + given * chunkUs, given === 0);
+      given += 1;
+      await turn();
+    }
+    return given;
+  }
+
+  it('never keeps more than what can still be played: the oldest is dropped and counted', async () => {
+    await open('flac:8', '96000:24:8');
+    encoding.activate();
+    let most = 0;
+    await flood(() => {
+      most = Math.max(most, usedSlots());
+      return encoding.figures.droppedChunks > 0;
+    });
+    expect(encoding.figures.droppedChunks).toBeGreaterThan(0);
+    // 1150 ms, the one in the encoder, and the one that came last.
+    expect(most).toBeLessThanOrEqual(1150 / 20 + 3);
+    expect(encoding.waiting).toBeLessThanOrEqual(1000 / 20 + 2);
+  });
+
+  it('plays on when it has caught up, with a jump where something was dropped', async () => {
+    await open('flac', '96000:24:8');
+    encoding.activate();
+    const given = await flood(() => encoding.figures.droppedChunks > 0);
+    await until(() => encoding.waiting === 0);
+    await take(5, startUs + given * chunkUs, false);
+    await flush();
+    expect(failures).toEqual([]);
+    expect(distancesUs(published).every((distance) => distance > 0)).toBe(true);
+    expect(endUs(published.at(-1))).toBeCloseTo(startUs + (given + 5) * chunkUs, 3);
+  });
+
+  it('is given up with one reason that says what it takes and what helps', async () => {
+    await open('flac:8', '96000:24:8');
+    encoding.activate();
+    await flood(() => failures.length > 0);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toBeInstanceOf(SourceError);
+    expect(String(failures[0])).toMatch(
+      /cannot keep up with real time: flac:8 of 96000:24:8 takes \d+ % .* use a lower flac level/,
+    );
+    const droppedMs = encoding.figures.droppedChunks * 20;
+    expect(droppedMs).toBeGreaterThanOrEqual(1000);
+    expect(droppedMs).toBeLessThan(1400);
+    const { encodedChunks } = encoding.figures;
+    await turn();
+    await turn();
+    expect(encoding.figures.encodedChunks).toBe(encodedChunks);
+  });
+
+  it('counts nothing while nobody listens', async () => {
+    await open('flac:8', '96000:24:8');
+    await flood(() => usedSlots() > 50);
+    give(500, startUs + 51 * chunkUs, false);
+    expect(encoding.figures.droppedChunks).toBe(0);
+    expect(failures).toEqual([]);
+  });
+});
+
+describe('a long chunk', () => {
+  it.each(['flac:8', 'opus'])(
+    'is encoded in parts by %s, the same as short ones',
+    async (codec) => {
+      await open(codec, '48000:16:2');
+      await activate();
+      await take(50, startUs);
+      await flush();
+      const short = published.splice(0);
+      const whole = pool.acquire(50 * pcm.length, 'test');
+      for (let index = 0; index < 50; index += 1) whole.writable.set(pcm, index * pcm.length);
+      whole.payloadBytes = 50 * pcm.length;
+      let parts = 0;
+      const timestampUs = startUs + 10_000_000;
+      encoding.take({ chunk: whole, timestampUs, startsRun: true });
+      for (; encoding.waiting > 0; parts += 1) await turn();
+      await flush();
+      if (codec === 'flac:8') expect(parts).toBeGreaterThan(1);
+      const bytes = (chunks: readonly Published[]) => chunks.map(({ payload }) => payload);
+      expect(bytes(published)).toEqual(bytes(short));
+    },
+  );
+});
+
 describe('an encoder that fails', () => {
   it('says so when it is opened', async () => {
     await open('pcm');
-    const options = { format, pastMs: 1000, pool, publish, onFailure };
+    const options = { format, pastMs: 1000, bufferMs: 1150, pool, turns, publish, onFailure };
     await expect(Encoding.open({ ...options, codec: 'mp3' })).rejects.toThrow('"mp3" is no codec');
     await expect(Encoding.open({ ...options, codec: 'flac:9' })).rejects.toThrow('0 to 8');
   });
 
   it('loses no memory when it fails on the past that waited', async () => {
     await open('pcm');
-    take(20, startUs);
-    failAt = 1; // later ones may fall into a later slice
-    expect(() => encoding.activate()).toThrow('the encoder broke');
+    await take(20, startUs);
+    failAt = 3;
+    encoding.activate();
+    await until(() => failures.length > 0);
+    expect(failures).toEqual([expect.objectContaining({ message: 'the encoder broke' })]);
     encoding.close();
     expect(pool.isFull).toBe(true);
   });
@@ -298,6 +425,11 @@ describe('an encoder that fails', () => {
     await open('flac');
     await activate();
     failAt = 2;
-    expect(() => take(20, startUs)).toThrow('the encoder broke');
+    await take(20, startUs);
+    await until(() => failures.length > 0);
+    await take(20, startUs + 20 * chunkUs, false);
+    await turn();
+    expect(failures).toHaveLength(1);
+    expect(published).toHaveLength(2);
   });
 });

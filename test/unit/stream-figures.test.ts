@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { EncodeTurns } from '../../src/audio/encode-turns.ts';
 import { Encoding } from '../../src/audio/encoding.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { Broadcast } from '../../src/transport/broadcast.ts';
@@ -10,6 +11,7 @@ import { stall } from '../support/fake-time.ts';
 const format = SampleFormat.parse('48000:16:2');
 const chunkBytes = 3840;
 
+const turns = new EncodeTurns();
 let pool: ChunkPool;
 
 beforeEach(() => {
@@ -26,7 +28,16 @@ describe('the figures of an encoding', () => {
     const onFailure = (error: unknown) => {
       throw error;
     };
-    return Encoding.open({ codec: 'flac', format, pastMs: 1000, pool, publish, onFailure });
+    return Encoding.open({
+      codec: 'flac',
+      format,
+      pastMs: 1000,
+      bufferMs: 1150,
+      pool,
+      turns,
+      publish,
+      onFailure,
+    });
   }
 
   function take(encoding: Encoding, timestampUs: number): void {
@@ -47,7 +58,7 @@ describe('the figures of an encoding', () => {
       publishingUs += (performance.now() - startMs) * 1000;
     });
     take(encoding, 0);
-    expect(encoding.figures).toEqual({ encodedChunks: 0, encodeUs: 0 });
+    expect(encoding.figures).toEqual({ encodedChunks: 0, encodeUs: 0, droppedChunks: 0 });
     const startMs = performance.now();
     encoding.activate();
     for (let index = 1; index < 10; index += 1) take(encoding, index * 20_000);
@@ -62,7 +73,7 @@ describe('the figures of an encoding', () => {
   it('stand still while nobody listens', async () => {
     const encoding = await openWith((chunk) => chunk.release());
     for (let index = 0; index < 10; index += 1) take(encoding, index * 20_000);
-    expect(encoding.figures).toEqual({ encodedChunks: 0, encodeUs: 0 });
+    expect(encoding.figures).toEqual({ encodedChunks: 0, encodeUs: 0, droppedChunks: 0 });
     encoding.close();
   });
 });

@@ -19,12 +19,13 @@ export interface Encoder {
    */
   readonly delayFrames: number;
   /**
-   * Encodes one chunk of PCM (`payloadBytes` of it are set, not sealed).
+   * Encodes one chunk of PCM (`payloadBytes` of it are set, not sealed) from a frame on, as much of
+   * it as may keep the event loop, and returns the frame to go on from; `undefined` at its end.
    *
-   * Ownership: takes over the caller's reference.
+   * Ownership: takes over the caller's reference with the call that reaches the end, or throws.
    * Failure: throws a `SourceError`; the encoder is then of no further use.
    */
-  encode(pcm: Chunk): void;
+  encode(pcm: Chunk, startFrame: number): number | undefined;
   /** Emits what is left over and forgets the past: the next `encode` starts a new run. */
   flush(): void;
   close(): void;
@@ -39,6 +40,9 @@ export interface EncoderContext {
   /** Takes each encoded chunk (not sealed) with the number of frames that it holds. */
   readonly emit: (chunk: Chunk, frames: number) => void;
 }
+
+/** Samples of all channels that one call of `encode` takes on at most. */
+export const maxEncodeSamples = 8192;
 
 /** One codec as the table of codecs knows it. */
 export interface Codec {

@@ -2,7 +2,7 @@ import { assert, SourceError } from '../../errors.ts';
 import type { Chunk } from '../chunk.ts';
 import { type Samples, samplesOf } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import type { Codec, Encoder, EncoderContext } from './encoder.ts';
+import { type Codec, type Encoder, type EncoderContext, maxEncodeSamples } from './encoder.ts';
 import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
 import { type Libflac, loadLibflac } from './libflac.ts';
 
@@ -11,8 +11,8 @@ const defaultLevel = 2;
 const lastShortLevel = 2;
 const shortBlockFrames = 1152;
 const longBlockFrames = 4096;
-/** Frames handed to the library at once: bounds its input buffer whatever `chunk_ms` is. */
-const sliceFrames = 4096;
+/** A long block of more channels than this would keep the event loop for too long. */
+const maxLongBlockChannels = 2;
 
 /** Lossless, about half of the bytes; what clients get unless told otherwise. */
 export const flacCodec: Codec = {
@@ -20,7 +20,7 @@ export const flacCodec: Codec = {
   help:
     `flac[:level]: lossless; level 0 (fast) to 8 (small), default ${defaultLevel}; ` +
     `levels 0 to ${lastShortLevel} send ${shortBlockFrames} samples per chunk, ` +
-    `higher ones ${longBlockFrames}`,
+    `higher ones ${longBlockFrames} up to ${maxLongBlockChannels} channels`,
   create: async ({ format, options, pool, emit }) => {
     const level = parseLevel(options);
     checkFormat(format);
@@ -49,6 +49,8 @@ class FlacEncoder implements Encoder {
   readonly #flac: Libflac;
   readonly #settings: FlacSettings;
   readonly #blockFrames: number;
+  /** Frames handed to the library at once. */
+  readonly #sliceFrames: number;
   readonly #encoder: number;
   readonly #input: number;
   /** Frames that the library wrote: emitted only after it has returned. */
@@ -60,10 +62,13 @@ class FlacEncoder implements Encoder {
     this.#flac = flac;
     this.#settings = settings;
     this.format = settings.format;
-    this.#blockFrames = settings.level <= lastShortLevel ? shortBlockFrames : longBlockFrames;
+    const { channels } = settings.format;
+    const isShort = settings.level <= lastShortLevel || channels > maxLongBlockChannels;
+    this.#blockFrames = isShort ? shortBlockFrames : longBlockFrames;
+    this.#sliceFrames = Math.floor(maxEncodeSamples / channels);
     this.header = flacHeader(this.format, this.#blockFrames);
     this.#encoder = flac._module._FLAC__stream_encoder_new();
-    this.#input = flac._module._malloc(sliceFrames * this.format.channels * 4);
+    this.#input = flac._module._malloc(this.#sliceFrames * channels * 4);
     try {
       if (this.#encoder === 0 || this.#input === 0) throw this.#fault('out of memory');
       this.#begin();
@@ -73,14 +78,16 @@ class FlacEncoder implements Encoder {
     }
   }
 
-  encode(pcm: Chunk): void {
+  encode(pcm: Chunk, startFrame: number): number | undefined {
+    let next: number | undefined;
     try {
       assert(!this.#closed, 'a flac encoder was used after it was closed');
-      this.#process(samplesOf(pcm.payload, this.format));
+      next = this.#process(samplesOf(pcm.payload, this.format), startFrame);
     } finally {
-      pcm.release();
+      if (next === undefined) pcm.release();
     }
     this.#emitWritten();
+    return next;
   }
 
   flush(): void {
@@ -118,20 +125,22 @@ class FlacEncoder implements Encoder {
     this.#hasInput = false;
   }
 
-  #process(samples: Samples): void {
+  /** Returns the frame to go on from; nothing at the end. */
+  #process(samples: Samples, startFrame: number): number | undefined {
     const { _module: module } = this.#flac;
     const { channels } = this.format;
-    for (let start = 0; start < samples.length; start += sliceFrames * channels) {
-      const slice = samples.subarray(start, start + sliceFrames * channels);
-      const heap = module.HEAP32.subarray(this.#input / 4, this.#input / 4 + slice.length);
-      heap.set(slice);
-      this.#hasInput = true;
-      const frames = slice.length / channels;
-      const ok = this.#guard(() =>
-        module._FLAC__stream_encoder_process_interleaved(this.#encoder, this.#input, frames),
-      );
-      if (ok === 0) throw this.#fault(this.#state());
-    }
+    const start = startFrame * channels;
+    const slice = samples.subarray(start, start + this.#sliceFrames * channels);
+    if (slice.length === 0) return undefined;
+    const heap = module.HEAP32.subarray(this.#input / 4, this.#input / 4 + slice.length);
+    heap.set(slice);
+    this.#hasInput = true;
+    const frames = slice.length / channels;
+    const ok = this.#guard(() =>
+      module._FLAC__stream_encoder_process_interleaved(this.#encoder, this.#input, frames),
+    );
+    if (ok === 0) throw this.#fault(this.#state());
+    return start + slice.length < samples.length ? startFrame + frames : undefined;
   }
 
   #finish(): void {

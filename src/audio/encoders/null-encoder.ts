@@ -27,7 +27,7 @@ class NullEncoder implements Encoder {
     this.format = format;
   }
 
-  encode(pcm: Chunk): void {
+  encode(pcm: Chunk): undefined {
     pcm.release();
   }
 

@@ -58,19 +58,22 @@ class OpusEncoder implements Encoder {
     this.delayFrames = opus.ctl(request.getLookahead); // the resampler adds none
   }
 
-  encode(pcm: Chunk): void {
+  encode(pcm: Chunk, startFrame: number): number | undefined {
     const { format } = this.#context;
+    let next: number | undefined;
     try {
       assert(!this.#closed, 'an opus encoder was used after it was closed');
       const samples = samplesOf(pcm.payload, format);
-      this.#inputFrames += samples.length / format.channels;
-      const step = maxOpusInputFrames * format.channels;
-      for (let start = 0; start < samples.length; start += step) {
-        this.#feed(samples.subarray(start, start + step));
-      }
+      const start = startFrame * format.channels;
+      const part = samples.subarray(start, start + maxOpusInputFrames * format.channels);
+      this.#feed(part);
+      const frames = part.length / format.channels;
+      this.#inputFrames += frames;
+      if (start + part.length < samples.length) next = startFrame + frames;
     } finally {
-      pcm.release();
+      if (next === undefined) pcm.release();
     }
+    return next;
   }
 
   flush(): void {

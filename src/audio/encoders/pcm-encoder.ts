@@ -32,7 +32,7 @@ class PcmEncoder implements Encoder {
     this.#emit = context.emit;
   }
 
-  encode(pcm: Chunk): void {
+  encode(pcm: Chunk): undefined {
     const frames = pcm.payloadBytes / this.format.frameBytes;
     if (frames === 0) pcm.release();
     else this.#emit(pcm, frames);

@@ -1,0 +1,75 @@
+/** All encoders together keep the event loop for this long per turn. */
+const sliceMs = 5;
+
+/** The right of one stream to encode, as often as it asks and its turn comes. */
+export interface EncodeTurn {
+  /** There is something to encode: some of it at once when nobody else waits, else later. */
+  request(): void;
+  cancel(): void;
+}
+
+/** Encodes a little and says whether there is more; it must not throw. */
+export type EncodeStep = () => boolean;
+
+interface Waiter {
+  readonly step: EncodeStep;
+  /** Time that it has had, or might have had: whoever comes back has no claim on the past. */
+  usedMs: number;
+}
+
+/**
+ * Shares the event loop among the encoders of all streams: they get one slice of time per turn of
+ * the loop together, and of those that wait the one goes next that has had the least. So a stream
+ * that needs little never waits for one that needs more than there is.
+ */
+export class EncodeTurns {
+  readonly #waiting = new Set<Waiter>();
+  /** What the one that went last had had by then. */
+  #reachedMs = 0;
+  /** When the slice of this turn of the loop is over. */
+  #endMs: number | undefined;
+
+  join(step: EncodeStep): EncodeTurn {
+    const waiter = { step, usedMs: 0 };
+    return {
+      request: () => this.#request(waiter),
+      cancel: () => this.#waiting.delete(waiter),
+    };
+  }
+
+  #request(waiter: Waiter): void {
+    if (this.#waiting.has(waiter)) return;
+    waiter.usedMs = Math.max(waiter.usedMs, this.#reachedMs);
+    this.#waiting.add(waiter);
+    if (this.#waiting.size === 1) this.#run();
+  }
+
+  #run(): void {
+    this.#endMs ??= this.#begin();
+    let nowMs = performance.now();
+    while (nowMs < this.#endMs) {
+      const waiter = this.#next();
+      if (!waiter) return;
+      this.#reachedMs = waiter.usedMs;
+      const hasMore = waiter.step();
+      const endMs = performance.now();
+      waiter.usedMs += endMs - nowMs;
+      nowMs = endMs;
+      if (!hasMore) this.#waiting.delete(waiter);
+    }
+  }
+
+  #next(): Waiter | undefined {
+    let next: Waiter | undefined;
+    for (const waiter of this.#waiting) if (!next || waiter.usedMs < next.usedMs) next = waiter;
+    return next;
+  }
+
+  #begin(): number {
+    setImmediate(() => {
+      this.#endMs = undefined;
+      if (this.#waiting.size > 0) this.#run();
+    });
+    return performance.now() + sliceMs;
+  }
+}
