@@ -4,6 +4,7 @@ import { Chunk, headroomBytes, type Slot } from './chunk.ts';
 const smallestSlotBytes = 1024;
 /** Larger chunks than this are refused: no setting leads there. */
 export const largestSlotBytes = 32 * 1024 * 1024;
+export const largestPayloadBytes = largestSlotBytes - headroomBytes;
 /** A slab holds as many slots as fit into this, at least one. */
 const slabBytes = 64 * 1024;
 const idleSlabMs = 5 * 60_000;

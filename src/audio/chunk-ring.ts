@@ -11,8 +11,11 @@ const maxChunks = 65_536;
  */
 export class ChunkRing {
   #slots: (Chunk | undefined)[] = new Array(64).fill(undefined);
+  /** Beside each slot: the bytes of all messages before that chunk, since the ring began. */
+  #bytesBefore: number[] = new Array(64).fill(0);
   #tail = 0;
   #head = 0;
+  #bytes = 0;
 
   /** Sequence of the oldest chunk held; equals `head` when the ring is empty. */
   get tail(): number {
@@ -28,7 +31,10 @@ export class ChunkRing {
   push(chunk: Chunk): void {
     assert(chunk.isSealed, 'was published before it was sealed', chunk);
     if (this.#head - this.#tail === this.#slots.length) this.#grow();
-    this.#slots[this.#head % this.#slots.length] = chunk;
+    const slot = this.#head % this.#slots.length;
+    this.#slots[slot] = chunk;
+    this.#bytesBefore[slot] = this.#bytes;
+    this.#bytes += chunk.maxMessageBytes;
     this.#head += 1;
   }
 
@@ -43,9 +49,18 @@ export class ChunkRing {
 
   /** Sequence of the oldest chunk captured at `timestampUs` or later; `head` if there is none. */
   firstSince(timestampUs: number): number {
-    let sequence = this.#head;
-    while (sequence > this.#tail && this.at(sequence - 1).timestampUs >= timestampUs) sequence -= 1;
-    return sequence;
+    return this.#firstWhere((sequence) => this.at(sequence).timestampUs >= timestampUs);
+  }
+
+  /** Bytes of the messages from `first` to before `end`, whatever the framing: the most they are. */
+  bytesBetween(first: number, end: number): number {
+    return this.#bytesUpTo(end) - this.#bytesUpTo(first);
+  }
+
+  /** The end of the most chunks from `first` on that have `bytes` together; `first` if none fits. */
+  endWithin(first: number, bytes: number): number {
+    const most = this.#bytesUpTo(first) + bytes;
+    return this.#firstWhere((sequence) => this.#bytesUpTo(sequence + 1) > most, first);
   }
 
   dropBefore(timestampUs: number): void {
@@ -56,6 +71,23 @@ export class ChunkRing {
 
   clear(): void {
     while (this.#tail < this.#head) this.#dropOldest();
+  }
+
+  /** By bisection: `holds` must be false up to a place from `first` on, and true from there on. */
+  #firstWhere(holds: (sequence: number) => boolean, first = this.#tail): number {
+    let low = first;
+    let high = this.#head;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (holds(middle)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #bytesUpTo(sequence: number): number {
+    if (sequence === this.#head) return this.#bytes;
+    return this.#bytesBefore[sequence % this.#bytesBefore.length] as number;
   }
 
   #dropOldest(): void {
@@ -70,10 +102,13 @@ export class ChunkRing {
       this.#dropOldest();
       return;
     }
-    const larger: (Chunk | undefined)[] = new Array(this.#slots.length * 2).fill(undefined);
+    const slots: (Chunk | undefined)[] = new Array(this.#slots.length * 2).fill(undefined);
+    const bytesBefore: number[] = new Array(slots.length).fill(0);
     for (let sequence = this.#tail; sequence < this.#head; sequence += 1) {
-      larger[sequence % larger.length] = this.at(sequence);
+      slots[sequence % slots.length] = this.at(sequence);
+      bytesBefore[sequence % slots.length] = this.#bytesUpTo(sequence);
     }
-    this.#slots = larger;
+    this.#slots = slots;
+    this.#bytesBefore = bytesBefore;
   }
 }

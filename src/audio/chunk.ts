@@ -107,6 +107,11 @@ export class Chunk {
     return this.#tcpMessage;
   }
 
+  /** What the message has at most on the wire, whatever stands around it. */
+  get maxMessageBytes(): number {
+    return this.tcpMessage.length + webSocketHeaderBytes;
+  }
+
   /** The same message as one unmasked binary WebSocket frame. */
   get webSocketFrame(): Buffer {
     this.#webSocketFrame ??= this.#frameForWebSocket();

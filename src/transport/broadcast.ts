@@ -6,8 +6,12 @@ import { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
 import { maxSendChunks, SendInterval, type SendIntervalOptions } from './send-interval.ts';
 
-/** One session gets at most this much per tick, so that its reply lane never waits for long. */
+/**
+ * One session gets at most this much per tick, so that its reply lane never waits for long. Where
+ * a chunk is larger than half of it, two chunks: with one per tick nobody would ever catch up.
+ */
 const maxSendBytes = 128 * 1024;
+const leastCatchUpChunks = 2;
 
 /** A joining client starts with the chunk that it can still play after this much transport time. */
 const startMarginMs = 150;
@@ -35,6 +39,8 @@ export class Broadcast {
   readonly #clock: Clock;
   readonly #options: BroadcastOptions;
   readonly #interval: SendInterval;
+  /** See `maxSendBytes`; more where zero-copy sends are wanted that are larger. */
+  readonly #maxSendBytes: number;
   readonly #cursors: Cursor[] = [];
   #joined = 0;
   #tick = 0;
@@ -50,7 +56,9 @@ export class Broadcast {
     this.#fanOut = fanOut;
     this.#clock = clock;
     this.#options = options;
-    this.#interval = new SendInterval({ ...options, wantedSendBytes: fanOut.wantedSendBytes });
+    const { wantedSendBytes } = fanOut;
+    this.#interval = new SendInterval({ ...options, wantedSendBytes });
+    this.#maxSendBytes = Math.max(maxSendBytes, 2 * wantedSendBytes);
   }
 
   get subscribers(): number {
@@ -124,29 +132,46 @@ export class Broadcast {
     const count = this.#cursors.length;
     const first = this.#firstInTurn;
     const oldest = this.#oldestToSend(interval);
-    let budgetBytes = this.#options.burstBytes;
+    const burst = new Burst(this.#options.burstBytes);
     for (let turn = 0; turn < count; turn += 1) {
       const index = (first + turn) % count;
       const cursor = this.#cursors[index] as Cursor;
       if (cursor.sequence < oldest) this.#moveOn(cursor, oldest);
       const backlog = this.ring.head - cursor.sequence;
-      const isLeft = cursor.quota > 0;
-      const isDue = isLeft || cursor.ordinal % interval === phase;
-      cursor.quota = isDue ? Math.min(backlog, interval) : 0;
-      if (backlog > interval && budgetBytes > 0) {
-        const chunkBytes = this.ring.at(cursor.sequence).tcpMessage.length;
-        cursor.quota = Math.min(backlog, Math.max(interval, catchUpChunks(chunkBytes)));
-        budgetBytes -= cursor.quota * chunkBytes;
-        // Whoever comes after the budget is spent comes first in the next tick.
-        if (budgetBytes <= 0) this.#firstInTurn = (index + 1) % count;
-      } else if (backlog > interval && cursor.isFresh) {
-        // Who begins late loses nothing; who begins and then waits has a gap.
-        cursor.quota = 0;
-      }
       // Who was left over from the tick before keeps the place in front.
-      if (cursor.quota > 0 && !isLeft) this.#due.push(cursor);
+      const isListed = cursor.quota > 0;
+      if (cursor.ordinal % interval === phase) cursor.grantShare(Math.min(backlog, interval));
+      if (backlog > interval) this.#catchUp(cursor, burst, index);
+      else cursor.quota = this.#regularQuota(cursor);
+      if (cursor.quota > 0 && !isListed) this.#due.push(cursor);
     }
     this.#deliver();
+  }
+
+  /** The share of a session, or as much of it as one send may have: the rest goes at the next tick. */
+  #regularQuota({ sequence, share }: Cursor): number {
+    return share === 0 ? 0 : Math.min(share, this.#chunksWithin(sequence, this.#maxSendBytes, 1));
+  }
+
+  #catchUp(cursor: Cursor, burst: Burst, index: number): void {
+    const { sequence } = cursor;
+    const maxBytes = Math.min(this.#maxSendBytes, this.#options.burstBytes);
+    const chunks = this.#chunksWithin(sequence, maxBytes, leastCatchUpChunks);
+    const isFirstRefusal = !burst.isSpent;
+    if (burst.take(this.ring.bytesBetween(sequence, sequence + chunks))) {
+      cursor.quota = chunks;
+      return;
+    }
+    if (isFirstRefusal) this.#firstInTurn = index;
+    // Who begins late loses nothing; who begins and then waits has a gap.
+    cursor.quota = cursor.isFresh ? 0 : this.#regularQuota(cursor);
+  }
+
+  /** How many chunks one send may have, from a sequence on. */
+  #chunksWithin(sequence: number, bytes: number, least: number): number {
+    const { head } = this.ring;
+    const end = Math.max(this.ring.endWithin(sequence, bytes), sequence + least);
+    return Math.min(end, head, sequence + maxSendChunks) - sequence;
   }
 
   /** Sends in slices, so that replies and other streams are served in between. */
@@ -211,6 +236,28 @@ export function playablePastMs(bufferMs: number, marginMs = startMarginMs): numb
   return bufferMs - Math.min(marginMs, bufferMs / 2);
 }
 
-function catchUpChunks(chunkBytes: number): number {
-  return Math.max(1, Math.min(maxSendChunks, Math.floor(maxSendBytes / chunkBytes)));
+/** What all sessions that catch up may get in one tick. */
+class Burst {
+  readonly #bytes: number;
+  #takenBytes = 0;
+  #isSpent = false;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  get isSpent(): boolean {
+    return this.#isSpent;
+  }
+
+  /**
+   * Whoever cannot get all that one send may have gets nothing, and neither do those after it: it
+   * comes first in the next tick. The first always gets it.
+   */
+  take(bytes: number): boolean {
+    const isFirst = this.#takenBytes === 0;
+    this.#isSpent ||= !isFirst && this.#takenBytes + bytes > this.#bytes;
+    if (!this.#isSpent) this.#takenBytes += bytes;
+    return !this.#isSpent;
+  }
 }

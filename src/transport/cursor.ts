@@ -11,6 +11,7 @@ export class Cursor {
   /** Chunks that may be sent in this tick. */
   quota = 0;
   #start: number;
+  #shareEnd: number;
   #onTheWay: Chunk | undefined;
 
   constructor(path: AudioPath, ordinal: number, sequence: number) {
@@ -18,6 +19,17 @@ export class Cursor {
     this.ordinal = ordinal;
     this.sequence = sequence;
     this.#start = sequence;
+    this.#shareEnd = sequence;
+  }
+
+  /** Chunks of the regular share that were not sent yet. */
+  get share(): number {
+    return Math.max(0, this.#shareEnd - this.sequence);
+  }
+
+  /** The session is due: it is to get so many chunks, in this tick and the next ones. */
+  grantShare(chunks: number): void {
+    this.#shareEnd = this.sequence + chunks;
   }
 
   /** Whether nothing was sent yet. */

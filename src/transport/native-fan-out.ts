@@ -17,6 +17,8 @@ import { maxSliceMs } from './time-slice.ts';
 
 /** More sessions than one call can serve within its slice of time. */
 const maxOrders = 256;
+/** Chunks that one call describes to the addon, whatever lies between those who are due. */
+const maxWindowChunks = 1024;
 /** How often closed sockets with chunks on the air are looked after. */
 const sweepMs = 100;
 /** Closed sockets may hold up the end of the server for so long: twice what each of them gets. */
@@ -112,13 +114,28 @@ export class NativeFanOut implements FanOut {
 
   /** Returns whether these are all. */
   #findDue(ring: ChunkRing, cursors: readonly Cursor[]): boolean {
+    let areAll = true;
+    let first = ring.head;
+    let end = ring.tail;
     for (const cursor of cursors) {
-      cursor.quota = Math.min(cursor.quota, ring.head - cursor.sequence);
+      const { sequence, path } = cursor;
+      cursor.quota = Math.min(cursor.quota, ring.head - sequence);
       if (cursor.quota <= 0) continue;
       if (this.#due.length === maxOrders) return false;
-      (cursor.path.socketId < 0 ? this.#others : this.#due).push(cursor);
+      if (path.socketId < 0) {
+        this.#others.push(cursor);
+        continue;
+      }
+      const windowFirst = Math.min(first, sequence);
+      const windowEnd = Math.max(end, sequence + cursor.quota);
+      // Who stands far from the others has the next turn.
+      const isWithin = this.#due.length === 0 || windowEnd - windowFirst <= maxWindowChunks;
+      areAll &&= isWithin;
+      if (!isWithin) continue;
+      [first, end] = [windowFirst, windowEnd];
+      this.#due.push(cursor);
     }
-    return true;
+    return areAll;
   }
 
   #deliverNatively(ring: ChunkRing): boolean {

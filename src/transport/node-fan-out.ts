@@ -1,5 +1,5 @@
 import type { Chunk } from '../audio/chunk.ts';
-import type { ChunkPool } from '../audio/chunk-pool.ts';
+import { type ChunkPool, largestPayloadBytes } from '../audio/chunk-pool.ts';
 import type { ChunkRing } from '../audio/chunk-ring.ts';
 import { AudioPath } from './audio-path.ts';
 import type { Connection } from './connection.ts';
@@ -41,14 +41,17 @@ export class NodeFanOut implements FanOut {
     const slice = new TimeSlice();
     let isDone = true;
     for (const cursor of cursors) {
-      const count = Math.min(cursor.quota, ring.head - cursor.sequence);
-      if (count <= 0) continue;
+      const wanted = Math.min(cursor.quota, ring.head - cursor.sequence);
+      if (wanted <= 0) continue;
       if (slice.isOver) {
         isDone = false;
         break;
       }
       cursor.quota = 0;
       if (cursor.path.connection.reservation.tryHold()) {
+        // A single chunk needs no further memory, however large it is.
+        const fitting = ring.endWithin(cursor.sequence, largestPayloadBytes) - cursor.sequence;
+        const count = Math.min(wanted, Math.max(1, fitting));
         this.#send(this.#batch(ring, cursor, count), cursor, count);
       } else {
         cursor.path.counters.coordinationFallbacks += 1;

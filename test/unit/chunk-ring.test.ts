@@ -16,9 +16,9 @@ afterEach(() => {
   pool.close();
 });
 
-function push(timestampUs: number): void {
-  const chunk = pool.acquire(4, 'test');
-  chunk.payloadBytes = 4;
+function push(timestampUs: number, bytes = 4): void {
+  const chunk = pool.acquire(bytes, 'test');
+  chunk.payloadBytes = bytes;
   chunk.seal({ timestampUs, durationUs: 20_000 });
   ring.push(chunk);
 }
@@ -49,6 +49,33 @@ describe('ChunkRing', () => {
     expect(ring.firstSince(300)).toBe(3);
     expect(ring.firstSince(301)).toBe(4);
     expect(ring.firstSince(1000)).toBe(10);
+  });
+
+  it('sums the bytes of messages and finds how many fit, also after it grew and dropped some', () => {
+    const sizes = Array.from({ length: 300 }, (_, index) => (index * 37) % 500);
+    for (const [index, bytes] of sizes.entries()) push(index, bytes);
+    ring.dropBefore(100);
+    const bytesOf = (first: number, end: number) => {
+      let sum = 0;
+      for (let sequence = first; sequence < end; sequence += 1) {
+        sum += ring.at(sequence).maxMessageBytes;
+      }
+      return sum;
+    };
+    for (const [first, end] of [
+      [100, 100],
+      [100, 101],
+      [150, 299],
+      [100, 300],
+      [300, 300],
+    ] as const) {
+      expect(ring.bytesBetween(first, end)).toBe(bytesOf(first, end));
+    }
+    for (const bytes of [0, 47, 48, 49, 1000, 5000, 1e9]) {
+      const end = ring.endWithin(120, bytes);
+      expect(bytesOf(120, end)).toBeLessThanOrEqual(bytes);
+      if (end < ring.head) expect(bytesOf(120, end + 1)).toBeGreaterThan(bytes);
+    }
   });
 
   it('gives all chunks back when it is cleared, and keeps counting', () => {
