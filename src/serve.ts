@@ -14,7 +14,12 @@ import { ServiceManager } from './daemon/service-manager.ts';
 import { ConfigError, messageOf } from './errors.ts';
 import { createLogger, type Log } from './log.ts';
 import type { Logger } from './logger.ts';
-import { dataFolder, lockDataFolder } from './server/data-folder.ts';
+import {
+  dataFolder,
+  lockDataFolder,
+  snapserverFolder,
+  takeOverState,
+} from './server/data-folder.ts';
 import { nativeLocks, type ProcessLock } from './server/process-lock.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
 import { compatibleVersion, packageVersion } from './version.ts';
@@ -109,6 +114,8 @@ type ClaimedFolder = {
   readonly path: string;
   /** For the log, once it is open. */
   readonly concerns: readonly FolderConcern[];
+  /** The file of snapserver whose copy is in it since now. */
+  readonly takenOver?: string | undefined;
 } & ({ readonly lock: ProcessLock | undefined } | { readonly refusal: unknown });
 
 /** Shape: `again` names the file that must be there, as it was before. */
@@ -205,6 +212,10 @@ async function open(around: ReadySurroundings, rootLog: Log): Promise<Applicatio
   const { logger } = rootLog;
   const log = logger.tagged('Zerocast');
   for (const { phrase, fields } of folder.concerns) log.warn(phrase, fields);
+  if (folder.takenOver) {
+    const { path, takenOver } = folder;
+    log.notice('names, volumes and groups of snapserver are copied', { from: takenOver, to: path });
+  }
   if ('refusal' in folder) throw folder.refusal;
   if (background) process.chdir('/');
   return Application.start({
@@ -233,13 +244,25 @@ function reloadInputs(around: Surroundings, log: Log): ReloadInputs {
 function claimFolder({ config, background }: Surroundings): ClaimedFolder {
   const { datadir } = config.server;
   const isDaemon = background !== undefined;
-  const path = dataFolder({ datadir, home: process.env.HOME, isDaemon });
+  const options = { datadir, home: process.env.HOME, isDaemon };
+  const path = dataFolder(options);
   const concerns = background?.prepareFolder(path, { isUsual: datadir === '' }) ?? [];
   try {
     const lock = lockDataFolder({ folder: path, owner: background?.identity, ...nativeLocks() });
-    return { path, concerns, lock };
+    const inherited = lock ? inherit(snapserverFolder(options), path) : {};
+    return { path, ...inherited, concerns: [...concerns, ...(inherited.concerns ?? [])], lock };
   } catch (refusal) {
     return { path, concerns, refusal };
+  }
+}
+
+/** Groups, names and volumes of snapserver are there the first time, too. */
+function inherit(from: string | undefined, into: string): Partial<ClaimedFolder> {
+  try {
+    return { takenOver: from && takeOverState(from, into) };
+  } catch (error) {
+    const fields = { folder: from, reason: messageOf(error) };
+    return { concerns: [{ phrase: 'the state of snapserver cannot be taken over', fields }] };
   }
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync, type Stats, statfsSync, statSyn
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { addressesIn } from '../server/added-streams.ts';
-import { dataFolder } from '../server/data-folder.ts';
+import { dataFolder, snapserverFolder } from '../server/data-folder.ts';
 import { DamagedFileError } from '../server/json-file.ts';
 import { parseSavedState } from '../server/saved-state.ts';
 import type { DoctorContext } from './context.ts';
@@ -20,14 +20,20 @@ const datadirAdvice = 'or set datadir in [server] to another folder';
 export function dataFolderCheck(context: DoctorContext): Check {
   const { config, environment, isDaemon } = context;
   const { datadir } = config.server;
-  const folder = dataFolder({ datadir, home: environment.HOME, isDaemon });
+  const options = { datadir, home: environment.HOME, isDaemon };
+  const folder = dataFolder(options);
   return {
     name: 'data folder',
     run: () => {
       const place = checkPlace(folder, context);
       const isThere = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
       const files = isThere ? checkFiles(folder, context) : [];
-      return [place, ...files, ...diskSpace(folder)];
+      return [
+        place,
+        ...files,
+        ...checkInheritance(folder, snapserverFolder(options)),
+        ...diskSpace(folder),
+      ];
     },
   };
 }
@@ -69,6 +75,12 @@ function checkFiles(folder: string, context: DoctorContext): readonly Finding[] 
       ? checkFile(join(folder, 'streams.json'), parseStreams, context)
       : []),
   ];
+}
+
+function checkInheritance(folder: string, from: string | undefined): readonly Finding[] {
+  if (from === undefined || existsSync(join(folder, 'server.json'))) return [];
+  const file = join(from, 'server.json');
+  return existsSync(file) ? [note(`the first start takes over a copy of ${file}`)] : [];
 }
 
 type Parse = (json: unknown) => { readonly faults: { readonly count: number } };

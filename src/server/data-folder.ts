@@ -1,11 +1,18 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.ts';
+import { fileModes } from './atomic-file.ts';
 import { makeFolder } from './make-folder.ts';
 import { describeProcess } from './process-holder.ts';
 import { type LockOutcome, ProcessLock, type ProcessLockOptions } from './process-lock.ts';
-
-/** Where a system service keeps its state. */
-const serviceFolder = '/var/lib/snapserver';
 
 export interface DataFolderOptions {
   /** The setting `[server] datadir`; empty: chosen here. */
@@ -15,10 +22,45 @@ export interface DataFolderOptions {
   readonly isDaemon: boolean;
 }
 
-/** The folder of `server.json`. Source: protocol reference, 8.3. */
-export function dataFolder({ datadir, home, isDaemon }: DataFolderOptions): string {
-  if (datadir) return datadir;
-  return home && !isDaemon ? join(home, '.config', 'snapserver') : serviceFolder;
+/** The folder of `server.json`: never that of snapserver unless it is set. */
+export function dataFolder(options: DataFolderOptions): string {
+  return options.datadir || usualFolder('zerocast', options);
+}
+
+/** Where snapserver, started in the same way, has its state; nothing is taken from there when `datadir` is set. */
+export function snapserverFolder(options: DataFolderOptions): string | undefined {
+  return options.datadir ? undefined : usualFolder('snapserver', options);
+}
+
+/** Source: protocol reference, 8.3. */
+function usualFolder(program: string, { home, isDaemon }: DataFolderOptions): string {
+  return home && !isDaemon ? join(home, '.config', program) : join('/var/lib', program);
+}
+
+const stateName = 'server.json';
+/** More is no state file. */
+const maxStateBytes = 64 * 1024 * 1024;
+
+/**
+ * Copies what snapserver has saved into a data folder that holds no state yet; its own file stays
+ * as it is. The result is the path of that file, or `undefined` when there is nothing to take over.
+ *
+ * Failure: throws the error of the system.
+ */
+export function takeOverState(from: string, into: string): string | undefined {
+  const path = join(from, stateName);
+  const target = join(into, stateName);
+  if (!existsSync(path) || existsSync(target)) return undefined;
+  // Root may be reading a folder of somebody else, who may have put anything there.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile() || stats.size > maxStateBytes) throw new Error('it is no small file');
+    writeFileSync(target, readFileSync(fd), { flag: 'wx', mode: fileModes.open });
+    return path;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Shows which server has a data folder; beside `server.json`, which is replaced as a whole. */

@@ -1,4 +1,13 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -203,5 +212,24 @@ describe('the log', () => {
     const lines = readFileSync(taken, 'utf8').trimEnd().split('\n');
     expect(lines[0]).toBe(`<14>(Snapserver) Version ${compatibleVersion}`);
     expect(lines.at(-1)).toBe('<14>(Zerocast) stopped');
+  });
+});
+
+describe('a server that is only tried', () => {
+  it('takes the state of snapserver over and leaves it as it is', async () => {
+    const old = join(folder, '.config', 'snapserver');
+    mkdirSync(old, { recursive: true });
+    const saved = new URL('../support/state/snapserver-0.26.state', import.meta.url);
+    cpSync(saved, join(old, 'server.json'));
+    chmodSync(old, 0o555);
+    const lines = await linesOf({ options: [tone], environment: { HOME: folder } });
+    expect(lines.join('\n')).toMatch(/snapserver are copied from=\S+snapserver\/server.json/);
+    expect(readdirSync(old)).toEqual(['server.json']);
+    const text = readFileSync(saved, 'utf8');
+    expect(readFileSync(join(old, 'server.json'), 'utf8')).toBe(text);
+    const own = readFileSync(join(folder, '.config', 'zerocast', 'server.json'), 'utf8');
+    expect(JSON.parse(own)).toMatchObject({ Groups: JSON.parse(text).Groups });
+    const again = await linesOf({ options: [tone], environment: { HOME: folder } });
+    expect(again.join('\n')).not.toMatch(/copied/);
   });
 });

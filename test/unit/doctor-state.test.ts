@@ -145,6 +145,20 @@ describe('the data folder', () => {
     expect(await textsOf(made, 'ok')).toEqual([expect.stringMatching(/will be made/)]);
   });
 
+  it('has a copy of what snapserver has saved after the first start', async () => {
+    const noted = () =>
+      textsOf(dataFolderCheck(doctorContext([], { environment: { HOME: folder } })), 'note');
+    expect(await noted()).toEqual([]);
+    const old = join(folder, '.config', 'snapserver');
+    mkdirSync(old, { recursive: true });
+    writeFileSync(join(old, 'server.json'), JSON.stringify(whole));
+    expect(await noted()).toEqual([`the first start takes over a copy of ${old}/server.json`]);
+    const own = join(folder, '.config', 'zerocast');
+    mkdirSync(own);
+    writeFileSync(join(own, 'server.json'), JSON.stringify(whole));
+    expect(await noted()).toEqual([]);
+  });
+
   it('may not be a file', async () => {
     const path = join(folder, 'file');
     writeFileSync(path, '');

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { dataFolder } from '../../src/server/data-folder.ts';
+import { dataFolder, snapserverFolder, takeOverState } from '../../src/server/data-folder.ts';
 import { Registry } from '../../src/server/registry.ts';
 import { StateFile, type StateFileOptions } from '../../src/server/state-file.ts';
 import { FakeTime } from '../support/fake-time.ts';
@@ -380,23 +380,65 @@ describe('the data folder', () => {
   const home = '/home/me';
   it.each([
     ['is the one that is set', { datadir: '/data', home, isDaemon: true }, '/data'],
-    ['is that of the user', { datadir: '', home, isDaemon: false }, '/home/me/.config/snapserver'],
+    ['is that of the user', { datadir: '', home, isDaemon: false }, '/home/me/.config/zerocast'],
     [
       'is that of the system for a daemon',
       { datadir: '', home, isDaemon: true },
-      '/var/lib/snapserver',
+      '/var/lib/zerocast',
     ],
     [
       'is that of the system without a home',
       { datadir: '', home: undefined, isDaemon: false },
-      '/var/lib/snapserver',
+      '/var/lib/zerocast',
     ],
     [
       'is that of the system with an empty home',
       { datadir: '', home: '', isDaemon: false },
-      '/var/lib/snapserver',
+      '/var/lib/zerocast',
     ],
   ])('%s', (_, options, expected) => {
     expect(dataFolder(options)).toBe(expected);
+  });
+
+  it('inherits from that of snapserver, unless one is set', () => {
+    const here = { datadir: '', home, isDaemon: false };
+    expect(snapserverFolder(here)).toBe('/home/me/.config/snapserver');
+    expect(snapserverFolder({ ...here, isDaemon: true })).toBe('/var/lib/snapserver');
+    expect(snapserverFolder({ ...here, datadir: '/data' })).toBeUndefined();
+  });
+});
+
+describe('the state of snapserver', () => {
+  const text = fixture('snapserver-0.26');
+  const inFolder = (name: string) => join(folder, name);
+
+  beforeEach(() => {
+    for (const name of ['old', 'new']) mkdirSync(inFolder(name));
+  });
+
+  it('is copied once, and stays as it is', () => {
+    writeFileSync(inFolder('old/server.json'), text);
+    expect(takeOverState(inFolder('old'), inFolder('new'))).toBe(inFolder('old/server.json'));
+    expect(readFileSync(inFolder('new/server.json'), 'utf8')).toBe(text);
+    writeFileSync(inFolder('new/server.json'), '{}');
+    expect(takeOverState(inFolder('old'), inFolder('new'))).toBeUndefined();
+    expect(readFileSync(inFolder('new/server.json'), 'utf8')).toBe('{}');
+    expect(readFileSync(inFolder('old/server.json'), 'utf8')).toBe(text);
+  });
+
+  it('need not be there', () => {
+    expect(takeOverState(inFolder('old'), inFolder('new'))).toBeUndefined();
+    expect(takeOverState(inFolder('absent'), inFolder('new'))).toBeUndefined();
+    expect(readdirSync(inFolder('new'))).toEqual([]);
+  });
+
+  it('is never read through a link or from something that is no file', () => {
+    writeFileSync(inFolder('secret'), text);
+    symlinkSync(inFolder('secret'), inFolder('old/server.json'));
+    expect(() => takeOverState(inFolder('old'), inFolder('new'))).toThrow(/ELOOP/);
+    rmSync(inFolder('old/server.json'));
+    execFileSync('mkfifo', [inFolder('old/server.json')]);
+    expect(() => takeOverState(inFolder('old'), inFolder('new'))).toThrow(/no small file/);
+    expect(readdirSync(inFolder('new'))).toEqual([]);
   });
 });
