@@ -68,6 +68,21 @@ describe('the connect sequence', () => {
     client.close();
   });
 
+  it('counts a request for the time as a sign of life', async () => {
+    await startTone();
+    const client = await ScriptedClient.greet(server.port, 'a');
+    await client.untilCount(messageType.wireChunk, 1);
+    const record = server.application.registry.clients.get('a');
+    const joinedMs = record?.lastSeenMs ?? 0;
+    await until(() => Date.now() > joinedMs);
+    await client.untilCount(messageType.wireChunk, 3);
+    expect(record?.lastSeenMs).toBe(joinedMs);
+    client.requestTime(3);
+    await client.untilCount(messageType.time, 1);
+    expect(record?.lastSeenMs).toBeGreaterThan(joinedMs);
+    client.close();
+  });
+
   it('gives new clients the initial volume', async () => {
     await startTone('streaming_client.initial_volume=33');
     const client = await ScriptedClient.greet(server.port, 'a');

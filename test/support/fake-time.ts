@@ -2,7 +2,7 @@ import { vi } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { turn } from './waiting.ts';
 
-const waitMs = 5000;
+const waitMs = 25_000;
 
 /** Time that passes only when a test says so; files, pipes and sockets stay real. */
 export class FakeTime implements Clock {
@@ -26,7 +26,7 @@ export class FakeTime implements Clock {
     }
   }
 
-  /** Lets input and output go on while time stands still. Failure: rejects after five seconds. */
+  /** Lets input and output go on while time stands still. Failure: rejects after 25 seconds. */
   async until(condition: () => boolean, what: string): Promise<void> {
     const deadline = performance.now() + waitMs;
     while (!condition()) {

@@ -24,6 +24,7 @@ export interface PlayerRigOptions {
   readonly sendToMuted?: boolean;
   readonly maxClients?: number;
   readonly helloTimeoutMs?: number;
+  readonly stallTimeoutMs?: number;
   /** What connections pass; absent: they are let in at once. */
   readonly door?: Door;
   readonly fanOut?: (pool: ChunkPool) => FanOut;
@@ -63,7 +64,7 @@ export class PlayerRig {
 
   private constructor(options: PlayerRigOptions) {
     const { access = openAccess, sendToMuted = false, helloTimeoutMs = 5000 } = options;
-    const { maxClients = 100 } = options;
+    const { maxClients = 100, stallTimeoutMs = 5000 } = options;
     const { pool, log: logger } = this;
     this.#fanOut = options.fanOut?.(pool) ?? new NodeFanOut(pool);
     const parts = serverParts({
@@ -73,7 +74,12 @@ export class PlayerRig {
       access,
       onChange: (change, by) => this.#onChange(change, by),
       registry: { maxClients },
-      server: { sendToMuted, helloTimeoutMs, ...(options.clock && { clock: options.clock }) },
+      server: {
+        sendToMuted,
+        helloTimeoutMs,
+        stallTimeoutMs,
+        ...(options.clock && { clock: options.clock }),
+      },
     });
     this.registry = parts.registry;
     this.streams = parts.streams;

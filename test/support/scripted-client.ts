@@ -78,7 +78,7 @@ export class ScriptedClient {
   }
 
   /** Resolves when `condition` holds, which is looked at whenever something arrives. */
-  async until(condition: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
+  async until(condition: () => boolean, what: string, timeoutMs = 25_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!condition()) {
       const remaining = deadline - performance.now();

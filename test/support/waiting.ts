@@ -1,11 +1,11 @@
-const waitMs = 10_000;
+const waitMs = 25_000;
 
 /** One turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Waits until `condition` holds. Failure: rejects after ten seconds, naming what was awaited. */
+/** Waits until `condition` holds. Failure: rejects after 25 seconds, naming what was awaited. */
 export async function until(
   condition: () => boolean,
   what: string = String(condition),

@@ -1,12 +1,13 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findProgram } from '../../src/audio/sources/find-program.ts';
 import { ProducerProcess } from '../../src/audio/sources/producer-process.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';
-import { until } from '../support/waiting.ts';
+import { turn, until } from '../support/waiting.ts';
 
 const folder = scratchFolder();
 const running: SourceHarness[] = [];
@@ -30,6 +31,15 @@ function run(body: string, query = ''): SourceHarness {
   const harness = new SourceHarness(`process://${script(body)}${query}`).start();
   running.push(harness);
   return harness;
+}
+
+/** Opens a fifo for writing once somebody has it open for reading. */
+async function openWhenRead(path: string): Promise<FileHandle> {
+  for (;;) {
+    const file = await open(path, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
+    if (file) return file;
+    await turn();
+  }
 }
 
 /** True while the process whose number a script wrote to `name` lives. */
@@ -89,6 +99,29 @@ describe('a process source', () => {
     expect(harness.interruptions.length).toBe(3);
     expect(harness.filledCount).toBe(0);
     expect(target.subarray(0, 3).toString()).toBe('123');
+  });
+
+  it('starts a program soon again that was well for long, and only then', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const harness = run('mkfifo $D/go 2> $D/log; read x < $D/go; exit 3');
+    harness.ask(8);
+    const ends = () => harness.logged('program ended').map(({ fields }) => fields.restartMs);
+    for (const [ranMs, restartMs] of [
+      [0, 100],
+      [9_999, 200],
+      [10_000, 100],
+      [0, 200],
+    ] as const) {
+      const count = ends().length;
+      // The reader's end is open once the program runs.
+      const go = await openWhenRead(join(folder.path, 'go'));
+      vi.advanceTimersByTime(ranMs);
+      await go.close();
+      while (ends().length === count) await turn();
+      expect(ends().at(-1)).toBe(restartMs);
+      vi.advanceTimersByTime(restartMs);
+    }
   });
 
   it('says with which words a failing program ended', async () => {

@@ -1,9 +1,11 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
 import { maxLastLines } from '../../src/plugin/plugin-log.ts';
 import { noProperties } from '../../src/server/stream-properties.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
+import { LogLines } from '../support/log-lines.ts';
 import { PluginRig, pluginScript, type RigOptions } from '../support/plugin-rig.ts';
 import { turn, until } from '../support/waiting.ts';
 
@@ -84,12 +86,23 @@ describe('a control script that ends', () => {
     expect(rig.announced).toEqual([]);
   });
 
-  it('is started soon again when it was well for long', async () => {
-    const timing = { firstRestartMs: 10, healthyRunMs: 0 };
-    const rig = start(pluginScript('exits.sh'), { timing });
-    const ends = () => rig.log.with('control script ended').map(({ fields }) => fields);
-    await until(() => ends().length === 3, 'it ended three times');
-    expect(ends().map(({ restartMs }) => restartMs)).toEqual([10, 10, 10]);
+  it('is started soon again when it was well for long, and only then', async () => {
+    const runsMs = [0, 999, 999, 1000, 0];
+    const timing = { firstRestartMs: 1, slowestRestartMs: 8, healthyRunMs: 1000 };
+    const logger = new LogLines();
+    // Each run takes its time when it says its last words.
+    const words = () => logger.with('control script says').length;
+    const clock: Clock = {
+      nowUs: () => 1000 * runsMs.slice(0, words()).reduce((sum, runMs) => sum + runMs, 0),
+    };
+    start(pluginScript('exits.sh'), { timing, clock, logger });
+    const ends = () => logger.with('control script ended').map(({ fields }) => fields);
+    await until(() => ends().length >= 5, 'it ended five times');
+    expect(
+      ends()
+        .map(({ restartMs }) => restartMs)
+        .slice(0, 5),
+    ).toEqual([1, 2, 4, 1, 2]);
   });
 
   it.each([
