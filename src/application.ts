@@ -324,7 +324,7 @@ export class Application {
 
   #onChange(change: Change, by?: Requester): void {
     this.#status.invalidate(change);
-    if (change.kind === 'stream-removed') this.server.streamRemoved(change.channel.id);
+    if (change.kind === 'stream-removed') this.server.streamRemoved();
     else if ('channel' in change) this.server.reroute();
     else if (change.kind !== 'stream-order') this.#stateFile?.schedule();
     this.control.announce(change, by);

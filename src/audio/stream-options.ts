@@ -51,6 +51,8 @@ export interface CustomStreamOptions {
 /** What controllers see as the address of such a stream. */
 const customScheme = 'custom';
 
+/** Each group remembers the name of its stream, in the state file, too. */
+export const maxStreamNameLength = 512;
 const chunkRangeMs = { min: 1, max: 1000, unit: 'ms' };
 const idleThreshold = { fallback: 100, min: 10, max: 86_400_000, unit: 'ms' };
 const silenceThreshold = { fallback: 0, min: 0, max: 100, unit: 'percent' };
@@ -62,6 +64,11 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
   if (name === undefined) {
     const where = `"${shownAddress(text)}" lacks a name: add ?name=…`;
     throw new SourceError('no-name', `Stream URI must have a name: the stream address ${where}`);
+  }
+  if (name.length > maxStreamNameLength) {
+    const start = `${name.slice(0, 32)}…`;
+    const fault = `the stream name "${start}" is longer than ${maxStreamNameLength} characters`;
+    throw new SourceError('long-name', `${fault}: shorten it`);
   }
   const formatText = textOf(uri, 'sampleformat');
   const format = formatText === undefined ? defaults.format : parseFormat(uri, formatText);

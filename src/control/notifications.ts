@@ -1,5 +1,5 @@
 import type { Change } from '../server/change.ts';
-import type { ClientRecord, GroupRecord } from '../server/registry.ts';
+import { type ClientRecord, type GroupRecord, playedStreamId } from '../server/registry.ts';
 import type { StreamChannel } from '../server/stream-channel.ts';
 import { ControlMessage } from './control-peer.ts';
 import { jsonOf } from './json-text.ts';
@@ -37,7 +37,10 @@ const ofClient: Forms<ChangeOf<{ client: ClientRecord }>, ClientRecord> = {
 const ofGroup: Forms<ChangeOf<{ group: GroupRecord }>, GroupRecord> = {
   'group-mute': ['Group.OnMute', ({ id, isMuted }) => ({ id, mute: isMuted })],
   'group-name': ['Group.OnNameChanged', ({ id, name }) => ({ id, name })],
-  'group-stream': ['Group.OnStreamChanged', ({ id, streamId }) => ({ id, stream_id: streamId })],
+  'group-stream': [
+    'Group.OnStreamChanged',
+    (group) => ({ id: group.id, stream_id: playedStreamId(group) }),
+  ],
 };
 
 const ofStream: Forms<ChangeOf<{ channel: StreamChannel }>, StreamChannel> = {

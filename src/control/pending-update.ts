@@ -1,4 +1,5 @@
 import type { Change, Requester } from '../server/change.ts';
+import { playedStreamId } from '../server/registry.ts';
 
 /** Who alone has caused all of several changes, and so knows of them already. */
 export class SoleRequester {
@@ -45,6 +46,8 @@ export class PendingUpdate {
     if (!('group' in change)) return false;
     const { group } = change;
     // After a regrouping any group may be a new one.
-    return this.#hasRegrouped || this.#news.has(group) || this.#streamIds.has(group.streamId);
+    return (
+      this.#hasRegrouped || this.#news.has(group) || this.#streamIds.has(playedStreamId(group))
+    );
   }
 }

@@ -1,5 +1,10 @@
 import type { Change } from '../server/change.ts';
-import type { ClientRecord, GroupRecord, Registry } from '../server/registry.ts';
+import {
+  type ClientRecord,
+  type GroupRecord,
+  playedStreamId,
+  type Registry,
+} from '../server/registry.ts';
 import type { StreamChannel } from '../server/stream-channel.ts';
 import type { StreamDirectory } from '../server/stream-directory.ts';
 import { compatibleVersion } from '../version.ts';
@@ -148,8 +153,10 @@ function clientTexts(client: ClientRecord): ClientTexts {
   return { head: `${head}"lastSeen":{"sec":`, tail: `}${tail}` };
 }
 
-function groupTail({ id, isMuted, name, streamId }: GroupRecord): string {
-  const rest = { id, muted: isMuted, name: name.trim(), stream_id: streamId.trim() };
+function groupTail(group: GroupRecord): string {
+  const { id, isMuted, name } = group;
+  const stream_id = playedStreamId(group).trim();
+  const rest = { id, muted: isMuted, name: name.trim(), stream_id };
   return `],${JSON.stringify(rest).slice(1)}`;
 }
 

@@ -1,4 +1,4 @@
-import type { ClientRecord } from '../server/registry.ts';
+import { type ClientRecord, playedStreamId } from '../server/registry.ts';
 import type { StreamChannel } from '../server/stream-channel.ts';
 import type { StreamProperties } from '../server/stream-properties.ts';
 
@@ -15,7 +15,7 @@ export interface ClientStatus {
   readonly isMuted: boolean;
   readonly latencyMs: number;
   readonly groupId: string;
-  /** The stream of its group; empty while there is none. */
+  /** The stream that its group plays; empty while there is none. */
   readonly streamId: string;
 }
 
@@ -39,7 +39,7 @@ export function clientStatus(client: ClientRecord): ClientStatus {
     isMuted,
     latencyMs,
     groupId: group.id,
-    streamId: group.streamId,
+    streamId: playedStreamId(group),
   };
 }
 

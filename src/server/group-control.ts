@@ -76,6 +76,7 @@ export class GroupControl {
       throw new RpcError(-32603, 'Internal error', 'Stream not found');
     }
     group.streamId = streamId;
+    group.fallbackId = undefined;
     onChange({ kind: 'group-stream', group }, by);
     // Afterwards, as a stream that is disabled makes the server choose another one, and say so.
     server.route(group.clients);

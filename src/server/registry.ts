@@ -24,8 +24,10 @@ export interface ClientRecord {
 export interface GroupRecord {
   readonly id: string;
   name: string;
-  /** Empty until a stream was found for it. */
+  /** The stream that it was given, whether that is there or not; empty until one was found for it. */
   streamId: string;
+  /** What it plays while its own stream is not there or disabled. */
+  fallbackId: string | undefined;
   isMuted: boolean;
   readonly clients: ClientRecord[];
   readonly unknown: Readonly<Record<string, unknown>>;
@@ -182,7 +184,7 @@ export class Registry {
     const leavers = group.clients.filter((client) => !listed.has(client));
     const joiners = [...listed].filter((client) => client.group !== group);
     const moves = [...leavers, ...joiners].map((client) => ({ client, from: client.group }));
-    for (const client of leavers) enter(client, this.#addGroup({ streamId: group.streamId }));
+    for (const client of leavers) enter(client, this.#addGroup(streamsOf(group)));
     for (const client of joiners) enter(client, group);
     for (const left of new Set(moves.map(({ from }) => from))) this.#dropStrangers(left);
     return moves;
@@ -243,11 +245,12 @@ export class Registry {
     return client;
   }
 
-  #addGroup(state: Partial<Omit<GroupState, 'clients'>>): GroupRecord {
+  #addGroup(state: Partial<Omit<GroupRecord, 'clients'>>): GroupRecord {
     const group: GroupRecord = {
       id: randomUUID(),
       name: '',
       streamId: '',
+      fallbackId: undefined,
       isMuted: false,
       unknown: {},
       ...state,
@@ -297,6 +300,15 @@ export class Registry {
 /** Whether a client is to be silent, by its own mute or by that of its group. */
 export function isMuted({ isMuted, group }: ClientRecord): boolean {
   return isMuted || group.isMuted;
+}
+
+/** The id of the stream that a group plays, as controllers are told; empty while it has none. */
+export function playedStreamId({ streamId, fallbackId }: GroupRecord): string {
+  return fallbackId ?? streamId;
+}
+
+function streamsOf({ streamId, fallbackId }: GroupRecord) {
+  return { streamId, fallbackId };
 }
 
 /** The group that a client has left lists it until it is told otherwise. */

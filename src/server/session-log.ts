@@ -8,7 +8,7 @@ export const lineIntervalMs = 5000;
 export const maxCountedAddresses = 1000;
 
 /** The lines that each session causes; those of one kind are counted together. */
-export type SessionEvent = 'created' | 'hello' | 'shared-id' | 'closed';
+export type SessionEvent = 'created' | 'hello' | 'shared-id' | 'fallback' | 'closed';
 
 export interface SessionLine {
   readonly level: 'info' | 'warn';

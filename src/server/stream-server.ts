@@ -15,12 +15,12 @@ import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
 import type { ChangeListener } from './change.ts';
 import { ClientSessions, maxSessionsOfClient, silentUs } from './client-sessions.ts';
+import { GroupStreams } from './group-streams.ts';
 import { LaterWork } from './later-work.ts';
 import { admissionOf, refusalFor } from './player-admission.ts';
-import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
+import { type ClientRecord, isMuted, type Registry } from './registry.ts';
 import { Session, type SessionHost } from './session.ts';
 import { SessionLog } from './session-log.ts';
-import type { StreamChannel } from './stream-channel.ts';
 import type { StreamDirectory } from './stream-directory.ts';
 
 const stallCheckMs = 1000;
@@ -59,6 +59,7 @@ export class StreamServer implements SessionHost {
   readonly #sessionLog: SessionLog;
   readonly #sessions = new Set<Session>();
   readonly #ofClients = new ClientSessions();
+  readonly #groupStreams: GroupStreams;
   /** When each session was last told what another one of its client said of its mixer. */
   readonly #mixerSetUs = new WeakMap<Session, number>();
   /** Whom each session has logged in as. */
@@ -76,6 +77,8 @@ export class StreamServer implements SessionHost {
     this.#options = options;
     this.#logger = options.logger.tagged('StreamServer');
     this.#sessionLog = new SessionLog(this.#logger);
+    const { registry, streams, onChange } = options;
+    this.#groupStreams = new GroupStreams({ registry, streams, logger: this.#logger, onChange });
     this.#lookedUs = options.clock.nowUs();
     this.#stallTimer = setInterval(() => this.#review(), stallCheckMs);
   }
@@ -126,17 +129,11 @@ export class StreamServer implements SessionHost {
   }
 
   /**
-   * Gives the groups of a stream that is no longer in the directory to the stream that has taken
-   * over its name, or else to the default one. When this returns no session plays the old one, and
-   * each has the new codec header before its audio.
+   * The groups of a stream that is no longer in the directory play the one that has taken over its
+   * name, or else the default one. When this returns no session plays the old one, and each has the
+   * new codec header before its audio.
    */
-  streamRemoved(id: string): void {
-    const { channels, default: channel } = this.#options.streams;
-    if (channel && !channels.get(id)?.isPlayable) {
-      for (const group of this.#options.registry.groups.values()) {
-        if (group.streamId === id) this.#move(group, channel);
-      }
-    }
+  streamRemoved(): void {
     this.#routeAll();
   }
 
@@ -271,8 +268,19 @@ export class StreamServer implements SessionHost {
     if (isNew) client.group.streamId = streams.default?.id ?? '';
     session.welcome(client, registry.settingsOf(client), requestId);
     this.#route(session, client);
+    this.#logFallback(client);
     for (const gone of forgotten) onChange({ kind: 'client-removed', client: gone });
     onChange({ kind: isNew ? 'client-added' : 'client-connected', client });
+  }
+
+  #logFallback({ id, address, group }: ClientRecord): void {
+    const { streamId, fallbackId } = group;
+    if (fallbackId === undefined) return;
+    this.#sessionLog.add('fallback', address, {
+      level: 'info',
+      phrase: 'client plays another stream while its own cannot be played',
+      fields: { client: id, own: streamId, plays: fallbackId },
+    });
   }
 
   /** Another player has the id: the client stays what the first one has said. */
@@ -329,6 +337,7 @@ export class StreamServer implements SessionHost {
   }
 
   #routeAll(): void {
+    this.#groupStreams.review();
     for (const session of this.#sessions) {
       if (session.client) this.#route(session, session.client);
     }
@@ -336,30 +345,7 @@ export class StreamServer implements SessionHost {
 
   #route(session: Session, client: ClientRecord): void {
     const isAudible = this.#options.sendToMuted || !isMuted(client);
-    session.play(this.#channelFor(client.group), isAudible);
-  }
-
-  /**
-   * The stream of a group. A group without one, or whose stream cannot be played any more, gets the
-   * default stream for good. Source: protocol reference, 5.1 and 5.6.
-   */
-  #channelFor(group: GroupRecord): StreamChannel | undefined {
-    const { streams } = this.#options;
-    const own = streams.channels.get(group.streamId);
-    if (own?.isPlayable) return own;
-    const channel = streams.default;
-    if (channel) this.#move(group, channel);
-    return channel;
-  }
-
-  #move(group: GroupRecord, channel: StreamChannel): void {
-    const { streamId: from, clients } = group;
-    group.streamId = channel.id;
-    for (const { id, isConnected } of from ? clients : []) {
-      if (!isConnected) continue;
-      this.#logger.info('client moved to another stream', { client: id, from, to: channel.id });
-    }
-    this.#options.onChange({ kind: 'group-stream', group });
+    session.play(this.#groupStreams.channelFor(client.group), isAudible);
   }
 
   #review(): void {

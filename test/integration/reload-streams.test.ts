@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
+import { playedStreamId } from '../../src/server/registry.ts';
 import { codecsOf } from '../support/player-rig.ts';
 import { ReloadRig, sources } from '../support/reload-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
@@ -27,7 +28,10 @@ async function start(...addresses: string[]): Promise<void> {
 
 const reload = (...addresses: string[]) => rig.reload(sources(...addresses));
 const channel = (name: string) => rig.application.streams.channels.get(name);
-const streamOf = (id: string) => rig.application.registry.clients.get(id)?.group.streamId;
+const streamOf = (id: string) => {
+  const client = rig.application.registry.clients.get(id);
+  return client && playedStreamId(client.group);
+};
 
 async function playing(id: string): Promise<ScriptedClient> {
   const client = await ScriptedClient.greet(rig.application.ports.streaming, id);
@@ -67,6 +71,27 @@ describe('streams of a configuration that is read again', () => {
     await reload(toneB, toneA);
     expect(rig.streams).toEqual(['B', 'A']);
     expect([channel('A'), channel('B')]).toEqual([a, b]);
+  });
+
+  it('come back to the groups that they were given to, also when they had a fault', async () => {
+    const good = 'tone:///?name=Radio&codec=flac';
+    await start(toneA, good);
+    const client = await playing('p');
+    const groupId = () => rig.application.registry.clients.get('p')?.group.id;
+    const given = { id: groupId(), stream_id: 'Radio' };
+    await rig.application.request('Group.SetStream', given);
+    for (const broken of [
+      [],
+      ['librespot:///nowhere?name=Radio'],
+      ['pipe:///dev/null?name=Radio'],
+    ]) {
+      await reload(toneA, ...broken);
+      expect(streamOf('p')).toBe('A');
+      await reload(toneA, good);
+      expect(streamOf('p')).toBe('Radio');
+    }
+    await client.untilCount(messageType.codecHeader, 8);
+    expect(codecsOf(client)).toEqual(['pcm', ...Array(3).fill(['flac', 'pcm']).flat(), 'flac']);
   });
 
   it('go, and their players move to the default of the new configuration', async () => {

@@ -5,7 +5,12 @@ import { messageType } from '../../src/protocol/layout.ts';
 import { decodeCodecHeader, type Hello } from '../../src/protocol/messages.ts';
 import type { Change, Requester } from '../../src/server/change.ts';
 import type { GroupControl } from '../../src/server/group-control.ts';
-import type { ClientRecord, GroupRecord, Registry } from '../../src/server/registry.ts';
+import {
+  type ClientRecord,
+  type GroupRecord,
+  playedStreamId,
+  type Registry,
+} from '../../src/server/registry.ts';
 import type { Session } from '../../src/server/session.ts';
 import type { StreamDirectory } from '../../src/server/stream-directory.ts';
 import type { StreamServer } from '../../src/server/stream-server.ts';
@@ -122,6 +127,11 @@ export class PlayerRig {
     return this.client(id).group;
   }
 
+  /** The stream that the group of a client plays. */
+  played(id: string): string {
+    return playedStreamId(this.group(id));
+  }
+
   session(id: string): Session {
     const [session] = this.server.sessionsOf(this.client(id));
     if (!session) throw new Error(`${id} is not connected`);
@@ -152,7 +162,7 @@ export class PlayerRig {
   #onChange(change: Change, by?: Requester): void {
     const id = idOf(change);
     this.changes.push(by ? [change.kind, id, by] : [change.kind, id]);
-    if (change.kind === 'stream-removed') this.server.streamRemoved(id);
+    if (change.kind === 'stream-removed') this.server.streamRemoved();
     else if ('channel' in change) this.server.reroute();
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseStreamOptions } from '../../src/audio/stream-options.ts';
+import { maxStreamNameLength, parseStreamOptions } from '../../src/audio/stream-options.ts';
 import { SourceError } from '../../src/errors.ts';
 import { streamDefaults } from '../support/reader-rig.ts';
 
@@ -112,6 +112,13 @@ describe('options that cannot be used', () => {
   it('are packed samples of a format that has none', () => {
     const fault = faultOf('tone:///?name=Bad&packed_s24le=true');
     expect(fault.message).toContain('needs a 24-bit sampleformat, not 48000:16:2');
+  });
+
+  it('are those of a name that is too long for every group to remember it', () => {
+    expect(parse(`tone:///?name=${'x'.repeat(maxStreamNameLength)}`).name).toHaveLength(512);
+    const fault = faultOf(`tone:///?name=${'x'.repeat(maxStreamNameLength + 1)}`);
+    expect(fault.code).toBe('long-name');
+    expect(fault.message).toMatch(/"x{32}…" is longer than 512 characters: shorten it/);
   });
 
   it.each(['tone:///', 'tone:///?name=', 'tone:///?name=  ', 'tone:///?codec=pcm'])(

@@ -1,3 +1,4 @@
+import { playedStreamId } from '../../server/registry.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { groupId, groupOf } from './targets.ts';
 
@@ -51,7 +52,7 @@ export const groupMethods: readonly RpcMethod[] = [
     call(params, caller, context) {
       const group = groupOf(params, context);
       context.groups.setStream(group, params.text('stream_id'), caller);
-      return { stream_id: group.streamId };
+      return { stream_id: playedStreamId(group) };
     },
   },
   {
