@@ -10,6 +10,7 @@ const systemTests = [
   'node-versions',
   'package',
   'process',
+  'trial',
 ].map((name) => `test/e2e/${name}.test.ts`);
 
 /**

@@ -16,21 +16,12 @@ const introduction = `${wrapText(
 # This file is generated: scripts/generate-config.mjs writes it from the table of settings.
 `;
 
-/** What the shipped file sets besides the defaults, so that there is something to hear at once. */
-const activeLines: ReadonlyMap<string, string> = new Map([
+/** What the shipped file says about a setting besides. */
+const hints: ReadonlyMap<string, string> = new Map([
   [
     'stream.source',
-    `
-${wrapText(
-  'The first source is a test tone, so that a client can be heard without any set-up. Put ' +
-    'your own source in its place, or remove the line: then the pipe comes first. To hear ' +
-    'the pipe, write audio into it: ' +
-    'ffmpeg -i song.mp3 -f s16le -ar 48000 -ac 2 - > /tmp/snapfifo',
-  comment,
-)}
-source = tone:///?name=Test%20tone&freq=440
-source = pipe:///tmp/snapfifo?name=default
-`,
+    'While there is no source, the pipe below is one. To hear it, write audio into it: ' +
+      'ffmpeg -i song.mp3 -f s16le -ar 48000 -ac 2 -y /tmp/snapfifo',
   ],
 ]);
 
@@ -50,10 +41,10 @@ function renderRow(row: Row): string {
     setting.parser.unit && `Unit: ${setting.parser.unit}.`,
     setting.repeatable && 'May stand several times.',
     !setting.isLive && 'Needs a restart.',
+    hints.get(`${section}.${key}`),
   ].filter(Boolean);
   const texts =
     setting.repeatable && setting.default.length === 0 ? [''] : [setting.default].flat();
   const lines = texts.map((text) => `#${key} = ${text}`.trimEnd());
-  const active = activeLines.get(`${section}.${key}`) ?? '';
-  return `${wrapText(notes.join(' '), comment)}\n${lines.join('\n')}\n${active}`;
+  return `${wrapText(notes.join(' '), comment)}\n${lines.join('\n')}\n`;
 }

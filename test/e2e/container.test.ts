@@ -119,6 +119,7 @@ describe.runIf(isRoot || process.env.CI === 'true')(
         ZEROCAST_TCP_STREAMING_PORT: String(streamPort),
         ZEROCAST_TCP_CONTROL_PORT: String(await freePort()),
         ZEROCAST_SERVER_MDNS_ENABLED: 'false',
+        ZEROCAST_STREAM_SOURCE: 'tone:///?name=Tone',
       };
       const inside = { cwd: '/opt/zerocast', user: nodeUser, environment };
       const command = [...commandOf(server, 'ENTRYPOINT'), ...commandOf(server, 'CMD')];

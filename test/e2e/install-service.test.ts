@@ -51,6 +51,8 @@ describe.runIf(isTried)('the service', () => {
     expect([config.uid, config.gid, config.mode & 0o777]).toEqual([0, Number(gid), 0o640]);
     expect(readFileSync(at('etc/zerocast.conf'), 'utf8')).toMatch(/^user = zerocast$/m);
     expect(readFileSync(at('etc/zerocast.conf'), 'utf8')).toMatch(/^pidfile = \/run\/zerocast/m);
+    // Nobody wants to hear a test tone from a service.
+    expect(readFileSync(at('etc/zerocast.conf'), 'utf8')).not.toMatch(/^source/m);
     const state = statSync(at('var/lib/zerocast'));
     expect([state.uid, state.gid]).toEqual([Number(uid), Number(gid)]);
   });
