@@ -7,6 +7,7 @@ const systemTests = [
   'daemon',
   'doctor',
   'install-service',
+  'internal-error',
   'node-versions',
   'package',
   'process',

@@ -40,6 +40,8 @@ import { openSurroundings } from './wiring/surroundings.ts';
 
 /** Turns of the event loop that broken-off writes may take to report their end. */
 const maxDrainTurns = 100;
+/** For saving after an internal error: whoever starts the server again shall not wait for long. */
+const maxLastSaveMs = 3000;
 
 export interface ApplicationOptions {
   readonly config: Config;
@@ -81,6 +83,7 @@ export class Application {
   readonly #statusReporter: StatusReporter;
   readonly #reload: ConfigReload | undefined;
   readonly #timeWatch: TimeWatch;
+  readonly #persist: AddedStreams | undefined;
   #stateFile: StateFile | undefined;
   #announcer: Announcer | undefined;
 
@@ -104,6 +107,7 @@ export class Application {
     const { config, logger, verifySeals = false, statusIntervalMs } = options;
     const live = new LiveConfig(config);
     this.#options = options;
+    this.#persist = persist;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
     const native = loadNativeAddon();
     this.pool = new ChunkPool({
@@ -287,6 +291,21 @@ export class Application {
     if (order.late.length === 0) await order.step('pool', () => this.#closePool());
     order.finish();
     return order.late;
+  }
+
+  /**
+   * Saves what is not saved yet and touches nothing else: for an end that nobody has planned. The
+   * last save: later changes stay unsaved.
+   *
+   * Failure: never rejects, and gives up what does not answer in time; the log says so.
+   */
+  async saveLast(): Promise<void> {
+    const limits = { maxStepMs: maxLastSaveMs, maxCloseMs: maxLastSaveMs };
+    const order = new ClosingOrder(this.#options.logger.tagged('Zerocast'), limits);
+    await Promise.all([
+      order.step('state file', () => this.#stateFile?.close()),
+      order.step('added streams', () => this.#persist?.close()),
+    ]);
   }
 
   async #closePool(): Promise<void> {

@@ -173,7 +173,11 @@ async function serveLogged(command: ServeCommand, around: Surroundings): Promise
 async function runUntilStopped(around: ReadySurroundings, rootLog: Log): Promise<number> {
   const { manager, stopped, hangUp } = around;
   const log = rootLog.logger.tagged('Zerocast');
+  let isBroken = false;
   const broken = failure(log);
+  void broken.then(() => {
+    isBroken = true;
+  });
   let application: Application | undefined;
   try {
     application = await Promise.race([open(around, rootLog), broken]);
@@ -187,13 +191,17 @@ async function runUntilStopped(around: ReadySurroundings, rootLog: Log): Promise
   around.parent?.ready();
   hangUp.use(() => application.reload());
   const signal = await Promise.race([stopped, broken]);
-  if (signal === undefined) return failureStatus;
+  if (signal === undefined) {
+    await application.saveLast();
+    return failureStatus;
+  }
   log.info('stopping', { signal });
   manager.stopping();
   const late = await application.close();
   if ('lock' in around.folder) around.folder.lock?.release();
   log.info('stopped');
-  return late.length === 0 ? 0 : forcedStatus;
+  if (late.length > 0) return forcedStatus;
+  return isBroken ? failureStatus : 0;
 }
 
 /** Tells the person who started the server, where the log does not. */
@@ -286,15 +294,21 @@ function stopSignal(forceEnd: () => void): Promise<NodeJS.Signals> {
   });
 }
 
+/** What follows the first internal error is mostly the same again. */
+const maxToldErrors = 5;
+
 /** Resolves when our own code broke a promise: nobody knows what holds any more. */
 function failure(log: Logger): Promise<undefined> {
+  let count = 0;
   return new Promise((resolve) => {
     const report = (error: unknown) => {
+      count += 1;
       const stack = error instanceof Error ? error.stack : undefined;
-      log.fatal('internal error', { reason: messageOf(error), stack });
+      if (count <= maxToldErrors) log.fatal('internal error', { reason: messageOf(error), stack });
       resolve(undefined);
     };
-    process.once('uncaughtException', report);
-    process.once('unhandledRejection', report);
+    // For good: while the state is being saved, a further one must not end the process.
+    process.on('uncaughtException', report);
+    process.on('unhandledRejection', report);
   });
 }
