@@ -166,6 +166,7 @@ export class AudioStream {
       pool,
       clock,
       logger: this.#logger,
+      maxPaddingUs: encoding.maxPaddingUs,
       onPcm: (pcm) => encoding.take(pcm),
       onRunEnd: () => encoding.flush(),
       onOutdated: () => {

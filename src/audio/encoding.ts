@@ -101,6 +101,11 @@ export class Encoding {
     return this.#encoder.header;
   }
 
+  /** By how much a run that was flushed may last longer than its PCM. */
+  get maxPaddingUs(): number {
+    return this.#encoder.format.durationUs(this.#encoder.maxPaddingFrames);
+  }
+
   /** Counts on while there is audio. */
   get figures(): EncodeFigures {
     return this.#figures;

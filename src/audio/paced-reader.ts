@@ -24,6 +24,8 @@ export interface PacedReaderContext {
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How much silence may be sent behind what was told before `onRunEnd`. */
+  readonly maxPaddingUs: number;
   /** Ownership: takes over the reference to the chunk. */
   readonly onPcm: (pcm: TimedPcm) => void;
   /** No audio follows for the time being. */
@@ -225,10 +227,14 @@ export class PacedReader {
   }
 
   #take(chunk: Chunk, nowUs: number): void {
-    const place = this.#pacer.place(this.#frames, nowUs);
     const resumes = this.#skipsSilence;
     this.#skipsSilence = this.#isToBeSkipped(chunk, nowUs);
-    if (this.#skipsSilence && !resumes) this.#endOutput();
+    if (this.#skipsSilence && !resumes) {
+      this.#pacer.padded(this.#context.maxPaddingUs);
+      this.#endOutput();
+    }
+    if (!this.#skipsSilence && resumes && this.#pacer.overlaps) this.#pacer.end();
+    const place = this.#pacer.place(this.#frames, nowUs);
     // The stream may have been stopped by what was told above.
     if (this.#skipsSilence || this.#isStopped) chunk.release();
     else this.#context.onPcm({ ...place, chunk, startsRun: place.startsRun || resumes });
@@ -303,6 +309,7 @@ export class PacedReader {
 
   #endRun(): void {
     this.#endBacklog();
+    if (!this.#skipsSilence) this.#pacer.padded(this.#context.maxPaddingUs);
     this.#pacer.end();
     this.#endOutput();
   }

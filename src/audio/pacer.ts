@@ -18,6 +18,7 @@ export class Pacer {
   readonly #format: SampleFormat;
   readonly #toleranceUs: number;
   #originUs = Number.NEGATIVE_INFINITY;
+  #earliestUs = Number.NEGATIVE_INFINITY;
   #frames = 0;
   #isRunning = false;
   #serverLateUs = 0;
@@ -61,18 +62,29 @@ export class Pacer {
 
   /**
    * Gives a chunk of `frames` its timestamp: a new run counts from `nowUs` minus its duration, but
-   * never goes back behind the run before it.
+   * never goes back behind what was sent of the run before it.
    */
   place(frames: number, nowUs: number): { timestampUs: number; startsRun: boolean } {
     const startsRun = !this.#isRunning;
     if (startsRun) {
       this.#isRunning = true;
-      this.#originUs = Math.max(nowUs - this.#format.durationUs(frames), this.nextReadUs);
+      const captureUs = nowUs - this.#format.durationUs(frames);
+      this.#originUs = Math.max(captureUs, this.nextReadUs, this.#earliestUs);
       this.#frames = 0;
     }
     const timestampUs = this.nextReadUs;
     this.#frames += frames;
     return { timestampUs, startsRun };
+  }
+
+  /** Takes note that what was placed so far is followed by `paddingUs` of silence. */
+  padded(paddingUs: number): void {
+    this.#earliestUs = Math.max(this.#earliestUs, this.nextReadUs + paddingUs);
+  }
+
+  /** Whether what was sent, with its padding, reaches into the next chunk. */
+  get overlaps(): boolean {
+    return this.#earliestUs > this.nextReadUs;
   }
 
   /** Ends the run: the next chunk starts a new one. */

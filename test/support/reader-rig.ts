@@ -41,6 +41,7 @@ export class ReaderRig {
       pool: this.pool,
       clock,
       logger: this.log,
+      maxPaddingUs: 0,
       onPcm: ({ chunk, timestampUs, startsRun }) => {
         const payload = Buffer.from(chunk.payload);
         chunk.release();

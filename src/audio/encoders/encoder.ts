@@ -18,6 +18,8 @@ export interface Encoder {
    * resampler delay. The stream subtracts them from each timestamp.
    */
   readonly delayFrames: number;
+  /** Frames (of `format`) at most by which a flushed run is longer than what came in. */
+  readonly maxPaddingFrames: number;
   /**
    * Encodes one chunk of PCM (`payloadBytes` of it are set, not sealed) from a frame on, as much of
    * it as may keep the event loop, and returns the frame to go on from; `undefined` at its end.

@@ -46,6 +46,7 @@ class FlacEncoder implements Encoder {
   readonly header: Uint8Array;
   readonly format: SampleFormat;
   readonly delayFrames = 0;
+  readonly maxPaddingFrames = 0;
   readonly #flac: Libflac;
   readonly #settings: FlacSettings;
   readonly #blockFrames: number;

@@ -41,6 +41,7 @@ class OpusEncoder implements Encoder {
   readonly header: Uint8Array = opusHeader();
   readonly format = new SampleFormat({ rateHz: opusRateHz, bits: 16, channels: opusChannels });
   readonly delayFrames: number;
+  readonly maxPaddingFrames: number;
   readonly #context: EncoderContext;
   readonly #opus: LibopusEncoder;
   readonly #input: OpusInput;
@@ -56,6 +57,7 @@ class OpusEncoder implements Encoder {
     this.#opus = opus;
     this.#input = input;
     this.delayFrames = opus.ctl(request.getLookahead); // the resampler adds none
+    this.maxPaddingFrames = this.delayFrames + packetFrames;
   }
 
   encode(pcm: Chunk, startFrame: number): number | undefined {
