@@ -44,6 +44,26 @@ Napi::Value refuse(const Napi::CallbackInfo& info, const char* message) {
   return info.Env().Undefined();
 }
 
+// The number of elements, or none when it is no array of that type.
+std::size_t lengthOf(const Napi::Object& buffers, const char* name, napi_typedarray_type type) {
+  const Napi::Value value = buffers.Get(name);
+  if (!value.IsTypedArray()) return 0;
+  const auto array = value.As<Napi::TypedArray>();
+  return array.TypedArrayType() == type ? array.ElementLength() : 0;
+}
+
+// Whether calls may write and read as far as `hasRoomFor` lets them.
+bool fitTogether(const Napi::Object& buffers) {
+  const std::size_t chunks = lengthOf(buffers, "handles", napi_uint32_array);
+  const std::size_t orders = lengthOf(buffers, "orders", napi_int32_array);
+  return chunks > 0 && orders > 0 && orders % orderNumbers == 0 &&
+         lengthOf(buffers, "addresses", napi_float64_array) == chunks &&
+         lengthOf(buffers, "sizes", napi_uint32_array) == 2 * chunks &&
+         lengthOf(buffers, "outcomes", napi_int32_array) == orders &&
+         lengthOf(buffers, "released", napi_uint32_array) > 0 &&
+         lengthOf(buffers, "counters", napi_float64_array) == counterCount;
+}
+
 template <typename Array>
 void take(Napi::Reference<Array>& reference, const Napi::Object& buffers, const char* name) {
   reference = Napi::Persistent(buffers.Get(name).As<Array>());
@@ -87,6 +107,9 @@ FanOutBinding::FanOutBinding(const Napi::CallbackInfo& info)
 FanOutBinding::~FanOutBinding() { closePoll(); }
 
 Napi::Value FanOutBinding::useBuffers(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject() || !fitTogether(info[0].As<Napi::Object>())) {
+    return refuse(info, "useBuffers needs arrays whose types and lengths fit together");
+  }
   const Napi::Object buffers = info[0].As<Napi::Object>();
   take(buffers_.addresses, buffers, "addresses");
   take(buffers_.sizes, buffers, "sizes");
@@ -170,12 +193,14 @@ Napi::Value FanOutBinding::write(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value FanOutBinding::takeReleased(const Napi::CallbackInfo& info) {
+  if (buffers_.released.IsEmpty()) return refuse(info, "takeReleased comes after useBuffers");
   Napi::Uint32Array into = buffers_.released.Value();
   const std::size_t taken = fanOut_.takeReleased({into.Data(), into.ElementLength()});
   return Napi::Number::New(info.Env(), static_cast<double>(taken));
 }
 
 Napi::Value FanOutBinding::takeCounters(const Napi::CallbackInfo& info) {
+  if (buffers_.counters.IsEmpty()) return refuse(info, "takeCounters comes after useBuffers");
   AudioSocket* const socket = fanOut_.find(socketOf(info));
   if (socket == nullptr) return Napi::Boolean::New(info.Env(), false);
   const zerocast::SendCounters& counts = socket->counters();

@@ -198,7 +198,13 @@ describe.skipIf(!addon?.FanOut && mayBeMissing)('the fan-out of the native addon
   }
 
   function shareBuffers(fanOut: ReturnType<typeof open>) {
-    const buffers = {
+    const buffers = someBuffers();
+    fanOut.useBuffers(buffers);
+    return buffers;
+  }
+
+  function someBuffers() {
+    return {
       addresses: new Float64Array(2),
       sizes: new Uint32Array(4),
       handles: new Uint32Array(2),
@@ -207,8 +213,6 @@ describe.skipIf(!addon?.FanOut && mayBeMissing)('the fan-out of the native addon
       released: new Uint32Array(8),
       counters: new Float64Array(nativeCounters.length),
     };
-    fanOut.useBuffers(buffers);
-    return buffers;
   }
 
   it('refuses a call that its buffers have no room for', () => {
@@ -218,6 +222,31 @@ describe.skipIf(!addon?.FanOut && mayBeMissing)('the fan-out of the native addon
     expect(fanOut.deliver(2, 2, 1000)).toBe(2);
     expect(() => fanOut.deliver(3, 0, 1000)).toThrow(/useBuffers/);
     expect(() => fanOut.deliver(0, 3, 1000)).toThrow(/useBuffers/);
+  });
+
+  it.each([
+    [{ addresses: new Float64Array(1) }],
+    [{ sizes: new Uint32Array(3) }],
+    [{ handles: new Uint32Array(3) }],
+    [{ orders: new Int32Array(9) }],
+    [{ orders: new Int32Array(7), outcomes: new Int32Array(7) }],
+    [{ outcomes: new Int32Array(3) }],
+    [{ released: new Uint32Array(0) }],
+    [{ counters: new Float64Array(nativeCounters.length - 1) }],
+    [{ addresses: new Uint32Array(2) }],
+    [{ orders: new Float64Array(6) }],
+    [{ counters: undefined }],
+    [{ handles: Buffer.alloc(8) }],
+  ])('refuses buffers that do not fit together: %j', (wrong) => {
+    const fanOut = open();
+    const buffers = { ...someBuffers(), ...wrong } as ReturnType<typeof someBuffers>;
+    expect(() => fanOut.useBuffers(buffers)).toThrow(/useBuffers needs arrays/);
+    // None of them was taken.
+    expect(() => fanOut.deliver(0, 0, 1000)).toThrow(/useBuffers/);
+    expect(() => fanOut.takeReleased()).toThrow(/useBuffers/);
+    expect(() => fanOut.takeCounters(0)).toThrow(/useBuffers/);
+    shareBuffers(fanOut);
+    expect(fanOut.takeReleased()).toBe(0);
   });
 
   it('fails the orders of sockets that it does not have, and of chunks outside of the window', () => {
