@@ -140,6 +140,7 @@ export class Application {
       surroundings: openSurroundings({ native, config: () => live.current }),
       onChange,
       persist,
+      own: [options.dataFolder, options.reload?.file].filter((path) => path !== undefined),
       httpPort: () => this.ports.http || live.current.http.port,
     });
     this.server = new StreamServer({

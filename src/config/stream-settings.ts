@@ -26,6 +26,14 @@ export const streamSettings = {
       parser: someText('a path'),
       doc: 'Folder of the programs that streams added at run time may start.',
     }),
+    source_dir: list({
+      isLive: true,
+      default: ['/tmp'],
+      parser: someText('an absolute path, for example /srv/music', /^\//),
+      doc:
+        'Folder of the files and pipes that streams added at run time may read; what not everybody ' +
+        'on the machine may read, and what belongs to the server itself, is refused all the same.',
+    }),
     persist_added: scalar({
       default: 'false',
       parser: truth,

@@ -37,8 +37,8 @@ export function unauthorized(): RpcError {
 }
 
 /** Logged in, but not allowed. */
-export function forbidden(): RpcError {
-  return new RpcError(403, 'Forbidden');
+export function forbidden(data?: string): RpcError {
+  return new RpcError(403, 'Forbidden', data);
 }
 
 /** A word of the request, fit to be repeated in an error. */

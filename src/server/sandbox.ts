@@ -37,12 +37,13 @@ export async function allowedScript(request: ScriptRequest): Promise<string> {
 }
 
 /**
- * Checks the program of a stream that a controller adds.
+ * Where the program of a stream that a controller adds lies, with all links resolved: what is
+ * started later cannot be replaced by another link.
  *
  * Failure: rejects with a `SourceError` unless `path`, with all links resolved, is a program below
  * `sandboxDir`. Source: protocol reference, 9.5.
  */
-export async function checkProgram(path: string, sandboxDir: string): Promise<void> {
+export async function allowedProgram(path: string, sandboxDir: string): Promise<string> {
   const real = await resolved(path);
   if (!isBelow(real ?? resolve(path), await folderFor(real, sandboxDir))) {
     throw new SourceError(
@@ -51,7 +52,7 @@ export async function checkProgram(path: string, sandboxDir: string): Promise<vo
     );
   }
   // A source would go on and take a program of the same name from PATH.
-  findProgram(path, noSearchPath);
+  return findProgram(real ?? path, noSearchPath);
 }
 
 /**
@@ -79,7 +80,8 @@ async function resolved(path: string): Promise<string | undefined> {
   }
 }
 
-function isBelow(path: string, folder: string): boolean {
+/** Whether `path` lies in `folder`; links are not resolved here. */
+export function isBelow(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { AudioStream, type StreamState } from '../audio/audio-stream.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import { EncodeTurns } from '../audio/encode-turns.ts';
+import type { FileGate } from '../audio/sources/file-gate.ts';
+import { createSource } from '../audio/sources/sources.ts';
 import type { SourceFactory, SourceSurroundings } from '../audio/sources/stream-source.ts';
 import {
   type CustomStreamOptions,
@@ -16,7 +18,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
-import { allowedScript, checkProgram } from './sandbox.ts';
+import { allowedProgram, allowedScript } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
 import type { StartPlayer, StreamPlayer } from './stream-player.ts';
 
@@ -33,6 +35,8 @@ export interface StreamFactoryOptions {
   readonly pluginDir: string;
   /** Where the programs lie that controllers may have started. */
   readonly sandboxDir: string;
+  /** Which files and pipes controllers may have read. */
+  readonly fileGate: FileGate;
   readonly startPlayer: StartPlayer;
   /** What the sources of all streams share. */
   readonly surroundings?: SourceSurroundings;
@@ -48,6 +52,11 @@ export interface ChannelRequest {
   readonly isTrusted: boolean;
   /** Makes the source; absent: by the scheme of the address. */
   readonly createSource?: SourceFactory;
+}
+
+/** Others are told that they name none. */
+function namesPath(scheme: string, path: string): boolean {
+  return ['file', 'pipe'].includes(scheme) && !/^\/?$/.test(path);
 }
 
 /** Builds streams with all that belongs to them. */
@@ -84,17 +93,26 @@ export class StreamFactory {
   /**
    * Builds a channel that is still to be started.
    *
-   * Failure: rejects with a `SourceError` or `RpcError` when the address names a program or script
-   * that may not be started.
+   * Failure: rejects with a `SourceError` or `RpcError` when the address names a program, script,
+   * file or pipe that may not be used.
    */
   async build(request: ChannelRequest): Promise<StreamChannel> {
-    const { options, isTrusted } = request;
-    const { sandboxDir } = this.#options;
     const script = await this.#scriptOf(request);
-    if (!isTrusted && options.uri.scheme === 'process') {
-      await checkProgram(options.uri.path, sandboxDir);
-    }
-    return this.#wire(request, script);
+    return this.#wire(request.isTrusted ? request : await this.#confined(request), script);
+  }
+
+  /** What a controller asks for is looked at here, to tell it, and again when it is opened. */
+  async #confined(request: ChannelRequest): Promise<ChannelRequest> {
+    const { sandboxDir, fileGate } = this.#options;
+    const { scheme, path } = request.options.uri;
+    if (namesPath(scheme, path)) fileGate.checkPath(path);
+    if (scheme !== 'process') return request;
+    const program = await allowedProgram(path, sandboxDir);
+    return {
+      ...request,
+      createSource: (context) =>
+        createSource({ ...context, uri: { ...context.uri, path: program } }),
+    };
   }
 
   async #scriptOf({ options, isTrusted }: ChannelRequest): Promise<string | undefined> {
@@ -103,8 +121,11 @@ export class StreamFactory {
     return script === undefined ? undefined : allowedScript({ script, pluginDir, isTrusted });
   }
 
-  #wire({ options, createSource }: ChannelRequest, script: string | undefined): StreamChannel {
-    const { pool, clock, logger, fanOut, onState, surroundings } = this.#options;
+  #wire(
+    { options, isTrusted, createSource }: ChannelRequest,
+    script: string | undefined,
+  ): StreamChannel {
+    const { pool, clock, logger, fanOut, onState, surroundings, fileGate } = this.#options;
     const broadcast = new Broadcast(fanOut, clock, this.#options.broadcast);
     const stream = new AudioStream(options, {
       pool,
@@ -117,7 +138,7 @@ export class StreamFactory {
         logger.tagged('Stream').info('state changed', { stream: options.name, state });
         onState(channel);
       },
-      surroundings,
+      surroundings: isTrusted ? surroundings : { ...surroundings, fileGate },
       ...(createSource && { createSource }),
     });
     const startPlayer = script === undefined ? undefined : () => this.#startPlayer(channel, script);

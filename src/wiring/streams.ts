@@ -9,10 +9,12 @@ import { StreamPlugin } from '../plugin/stream-plugin.ts';
 import { AddedStreams } from '../server/added-streams.ts';
 import type { ChangeListener } from '../server/change.ts';
 import type { ImageStore } from '../server/image-store.ts';
+import { SourceFolders } from '../server/source-folders.ts';
 import { StreamDirectory } from '../server/stream-directory.ts';
 import { StreamFactory } from '../server/stream-factory.ts';
 import type { StartPlayer } from '../server/stream-player.ts';
 import type { FanOut } from '../transport/fan-out.ts';
+import { ownPaths } from './own-paths.ts';
 import { broadcastOptions, streamDefaults } from './stream-settings.ts';
 
 export interface StreamsOptions {
@@ -22,9 +24,11 @@ export interface StreamsOptions {
   readonly fanOut: FanOut;
   readonly images: ImageStore;
   /** What the sources of all streams share. */
-  readonly surroundings: Required<SourceSurroundings>;
+  readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate'>>;
   readonly onChange: ChangeListener;
   readonly persist: AddedStreams | undefined;
+  /** Files and folders of the server that the configuration does not name. */
+  readonly own: readonly string[];
   /** The port of plain HTTP, as soon as it is known. */
   readonly httpPort: () => number;
 }
@@ -47,6 +51,14 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     get sandboxDir() {
       return live.current.stream.sandboxDir;
     },
+    fileGate: new SourceFolders({
+      get folders() {
+        return live.current.stream.sourceDir;
+      },
+      get own() {
+        return [...options.own, ...ownPaths(live.current)];
+      },
+    }),
     startPlayer: playerStarter(options),
     surroundings: options.surroundings,
     onState: (channel) => streams.stateChanged(channel),

@@ -8,7 +8,7 @@ import { PeerTimeout } from '../transport/peer-timeout.ts';
 export function openSurroundings(options: {
   readonly native: NativeAddonResult;
   readonly config: () => Config;
-}): Required<SourceSurroundings> {
+}): Required<Omit<SourceSurroundings, 'fileGate'>> {
   const { native, config } = options;
   const peers = new PeerTimeout({
     native,

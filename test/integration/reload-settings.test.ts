@@ -385,6 +385,14 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await rig.reload(`${tone}plugin_dir = ${rig.folder}\n`);
     await expect(add()).rejects.toMatchObject({ data: expect.stringContaining(rig.folder) });
   },
+  async 'stream.source_dir'() {
+    await start();
+    const uri = `pipe://${rig.folder}/added?name=Added`;
+    await rig.reload(`${tone}source_dir = /srv\n`);
+    await expect(add(uri)).rejects.toMatchObject({ data: expect.stringContaining('source_dir') });
+    await rig.reload(`${tone}source_dir = ${rig.folder}\n`);
+    expect(await add(uri)).toEqual({ id: 'Added' });
+  },
   async 'stream.sandbox_dir'() {
     await start();
     const add = () =>

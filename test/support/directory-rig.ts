@@ -1,7 +1,9 @@
+import { tmpdir } from 'node:os';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { monotonicClock } from '../../src/clock.ts';
 import type { AddedStreams } from '../../src/server/added-streams.ts';
 import type { Change, Requester } from '../../src/server/change.ts';
+import { SourceFolders } from '../../src/server/source-folders.ts';
 import { StreamDirectory } from '../../src/server/stream-directory.ts';
 import { StreamFactory } from '../../src/server/stream-factory.ts';
 import type { PlayerRequest, StreamPlayer } from '../../src/server/stream-player.ts';
@@ -15,6 +17,7 @@ export const maxStreams = 256;
 export interface DirectoryRigOptions {
   readonly pluginDir?: string;
   readonly sandboxDir?: string;
+  readonly sourceDirs?: readonly string[];
   readonly persist?: AddedStreams;
   readonly maxStreams?: number;
   readonly maxAddedSamples?: number;
@@ -74,6 +77,7 @@ export class DirectoryRig {
       },
       pluginDir,
       sandboxDir,
+      fileGate: new SourceFolders({ folders: options.sourceDirs ?? [tmpdir()], own: [] }),
       startPlayer: (request) => {
         const player = new IdlePlayer(request);
         this.players.push(player);

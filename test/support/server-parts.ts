@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import type { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import type { Access } from '../../src/auth/access.ts';
 import { monotonicClock } from '../../src/clock.ts';
@@ -5,6 +6,7 @@ import type { Logger } from '../../src/logger.ts';
 import type { ChangeListener } from '../../src/server/change.ts';
 import { GroupControl } from '../../src/server/group-control.ts';
 import { Registry, type RegistryOptions } from '../../src/server/registry.ts';
+import { SourceFolders } from '../../src/server/source-folders.ts';
 import { StreamDirectory } from '../../src/server/stream-directory.ts';
 import { StreamFactory, type StreamFactoryOptions } from '../../src/server/stream-factory.ts';
 import { StreamServer, type StreamServerOptions } from '../../src/server/stream-server.ts';
@@ -51,6 +53,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     broadcast: { bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 },
     pluginDir: '/',
     sandboxDir: '/',
+    fileGate: new SourceFolders({ folders: [tmpdir()], own: [] }),
     startPlayer: () => {
       throw new Error('there are no control scripts here');
     },

@@ -44,6 +44,23 @@ describe('Stream.AddStream', () => {
     });
   });
 
+  it('needs a permission of its own for what lies on this machine', async () => {
+    const permissions = ['Stream.AddStream'];
+    rig.caller.login = { user: 'ann', permits: (name) => permissions.includes(name) };
+    const addStream = (streamUri: string) => rig.call('Stream.AddStream', { streamUri });
+    const local = [`pipe://${rig.folder}/fifo?name=F`, `file://${rig.folder}/player?name=F`];
+    for (const address of [...local, 'PIPE:///x?name=F', 'alsa:///?name=F']) {
+      expect(await addStream(address)).toEqual({
+        code: 403,
+        message: 'Forbidden',
+        data: 'the permission "Stream.AddStream.File" is missing',
+      });
+    }
+    expect(await addStream('tcp://127.0.0.1:0?name=T')).toEqual({ id: 'T' });
+    permissions.push('Stream.AddStream.File');
+    expect(await addStream(local[0] ?? '')).toEqual({ id: 'F' });
+  });
+
   it.each([
     [{}, invalid("Parameter 'streamUri' is missing")],
     [{ streamUri: 5 }, internal("Parameter 'streamUri' must be a string")],

@@ -1,12 +1,20 @@
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RpcError, SourceError } from '../../src/errors.ts';
 import { AddedStreams } from '../../src/server/added-streams.ts';
 import { DirectoryRig, type DirectoryRigOptions, maxStreams } from '../support/directory-rig.ts';
-import { FifoWriter, openDescriptors, scratchFolder } from '../support/fifo.ts';
+import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { freePort } from '../support/server-process.ts';
 import { turn, until } from '../support/waiting.ts';
@@ -132,9 +140,12 @@ describe('a stream that a controller adds', () => {
   );
 
   it.each([
-    ['pipe:///etc/hostname?name=X', 'the pipe /etc/hostname cannot be used'],
+    ['pipe:///etc/hostname?name=X', 'source_dir in the section [stream]'],
+    ['pipe:///tmp/no/such/fifo?name=X', 'the pipe /tmp/no/such/fifo cannot be used'],
     ['pipe:///?name=X', 'write three slashes'],
-    ['file:///does/not/exist?name=X', 'the file /does/not/exist cannot be played'],
+    ['file:///etc/shadow?name=X', 'source_dir in the section [stream]'],
+    ['file:///tmp/../etc/shadow?name=X', 'source_dir in the section [stream]'],
+    ['file:///tmp/no/such/file?name=X', 'the file /tmp/no/such/file cannot be played'],
     ['tcp://no.such.host.invalid:4953?name=X', 'no.such.host.invalid'],
     ['tcp://192.0.2.1:4953?name=X', 'this machine has no such address'],
     ['tcp://0.0.0.0:4953?name=X&mode=both', 'mode=both'],
@@ -155,13 +166,22 @@ describe('a stream that a controller adds', () => {
   });
 
   it.each([
-    ['file:///does/not/exist', 'ENOENT'],
-    ['file:///dev/zero', 'no regular file'],
-    ['file:///etc/hostname', 'less than 10 ms'],
-    ['pipe:///does/not/exist', 'No such file or directory: make its folder first'],
-    ['pipe:///etc/hostname', 'it is no fifo'],
-    ['pipe:///dev/null', 'it is no fifo'],
-  ])('does not tell what lies at %s, but the log does', async (address, why) => {
+    ['file', 'none', 'ENOENT'],
+    ['file', '', 'no regular file'],
+    ['file', 'short', 'less than 10 ms'],
+    ['file', 'private', 'chmod o+r'],
+    ['file', 'second', 'second name'],
+    ['pipe', 'no/fifo', 'No such file or directory: make its folder first'],
+    ['pipe', 'short', 'it is no fifo'],
+    ['pipe', 'private-fifo', 'chmod o+r'],
+  ])('does not tell what lies there as %s %s, but the log does', async (scheme, name, why) => {
+    const path = (file: string) => join(folder.path, 'sources', file);
+    mkdirSync(path(''));
+    for (const file of ['short', 'private', 'first']) writeFileSync(path(file), 'text');
+    linkSync(path('first'), path('second'));
+    makeFifoAt(path('private-fifo'));
+    for (const file of ['private', 'private-fifo']) chmodSync(path(file), 0o600);
+    const address = `${scheme}://${path(name)}`;
     expect(await refusal(`${address}?name=X`)).toMatch(
       /^the (file|pipe) \S+ cannot be (played|used): the log of the server says why$/,
     );
@@ -174,6 +194,15 @@ describe('a stream that a controller adds', () => {
     writeFileSync(join(sandboxDir, 'cat'), 'not executable, unlike the one in PATH');
     expect(await refusal(`process://${sandboxDir}/cat?name=C`)).toContain('may not be executed');
     expect(await refusal(`process://${sandboxDir}/tac?name=C`)).toContain('does not exist');
+  });
+
+  it('goes on with the program that was looked at, wherever its link leads by then', async () => {
+    const real = program(join(sandboxDir, 'player'), 'exit 3');
+    symlinkSync(real, join(folder.path, 'link'));
+    await rig.directory.add(`process://${folder.path}/link?name=P`);
+    await until(() => rig.log.with('program ended').length > 1, 'it is started again');
+    const programs = rig.log.with('program ended').map(({ fields }) => fields.program);
+    expect(new Set(programs)).toEqual(new Set([real]));
   });
 
   it('finds a limit', async () => {
@@ -220,7 +249,9 @@ describe('the samples per second that controllers add', () => {
 
   it('are given back by what could not be opened', async () => {
     open({ maxAddedSamples: 96_000 });
-    expect(await refusal(`file:///does/not/exist?name=A&${stereo}`)).toContain('cannot be played');
+    expect(await refusal(`file://${folder.path}/none?name=A&${stereo}`)).toContain(
+      'cannot be played',
+    );
     expect(await refusal('process:///bin/cat?name=A')).toContain('must be located in');
     expect(await refusal(`tone:///?name=A&${stereo}`)).toBe('added A');
   });
@@ -461,7 +492,7 @@ describe('a stream that is removed', () => {
   });
 
   it('may be one that is being opened in vain', async () => {
-    const opening = refusal('pipe:///does/not/exist?name=P');
+    const opening = refusal(`pipe://${folder.path}/no/fifo?name=P`);
     await rig.directory.remove('P');
     expect(await opening).toContain('cannot be used');
   });

@@ -1,36 +1,92 @@
 import { execFile } from 'node:child_process';
-import { closeSync, constants, fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { messageOf } from '../../errors.ts';
+import { codeOf, messageOf } from '../../errors.ts';
+import type { FileGate } from './file-gate.ts';
 
 const run = promisify(execFile);
 const mkfifoTimeoutMs = 5000;
 /** Where a fifo without a lasting name may be made, best first. */
 const scratchFolders = [tmpdir(), '/dev/shm', '/run'];
 
+const noFolder = 'No such file or directory';
+
 /** What to do about the refusals of `mkfifo` that one meets. */
 const remedies: readonly (readonly [refusal: string, remedy: string])[] = [
-  ['No such file or directory', 'make its folder first, or choose another path'],
+  [noFolder, 'make its folder first, or choose another path'],
   ['Not a directory', 'choose another path'],
   ['Permission denied', 'give the user of the server the right to write to its folder'],
   ['Read-only file system', 'choose a folder that can be written to, such as /run'],
   ['No space left on device', 'free some space on the disk'],
 ];
 
+interface FifoMaking {
+  readonly mode?: string;
+  /** From which `path` is seen. */
+  readonly folder?: string;
+}
+
 /**
  * Makes a fifo that everybody may write to; Node itself has no call for it.
  *
  * Failure: rejects when the command `mkfifo` is missing or refuses, and says what to do.
  */
-export async function makeFifo(path: string, mode = '666'): Promise<void> {
+export async function makeFifo(
+  path: string,
+  { mode = '666', folder }: FifoMaking = {},
+): Promise<void> {
   try {
-    const env = { ...process.env, LC_ALL: 'C' };
-    await run('mkfifo', ['-m', mode, '--', path], { timeout: mkfifoTimeoutMs, env });
+    const options = {
+      timeout: mkfifoTimeoutMs,
+      env: { ...process.env, LC_ALL: 'C' },
+      ...(folder !== undefined && { cwd: folder }),
+    };
+    await run('mkfifo', ['-m', mode, '--', path], options);
   } catch (cause) {
     throw new Error(refusalOf(cause), { cause });
   }
+}
+
+/**
+ * The same where a gate allows it. The folder is opened before it is checked, so that it cannot be
+ * replaced by a link in between.
+ */
+export async function makeFifoBehind(gate: FileGate | undefined, path: string): Promise<void> {
+  if (!gate) return makeFifo(path);
+  const folder = openFolder(dirname(path));
+  try {
+    const way = wayTo(folder) ?? dirname(path);
+    gate.checkPath(join(realpathSync(way), basename(path)));
+    await makeFifo(basename(path), { folder: way });
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function openFolder(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (cause) {
+    const said = codeOf(cause) === 'ENOENT' ? noFolder : messageOf(cause);
+    throw new Error(withRemedy(said), { cause });
+  }
+}
+
+/** Leads to an open folder whatever its name is by now, also in a child; Linux alone has it. */
+function wayTo(folder: number): string | undefined {
+  const way = `/proc/self/fd/${folder}`;
+  return existsSync(way) ? way : undefined;
 }
 
 /** The error of Node quotes the whole command; the program itself says it in a few words. */
@@ -39,9 +95,11 @@ function refusalOf(cause: unknown): string {
   if (code === 'ENOENT') return 'there is no program mkfifo: install coreutils';
   if (killed === true) return `mkfifo did not end within ${mkfifoTimeoutMs / 1000} s`;
   const said = typeof stderr === 'string' ? stderr.trim() : '';
-  const remedy = remedies.find(([refusal]) => said.endsWith(refusal));
-  if (remedy) return remedy.join(': ');
-  return said || messageOf(cause);
+  return withRemedy(said) || messageOf(cause);
+}
+
+function withRemedy(said: string): string {
+  return remedies.find(([refusal]) => said.endsWith(refusal))?.join(': ') ?? said;
 }
 
 /** The reading end of a fifo and what tells it from another one of the same name. */
@@ -56,8 +114,15 @@ export interface OpenFifo {
  *
  * Failure: throws; `undefined` when something else than a fifo lies at `path`.
  */
-export function openFifoForReading(path: string): OpenFifo | undefined {
+export function openFifoForReading(path: string, gate?: FileGate): OpenFifo | undefined {
+  gate?.checkPath(path);
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    gate?.checkOpen(path, fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
   const stats = fstatSync(fd);
   if (stats.isFIFO()) return { fd, device: stats.dev, inode: stats.ino };
   closeSync(fd);
@@ -94,7 +159,7 @@ async function openUnlinkedFifo(folder: string): Promise<AnonymousPipe> {
   const scratch = mkdtempSync(join(folder, 'zerocast-'));
   try {
     const path = join(scratch, 'pipe');
-    await makeFifo(path, '600');
+    await makeFifo(path, { mode: '600' });
     const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       return { readFd, writeFd: openSync(path, constants.O_WRONLY) };

@@ -3,6 +3,7 @@ import { messageOf, SourceError } from '../../errors.ts';
 import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import { adviceFor, decodingAdvice } from './decoding-advice.ts';
+import type { FileGate } from './file-gate.ts';
 import { fileKindOf, kindHeadBytes } from './file-kind.ts';
 import { FileLoop } from './file-loop.ts';
 import { pathOf } from './local-path.ts';
@@ -36,14 +37,14 @@ interface AudioFile {
 export function createFileSource(context: SourceContext): StreamSource {
   const path = pathOf(context);
   try {
-    const fd = openRegularFile(path);
+    const fd = openRegularFile(path, context.fileGate);
     try {
       const file = inspect(context, path, fd);
       const audioBytes = Math.min(fstatSync(fd).size, file.dataEnd) - file.dataStart;
       if (audioBytes < shortestBytes(file)) {
         throw new SourceError('empty-file', `it holds less than ${shortestMs} ms of audio`);
       }
-      return new FileSource(file);
+      return new FileSource(file, context.fileGate);
     } finally {
       closeSync(fd);
     }
@@ -102,23 +103,25 @@ class FileSource implements StreamSource {
   readonly format: SampleFormat;
   readonly packed24: boolean;
   readonly #file: AudioFile;
+  readonly #gate: FileGate | undefined;
   #sink: SourceSink | undefined;
   #loop: FileLoop | undefined;
   #target: Uint8Array | undefined;
   #filledBytes = 0;
   #isInterrupted = false;
 
-  constructor(file: AudioFile) {
+  constructor(file: AudioFile, gate: FileGate | undefined) {
     this.format = file.format;
     this.packed24 = file.packed24;
     this.#file = file;
+    this.#gate = gate;
   }
 
   start(sink: SourceSink): void {
     this.#sink = sink;
     const { format, path } = this.#file;
     try {
-      this.#loop = new FileLoop(openRegularFile(path), {
+      this.#loop = new FileLoop(openRegularFile(path, this.#gate), {
         ...this.#file,
         shortestBytes: shortestBytes(this.#file),
         blockBytes: format.framesIn(blockMs) * this.#file.frameBytes,
@@ -206,11 +209,17 @@ function toSigned(samples: Uint8Array): void {
 }
 
 /** Opens without waiting, whatever lies at `path`. */
-function openRegularFile(path: string): number {
+function openRegularFile(path: string, gate: FileGate | undefined): number {
+  gate?.checkPath(path);
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd);
-  throw new SourceError('no-file', 'it is no regular file; fifos are read by pipe:///path');
+  try {
+    gate?.checkOpen(path, fd);
+    if (fstatSync(fd).isFile()) return fd;
+    throw new SourceError('no-file', 'it is no regular file; fifos are read by pipe:///path');
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 function unusable(path: string, error: unknown): SourceError {

@@ -3,7 +3,8 @@ import { openDescriptor } from '../../adopt-socket.ts';
 import { codeOf, messageOf, SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { choiceOf } from '../stream-parameters.ts';
-import { makeFifo, type OpenFifo, openFifoForReading } from './fifo.ts';
+import { makeFifoBehind, type OpenFifo, openFifoForReading } from './fifo.ts';
+import type { FileGate } from './file-gate.ts';
 import type { Intake } from './intake.ts';
 import { pathOf } from './local-path.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
@@ -14,14 +15,16 @@ const replacedCheckMs = 1000;
 
 interface FifoOptions {
   readonly path: string;
+  readonly gate: FileGate | undefined;
   readonly mode: 'create' | 'read';
 }
 
 /** Reads a fifo: `pipe:///path?mode=create|read`. */
 export function createPipeSource(context: SourceContext): StreamSource {
-  const { uri, logger } = context;
+  const { uri, logger, fileGate } = context;
   const options: FifoOptions = {
     path: pathOf(context),
+    gate: fileGate,
     mode: choiceOf(uri, 'mode', ['create', 'read']),
   };
   return new SocketSource(context, (intake) => new PipeConnector(intake, options, logger));
@@ -66,7 +69,7 @@ class PipeConnector implements Connector {
   /** Opens the fifo, only then closes the old reading end; makes the fifo or waits for it. */
   #open(): void {
     try {
-      const fifo = openFifoForReading(this.#options.path);
+      const fifo = openFifoForReading(this.#options.path, this.#options.gate);
       if (fifo) this.#connect(fifo);
       else this.#fail('no-fifo', 'it is no fifo: remove it or choose another path');
     } catch (error) {
@@ -95,7 +98,7 @@ class PipeConnector implements Connector {
 
   async #make(): Promise<void> {
     try {
-      await makeFifo(this.#options.path);
+      await makeFifoBehind(this.#options.gate, this.#options.path);
     } catch (error) {
       // Another program may have made it at the same moment.
       if (!existsSync(this.#options.path)) {

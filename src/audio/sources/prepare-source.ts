@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { messageOf, SourceError } from '../../errors.ts';
 import { choiceOf } from '../stream-parameters.ts';
 import type { StreamUri } from '../stream-uri.ts';
-import { makeFifo } from './fifo.ts';
+import { makeFifoBehind } from './fifo.ts';
 import type { SourceContext } from './stream-source.ts';
 
 const preparations: ReadonlyMap<string, (context: SourceContext) => Promise<StreamUri>> = new Map([
@@ -22,12 +22,12 @@ export async function prepareSource(context: SourceContext): Promise<StreamUri> 
   return (await preparations.get(context.uri.scheme)?.(context)) ?? context.uri;
 }
 
-async function preparePipe({ uri }: SourceContext): Promise<StreamUri> {
+async function preparePipe({ uri, fileGate }: SourceContext): Promise<StreamUri> {
   const { path } = uri;
   const isMade = choiceOf(uri, 'mode', ['create', 'read']) === 'create' && !/^\/?$/.test(path);
   if (!isMade || existsSync(path)) return uri;
   try {
-    await makeFifo(path);
+    await makeFifoBehind(fileGate, path);
   } catch (cause) {
     // Another program may have made it at the same moment.
     if (!existsSync(path)) {

@@ -4,6 +4,7 @@ import type { Logger } from '../../logger.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { StreamOptions } from '../stream-options.ts';
 import type { ChildPlaces } from './child-places.ts';
+import type { FileGate } from './file-gate.ts';
 
 /** What a source tells the stream that reads it. */
 export interface SourceSink {
@@ -55,6 +56,8 @@ export interface SourceSurroundings {
   readonly watchPeer?: (socket: Socket) => void;
   /** Absent: as many programs as one likes. */
   readonly children?: ChildPlaces;
+  /** Absent: any file and fifo that the server may open. */
+  readonly fileGate?: FileGate;
 }
 
 /** What a source needs to know of the options of its stream. */

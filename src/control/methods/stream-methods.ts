@@ -1,9 +1,15 @@
-import { maxStreamUriLength } from '../../audio/stream-uri.ts';
-import { internalError } from '../rpc-errors.ts';
+import { maxStreamUriLength, parseStreamUri } from '../../audio/stream-uri.ts';
+import type { Login } from '../../auth/access.ts';
+import { forbidden, internalError } from '../rpc-errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { controlCommands, controlStream } from './stream-control.ts';
 import { setStreamProperty, streamProperties } from './stream-property.ts';
 import { streamId, streamOf } from './targets.ts';
+
+/** What a controller needs beside `Stream.AddStream` for what lies on this machine. */
+const readFiles = 'Stream.AddStream.File';
+/** Kinds of sources that bring nothing from here, or what a folder of their own allows. */
+const harmless: ReadonlySet<string> = new Set(['tcp', 'tone', 'process']);
 
 export const streamMethods: readonly RpcMethod[] = [
   {
@@ -18,11 +24,14 @@ export const streamMethods: readonly RpcMethod[] = [
     ],
     returns: ['object', 'id of the stream'],
     needs: 'permission',
-    async call(params, caller, { streams }) {
+    async call(params, caller, { streams, access }) {
       const address = params.text('streamUri');
       if (address.length > maxStreamUriLength) {
         const fault = `the stream address is longer than ${maxStreamUriLength} characters: shorten it`;
         throw internalError(fault);
+      }
+      if (!mayReadFiles(caller.login ?? access.anonymous) && readsFiles(address)) {
+        throw forbidden(`the permission "${readFiles}" is missing`);
       }
       const { id } = await streams.add(address, caller);
       return { id };
@@ -69,3 +78,12 @@ export const streamMethods: readonly RpcMethod[] = [
     call: (params, _caller, context) => setStreamProperty(streamOf(params, context), params),
   },
 ];
+
+function mayReadFiles(login: Login | undefined): boolean {
+  return login?.permits(readFiles) === true;
+}
+
+/** Failure: throws a `SourceError` for what is no address. */
+function readsFiles(address: string): boolean {
+  return !harmless.has(parseStreamUri(address).scheme);
+}
