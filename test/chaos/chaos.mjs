@@ -113,7 +113,7 @@ export class Chaos {
       world.writeConfig('plain');
       world.server.signal('SIGHUP');
     }
-    const players = world.steady.count + world.realClients.length;
+    const players = world.steady.count + world.returners.count + world.realClients.length;
     const base = this.#base;
     const levels = await this.#settled({
       sessions: exactly(players),
@@ -126,6 +126,7 @@ export class Chaos {
     });
     this.#base ??= levels;
     this.#demand(await this.#strangeStreams());
+    this.#demand(await world.returners.strayed());
     this.quietPoints.push(levels);
     this.#demand(await this.#costly.broken());
     this.#demand(brokenNow(world));
@@ -156,6 +157,7 @@ export class Chaos {
     this.#tell(`behind the bad network: ${far?.chunks ?? 0} chunks right`);
     world.isLeaving = true;
     world.steady.leave();
+    world.returners.leave();
     for (const client of world.realClients) await client.close();
     world.realClients = [];
     await this.#settled({

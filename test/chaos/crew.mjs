@@ -27,7 +27,10 @@ export class Crew {
     return player && !player.isClosed ? player : undefined;
   }
 
-  /** Connects the player of a place; one that is connected already is replaced by itself. */
+  /**
+   * Connects the player of a place. One that is connected already goes on as another player of the
+   * same id; returns it.
+   */
   connect(place, { isBrowser = false } = {}) {
     const older = this.at(place);
     if (older) {
@@ -41,6 +44,7 @@ export class Crew {
       isStrict: false,
       localAddress: `127.0.1.${1 + (place % 200)}`,
     });
+    return older;
   }
 
   get connected() {

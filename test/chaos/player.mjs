@@ -65,6 +65,11 @@ export class Player {
     this.socket.end();
   }
 
+  /** Asks for nothing any more, as one that has lost its network. */
+  fallSilent() {
+    clearInterval(this.#timer);
+  }
+
   pause() {
     this.socket.pause();
   }

@@ -5,8 +5,13 @@ import { steadyStreams } from './streams.mjs';
 const joinLimitMs = 20_000;
 /** Of these a few come as browsers do. */
 const browserEvery = 12;
+/** One in so many has a twin, another player of the same id. */
+const twinEvery = 8;
 
-/** The players that nothing is done to: each must hear all of its stream, byte for byte. */
+/**
+ * The players that nothing is done to: each must hear all of its stream, byte for byte. Some share
+ * their id with another one, as cloned machines do.
+ */
 export class SteadyPlayers {
   #players;
   #seen = new Map();
@@ -15,7 +20,10 @@ export class SteadyPlayers {
   static async start(count, options, controller) {
     const ids = Array.from({ length: count }, (_, index) => `steady-${index}`);
     await assignStreams(ids, options, controller);
-    const players = ids.map((id, index) => openStrict(id, options, index % browserEvery === 0));
+    const twins = ids.filter((_, index) => index % twinEvery === 0);
+    const players = [...ids, ...twins].map((id, index) =>
+      openStrict(id, options, index % browserEvery === 0),
+    );
     const steady = new SteadyPlayers(players);
     const deadlineMs = performance.now() + joinLimitMs;
     while (players.some(({ listening }) => listening.chunks === 0)) {
@@ -43,10 +51,10 @@ export class SteadyPlayers {
 
   /** Those that have heard nothing since the last look, or heard no answer at all. */
   takeSilent() {
-    const silent = this.#players.filter(({ id, listening }) => {
-      const { chunks, timeReplies } = listening;
-      const before = this.#seen.get(id);
-      this.#seen.set(id, { chunks, timeReplies });
+    const silent = this.#players.filter((player) => {
+      const { chunks, timeReplies } = player.listening;
+      const before = this.#seen.get(player);
+      this.#seen.set(player, { chunks, timeReplies });
       return before && (before.chunks === chunks || before.timeReplies === timeReplies);
     });
     return silent.map(({ id }) => id);

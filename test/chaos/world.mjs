@@ -14,6 +14,7 @@ import { Pattern } from './pattern.mjs';
 import { makePlaces } from './places.mjs';
 import { Producers } from './producers.mjs';
 import { RealClient } from './real-client.mjs';
+import { Returners } from './returners.mjs';
 import { Server } from './server.mjs';
 import { Starvation } from './starvation.mjs';
 import { SteadyPlayers } from './steady-players.mjs';
@@ -45,8 +46,9 @@ export class World {
     const descriptors = options.players + spareDescriptors;
     this.server = new Server({ ...options, configFile: this.places.configFile, descriptors });
     this.starvation = new Starvation(this.server.pid);
-    this.controller = await this.#firstController();
-    this.browser = await Controller.overWebSocket(this.places.httpPort);
+    const { controlPort, httpPort } = this.places;
+    this.controller = await this.#firstController(() => Controller.overTcp(controlPort));
+    this.browser = await this.#firstController(() => Controller.overWebSocket(httpPort));
     // What victims are told to do goes through a controller of its own.
     this.mischief = await Controller.overTcp(this.places.controlPort);
     this.producers = new Producers(this.places, {
@@ -69,6 +71,7 @@ export class World {
     };
     this.crew = new Crew(options.victims, common);
     this.steady = await SteadyPlayers.start(options.steady, common, this.controller);
+    this.returners = await Returners.start(common, this);
     this.realClients = steadyStreams
       .slice(0, options.realClients)
       .map(({ name }) => this.#openReal(name));
@@ -101,6 +104,7 @@ export class World {
     this.intruders.leave();
     this.crew?.leave();
     this.steady?.leave();
+    this.returners?.leave();
     for (const client of this.realClients ?? []) await client.close();
     for (const controller of [this.controller, this.browser, this.mischief]) controller?.close();
     this.network?.close().catch(() => {});
@@ -109,11 +113,12 @@ export class World {
     this.server?.signal('SIGKILL');
   }
 
-  async #firstController() {
+  /** The ports open one after another. */
+  async #firstController(connect) {
     const deadlineMs = performance.now() + startLimitMs;
     for (;;) {
       try {
-        return await Controller.overTcp(this.places.controlPort);
+        return await connect();
       } catch (error) {
         if (this.server.ending || performance.now() > deadlineMs) {
           const log = this.server.log.lines.join('\n');

@@ -75,10 +75,17 @@ export const playerActions = {
     draw: (random, sizes) => ({
       places: drawPlaces(random, sizes, 6),
       times: random.between(1, 4),
+      isSilent: random.chance(0.5),
+      ms: random.pick([0, 500, 4000, 20_000]),
     }),
-    run({ crew }, { places, times }) {
+    run({ crew, later }, { places, times, isSilent, ms }) {
       for (const place of places) {
-        for (let time = 0; time < times; time += 1) crew.connect(place);
+        for (let time = 0; time < times; time += 1) {
+          const older = crew.connect(place);
+          // Either the same player, whose old connection hangs, or another one, which leaves later.
+          if (isSilent) older?.fallSilent();
+          else later(ms, () => older?.close());
+        }
       }
     },
   },
