@@ -36,6 +36,9 @@ export interface PacedReaderContext {
   readonly onFailure: (error: SourceError) => void;
 }
 
+/** A source that fills at once, and more slowly than its audio lasts, is read for so long in one go. */
+const sliceMs = 5;
+
 /**
  * Reads a source chunk by chunk in real time, and says whether it plays.
  *
@@ -57,6 +60,7 @@ export class PacedReader {
   readonly #lookTimer: RestartableTimer;
   readonly #outdatedTimer: RestartableTimer;
   #slotTimer: NodeJS.Timeout | undefined;
+  #nextTurn: NodeJS.Immediate | undefined;
   #chunk: Chunk | undefined;
   #isReading = false;
   /** Looks at the outstanding read so far, and when the last one was. */
@@ -108,6 +112,7 @@ export class PacedReader {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#slotTimer);
+    clearImmediate(this.#nextTurn);
     this.#lookTimer.stop();
     this.#outdatedTimer.stop();
     await this.#source.stop();
@@ -115,12 +120,24 @@ export class PacedReader {
     this.#chunk = undefined;
   }
 
-  /** Asks for chunks until one has to be waited for, or its time has not come. */
+  /** Asks for chunks until one has to be waited for, its time has not come, or others have a turn. */
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (!this.#isReading && !this.#isStopped && this.#isTimeToRead()) this.#read();
+    const endMs = performance.now() + sliceMs;
+    while (!this.#isReading && !this.#isStopped && this.#isTimeToRead()) {
+      if (performance.now() > endMs) {
+        this.#nextTurn ??= setImmediate(() => this.#goOn());
+        break;
+      }
+      this.#read();
+    }
     this.#isPumping = false;
+  }
+
+  #goOn(): void {
+    this.#nextTurn = undefined;
+    this.#pump();
   }
 
   #isTimeToRead(): boolean {

@@ -461,3 +461,28 @@ describe('a paced reader on a server that was stalled', () => {
     expect(rig.log.lines).toEqual([]);
   });
 });
+
+describe('a paced reader whose source is slower than its own time', () => {
+  it('lets others have their turn', async () => {
+    let nowUs = 0;
+    rig = new ReaderRig('tone:///?name=Slow', { nowUs: () => nowUs });
+    // Each chunk takes longer than it lasts, so the next one is always due.
+    rig.onEvent = (event) => {
+      if (event !== 'pcm') return;
+      if (rig.pcm.length > 1000) throw new Error('the event loop never had a turn');
+      nowUs += 1.5 * chunkUs;
+      stall(1);
+    };
+    rig.reader.start();
+    for (let turns = 0; turns < 5; turns += 1) {
+      const before = rig.pcm.length;
+      await turn();
+      expect(rig.pcm.length - before).toBeLessThan(20);
+    }
+    expect(rig.pcm.length).toBeGreaterThan(5);
+    await tidy();
+    const read = rig.pcm.length;
+    await turn();
+    expect(rig.pcm).toHaveLength(read);
+  });
+});
