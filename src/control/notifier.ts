@@ -25,6 +25,9 @@ export interface NotifierIntervals {
 /** Whoever has more than this to read, bytes, gets its next complete status when it has read that. */
 export const maxUnreadBeforeStatus = 64 * 1024;
 
+/** Groups whose streams change at one time; more than that are told of by one complete status. */
+export const maxSingleMoves = 50;
+
 const usualIntervals: NotifierIntervals = { statusMs: 300, streamMs: 250, volumeMs: 100 };
 
 /** Somebody to be told; as a `Requester` it is not told what it has caused itself. */
@@ -67,6 +70,7 @@ export class Notifier {
   /** Those who are owed a complete status, and will hear nothing else before. */
   readonly #behind = new Set<NotificationReceiver>();
   #pending: PendingUpdate | undefined;
+  #moves = 0;
   #sent = 0;
 
   constructor(options: NotifierOptions) {
@@ -88,6 +92,7 @@ export class Notifier {
   announce(change: Change, by?: Requester): void {
     if (isStructural(change)) this.#announceStructure(change, by);
     else if (!this.#isVisible(change)) return;
+    else if (this.#isOneOfMany(change, by)) this.#announceStructure({ kind: 'groups' }, by);
     else if (change.kind === 'stream-state') this.#updatesOf(change.channel).changed(by);
     else if (change.kind === 'stream-properties') this.#reportOf(change.channel, change).ask();
     else if (change.kind === 'client-volume' && !by) this.#reportOf(change.client, change).ask();
@@ -101,6 +106,14 @@ export class Notifier {
     this.#streams.clear();
     this.#reports.clear();
     this.#behind.clear();
+  }
+
+  /** A stream that goes or comes back may move thousands of groups in one turn of the event loop. */
+  #isOneOfMany(change: Change, by: Requester | undefined): boolean {
+    if (change.kind !== 'group-stream' || by) return false;
+    if (this.#moves === 0) setImmediate(() => (this.#moves = 0));
+    this.#moves += 1;
+    return this.#moves > maxSingleMoves;
   }
 
   #announceStructure(change: Change, by: Requester | undefined): void {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { maxSingleMoves } from '../../src/control/notifier.ts';
 import type { Change } from '../../src/server/change.ts';
 import { intervals, NotifierRig, told } from '../support/notifier-rig.ts';
 import { turn, until } from '../support/waiting.ts';
@@ -46,6 +47,26 @@ describe('notifications', () => {
         '{"id":"F","properties":{"canControl":false,"canGoNext":false,"canGoPrevious":false,"canPause":false,"canPlay":false,"canSeek":false}}',
       ),
     ]);
+  });
+
+  it('of many groups that a stream has moved at one time are a few, and the complete status', async () => {
+    const { ann } = rig;
+    const groups = Array.from({ length: 3000 }, (_, index) => rig.known(`c${index}`).group);
+    await rig.settle();
+    ann.messages.length = 0;
+    for (const group of groups) {
+      group.fallbackId = 'other';
+      rig.announce({ kind: 'group-stream', group });
+    }
+    await until(() => ann.methods.includes('Server.OnUpdate'), 'the complete status');
+    await rig.settle();
+    expect(ann.methods.filter((method) => method === 'Group.OnStreamChanged')).toHaveLength(
+      maxSingleMoves,
+    );
+    expect(ann.lastStatus.match(/"stream_id":"other"/g)).toHaveLength(groups.length);
+    ann.messages.length = 0;
+    rig.announce({ kind: 'group-stream', group: groups[0]! });
+    expect(ann.methods).toEqual(['Group.OnStreamChanged']);
   });
 
   it('of what is new, gone or has moved are the complete status', async () => {
