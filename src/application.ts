@@ -27,7 +27,7 @@ import type { FanOut } from './transport/fan-out.ts';
 import { loadNativeAddon } from './transport/native-addon.ts';
 import { openFanOut } from './transport/open-fan-out.ts';
 import { openAccess } from './wiring/access.ts';
-import { announce } from './wiring/announcement.ts';
+import { announce, loadAnnouncer } from './wiring/announcement.ts';
 import { callMethod } from './wiring/call-method.ts';
 import { ClosingOrder } from './wiring/closing-order.ts';
 import type { ConfigReload, ReloadInputs, ReloadReport } from './wiring/config-reload.ts';
@@ -37,6 +37,7 @@ import { openReload } from './wiring/reload-parts.ts';
 import { zeroCopyOptions } from './wiring/stream-settings.ts';
 import { openAddedStreams, openStreams } from './wiring/streams.ts';
 import { openSurroundings } from './wiring/surroundings.ts';
+import { warmUp } from './wiring/warm-up.ts';
 
 /** Turns of the event loop that broken-off writes may take to report their end. */
 const maxDrainTurns = 100;
@@ -90,10 +91,12 @@ export class Application {
   /** Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open. */
   static async start(options: ApplicationOptions): Promise<Application> {
     const { config, origins, logger, dataFolder: folder } = options;
-    const application = new Application(options, {
-      access: new AccessGate(await openAccess(config, origins)),
-      persist: await openAddedStreams(config, { folder, logger }),
-    });
+    const access = new AccessGate(await openAccess(config, origins));
+    const persist = await openAddedStreams(config, { folder, logger });
+    // What takes long is loaded and run before anybody can be kept waiting by it.
+    await warmUp(config, [...config.stream.source, ...(persist?.addresses ?? [])]);
+    await loadAnnouncer(config);
+    const application = new Application(options, { access, persist });
     try {
       await application.#open();
     } catch (error) {

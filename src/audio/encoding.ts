@@ -116,6 +116,11 @@ export class Encoding {
     return this.#waiting.length + (this.#current ? 1 : 0);
   }
 
+  /** Whether somebody listens and not all is encoded yet. */
+  get isBusy(): boolean {
+    return this.#isActive && (this.waiting > 0 || this.#owesFlush);
+  }
+
   activate(): void {
     this.#isActive = true;
     this.#turn.request();

@@ -6,6 +6,11 @@ import type { Listeners } from './listeners.ts';
 /** What existing players and controllers look for begins with this word. */
 export const instanceName = 'Snapcast';
 
+/** Loads what `announce` needs: only where it is used, and before anybody is served. */
+export async function loadAnnouncer({ server }: Config): Promise<void> {
+  if (server.mdnsEnabled) await loadModules();
+}
+
 /** Tells the network where the ports are; `undefined` when nothing is to be told. */
 export async function announce(
   { server, tcpStreaming, tcpControl, http }: Config,
@@ -13,9 +18,7 @@ export async function announce(
   logger: Logger,
 ): Promise<Announcer | undefined> {
   if (!server.mdnsEnabled) return undefined;
-  // Loaded only where it is used: a server without mDNS shall not pay for it.
-  const { Announcer } = await import('../discovery/announcer.ts');
-  const { servicesOf } = await import('../discovery/services.ts');
+  const { Announcer, servicesOf } = await loadModules();
   const services = servicesOf({
     ...(ports.streaming && tcpStreaming.publish && { streaming: ports.streaming }),
     ...(ports.control && tcpControl.publish && { control: ports.control }),
@@ -25,4 +28,10 @@ export async function announce(
   return services.length > 0
     ? Announcer.start({ services, name: instanceName, logger })
     : undefined;
+}
+
+async function loadModules() {
+  const { Announcer } = await import('../discovery/announcer.ts');
+  const { servicesOf } = await import('../discovery/services.ts');
+  return { Announcer, servicesOf };
 }

@@ -100,15 +100,12 @@ async function take(count: number, fromUs: number, startsRun = true): Promise<vo
 
 /** Waits until what is there is encoded, if somebody listens. */
 async function worked(): Promise<void> {
-  for (let before = 0; encoding.waiting !== before && failures.length === 0; await turn()) {
-    before = encoding.waiting;
-  }
+  await until(() => !encoding.isBusy || failures.length > 0);
 }
 
 async function flush(): Promise<void> {
   encoding.flush();
   await worked();
-  await turn();
 }
 
 const endUs = (chunk: Published | undefined) => (chunk ? chunk.timestampUs + chunk.durationUs : 0);
@@ -314,12 +311,14 @@ describe('encoding while nobody listens', () => {
 describe('an encoder that is slower than real time', () => {
   const usedSlots = () => pool.statistics.totalSlots - pool.statistics.availableSlots;
 
-  /** Gives a chunk per turn of the event loop, which is more than can be encoded. */
+  /** Gives 400 ms per turn of the event loop, which is more than can be encoded. */
   async function flood(until: () => boolean): Promise<number> {
     let given = 0;
     while (!until() && given < 5000) {
-      give(1, startUs + given * chunkUs, given === 0);
-      given += 1;
+      for (let count = 0; count < 20 && !until(); count += 1) {
+        give(1, startUs + given * chunkUs, given === 0);
+        given += 1;
+      }
       await turn();
     }
     return given;

@@ -56,6 +56,24 @@ it('a reset resampler repeats itself, thousands of times in the same memory', as
   resampler.close();
 });
 
+it('a resampler that was used for something else gives what a fresh one gives', async () => {
+  const shape = { channels: 1, inputRateHz: 96_000, outputRateHz: 48_000 };
+  const block = Float32Array.from({ length: 4096 }, (_, index) => Math.sin(index / 10));
+  // The last of them is fresh: fewer than that are kept.
+  const taken = [];
+  for (let count = 0; count < 4; count += 1) taken.push(await Resampler.create(shape));
+  const expected = taken.at(-1)!.resample(block).slice();
+  for (const one of taken) one.close();
+  for (const inputRateHz of [44_100, 11_025]) {
+    const other = await Resampler.create({ channels: 2, inputRateHz, outputRateHz: 48_000 });
+    other.resample(new Float32Array(4096).fill(0.5));
+    other.close();
+    const again = await Resampler.create(shape);
+    expect(again.resample(block)).toEqual(expected);
+    again.close();
+  }
+});
+
 async function resampled(rateHz: number, frames: number, blocks: readonly number[]) {
   const resampler = await Resampler.create({
     channels: 1,

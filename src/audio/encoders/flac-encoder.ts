@@ -1,9 +1,11 @@
 import { assert, SourceError } from '../../errors.ts';
 import type { Chunk } from '../chunk.ts';
+import { ChunkPool } from '../chunk-pool.ts';
 import { type Samples, samplesOf } from '../sample-conversion.ts';
-import type { SampleFormat } from '../sample-format.ts';
+import { SampleFormat } from '../sample-format.ts';
 import { type Codec, type Encoder, type EncoderContext, maxEncodeSamples } from './encoder.ts';
 import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
+import { inSlices } from './in-slices.ts';
 import { type Libflac, loadLibflac } from './libflac.ts';
 
 const defaultLevel = 2;
@@ -13,6 +15,8 @@ const shortBlockFrames = 1152;
 const longBlockFrames = 4096;
 /** A long block of more channels than this would keep the event loop for too long. */
 const maxLongBlockChannels = 2;
+const warmUpFrames = 256;
+const warmUpBlocks = 200;
 
 /** Lossless, about half of the bytes; what clients get unless told otherwise. */
 export const flacCodec: Codec = {
@@ -24,12 +28,17 @@ export const flacCodec: Codec = {
   create: async ({ format, options, pool, emit }) => {
     const level = parseLevel(options);
     checkFormat(format);
-    return new FlacEncoder(await loadLibflac(), { format, level, pool, emit });
+    const flac = await loadLibflac();
+    await warmUp(flac, { format, level });
+    const isShort = level <= lastShortLevel || format.channels > maxLongBlockChannels;
+    const blockFrames = isShort ? shortBlockFrames : longBlockFrames;
+    return new FlacEncoder(flac, { format, level, blockFrames, pool, emit });
   },
 };
 
 interface FlacSettings extends Omit<EncoderContext, 'options'> {
   readonly level: number;
+  readonly blockFrames: number;
 }
 
 interface FlacFrame {
@@ -49,7 +58,6 @@ class FlacEncoder implements Encoder {
   readonly maxPaddingFrames = 0;
   readonly #flac: Libflac;
   readonly #settings: FlacSettings;
-  readonly #blockFrames: number;
   /** Frames handed to the library at once. */
   readonly #sliceFrames: number;
   readonly #encoder: number;
@@ -64,10 +72,8 @@ class FlacEncoder implements Encoder {
     this.#settings = settings;
     this.format = settings.format;
     const { channels } = settings.format;
-    const isShort = settings.level <= lastShortLevel || channels > maxLongBlockChannels;
-    this.#blockFrames = isShort ? shortBlockFrames : longBlockFrames;
     this.#sliceFrames = Math.floor(maxEncodeSamples / channels);
-    this.header = flacHeader(this.format, this.#blockFrames);
+    this.header = flacHeader(this.format, settings.blockFrames);
     this.#encoder = flac._module._FLAC__stream_encoder_new();
     this.#input = flac._module._malloc(this.#sliceFrames * channels * 4);
     try {
@@ -118,7 +124,7 @@ class FlacEncoder implements Encoder {
     module._FLAC__stream_encoder_set_bits_per_sample(encoder, bits);
     module._FLAC__stream_encoder_set_sample_rate(encoder, rateHz);
     module._FLAC__stream_encoder_set_compression_level(encoder, this.#settings.level);
-    module._FLAC__stream_encoder_set_blocksize(encoder, this.#blockFrames);
+    module._FLAC__stream_encoder_set_blocksize(encoder, this.#settings.blockFrames);
     const status = this.#flac.init_encoder_stream(encoder, (bytes, _byteCount, samples) => {
       if (samples > 0) this.#written.push({ bytes, samples });
     });
@@ -176,6 +182,40 @@ class FlacEncoder implements Encoder {
 
   #fault(what: string, cause?: unknown): SourceError {
     return new SourceError('flac-encoder', `the flac library failed: ${what}`, { cause });
+  }
+}
+
+/** Kinds of code that have been compiled in this process. */
+const warm = new Set<string>();
+
+/**
+ * Encodes until the code that such a stream needs is compiled: the first long block would take 30 ms,
+ * and a player that has just joined waits for many of them. In short blocks it is a matter of turns.
+ */
+async function warmUp(flac: Libflac, { format, level }: Pick<FlacSettings, 'format' | 'level'>) {
+  const kind = `level ${level}, ${format.bits > 16 ? 'wide' : 'narrow'}`;
+  if (warm.has(kind)) return;
+  warm.add(kind);
+  const pool = new ChunkPool({});
+  const emit = (chunk: Chunk) => chunk.release();
+  const stereo = new SampleFormat({ rateHz: 48_000, bits: format.bits, channels: 2 });
+  const settings = { format: stereo, level, blockFrames: warmUpFrames, pool, emit };
+  const encoder = new FlacEncoder(flac, settings);
+  await inSlices(warmUpBlocks, () => {
+    const chunk = pool.acquire(warmUpFrames * stereo.frameBytes, 'flac warm-up');
+    chunk.payloadBytes = warmUpFrames * stereo.frameBytes;
+    fillWithNoise(samplesOf(chunk.payload, stereo), stereo.bits);
+    encoder.encode(chunk, 0);
+  });
+  encoder.close();
+  pool.close();
+}
+
+/** A tone with noise: silence would take shortcuts. */
+function fillWithNoise(samples: Samples, bits: number): void {
+  for (let index = 0; index < samples.length; index += 1) {
+    const value = Math.sin(index / 30) + 0.1 * Math.random();
+    samples[index] = Math.round(value * 2 ** (bits - 3));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SRC } from '@alexanderolsen/libsamplerate-js/dist/src.js';
 import { SourceError } from '../../errors.ts';
+import { inSlices } from './in-slices.ts';
 
 export interface ResamplerShape {
   readonly channels: number;
@@ -9,9 +10,15 @@ export interface ResamplerShape {
 
 /** Input frames per call, so that the library's fixed buffers always suffice. */
 export const maxResamplerBlockFrames = 4096;
-const warmUpFrames = 1024;
+/** Little enough that the first blocks, whose code is not yet compiled, are quick as well. */
+const warmUpFrames = 64;
+const warmUpBlocks = 64;
+/** Kept when it is closed, as making one takes 10 ms; each has 26 MB, most of it never touched. */
+const maxIdle = 2;
 /** The library takes no higher rate; the lowest lets a converted block fit into its buffers. */
 export const resamplerRangeHz = { lowest: 1000, highest: 192_000 } as const;
+
+const idleSources: SRC[] = [];
 
 /**
  * Band-limited conversion of the sample rate, seamless from block to block.
@@ -28,14 +35,10 @@ export class Resampler {
   /** Failure: rejects with a `SourceError`. */
   static async create(shape: ResamplerShape): Promise<Resampler> {
     try {
-      const { default: library } = await import('@alexanderolsen/libsamplerate-js');
-      const { inputRateHz, outputRateHz, channels } = shape;
-      const source = await library.create(channels, inputRateHz, outputRateHz, {
-        // 121 dB below the signal and flat to 90 % of the band: more than any lossy codec keeps.
-        converterType: library.ConverterType.SRC_SINC_MEDIUM_QUALITY,
-      });
+      const idle = idleSources.pop();
+      const source = idle ? reshaped(idle, shape) : await createSource(shape);
       const resampler = new Resampler(source, shape);
-      resampler.#warmUp();
+      await resampler.#warmUp();
       return resampler;
     } catch (cause) {
       throw new SourceError('resampler-unavailable', 'the resampler does not start', { cause });
@@ -62,9 +65,13 @@ export class Resampler {
     return this.#output.subarray(0, this.#length.frames * this.#channels);
   }
 
-  /** The first call compiles code, for longer than a player that has just joined should wait. */
-  #warmUp(): void {
-    this.resample(new Float32Array(warmUpFrames * this.#channels));
+  /**
+   * The first calls compile code, for longer than a player that has just joined should wait, and
+   * other code for mono than for stereo.
+   */
+  async #warmUp(): Promise<void> {
+    const block = new Float32Array(warmUpFrames * this.#channels);
+    await inSlices(warmUpBlocks, () => this.resample(block));
     this.reset();
   }
 
@@ -75,6 +82,25 @@ export class Resampler {
   }
 
   close(): void {
-    this.#source.destroy();
+    if (idleSources.length < maxIdle) idleSources.push(this.#source);
+    else this.#source.destroy();
   }
+}
+
+async function createSource({ channels, inputRateHz, outputRateHz }: ResamplerShape): Promise<SRC> {
+  const { default: library } = await import('@alexanderolsen/libsamplerate-js');
+  return library.create(channels, inputRateHz, outputRateHz, {
+    // 121 dB below the signal and flat to 90 % of the band: more than any lossy codec keeps.
+    converterType: library.ConverterType.SRC_SINC_MEDIUM_QUALITY,
+  });
+}
+
+/** Each setting makes the library build its state anew. */
+function reshaped(source: SRC, { channels, inputRateHz, outputRateHz }: ResamplerShape): SRC {
+  source.nChannels = channels;
+  source.inputSampleRate = inputRateHz;
+  source.outputSampleRate = outputRateHz;
+  // The one thing that the setters leave as it was.
+  source.ratio = outputRateHz / inputRateHz;
+  return source;
 }

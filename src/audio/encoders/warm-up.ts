@@ -1,0 +1,31 @@
+import { SourceError } from '../../errors.ts';
+import { ChunkPool } from '../chunk-pool.ts';
+import type { SampleFormat } from '../sample-format.ts';
+import { createEncoder } from './codecs.ts';
+import type { Encoder } from './encoder.ts';
+
+/** One way to encode. */
+export interface EncoderKind {
+  /** `name[:options]` */
+  readonly codec: string;
+  readonly format: SampleFormat;
+}
+
+/**
+ * Loads what such encoders are made of and has them compile their code, so that later ones are there
+ * at once. Kinds that cannot be are left out: whoever opens a stream of one learns why.
+ */
+export async function warmUpEncoders(kinds: readonly EncoderKind[]): Promise<void> {
+  const pool = new ChunkPool({});
+  const encoders: Encoder[] = [];
+  for (const { codec, format } of kinds) {
+    try {
+      encoders.push(await createEncoder(codec, { format, pool, emit: (chunk) => chunk.release() }));
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+    }
+  }
+  // Not one by one, as what is closed may be used again instead of being made.
+  for (const encoder of encoders) encoder.close();
+  pool.close();
+}
