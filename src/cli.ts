@@ -125,6 +125,25 @@ const doctorReaders: Readers = new Map<string, Reader>([
   ['--json', wantJson],
 ]);
 
+/** Of server versions before the configuration file; start scripts still have them. */
+const oldOptions: Readonly<Record<string, string>> = {
+  '-s': 'stream.source',
+  '--stream': 'stream.source',
+  '-b': 'stream.buffer',
+  '--buffer': 'stream.buffer',
+  '-p': 'tcp-streaming.port',
+  '--port': 'tcp-streaming.port',
+  '--controlPort': 'tcp-control.port',
+  '--codec': 'stream.codec',
+  '--sampleformat': 'stream.sampleformat',
+  '--streamBuffer': 'stream.chunk_ms',
+  '--stream_buffer': 'stream.chunk_ms',
+  '--sendToMuted': 'stream.send_to_muted',
+  '--send_to_muted': 'stream.send_to_muted',
+  '--user': 'server.user',
+  '--group': 'server.group',
+};
+
 const serveReaders: Readers = new Map<string, Reader>([
   ['-h', countHelp],
   ['--help', countHelp],
@@ -136,9 +155,10 @@ const serveReaders: Readers = new Map<string, Reader>([
   ['--zerocopy', readZerocopy],
   ['-d', readDaemon],
   ['--daemon', readDaemon],
-  ['-s', readOldOption({ section: 'stream', key: 'source' })],
-  ['-b', readOldOption({ section: 'stream', key: 'buffer' })],
-  ['-p', readOldOption({ section: 'tcp-streaming', key: 'port' })],
+  ...Object.entries(oldOptions).map(([option, name]): readonly [string, Reader] => [
+    option,
+    readOldOption(name),
+  ]),
 ]);
 
 function readArgument(reading: Reading): void {
@@ -224,11 +244,15 @@ function readDaemon({ option, attached = '0' }: Argument, reading: Reading): voi
   reading.daemon = { priority };
 }
 
-function readOldOption(setting: { readonly section: string; readonly key: string }): Reader {
+function readOldOption(name: string): Reader {
+  const [section = '', key = ''] = name.split('.');
+  // Alone it was a flag.
+  const isFlag = key === 'send_to_muted';
   return (argument, reading) => {
-    const value = takeValueOf(argument, 'a value', reading);
-    if (value === undefined) return;
-    pushOldOption({ ...setting, value }, argument, reading);
+    const value = isFlag
+      ? (argument.attached ?? 'true')
+      : takeValueOf(argument, 'a value', reading);
+    if (value !== undefined) pushOldOption({ section, key, value }, argument, reading);
   };
 }
 

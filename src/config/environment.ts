@@ -1,5 +1,5 @@
+import { nearestWord } from '../nearest-word.ts';
 import type { Assignment } from './ini-text.ts';
-import { nearestWord } from './nearest.ts';
 import type { Report } from './report.ts';
 import { deprecatedNames, findRow, rows } from './schema.ts';
 
@@ -48,7 +48,7 @@ export function readEnvironment(environment: Environment, report: Report): reado
     const origin = `environment variable ${variable}`;
     const name = nameByVariable.get(variable);
     if (name === undefined) {
-      const nearest = nearestWord(variable, [...nameByVariable.keys()]);
+      const nearest = nearestVariable(variable);
       report.warn(origin, `ignored: it sets nothing; the nearest known one is ${nearest}`);
       continue;
     }
@@ -56,6 +56,15 @@ export function readEnvironment(environment: Environment, report: Report): reado
     for (const value of valuesOf(text, name)) assignments.push({ section, key, value, origin });
   }
   return assignments;
+}
+
+/** The variable of the same key in another section, else the one with the fewest differences. */
+function nearestVariable(variable: string): string {
+  const namesakes = [...nameByVariable].filter(([, name]) =>
+    variable.endsWith(`_${name.slice(name.indexOf('.') + 1).toUpperCase()}`),
+  );
+  const known = namesakes.length > 0 ? new Map(namesakes) : nameByVariable;
+  return nearestWord(variable, [...known.keys()]);
 }
 
 function valuesOf(text: string, name: string): readonly string[] {

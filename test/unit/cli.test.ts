@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { type Command, parseCommandLine } from '../../src/cli.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { rows } from '../../src/config/schema.ts';
@@ -185,6 +186,32 @@ describe('the command line', () => {
   });
 
   it.each([
+    ['--stream', 'pipe:///tmp/x?name=V', 'stream.source', ['pipe:///tmp/x?name=V']],
+    ['--buffer', '800', 'stream.buffer', 800],
+    ['--port', '1714', 'tcp-streaming.port', 1714],
+    ['--controlPort', '1715', 'tcp-control.port', 1715],
+    ['--codec', 'flac:2', 'stream.codec', 'flac:2'],
+    ['--streamBuffer', '40', 'stream.chunk_ms', 40],
+    ['--sampleformat', '44100:16:2', 'stream.sampleformat', SampleFormat.parse('44100:16:2')],
+  ])('accepts the long option of old start scripts %s', (option, text, setting, value) => {
+    const keyOf = (name: string) =>
+      name.replace(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
+    const [section = '', key = ''] = setting.split('.').map(keyOf);
+    for (const argv of [[`${option}=${text}`], [option, text]]) {
+      const { overrides, warnings } = serve(...argv);
+      const config: unknown = loadConfig({ searchPaths: [], overrides }).config;
+      expect(config).toHaveProperty([section, key], value);
+      expect(warnings).toEqual([`option ${option} is deprecated; write --${setting}=... instead`]);
+    }
+  });
+
+  it('takes --sendToMuted for a flag, and leaves what follows alone', () => {
+    const { overrides, configFile } = serve('--sendToMuted', '-c', '/etc/a.conf');
+    expect(loadConfig({ searchPaths: [], overrides }).config.stream.sendToMuted).toBe(true);
+    expect(configFile).toBe('/etc/a.conf');
+  });
+
+  it.each([
     ['-d', 0],
     ['--daemon', 0],
     ['-d-3', -3],
@@ -216,12 +243,19 @@ describe('the command line', () => {
   });
 
   it('warns of what it does not know', () => {
-    const { warnings, overrides } = serve('--confg=x', '-q', '--buffer=5', 'pipe:///x', '--', '-');
+    const { warnings, overrides } = serve(
+      '--confg=x',
+      '-q',
+      '--datadir=/x',
+      'pipe:///x',
+      '--',
+      '-',
+    );
     expect(overrides).toEqual([]);
     expect(warnings).toEqual([
       'unknown option "--confg" is ignored; the nearest known one is --config',
       expect.stringMatching(/^unknown option "-q" is ignored; the nearest known one is -/),
-      'unknown option "--buffer" is ignored; the nearest known one is --stream.buffer',
+      'unknown option "--datadir" is ignored; the nearest known one is --server.datadir',
       'argument "pipe:///x" is ignored: it belongs to no option',
       'argument "--" is ignored: it belongs to no option',
       'argument "-" is ignored: it belongs to no option',

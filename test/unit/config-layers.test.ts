@@ -111,6 +111,13 @@ describe('unknown names', () => {
     ]);
   });
 
+  it('of the environment prefer the same key of another section', () => {
+    const environment = { ZEROCAST_HTTP_DATADIR: '/x' };
+    expect(loadText('', { environment }).warnings).toEqual([
+      expect.stringContaining('the nearest known one is ZEROCAST_SERVER_DATADIR'),
+    ]);
+  });
+
   it('include keys before any section', () => {
     const { warnings } = loadText('buffer = 1\ncodec = x');
     expect(warnings).toEqual([

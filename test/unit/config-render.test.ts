@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { editDistance, nearestOption, nearestSetting } from '../../src/config/nearest.ts';
+import { nearestOption, nearestSetting } from '../../src/config/nearest.ts';
 import { renderConfigFile } from '../../src/config/render-config-file.ts';
 import {
   insertSettingsTable,
@@ -9,6 +9,7 @@ import {
 } from '../../src/config/render-settings-table.ts';
 import { rows } from '../../src/config/schema.ts';
 import { wrapText } from '../../src/config/wrap-text.ts';
+import { editDistance } from '../../src/nearest-word.ts';
 
 const shipped = new URL('../../config/zerocast.conf', import.meta.url);
 
@@ -79,6 +80,16 @@ describe('the nearest name', () => {
     });
     expect(nearestOption('--confg', ['--help', '--config'])).toBe('--config');
     expect(nearestOption('--buffer', ['--help', '--config'])).toBe('--stream.buffer');
+  });
+
+  it.each([
+    ['http', 'mdns_enabled', 'server.mdns_enabled'],
+    ['stream', 'datadir', 'server.datadir'],
+    ['server', 'filter', 'logging.filter'],
+    ['tcp-stream', 'Publish', 'tcp-streaming.publish'],
+  ])('is the same key of another section, if there is one: [%s] %s', (section, key, name) => {
+    const nearest = nearestSetting(section, key);
+    expect(`${nearest.section}.${nearest.key}`).toBe(name);
   });
 
   it('costs little for a name without end', () => {

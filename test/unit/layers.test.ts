@@ -40,7 +40,14 @@ const outermost = new Set([
   'metrics',
   'probe',
 ]);
-const forAnyone = new Set(['adopt-socket.ts', 'errors.ts', 'clock.ts', 'logger.ts', 'version.ts']);
+const forAnyone = new Set([
+  'adopt-socket.ts',
+  'errors.ts',
+  'clock.ts',
+  'logger.ts',
+  'nearest-word.ts',
+  'version.ts',
+]);
 
 /** Imports that the order does not cover, with the only folders or files that may do them. */
 const exceptions: ReadonlyMap<string, readonly string[]> = new Map([

@@ -1,0 +1,40 @@
+/** Names longer than this are compared by their beginning only, so the work stays bounded. */
+const maxComparedCharacters = 64;
+
+/** The number of single-letter insertions, deletions and replacements between two words. */
+export function editDistance(left: string, right: string): number {
+  const from = left.slice(0, maxComparedCharacters).toLowerCase();
+  const to = right.slice(0, maxComparedCharacters).toLowerCase();
+  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [row, letter] of [...from].entries()) {
+    const current = [row + 1];
+    for (let column = 0; column < to.length; column++) {
+      const replaced = previous[column]! + (letter === to[column] ? 0 : 1);
+      current.push(Math.min(replaced, previous[column + 1]! + 1, current[column]! + 1));
+    }
+    previous = current;
+  }
+  return previous[to.length]!;
+}
+
+/** The word with the smallest distance; of equals the first. */
+export function nearestWord(word: string, known: readonly string[]): string {
+  return nearestBy(known, (candidate) => editDistance(word, candidate));
+}
+
+/** The item with the smallest distance; of equals the first. */
+export function nearestBy<Item extends NonNullable<unknown>>(
+  items: readonly Item[],
+  distanceOf: (item: Item) => number,
+): Item {
+  let best = items[0]!;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const item of items) {
+    const distance = distanceOf(item);
+    if (distance < bestDistance) {
+      best = item;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
