@@ -116,12 +116,18 @@ function cut(text: string, mark: string): [string, string] {
   return index < 0 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];
 }
 
+/**
+ * Takes away the quotes around the whole address. A quote at its end that was opened within it
+ * belongs to the last value.
+ */
 function withoutQuotes(text: string): string {
-  return text
-    .trim()
-    .replace(/^['"]+/, '')
-    .replace(/['"]+$/, '')
-    .trim();
+  const trimmed = text.trim();
+  const opening = /^['"]*/.exec(trimmed)?.[0] ?? '';
+  const address = trimmed.slice(opening.length);
+  const isOpened = (quote: string) => (address.split(quote).length - 1) % 2 === 0;
+  const closing = /['"]*$/.exec(address)?.[0] ?? '';
+  const isValue = opening === '' && [...closing].every(isOpened);
+  return isValue ? address : address.slice(0, address.length - closing.length).trim();
 }
 
 /** Replaces lone surrogates, which no byte sequence can express. */

@@ -59,6 +59,22 @@ describe('a stream address', () => {
     expect(parseStreamUri(`'pipe:///tmp/fifo?name=x y '`).query.name).toBe('x y');
   });
 
+  it.each([
+    ['process:///bin/sh?name=x&params=-c "cat /dev/zero"', 'params', '-c "cat /dev/zero"'],
+    [
+      'process:///bin/sh?name=x&params=-c "cat /dev/zero"&chunk_ms=20',
+      'params',
+      '-c "cat /dev/zero"',
+    ],
+    [`process:///bin/sh?params=-c 'cat "a b"'`, 'params', `-c 'cat "a b"'`],
+    ['"process:///bin/sh?params=-c "cat /dev/zero""', 'params', '-c "cat /dev/zero'],
+    ['pipe:///x?name="Quoted Name"', 'name', '"Quoted Name"'],
+    ['pipe:///x?name=left over"', 'name', 'left over'],
+    [`"pipe:///x?name=Tom's"`, 'name', "Tom's"],
+  ])('keeps the quotes of its last value: %s', (address, key, value) => {
+    expect(parseStreamUri(address).query[key]).toBe(value);
+  });
+
   it('may hold an @ in path, query and fragment', () => {
     const uri = parseStreamUri('librespot:///bin/l@b?name=a@b&password=p@ss/w?rd#f@g');
     expect(uri).toMatchObject({ host: '', path: '/bin/l@b', fragment: 'f@g' });
