@@ -130,7 +130,7 @@ export const logSink: ValueParser<string> = {
 };
 
 export const logFilter: ValueParser<string> = {
-  allowed: `a comma list of <tag>:<level> with the levels ${severityNames.join(', ')}`,
+  allowed: `a level, or a comma list of <tag>:<level>, with the levels ${severityNames.join(', ')}`,
   unit: '',
   parse: (text, warn) => {
     const filter = parseLogFilter(text);

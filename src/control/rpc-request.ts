@@ -54,6 +54,7 @@ function faultOf({ jsonrpc, method, id, params }: JsonObject): string | undefine
   if (typeof method !== 'string') return 'method must be a string';
   const isId = id === undefined || id === null || typeof id === 'string' || Number.isInteger(id);
   if (!isId) return 'id must be an integer, a string or null';
-  const isParams = params === undefined || (typeof params === 'object' && params !== null);
+  // Null equals absent: some libraries write every member.
+  const isParams = params === undefined || typeof params === 'object';
   return isParams ? undefined : 'params must be an object';
 }

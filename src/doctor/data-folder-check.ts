@@ -94,8 +94,8 @@ function checkFile(path: string, parse: Parse, { identity }: DoctorContext): rea
   }
   if (!stats.isFile() || stats.size > maxFileBytes) return [damaged(path, 'it is no small file')];
   try {
-    const text = readFileSync(realpathSync(path), 'utf8');
-    if (text.trim() === '') return [note(`${path} is empty: the server starts anew`)];
+    const text = readFileSync(realpathSync(path), 'utf8').trim();
+    if (text === '') return [note(`${path} is empty: the server starts anew`)];
     const { count } = parse(parsedJson(text)).faults;
     if (count === 0) return [ok(`${path} is in order`)];
     const advice = 'nothing is to be done: the server tells them in its log and uses defaults';

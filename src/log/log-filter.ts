@@ -11,22 +11,27 @@ export interface LogFilter {
 }
 
 /**
- * Reads a comma list of `<tag>:<level>`; later entries for one tag win.
+ * Reads a comma list of `<tag>:<level>`; later entries for one tag win, and a level alone holds for
+ * every tag.
  *
- * Failure: returns `undefined` when an entry has no tag or no level.
+ * Failure: returns `undefined` when an entry has no level.
  * Source: protocol reference, section 18.
  */
 export function parseLogFilter(text: string): LogFilter | undefined {
   const levels = new Map<string, SeverityName>();
   const unknownLevels: string[] = [];
   for (const entry of text.split(',')) {
-    const [, tag, level] = /^(.+):([^:]+)$/.exec(entry.trim()) ?? [];
-    if (!tag || !level) return undefined;
-    const known = severityNames.find((name) => name === level.trim().toLowerCase());
+    const [, tag, level] = /^(?:(.*):)?([^:]+)$/.exec(entry.trim()) ?? [];
+    if (!level) return undefined;
+    const known = severityOf(level.trim().toLowerCase());
     if (!known) unknownLevels.push(level.trim());
-    levels.set(tag.trim(), known ?? 'info');
+    levels.set(tag?.trim() || '*', known ?? 'info');
   }
   return { levels, unknownLevels };
+}
+
+function severityOf(name: string): SeverityName | undefined {
+  return name === 'warning' ? 'warn' : severityNames.find((known) => known === name);
 }
 
 /** The least severity for `tag`; `undefined` when nothing of it is to be logged. */

@@ -68,8 +68,9 @@ export class JsonFile {
    */
   async read<T>(parse: (json: unknown) => T): Promise<T | undefined> {
     try {
-      const text = await this.#text();
-      return text.trim() ? parse(jsonOf(text)) : undefined;
+      // Trimming also removes the byte order mark that some editors put in front.
+      const text = (await this.#text()).trim();
+      return text ? parse(jsonOf(text)) : undefined;
     } catch (error) {
       if (error instanceof DamagedFileError) await this.#setAside(error.message);
       else this.#refuse(error);

@@ -51,6 +51,13 @@ describe('the streams that were added', () => {
     expect((await open()).addresses).toEqual([odd, address('B')]);
   });
 
+  it('are read behind the byte order mark of an editor', async () => {
+    const text = JSON.stringify({ version: 1, streams: [address('A')] });
+    writeFileSync(path, `\uFEFF${text}\r\n`);
+    expect((await open()).addresses).toEqual([address('A')]);
+    expect(setAside()).toEqual([]);
+  });
+
   it('are saved without anybody closing them', async () => {
     const added = await open();
     added.add('A', address('A'));

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { environmentName } from '../../src/config/environment.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { deprecatedNames, rows } from '../../src/config/schema.ts';
+import { parseLogFilter } from '../../src/log/log-filter.ts';
 import { faultsOf, loadText, option, withoutFile } from '../support/config-text.ts';
 
 function sample(name: string): string {
@@ -123,7 +124,7 @@ describe('values', () => {
       'bind_to_address = 999.1.1.1',
       '[logging]',
       'sink = printer',
-      'filter = debug',
+      'filter = Stream:',
       'format = xml',
     ].join('\n');
     const overrides = [option('stream.send_interval', 'never')];
@@ -140,7 +141,7 @@ describe('values', () => {
     expect(message).toMatch(/line 7: \[http\] port is "70000"; allowed: .* from 0 to 65535/);
     expect(message).toMatch(/line 8: \[http\] bind_to_address is "999.1.1.1"; allowed: an IP/);
     expect(message).toMatch(/line 10: \[logging\] sink is "printer"; allowed: stdout, /);
-    expect(message).toMatch(/line 11: \[logging\] filter is "debug"; allowed: .*<tag>:<level>/);
+    expect(message).toMatch(/line 11: \[logging\] filter is "Stream:"; allowed: .*<tag>:<level>/);
     expect(message).toMatch(/line 12: \[logging\] format is "xml"; allowed: text or json/);
     expect(message).toMatch(/option --stream.send_interval: .* is "never"; allowed: auto or /);
     expect(message).toMatch(/variable ZEROCAST_TCP_CONTROL_PORT: \[tcp-control\] port is "-5"/);
@@ -190,6 +191,28 @@ describe('values', () => {
     const { config, warnings } = loadText('[logging]\nfilter = *:info,Stream:loud');
     expect(config.logging.filter).toEqual(['*:info,Stream:loud']);
     expect(warnings[0]).toMatch(/line 2: \[logging\] filter: "loud" is no level, info is used/);
+  });
+
+  it.each([
+    ['debug', [['*', 'debug']]],
+    [
+      'Stream:trace,warning',
+      [
+        ['Stream', 'trace'],
+        ['*', 'warn'],
+      ],
+    ],
+    [
+      '*:Warning, Stream : info',
+      [
+        ['*', 'warn'],
+        ['Stream', 'info'],
+      ],
+    ],
+    [':error', [['*', 'error']]],
+  ])('reads the filter %s', (text, levels) => {
+    expect(loadText(`[logging]\nfilter = ${text}`).warnings).toEqual([]);
+    expect([...(parseLogFilter(text)?.levels ?? [])]).toEqual(levels);
   });
 
   it('never show a secret', () => {

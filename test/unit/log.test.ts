@@ -199,7 +199,7 @@ describe('the filter', () => {
     expect(levelFor('other', levels)).toBe('debug');
   });
 
-  it.each(['', 'info', ':info', 'A:', 'A:info,', ','])('refuses %j', (text) => {
+  it.each(['', 'A:', 'A:info,', ','])('refuses %j', (text) => {
     expect(parseLogFilter(text)).toBeUndefined();
   });
 });

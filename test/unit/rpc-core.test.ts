@@ -118,7 +118,6 @@ describe('a request that is none', () => {
     ['{"id":7,"jsonrpc":"2.0"}', 7],
     ['{"id":"x","jsonrpc":"2.0","method":null}', 'x'],
     ['{"id":7,"jsonrpc":"2.0","method":"Echo","params":"text"}', 7],
-    ['{"id":7,"jsonrpc":"2.0","method":"Echo","params":null}', 7],
     ['{"id":1.5,"jsonrpc":"2.0","method":"Echo"}', null],
     ['{"id":1e999,"jsonrpc":"2.0","method":"Echo"}', null],
     ['{"id":{},"jsonrpc":"2.0","method":"Echo"}', null],

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Access, type Login, openAccess } from '../../src/auth/access.ts';
+import { allMethods } from '../../src/control/methods/all-methods.ts';
 import { RpcError } from '../../src/errors.ts';
 import { RpcRig } from '../support/rpc-rig.ts';
 
@@ -301,5 +302,13 @@ describe('General.GetRPCCommands', () => {
       requires: { authentication: false, authorization: false },
     });
     expect(commands[13]?.description).not.toHaveProperty('parameters');
+  });
+});
+
+describe('parameters that are null', () => {
+  it.each(allMethods.map(({ name }) => name))('equal those that are absent: %s', async (name) => {
+    // `lastSeen` and the like move on: the same moment for both.
+    const absent = await rig.call(name);
+    expect(await rig.call(name, null)).toEqual(absent);
   });
 });

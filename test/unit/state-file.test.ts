@@ -65,6 +65,14 @@ async function savedIds(): Promise<string[]> {
 
 const names = () => readdirSync(folder).sort();
 
+describe('a file', () => {
+  it('is read behind the byte order mark of an editor', async () => {
+    writeFileSync(path, `\uFEFF${fixture('snapserver-0.26')}`);
+    expect(await savedIds()).toEqual(['probe2#2', 'probe1']);
+    expect(names()).toEqual(['server.json']);
+  });
+});
+
 describe('a folder', () => {
   it('is made with its parents, and nothing is in it before something has changed', async () => {
     const inside = join(folder, 'a', 'b');
