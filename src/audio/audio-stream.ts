@@ -10,7 +10,12 @@ import { PacedReader } from './paced-reader.ts';
 import type { SampleFormat } from './sample-format.ts';
 import { prepareSource } from './sources/prepare-source.ts';
 import { createSource } from './sources/sources.ts';
-import type { SourceFactory, SourceSurroundings, StreamSource } from './sources/stream-source.ts';
+import {
+  type SourceFactory,
+  type SourceSurroundings,
+  type StreamSource,
+  warnOfAddress,
+} from './sources/stream-source.ts';
 import type { StreamOptions } from './stream-options.ts';
 
 /** `disabled`: the source or its encoder cannot go on, the log says why. */
@@ -99,6 +104,8 @@ export class AudioStream {
    * taken, is known as `fault` when this resolves.
    */
   async start(): Promise<void> {
+    const { uri, warnings } = this.options;
+    for (const reason of warnings) warnOfAddress(this.#logger, uri, reason);
     this.#opening = this.#open().catch((error) => this.#disable(error));
     await this.#opening;
   }

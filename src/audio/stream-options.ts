@@ -1,6 +1,14 @@
 import { messageOf, SourceError } from '../errors.ts';
+import { unknownParameters } from './known-parameters.ts';
 import { SampleFormat } from './sample-format.ts';
-import { badParameter, flagOf, numberOf, textOf } from './stream-parameters.ts';
+import {
+  badParameter,
+  flagOf,
+  type NumberRange,
+  numberOf,
+  type StreamParameters,
+  textOf,
+} from './stream-parameters.ts';
 import { formatStreamUri, parseStreamUri, type StreamUri, shownAddress } from './stream-uri.ts';
 
 /** What holds for every stream whose address does not say otherwise. */
@@ -31,6 +39,8 @@ export interface StreamOptions extends StreamDefaults {
   readonly sendSilence: boolean;
   /** Raw 24-bit samples arrive as 3 bytes each, without the 4-byte container. */
   readonly packed24: boolean;
+  /** What is not right in the address and was mended or has no effect. */
+  readonly warnings: readonly string[];
 }
 
 /** What a program says about a stream whose audio it brings itself. */
@@ -53,9 +63,13 @@ const customScheme = 'custom';
 
 /** Each group remembers the name of its stream, in the state file, too. */
 export const maxStreamNameLength = 512;
-const chunkRangeMs = { min: 1, max: 1000, unit: 'ms' };
 const idleThreshold = { fallback: 100, min: 10, max: 86_400_000, unit: 'ms' };
 const silenceThreshold = { fallback: 0, min: 0, max: 100, unit: 'percent' };
+
+/** The original reads its usual chunks whatever is said, so 0 stands for the default. */
+function chunkRangeMs(fallback: number): NumberRange {
+  return { fallback, min: 1, max: 1000, unit: 'ms', insteadOfLess: fallback };
+}
 
 /** Failure: throws a `SourceError` that names the parameter and what is allowed. */
 export function parseStreamOptions(text: string, defaults: StreamDefaults): StreamOptions {
@@ -72,7 +86,9 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
   }
   const formatText = textOf(uri, 'sampleformat');
   const format = formatText === undefined ? defaults.format : parseFormat(uri, formatText);
-  const packed24 = flagOf(uri, 'packed_s24le', false);
+  const warnings = unknownParameters(uri);
+  const parameters: StreamParameters = { uri, warn: (sentence) => warnings.push(sentence) };
+  const packed24 = flagOf(parameters, 'packed_s24le', false);
   if (packed24 && format.bits !== 24) {
     throw badParameter(uri, 'packed_s24le', `it needs a 24-bit sampleformat, not ${format}`);
   }
@@ -83,15 +99,20 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
     format,
     formatIsExplicit: formatText !== undefined,
     codec: textOf(uri, 'codec') ?? defaults.codec,
-    chunkMs: numberOf(uri, 'chunk_ms', { fallback: defaults.chunkMs, ...chunkRangeMs }),
-    idleThresholdMs: numberOf(uri, 'idle_threshold', idleThreshold),
-    silenceThresholdPercent: numberOf(uri, 'silence_threshold_percent', silenceThreshold),
-    sendSilence: flagOf(uri, 'send_silence', true),
+    chunkMs: numberOf(parameters, 'chunk_ms', chunkRangeMs(defaults.chunkMs)),
+    idleThresholdMs: numberOf(parameters, 'idle_threshold', idleThreshold),
+    silenceThresholdPercent: numberOf(parameters, 'silence_threshold_percent', silenceThreshold),
+    sendSilence: flagOf(parameters, 'send_silence', true),
     packed24,
+    warnings,
   };
 }
 
-/** The same for a stream without an address; what it does not say has the defaults. */
+/**
+ * The same for a stream without an address; what it does not say has the defaults.
+ *
+ * Failure: also for what would be mended in an address, as whoever wrote the program can mend it.
+ */
 export function customStreamOptions(
   custom: CustomStreamOptions,
   defaults: StreamDefaults,
@@ -109,7 +130,10 @@ export function customStreamOptions(
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
   const query = Object.fromEntries(given.map(([key, value]) => [key, String(value)]));
   const address = { scheme: customScheme, host: '', path: '', fragment: '', query };
-  return parseStreamOptions(formatStreamUri(address), defaults);
+  const options = parseStreamOptions(formatStreamUri(address), defaults);
+  const [fault] = options.warnings;
+  if (fault === undefined) return options;
+  throw new SourceError('bad-parameter', `stream "${options.name}": ${fault}`);
 }
 
 function parseFormat(uri: StreamUri, text: string): SampleFormat {

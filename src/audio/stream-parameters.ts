@@ -1,6 +1,7 @@
 import { SourceError } from '../errors.ts';
 import type { StreamUri } from './stream-uri.ts';
 
+const maxPort = 65_535;
 const flags: ReadonlyMap<string, boolean> = new Map([
   ['true', true],
   ['yes', true],
@@ -11,6 +12,12 @@ const flags: ReadonlyMap<string, boolean> = new Map([
   ['off', false],
   ['0', false],
 ]);
+
+/** The parameters of one address, and who is told what was made of those that are not right. */
+export interface StreamParameters {
+  readonly uri: StreamUri;
+  readonly warn: (sentence: string) => void;
+}
 
 /** The parameter `key` as it stands; `undefined` when the address lacks it or leaves it empty. */
 export function textOf({ query }: StreamUri, key: string): string | undefined {
@@ -34,13 +41,14 @@ export function choiceOf<Word extends string>(
   return word;
 }
 
-/** The parameter `key` as yes or no. Failure: throws a `SourceError` that says how to write it. */
-export function flagOf(uri: StreamUri, key: string, fallback: boolean): boolean {
-  const text = textOf(uri, key);
+/** The parameter `key` as yes or no; any other word is no, with a warning, as in the original. */
+export function flagOf(parameters: StreamParameters, key: string, fallback: boolean): boolean {
+  const text = textOf(parameters.uri, key);
   if (text === undefined) return fallback;
   const flag = flags.get(text.toLowerCase());
-  if (flag === undefined) throw badParameter(uri, key, 'write true or false');
-  return flag;
+  if (flag !== undefined) return flag;
+  parameters.warn(`${key}=${text} is taken as false: write true or false`);
+  return false;
 }
 
 export interface NumberRange {
@@ -48,25 +56,43 @@ export interface NumberRange {
   readonly min: number;
   readonly max: number;
   readonly unit?: string;
-  readonly isWhole?: boolean;
+  /** What is used instead of a number below `min`; absent: `min`. */
+  readonly insteadOfLess?: number;
 }
 
 /**
- * The parameter `key` as a plain decimal number.
+ * The parameter `key` as a decimal number. As in the original, what follows the number does not
+ * count, and what is out of range becomes the nearest that is allowed: a stream with `20ms` or `0`
+ * plays, and a warning names the value that is used.
  *
- * Failure: throws a `SourceError` that names the range.
+ * Failure: throws a `SourceError` that names the range when there is no number at all.
  */
-export function numberOf(uri: StreamUri, key: string, range: NumberRange): number {
-  const text = textOf(uri, key);
-  if (text === undefined) return range.fallback;
-  const value = /^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  const isInRange = value >= range.min && value <= range.max;
-  if (!isInRange || (range.isWhole && !Number.isInteger(value))) {
-    const kind = range.isWhole ? 'a whole number' : 'a number';
-    const unit = range.unit ? ` ${range.unit}` : '';
-    throw badParameter(uri, key, `write ${kind} from ${range.min} to ${range.max}${unit}`);
+export function numberOf(parameters: StreamParameters, key: string, range: NumberRange): number {
+  const { fallback, min, max, unit, insteadOfLess = min } = range;
+  const text = textOf(parameters.uri, key);
+  if (text === undefined) return fallback;
+  const [number] = /^[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)/.exec(text) ?? [];
+  const advice = `write a number from ${min} to ${max}${unit ? ` ${unit}` : ''}`;
+  if (number === undefined) throw badParameter(parameters.uri, key, advice);
+  const said = Number(number.replace(',', '.'));
+  const value = said < min ? insteadOfLess : Math.min(said, max);
+  if (value !== said || !/^[+-]?\d+(\.\d+)?$/.test(text)) {
+    parameters.warn(`${key}=${text} is taken as ${value}: ${advice}`);
   }
   return value;
+}
+
+/**
+ * The parameter `key` as a port: one that was guessed would be somebody else's.
+ *
+ * Failure: throws a `SourceError` unless it is a whole number from 0 to 65535.
+ */
+export function portOf(uri: StreamUri, key: string, fallback: number): number {
+  const text = textOf(uri, key);
+  if (text === undefined) return fallback;
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= maxPort) return port;
+  throw badParameter(uri, key, `write a whole number from 0 to ${maxPort}`);
 }
 
 /** The fault of a parameter; `advice` says what is allowed. */

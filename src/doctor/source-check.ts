@@ -51,6 +51,7 @@ async function checkSource(
   const logger = new NoteTaker();
   const { format } = createSource({ ...options, logger });
   const problems = [
+    ...options.warnings.map((text) => warning(text, addressAdvice)),
     ...logger.take(),
     ...(await inspectInput(options, context)),
     ...(await checkEncoder(options, format)),

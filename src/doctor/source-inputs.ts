@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { findProgram } from '../audio/sources/find-program.ts';
 import type { StreamOptions } from '../audio/stream-options.ts';
-import { choiceOf, numberOf } from '../audio/stream-parameters.ts';
+import { choiceOf, portOf } from '../audio/stream-parameters.ts';
 import { messageOf } from '../errors.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
@@ -49,8 +49,7 @@ async function inspectTcp(
   { uri }: StreamOptions,
   context: DoctorContext,
 ): Promise<readonly Finding[]> {
-  const range = { fallback: defaultTcpPort, min: 0, max: 65_535, isWhole: true };
-  const port = uri.port ?? numberOf(uri, 'port', range);
+  const port = uri.port ?? portOf(uri, 'port', defaultTcpPort);
   const isServer = choiceOf(uri, 'mode', ['server', 'client']) === 'server';
   if (uri.hostname !== '') {
     try {

@@ -10,7 +10,7 @@ export interface StreamsReport {
   /** Altered, under the same name. */
   readonly replaced: readonly string[];
   readonly unchanged: readonly string[];
-  /** Why streams are left out. */
+  /** Why streams are left out, and what is not right in the addresses of others. */
   readonly warnings: readonly string[];
 }
 
@@ -70,9 +70,10 @@ export class ConfiguredStreams {
   }
 
   /** Opens what is new, then gives away the groups of what is gone. */
-  async #settle({ toOpen, kept, leaving, order, faults }: ConfiguredPlan): Promise<StreamsReport> {
+  async #settle(plan: ConfiguredPlan): Promise<StreamsReport> {
+    const { toOpen, kept, leaving, order, faults } = plan;
     const { channels, isClosed, open, remove, leaveOut } = this.#options;
-    const warnings = faults.map((fault) => leaveOut(fault));
+    const warnings = [...faults.map((fault) => leaveOut(fault)), ...plan.warnings];
     const opened: string[] = [];
     for (const options of toOpen) {
       if (isClosed()) break;
@@ -130,6 +131,8 @@ interface ConfiguredPlan {
   readonly order: readonly string[];
   /** What is wrong with addresses. */
   readonly faults: readonly unknown[];
+  /** What is not right in addresses that can be used. */
+  readonly warnings: readonly string[];
 }
 
 interface PlanInputs {
@@ -168,5 +171,8 @@ function planConfigured(addresses: readonly string[], inputs: PlanInputs): Confi
     toOpen: wanted.filter((one) => !kept.has(one)),
     order: [...new Set(wanted.map(({ name }) => name))],
     faults,
+    warnings: wanted.flatMap(({ name, warnings }) =>
+      warnings.map((warning) => `stream "${name}": ${warning}`),
+    ),
   };
 }

@@ -100,6 +100,40 @@ describe('streams beside one that cannot be used', () => {
   });
 });
 
+describe('streams whose numbers only the original takes', () => {
+  it('are all there, and a warning names each value that is used', async () => {
+    server = await TestServer.start(
+      ...sources(
+        'tone:///?name=idle0&idle_threshold=0',
+        'tone:///?name=idlems&idle_threshold=100ms',
+        'tone:///?name=chunk0&chunk_ms=0',
+        'tone:///?name=chunkms&chunk_ms=20ms',
+        'tone:///?name=comma&silence_threshold_percent=0,5',
+        'tone:///?name=typo&chunkms=20',
+      ),
+    );
+    const { channels } = server.application.streams;
+    expect([...channels.values()].map(({ stream }) => stream.state)).not.toContain('disabled');
+    expect([...channels.keys()]).toEqual(['idle0', 'idlems', 'chunk0', 'chunkms', 'comma', 'typo']);
+    const warned = server.log.lines.filter(({ level }) => level === 'warn');
+    expect(
+      warned.map(({ fields }) => [fields.stream, String(fields.reason).split(':')[0]]),
+    ).toEqual([
+      ['idle0', 'idle_threshold=0 is taken as 10'],
+      ['idlems', 'idle_threshold=100ms is taken as 100'],
+      ['chunk0', 'chunk_ms=0 is taken as 20'],
+      ['chunkms', 'chunk_ms=20ms is taken as 20'],
+      ['comma', 'silence_threshold_percent=0,5 is taken as 0.5'],
+      ['typo', 'the parameter "chunkms" has no effect'],
+    ]);
+    const { streams } = server.application;
+    const { warnings } = await streams.reconfigure(['tone:///?name=typo&chunkms=20']);
+    expect(warnings).toEqual([
+      'stream "typo": the parameter "chunkms" has no effect: chunk_ms may be meant',
+    ]);
+  });
+});
+
 describe('a stream that breaks while clients play it', () => {
   const bytesPerChunk = 20 * 192;
 

@@ -1,7 +1,6 @@
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
 import type { SourceSink, StreamSource } from '../../src/audio/sources/stream-source.ts';
-import { flagOf } from '../../src/audio/stream-parameters.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import type { SourceError } from '../../src/errors.ts';
 import type { LogFields, Logger } from '../../src/logger.ts';
@@ -58,7 +57,7 @@ export class SourceHarness implements SourceSink {
       uri,
       format: SampleFormat.parse(uri.query.sampleformat ?? sampleformat),
       formatIsExplicit: uri.query.sampleformat !== undefined,
-      packed24: flagOf(uri, 'packed_s24le', false),
+      packed24: ['true', '1'].includes(uri.query.packed_s24le ?? ''),
       logger,
     });
   }

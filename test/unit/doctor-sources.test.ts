@@ -45,6 +45,9 @@ describe('an address', () => {
     ['tone:///?name=A&codec=mp3', /"mp3" is no codec -> use one of flac, opus/],
     ['tone:///?name=A&codec=ogg', /codec ogg \(Vorbis\) is not supported yet -> use flac or opus/],
     ['process:///nonexistent/player?name=A', /nonexistent\/player does not exist.* -> /],
+    ['tone:///?name=A&chunk_ms=20ms', /"A": chunk_ms=20ms is taken as 20/],
+    ['tone:///?name=A&freq=1kHz', /"A".*freq=1kHz is taken as 1/],
+    ['tone:///?name=A&cdec=pcm', /"A": the parameter "cdec" has no effect: codec may be meant/],
     ['tone:///?name=A&chunk_ms=600', /chunk_ms is 600, more than half of buffer/],
     ['tone:///?name=A&controlscript=none.py', /"A": Control script .*none.py' does not exist/],
   ])('that cannot be used is a finding: %s', async (address, text) => {

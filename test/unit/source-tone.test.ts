@@ -86,11 +86,19 @@ describe('a tone source', () => {
   );
 
   it.each([
-    ['tone:///?freq=0', 'freq=0 cannot be used: write a number from 1 to 24000 Hz'],
-    ['tone:///?freq=24001', 'half of the sample rate of 48000:16:2'],
-    ['tone:///?freq=loud', 'freq=loud cannot be used'],
-    ['tone:///?level=1', 'level=1 cannot be used: write a number from -120 to 0 dBFS'],
-    ['tone:///?level=1e-1', 'level=1e-1 cannot be used'],
+    ['freq=0', 'freq=0 is taken as 1: write a number from 1 to 24000 Hz'],
+    ['freq=24001', 'freq=24001 is taken as 24000'],
+    ['level=3dB', 'level=3dB is taken as 0: write a number from -120 to 0 dBFS'],
+  ])('takes for %s the nearest that is allowed', (parameter, reason) => {
+    const { records } = new SourceHarness(`tone:///?name=x&${parameter}`);
+    expect(records).toMatchObject([
+      { level: 'warn', fields: { stream: 'x', reason: expect.stringContaining(reason) } },
+    ]);
+  });
+
+  it.each([
+    ['tone:///?freq=high', 'freq=high cannot be used: write a number from 1 to 24000 Hz'],
+    ['tone:///?level=loud', 'level=loud cannot be used: write a number from -120 to 0 dBFS'],
     ['tone:///?pattern=noise', 'pattern=noise cannot be used: write sine or metronome'],
   ])('refuses %s and names what is allowed', (address, message) => {
     expect(() => new SourceHarness(address)).toThrow(message);

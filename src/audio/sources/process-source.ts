@@ -9,7 +9,7 @@ import type { Intake } from './intake.ts';
 import { pathOf } from './local-path.ts';
 import { ProducerProcess } from './producer-process.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
-import type { SourceContext, StreamSource } from './stream-source.ts';
+import { parametersOf, type SourceContext, type StreamSource } from './stream-source.ts';
 
 const firstRestartMs = 100;
 const slowestRestartMs = 10_000;
@@ -36,11 +36,12 @@ interface ProcessContext {
 export function createProcessSource(context: SourceContext): StreamSource {
   const { uri, logger } = context;
   const path = pathOf(context);
+  const parameters = parametersOf(context);
   const program: Program = {
     path: findProgram(path),
     args: splitCommandLine(uri.query.params ?? ''),
-    watchdogMs: 1000 * numberOf(uri, 'wd_timeout', watchdogRange),
-    logStderr: flagOf(uri, 'log_stderr', false),
+    watchdogMs: 1000 * numberOf(parameters, 'wd_timeout', watchdogRange),
+    logStderr: flagOf(parameters, 'log_stderr', false),
   };
   if (program.path !== path) {
     logger.notice('program found in PATH', { named: path, program: program.path });

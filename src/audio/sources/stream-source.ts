@@ -3,6 +3,8 @@ import type { SourceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { StreamOptions } from '../stream-options.ts';
+import type { StreamParameters } from '../stream-parameters.ts';
+import type { StreamUri } from '../stream-uri.ts';
 import type { ChildPlaces } from './child-places.ts';
 import type { FileGate } from './file-gate.ts';
 
@@ -69,3 +71,12 @@ export interface SourceContext
 
 /** Checks the address and builds the source; throws a `SourceError` that says how to mend it. */
 export type SourceFactory = (context: SourceContext) => StreamSource;
+
+/** The parameters of the address; what is not right in them goes to the log. */
+export function parametersOf({ uri, logger }: SourceContext): StreamParameters {
+  return { uri, warn: (reason) => warnOfAddress(logger, uri, reason) };
+}
+
+export function warnOfAddress(logger: Logger, { query }: StreamUri, reason: string): void {
+  logger.warn('stream address is not as it should be', { stream: query.name, reason });
+}

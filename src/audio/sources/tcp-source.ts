@@ -1,4 +1,4 @@
-import { choiceOf, numberOf } from '../stream-parameters.ts';
+import { choiceOf, portOf } from '../stream-parameters.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';
 import { createTcpClientSource } from './tcp-client-source.ts';
 import { createTcpServerSource } from './tcp-server-source.ts';
@@ -8,12 +8,7 @@ const defaultPort = 4953;
 /** Receives PCM over TCP: `tcp://host[:port]?mode=server|client`. */
 export function createTcpSource(context: SourceContext): StreamSource {
   const { uri } = context;
-  const port = numberOf(uri, 'port', {
-    fallback: defaultPort,
-    min: 0,
-    max: 65_535,
-    isWhole: true,
-  });
+  const port = portOf(uri, 'port', defaultPort);
   const address = { hostname: uri.hostname, port: uri.port ?? port };
   return choiceOf(uri, 'mode', ['server', 'client']) === 'server'
     ? createTcpServerSource(context, address)

@@ -1,22 +1,29 @@
 import type { SampleFormat } from '../sample-format.ts';
 import { choiceOf, numberOf } from '../stream-parameters.ts';
-import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
+import {
+  parametersOf,
+  type SourceContext,
+  type SourceSink,
+  type StreamSource,
+} from './stream-source.ts';
 
 /** Two clicks a second, each of them a decaying burst of the tone. */
 const beatsPerSecond = 2;
 const clickMs = 10;
 
 /** Generates a test signal: `tone:///?name=…[&freq=440][&pattern=sine|metronome][&level=-20]`. */
-export function createToneSource({ uri, format }: SourceContext): StreamSource {
+export function createToneSource(context: SourceContext): StreamSource {
+  const { uri, format } = context;
+  const parameters = parametersOf(context);
   return new ToneSource(format, {
-    frequencyHz: numberOf(uri, 'freq', {
+    frequencyHz: numberOf(parameters, 'freq', {
       fallback: Math.min(440, format.rateHz / 2),
       min: Math.min(1, format.rateHz / 2),
       max: format.rateHz / 2,
       unit: `Hz (half of the sample rate of ${format})`,
     }),
     pattern: choiceOf(uri, 'pattern', ['sine', 'metronome']),
-    levelDb: numberOf(uri, 'level', { fallback: -20, min: -120, max: 0, unit: 'dBFS' }),
+    levelDb: numberOf(parameters, 'level', { fallback: -20, min: -120, max: 0, unit: 'dBFS' }),
   });
 }
 

@@ -1,0 +1,46 @@
+import { editDistance, nearestWord } from '../nearest-word.ts';
+import type { StreamUri } from './stream-uri.ts';
+
+/** Every stream has these. Source: protocol reference, 15.1. */
+const common = [
+  'name',
+  'codec',
+  'sampleformat',
+  'chunk_ms',
+  'controlscript',
+  'controlscriptparams',
+  'idle_threshold',
+  'silence_threshold_percent',
+  'send_silence',
+  'packed_s24le',
+];
+
+/** By scheme, those of its own; what other schemes have is not known. */
+const own: ReadonlyMap<string, readonly string[]> = new Map([
+  ['file', []],
+  ['pipe', ['mode']],
+  ['process', ['params', 'wd_timeout', 'log_stderr']],
+  ['tcp', ['mode', 'port']],
+  ['tone', ['freq', 'pattern', 'level']],
+]);
+
+/** A name that differs in more than two, or one in so many, characters is another word. */
+const slipShare = 3;
+
+/** Controllers send addresses, too. */
+const maxListed = 10;
+
+/** What to say of the parameters that no source reads. Values are not shown: they may be secrets. */
+export function unknownParameters({ scheme, query }: StreamUri): string[] {
+  const ownNames = own.get(scheme);
+  if (!ownNames) return [];
+  const known = [...common, ...ownNames];
+  const unknown = Object.keys(query).filter((key) => !known.includes(key));
+  const sentences = unknown.slice(0, maxListed).map((key) => {
+    const nearest = nearestWord(key, known);
+    const isSlip = editDistance(key, nearest) <= Math.max(2, nearest.length / slipShare);
+    return `the parameter "${key}" has no effect${isSlip ? `: ${nearest} may be meant` : ''}`;
+  });
+  const unlisted = unknown.length - sentences.length;
+  return unlisted > 0 ? [...sentences, `${unlisted} more parameters have no effect`] : sentences;
+}
