@@ -72,6 +72,16 @@ export function formatStreamUri(uri: Omit<StreamUri, 'hostname' | 'port'>): stri
   return `${uri.scheme}://${uri.host}${path}${query && `?${query}`}${fragment && `#${fragment}`}`;
 }
 
+/**
+ * Percent-encodes what would end the value, be stripped from it, or be read as the end of the
+ * sentence around it; blanks may stand as they are.
+ */
+export function legible(text: string): string {
+  return text.replace(/[%&#"'\\\p{C}\u2028\u2029\uFFFD]|^\s|\s$|(?<=:)\s/gu, (character) =>
+    Buffer.from(character).toString('hex').toUpperCase().replace(/../g, '%$&'),
+  );
+}
+
 function parseAuthority(
   authority: string,
   address: string,

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { SampleFormat } from '../sample-format.ts';
-import type { StreamUri } from '../stream-uri.ts';
+import { legible, type StreamUri } from '../stream-uri.ts';
+import { quoteWord } from './command-line.ts';
 import type { FileKind } from './file-kind.ts';
 
 /** Of the parameters that every stream has; no others, as those may hold secrets. */
@@ -47,20 +48,10 @@ function decodingAddress({ uri, format }: Omit<UnplayableFile, 'head'>, input: s
     ...Object.fromEntries(kept),
     sampleformat: `${format}`,
     ...(bits === 24 && { packed_s24le: 'true' }),
-    params: `-v error ${loop}-i ${quoted(input)} ${output}`,
+    params: `-v error ${loop}-i ${quoteWord(input)} ${output}`,
   };
-  const pairs = Object.entries(query).map(([key, value]) => `${written(key)}=${written(value)}`);
+  const pairs = Object.entries(query).map(([key, value]) => `${key}=${legible(value)}`);
   return `process:///usr/bin/ffmpeg?${pairs.join('&')}`;
-}
-
-/** As one word of `splitCommandLine`. */
-function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, '\\$&')}"`;
-}
-
-/** As legible as an address may be: only what would end the value, or the line, is encoded. */
-function written(text: string): string {
-  return text.replace(/[%&#;=\p{Cc}]/gu, encodeURIComponent);
 }
 
 function firstEntry({ path, head }: UnplayableFile): string | undefined {

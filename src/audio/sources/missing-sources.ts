@@ -1,5 +1,5 @@
 import { flagOf, textOf } from '../stream-parameters.ts';
-import type { StreamUri } from '../stream-uri.ts';
+import { legible, type StreamUri } from '../stream-uri.ts';
 import { quoteWord, splitCommandLine } from './command-line.ts';
 import type { SourceContext } from './stream-source.ts';
 
@@ -151,7 +151,7 @@ function jackStdout({ uri, format }: Described): Program {
 
 function pwRecord({ uri, format }: Described): Program {
   const target = textOf(uri, 'target');
-  const isMonitor = flagOf(uri, 'capture_sink', false);
+  const isMonitor = isSet(uri, 'capture_sink');
   // It has no 24 bit that a stream could read.
   const bits = format.bits === 24 ? 16 : format.bits;
   return {
@@ -207,7 +207,12 @@ function option(uri: StreamUri, key: string, name: string): readonly string[] {
 }
 
 function flag(uri: StreamUri, key: string, ...words: readonly string[]): readonly string[] {
-  return flagOf(uri, key, false) ? words : [];
+  return isSet(uri, key) ? words : [];
+}
+
+/** The advice names what it makes of a word that is neither yes nor no. */
+function isSet(uri: StreamUri, key: string): boolean {
+  return flagOf({ uri, warn: () => undefined }, key, false);
 }
 
 function addressOf(
@@ -248,14 +253,4 @@ function withoutSecrets(words: readonly string[]): readonly string[] {
     const [name = ''] = secretOption.exec(word) ?? [];
     return name && word.charAt(name.length) === '=' ? `${name}=***` : word;
   });
-}
-
-/**
- * Percent-encodes what would end the value, be stripped from it, or be read as the end of the
- * sentence around it; blanks may stand as they are.
- */
-function legible(text: string): string {
-  return text.replace(/[%&#"'\\\p{C}\u2028\u2029\uFFFD]|^\s|\s$|(?<=:)\s/gu, (character) =>
-    Buffer.from(character).toString('hex').toUpperCase().replace(/../g, '%$&'),
-  );
 }
