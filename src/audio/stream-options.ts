@@ -1,4 +1,5 @@
 import { messageOf, SourceError } from '../errors.ts';
+import { cutText } from '../foreign-text.ts';
 import { unknownParameters } from './known-parameters.ts';
 import { SampleFormat } from './sample-format.ts';
 import {
@@ -80,7 +81,7 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
     throw new SourceError('no-name', `Stream URI must have a name: the stream address ${where}`);
   }
   if (name.length > maxStreamNameLength) {
-    const start = `${name.slice(0, 32)}…`;
+    const start = `${cutText(name, 32)}…`;
     const fault = `the stream name "${start}" is longer than ${maxStreamNameLength} characters`;
     throw new SourceError('long-name', `${fault}: shorten it`);
   }

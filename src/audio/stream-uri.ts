@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { SourceError } from '../errors.ts';
+import { cutText, wellFormed } from '../foreign-text.ts';
 
 /**
  * The address of a stream: `scheme://[user@]host[:port][/path][?key=value&…][#fragment]`.
@@ -34,7 +35,7 @@ const maxPort = 65_535;
 export function parseStreamUri(text: string): StreamUri {
   if (text.length > maxStreamUriLength) {
     throw badUri(
-      `${text.slice(0, 40)}…`,
+      `${cutText(text, 40)}…`,
       `it is longer than ${maxStreamUriLength} characters: shorten it`,
     );
   }
@@ -138,11 +139,6 @@ function withoutQuotes(text: string): string {
   const closing = /['"]*$/.exec(address)?.[0] ?? '';
   const isValue = opening === '' && [...closing].every(isOpened);
   return isValue ? address : address.slice(0, address.length - closing.length).trim();
-}
-
-/** Replaces lone surrogates, which no byte sequence can express. */
-function wellFormed(text: string): string {
-  return Buffer.from(text).toString();
 }
 
 /** Decodes `%41`; a `%` that starts no such triple stays, because names are written by people. */

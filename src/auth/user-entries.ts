@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.ts';
+import { cutText } from '../foreign-text.ts';
 import { hashPrefix, type PasswordHash, parsePasswordHash } from './password-hash.ts';
 import {
   compilePermissions,
@@ -91,7 +92,7 @@ function readRole(entry: string): Read<Role> {
   const permissions = rest.split(',').map((one) => one.trim());
   const strange = permissions.find((one) => !permissionShape.test(one));
   if (strange !== undefined) {
-    const found = JSON.stringify(strange.slice(0, 80));
+    const found = JSON.stringify(cutText(strange, 80));
     const allowed = 'a method name such as Client.SetVolume, * as wildcard, - in front to deny';
     return { name, fault: `${found} is no permission; allowed: ${allowed}` };
   }

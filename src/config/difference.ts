@@ -1,3 +1,4 @@
+import { cutText } from '../foreign-text.ts';
 import { buildConfig, type Config, camelCase } from './config.ts';
 import { type Row, rows } from './schema.ts';
 
@@ -49,5 +50,5 @@ function shown(value: unknown, { section, key, setting }: Row): string {
   // The addresses of sources may hold passwords; their streams are told of by name.
   if (setting.secret || `${section}.${key}` === 'stream.source') return hidden;
   const text = [value].flat().map(String).join(', ');
-  return text.length > maxShownCharacters ? `${text.slice(0, maxShownCharacters)}...` : text;
+  return text.length > maxShownCharacters ? `${cutText(text, maxShownCharacters)}...` : text;
 }

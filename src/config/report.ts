@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.ts';
+import { cutText } from '../foreign-text.ts';
 import { printable } from '../log/printable.ts';
 
 /** A file of garbage must not become a message without end. */
@@ -56,6 +57,6 @@ class BoundedList {
 /** Foreign text as it may stand in a message: quoted, on one line, of bounded length. */
 export function quoted(found: string): string {
   const cut =
-    found.length > maxFoundCharacters ? `${found.slice(0, maxFoundCharacters)}...` : found;
+    found.length > maxFoundCharacters ? `${cutText(found, maxFoundCharacters)}...` : found;
   return `"${printable(cut)}"`;
 }

@@ -1,4 +1,5 @@
 import { AssertionError, messageOf, RpcError, ZerocastError } from '../errors.ts';
+import { parseJson } from '../foreign-text.ts';
 import type { Logger } from '../logger.ts';
 import { LogBrake } from '../transport/log-brake.ts';
 import { LongIds } from './long-ids.ts';
@@ -50,7 +51,7 @@ export class RpcDispatcher implements RpcHandler {
   handle(text: string, caller: RpcCaller): RpcAnswer {
     let json: unknown;
     try {
-      json = JSON.parse(text);
+      json = parseJson(text);
     } catch (error) {
       return errorText(null, parseError(messageOf(error)));
     }

@@ -1,4 +1,5 @@
 import { RpcError } from '../errors.ts';
+import { cutText } from '../foreign-text.ts';
 
 // The texts of these errors are what controllers know, explanations go to `data`.
 // Source: protocol reference, 9.2.
@@ -44,5 +45,5 @@ export function forbidden(data?: string): RpcError {
 /** A word of the request, fit to be repeated in an error. */
 export function quoted(word: string): string {
   const isShort = word.length <= maxQuotedLength;
-  return `'${isShort ? word : `${word.slice(0, maxQuotedLength)}…`}'`;
+  return `'${isShort ? word : `${cutText(word, maxQuotedLength)}…`}'`;
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
+import { parseJson } from '../foreign-text.ts';
 import { addressesIn } from '../server/added-streams.ts';
 import { dataFolder, snapserverFolder } from '../server/data-folder.ts';
 import { DamagedFileError } from '../server/json-file.ts';
@@ -115,7 +116,7 @@ function damaged(path: string, reason: string): Finding {
 
 function parsedJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     throw new DamagedFileError('it is not JSON, or was cut short');
   }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
+import { parseJson } from '../foreign-text.ts';
 import { type ProbeReport, runProbe } from '../probe/probe.ts';
 import { LineReader } from '../protocol/line-reader.ts';
 import type { DoctorContext } from './context.ts';
@@ -59,7 +60,7 @@ async function checkHealth({ http }: Config): Promise<Finding> {
 async function checkControl(config: Config): Promise<Finding> {
   try {
     const answer = await ask(config, 'Server.GetRPCVersion', {});
-    const { result } = JSON.parse(answer) as { result?: { major?: number; minor?: number } };
+    const { result } = parseJson(answer) as { result?: { major?: number; minor?: number } };
     if (result?.major === undefined) {
       return note('the control port answers, and wants a login first');
     }

@@ -1,5 +1,6 @@
 import type { Logger as Pino } from 'pino';
 import { messageOf } from '../errors.ts';
+import { cutText } from '../foreign-text.ts';
 import type { LogFields, Logger, LogReport, SeverityName } from '../logger.ts';
 import { severities } from './severity.ts';
 
@@ -90,7 +91,7 @@ function recordFields(fields: LogFields): Record<string, unknown> {
 
 function fieldValue(value: unknown): unknown {
   const plain = value instanceof Error ? messageOf(value) : value;
-  return typeof plain === 'string' && plain.length > maxFieldCharacters
-    ? `${plain.slice(0, maxFieldCharacters)}...`
-    : plain;
+  if (typeof plain !== 'string') return plain;
+  const text = cutText(plain, maxFieldCharacters);
+  return text.length < plain.length ? `${text}...` : text;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { cutText } from '../foreign-text.ts';
 import type { LogFields, Logger, SeverityName } from '../logger.ts';
 
 /** Lines that one control script gets into the log within a window of time. */
@@ -103,5 +104,5 @@ export class PluginLog {
 
 /** Bounds what a text of a control script takes in the log and in answers. */
 export function cut(text: string): string {
-  return text.length <= maxTextCharacters ? text : `${text.slice(0, maxTextCharacters)}…`;
+  return text.length <= maxTextCharacters ? text : `${cutText(text, maxTextCharacters)}…`;
 }

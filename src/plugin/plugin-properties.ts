@@ -1,3 +1,4 @@
+import { cutText } from '../foreign-text.ts';
 import { maxImageBytes } from '../server/image-store.ts';
 import { isObject, type JsonObject } from '../server/json-fields.ts';
 import type { Metadata, StreamProperties } from '../server/stream-properties.ts';
@@ -180,7 +181,7 @@ function readKnown(
     found[name] = read(value);
     if (found[name] === undefined) drop(name, `is not ${expected}`);
   }
-  for (const name of unread) drop(name.slice(0, maxNameCharacters), 'is not known');
+  for (const name of unread) drop(cutText(name, maxNameCharacters), 'is not known');
   return found;
 }
 

@@ -1,6 +1,7 @@
 import type { ChildPlaces } from '../audio/sources/child-places.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf, RpcError } from '../errors.ts';
+import { parseJson } from '../foreign-text.ts';
 import type { Logger } from '../logger.ts';
 import type { ImageStore } from '../server/image-store.ts';
 import { isObject, type JsonObject } from '../server/json-fields.ts';
@@ -206,7 +207,7 @@ function shown(value: unknown): string {
 
 function parsedLine(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseJson(line);
   } catch {
     return undefined;
   }

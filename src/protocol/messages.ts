@@ -1,4 +1,5 @@
 import { ProtocolError } from '../errors.ts';
+import { cutText, parseJson } from '../foreign-text.ts';
 import { baseHeaderBytes, baseOffset, messageType, readTimeUs, writeTimeUs } from './layout.ts';
 
 /**
@@ -245,7 +246,7 @@ function decodeJsonObject(what: string, body: Buffer): Record<string, unknown> {
   const text = readBlock(what, body, 0).toString();
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch {
     // The parser's own words quote the text, which may hold credentials.
     throw new ProtocolError('bad-json', `a ${what} is not JSON`);
@@ -277,7 +278,7 @@ function idOf(field: 'ID' | 'MAC', value: unknown): string {
 }
 
 function textOf(value: unknown): string {
-  return wholeTextOf(value).slice(0, maxHelloTextLength);
+  return cutText(wholeTextOf(value), maxHelloTextLength);
 }
 
 function wholeTextOf(value: unknown): string {

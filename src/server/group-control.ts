@@ -1,4 +1,5 @@
 import { RpcError } from '../errors.ts';
+import { cutText } from '../foreign-text.ts';
 import type { ChangeListener, Requester } from './change.ts';
 import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
 import type { StreamDirectory } from './stream-directory.ts';
@@ -49,14 +50,14 @@ export class GroupControl {
 
   setClientName(client: ClientRecord, name: string, by?: Requester): void {
     const { server, onChange } = this.#options;
-    client.name = name.slice(0, maxNameLength);
+    client.name = cutText(name, maxNameLength);
     // Existing servers send the unchanged settings, too.
     server.sendSettings(client);
     onChange({ kind: 'client-name', client }, by);
   }
 
   setGroupName(group: GroupRecord, name: string, by?: Requester): void {
-    group.name = name.slice(0, maxNameLength);
+    group.name = cutText(name, maxNameLength);
     this.#options.onChange({ kind: 'group-name', group }, by);
   }
 

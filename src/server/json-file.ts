@@ -1,6 +1,7 @@
 import { chmod, constants, open, realpath, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf, messageOf, ZerocastError } from '../errors.ts';
+import { parseJson } from '../foreign-text.ts';
 import type { Logger } from '../logger.ts';
 import { fileModes, probeFolderOf, removeTemporaries, writeFileAtomically } from './atomic-file.ts';
 import { makeFolder } from './make-folder.ts';
@@ -165,7 +166,7 @@ async function prepareFolder(path: string, logger: Logger): Promise<boolean> {
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     // The parser's own words quote the text, which may hold credentials.
     throw new DamagedFileError('it is not JSON, or was cut short');

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Access, Login } from '../auth/access.ts';
 import type { Clock } from '../clock.ts';
+import { cutText } from '../foreign-text.ts';
 import type { Logger } from '../logger.ts';
 import {
   type ClientInfo,
@@ -221,7 +222,7 @@ export class StreamServer implements SessionHost {
 
   #logHello(session: Session, id: string, hello: Hello): void {
     const address = session.connection.remoteAddress;
-    const program = `${hello.clientName} ${hello.version}`.slice(0, maxHelloTextLength);
+    const program = cutText(`${hello.clientName} ${hello.version}`, maxHelloTextLength);
     this.#sessionLog.add('hello', address, {
       level: 'info',
       phrase: `Hello from ${id}`,

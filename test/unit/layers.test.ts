@@ -43,6 +43,7 @@ const outermost = new Set([
 const forAnyone = new Set([
   'adopt-socket.ts',
   'errors.ts',
+  'foreign-text.ts',
   'clock.ts',
   'logger.ts',
   'nearest-word.ts',
@@ -144,6 +145,13 @@ describe('the sources', () => {
       [...textOf(file).matchAll(/process\.(?:exit|abort)\(/g)].map(String),
     );
     expect(ends.filter((fault) => !fault.startsWith('src/main.ts'))).toEqual([]);
+  });
+
+  it('parse the JSON of others in one place, which makes texts well-formed', () => {
+    const own = ['src/foreign-text.ts', 'src/version.ts', 'src/log/record-writer.ts'];
+    const known = [...own, 'src/wiring/call-method.ts', 'src/doctor/server-check.ts'];
+    const parses = faults((file) => textOf(file).match(/JSON\.parse\(/g) ?? []);
+    expect(parses.filter((fault) => !known.some((file) => fault.startsWith(file)))).toEqual([]);
   });
 
   it('have no default exports', () => {

@@ -58,7 +58,7 @@ describe('the complete status', () => {
   });
 
   it('survives every name', async () => {
-    const evil = '"},"lastSeen":0,"x":\\ \u2028\ud800\u0000]}';
+    const evil = '"},"lastSeen":0,"x":\\ \u2028\u{1f3b5}\u0000]}';
     await rig.stream(`tone:///?name=${encodeURIComponent('a"b\\')}&extra=%22`);
     const client = rig.join(evil, { hostName: evil, version: evil, os: '"lastSeen":0' });
     rig.groups.setClientName(client, evil);

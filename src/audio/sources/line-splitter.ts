@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import { cutText } from '../../foreign-text.ts';
 
 /** Longer lines are handed out in pieces: a program may write without ever ending a line. */
 export const maxLineLength = 1000;
@@ -17,14 +18,22 @@ export class LineSplitter {
     const lines = (this.#rest + this.#decoder.write(data)).split(/[\r\n]+/);
     const last = lines.pop() ?? '';
     for (const line of lines) this.#emit(line);
-    const kept = last.length % maxLineLength;
-    this.#emit(last.slice(0, last.length - kept));
-    this.#rest = last.slice(last.length - kept);
+    this.#rest = this.#emitPieces(last);
   }
 
   #emit(text: string): void {
-    for (let at = 0; at < text.length; at += maxLineLength) {
-      this.#line(text.slice(at, at + maxLineLength));
+    const rest = this.#emitPieces(text);
+    if (rest !== '') this.#line(rest);
+  }
+
+  /** Hands out pieces of full length; returns what is left. */
+  #emitPieces(text: string): string {
+    let rest = text;
+    while (rest.length >= maxLineLength) {
+      const piece = cutText(rest, maxLineLength);
+      this.#line(piece);
+      rest = rest.slice(piece.length);
     }
+    return rest;
   }
 }
