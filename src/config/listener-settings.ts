@@ -34,7 +34,7 @@ export const listenerSettings = {
       isLive: true,
       default: '',
       parser: anyText,
-      doc: 'Folder of web pages to serve, for example /usr/share/snapserver/snapweb.',
+      doc: 'Folder of web pages to serve, for example /usr/share/snapweb.',
     }),
     host: scalar({
       isLive: true,

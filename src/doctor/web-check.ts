@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadTlsMaterial } from '../http/tls-material.ts';
+import { snapwebReleases } from '../http/welcome-page.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
 import { refusalOf } from './identity.ts';
@@ -23,8 +24,12 @@ export function webCheck(context: DoctorContext): Check {
 function checkPages({ config, identity }: DoctorContext): readonly Finding[] {
   const { docRoot, enabled, sslEnabled } = config.http;
   if (!enabled && !sslEnabled) return [note('HTTP is off')];
-  if (docRoot === '') return [note('doc_root is not set: there are no web pages but our own')];
-  const advice = 'install Snapweb there, or correct doc_root in [http]';
+  const snapweb = `install Snapweb (${snapwebReleases})`;
+  if (docRoot === '') {
+    const text = 'doc_root is not set, there are no web pages but our own';
+    return [note(text, `${snapweb}, and set doc_root in [http] to its folder`)];
+  }
+  const advice = `${snapweb} there, or correct doc_root in [http]`;
   if (!statSync(docRoot, { throwIfNoEntry: false })?.isDirectory()) {
     return [fault(`doc_root ${docRoot} is no folder`, advice)];
   }

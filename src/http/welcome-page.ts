@@ -1,6 +1,9 @@
 import { packageVersion } from '../version.ts';
 import type { Answer } from './answer.ts';
 
+/** Snapweb is a project of its own, which no package of Debian contains. */
+export const snapwebReleases = 'https://github.com/snapcast/snapweb/releases';
+
 const html = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -12,10 +15,11 @@ const html = `<!doctype html>
 </style>
 <h1>Zerocast runs here</h1>
 <p>This is version ${packageVersion}. It has no web pages to serve yet. To get a player and remote control
-in the browser, install Snapweb, name its folder in the configuration, and have the server read that
-again, by the signal <code>SIGHUP</code> or the method <code>Server.ReloadConfig</code>:</p>
+in the browser, install the Debian package of <a href="${snapwebReleases}">Snapweb</a>, or unpack its
+<code>snapweb.zip</code>, name the folder in the configuration, and have the server read that again, by the
+signal <code>SIGHUP</code> or the method <code>Server.ReloadConfig</code>:</p>
 <pre><code>[http]
-doc_root = /usr/share/snapserver/snapweb</code></pre>
+doc_root = /usr/share/snapweb</code></pre>
 <p>On this port:</p>
 <ul>
 <li><code>/jsonrpc</code> control, by WebSocket or POST

@@ -260,7 +260,9 @@ describe('other requests', () => {
     rig = await HttpRig.open();
     const answer = await rig.get('/');
     expect(answer.headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(answer.text).toMatch(/Zerocast runs here[\s\S]*Server\.ReloadConfig[\s\S]*doc_root = /);
+    expect(answer.text).toMatch(
+      /Zerocast runs here[\s\S]*snapweb\/releases[\s\S]*Server\.ReloadConfig[\s\S]*doc_root = /,
+    );
     expect(answer.text).not.toContain('start the server');
     expect(await rig.get('/index.html')).toMatchObject({ status: 404 });
     expect(rig.log.lines).toEqual([]);
