@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { SourceError } from '../errors.ts';
 import { cutText, wellFormed } from '../foreign-text.ts';
+import { mask, shownParameter, withoutSecrets } from '../secrets.ts';
 
 /**
  * The address of a stream: `scheme://[user@]host[:port][/path][?key=value&…][#fragment]`.
@@ -35,7 +36,7 @@ const maxPort = 65_535;
 export function parseStreamUri(text: string): StreamUri {
   if (text.length > maxStreamUriLength) {
     throw badUri(
-      `${cutText(text, 40)}…`,
+      `${cutText(shownAddress(text), 40)}…`,
       `it is longer than ${maxStreamUriLength} characters: shorten it`,
     );
   }
@@ -93,7 +94,8 @@ function parseAuthority(
   if (!match) {
     throw badUri(
       address,
-      `"${host}" is no host: write name, name:port, or an IPv6 address in brackets as [::1]:4953`,
+      `${quotedUnless(address.includes('@'), host)} is no host: ` +
+        'write name, name:port, or an IPv6 address in brackets as [::1]:4953',
     );
   }
   const [, literal, name = '', digits = ''] = match;
@@ -109,6 +111,11 @@ function parseAuthority(
     throw badUri(address, `port ${digits} is above ${maxPort}`);
   }
   return { host, hostname, port };
+}
+
+/** A password that is not encoded breaks anywhere: pieces of it are not repeated. */
+function quotedUnless(isPerhapsSecret: boolean, part: string): string {
+  return isPerhapsSecret ? 'what stands there' : `"${part}"`;
 }
 
 function parseQuery(query: string): Record<string, string> {
@@ -153,9 +160,36 @@ function percentEncoded(text: string): string {
   return encodeURIComponent(text).replaceAll("'", '%27');
 }
 
-/** What of an address may be shown: user and password stand in front of the host. */
+/**
+ * What of an address may be shown, also of one that cannot be taken apart: neither the user and the
+ * password in front of the host, nor the values of secret parameters.
+ */
 export function shownAddress(address: string): string {
-  return address.replace(/(\/\/)[^/?#]*@/, '$1***@');
+  const [beforeQuery, query] = cut(address, '?');
+  const head = withoutSecrets(hiddenAuthority(beforeQuery, address));
+  const pairs = query.split('&').map((pair) => {
+    const [key, value] = cut(pair, '=');
+    return value === '' ? pair : `${key}=${shownValue(percentDecoded(key).trim(), value)}`;
+  });
+  return beforeQuery === address ? head : `${head}?${pairs.join('&')}`;
+}
+
+function hiddenAuthority(beforeQuery: string, address: string): string {
+  const [, start = '', rest = ''] =
+    /^([a-z][a-z0-9+.-]*:)?(?:\/\/)?(.*)$/is.exec(beforeQuery) ?? [];
+  const [authority] = cut(rest, '/');
+  if (authority.includes('@')) return `${start}//${mask}${rest.slice(authority.lastIndexOf('@'))}`;
+  const isCutPassword = address.includes('@') && /:(?!\d*$)/.test(authority);
+  if (!isCutPassword) return beforeQuery;
+  // A password that is not encoded may hold any mark.
+  const end = rest.includes('@') ? rest.lastIndexOf('@') : authority.length;
+  return `${start}//${mask}${rest.slice(end)}`;
+}
+
+function shownValue(key: string, value: string): string {
+  const decoded = percentDecoded(value);
+  const shown = shownParameter(key, decoded, mask);
+  return shown === decoded ? value : shown;
 }
 
 function badUri(address: string, fault: string): SourceError {

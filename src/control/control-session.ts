@@ -60,6 +60,10 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
     return !this.#isClosed && this.login !== undefined;
   }
 
+  permits(permission: string): boolean {
+    return this.login?.permits(permission) === true;
+  }
+
   get statusHeardMs(): number {
     return this.#statusHeardMs;
   }

@@ -56,6 +56,22 @@ const ofStream: Forms<ChangeOf<{ channel: StreamChannel }>, StreamChannel> = {
   ],
 };
 
+/** Either of these lets somebody ask for what it is told of. */
+const mayAsk = {
+  status: ['Server.GetStatus'],
+  client: ['Server.GetStatus', 'Client.GetStatus'],
+  group: ['Server.GetStatus', 'Group.GetStatus'],
+} as const;
+
+/** The permissions of which a receiver needs one to be told of `change` by a message of its own. */
+export function permissionsFor(change: Change): readonly string[] {
+  if ('client' in change) return mayAsk.client;
+  return 'group' in change ? mayAsk.group : mayAsk.status;
+}
+
+/** The same for the complete status. */
+export const statusPermissions: readonly string[] = mayAsk.status;
+
 /** What tells of `change` alone; `undefined` when only the complete status can. */
 export function notificationOf(change: Change, status: StatusTree): ControlMessage | undefined {
   if ('client' in change) return fill(ofClient[change.kind], change.client, status);

@@ -2,7 +2,12 @@ import type { Change, Requester } from '../server/change.ts';
 import type { ClientRecord } from '../server/registry.ts';
 import type { StreamChannel } from '../server/stream-channel.ts';
 import type { ControlMessage } from './control-peer.ts';
-import { notificationOf, serverUpdate } from './notifications.ts';
+import {
+  notificationOf,
+  permissionsFor,
+  serverUpdate,
+  statusPermissions,
+} from './notifications.ts';
 import { PendingUpdate } from './pending-update.ts';
 import type { StatusTree } from './status-tree.ts';
 import { isListed } from './stream-status.ts';
@@ -34,6 +39,8 @@ const usualIntervals: NotifierIntervals = { statusMs: 300, streamMs: 250, volume
 export interface NotificationReceiver extends StreamObserver {
   /** Whether it may be told anything. */
   readonly isListening: boolean;
+  /** What it may ask for: it is told nothing else. */
+  permits(permission: string): boolean;
   /** What it has not taken yet. */
   readonly queuedBytes: number;
   /** Whether a complete status is a part of that. */
@@ -171,10 +178,11 @@ export class Notifier {
     const pending = this.#pending;
     this.#pending = undefined;
     // Who does not listen any more is owed nothing.
-    for (const receiver of this.#behind) if (!receiver.isListening) this.#behind.delete(receiver);
+    for (const receiver of this.#behind) if (!hearsStatus(receiver)) this.#behind.delete(receiver);
     this.#send(
       () => serverUpdate(this.#options.status),
       (receiver) =>
+        hearsStatus(receiver) &&
         (this.#behind.has(receiver) || pending?.isFor(receiver) === true) &&
         this.#isReady(receiver),
     );
@@ -192,6 +200,7 @@ export class Notifier {
 
   /** Whether a receiver is to hear nothing but the status that it is owed. */
   #isBehind(receiver: NotificationReceiver): boolean {
+    if (!hearsStatus(receiver)) return false;
     if (this.#behind.has(receiver)) return true;
     const isBehind = receiver.hasUnreadStatus && receiver.queuedBytes > maxUnreadBeforeStatus;
     if (isBehind) {
@@ -204,14 +213,21 @@ export class Notifier {
   #tell(change: Change, isFor: (receiver: NotificationReceiver) => boolean): void {
     // What the pending update is the first to tell of, it tells as it is by then.
     const first = this.#pending?.isFirstToTell(change) ? this.#pending : undefined;
+    const isToldSoon = (receiver: NotificationReceiver) =>
+      first?.isFor(receiver) === true && hearsStatus(receiver);
+    const permissions = permissionsFor(change);
     this.#send(
       () => notificationOf(change, this.#options.status),
-      (receiver) => isFor(receiver) && !first?.isFor(receiver) && !this.#isBehind(receiver),
+      (receiver) =>
+        hears(receiver, permissions) &&
+        isFor(receiver) &&
+        !isToldSoon(receiver) &&
+        !this.#isBehind(receiver),
     );
   }
 
   #hasListeners(): boolean {
-    for (const { isListening } of this.#options.receivers) if (isListening) return true;
+    for (const receiver of this.#options.receivers) if (hearsStatus(receiver)) return true;
     return false;
   }
 
@@ -227,13 +243,22 @@ export class Notifier {
   ): void {
     let message: ControlMessage | undefined;
     for (const receiver of this.#options.receivers) {
-      if (!receiver.isListening || !isFor(receiver)) continue;
+      if (!isFor(receiver)) continue;
       message ??= make();
       if (!message) return;
       receiver.send(message);
       this.#sent += 1;
     }
   }
+}
+
+function hears(receiver: NotificationReceiver, permissions: readonly string[]): boolean {
+  return receiver.isListening && permissions.some((permission) => receiver.permits(permission));
+}
+
+/** What is new, gone or moved is told to these. */
+function hearsStatus(receiver: NotificationReceiver): boolean {
+  return hears(receiver, statusPermissions);
 }
 
 const structural: ReadonlySet<Change['kind']> = new Set([

@@ -1,11 +1,8 @@
 import { formatStreamUri } from '../audio/stream-uri.ts';
+import { addressMask, shownParameter, withoutSecrets } from '../secrets.ts';
 import type { StreamChannel } from '../server/stream-channel.ts';
 import type { StreamProperties } from '../server/stream-properties.ts';
 import { jsonOf } from './json-text.ts';
-
-/** Parameters whose values nobody gets to see. */
-const secrets: readonly string[] = ['username', 'password'];
-const mask = 'xxx';
 
 /** Streams without codec only feed other streams: controllers do not see them. */
 export function isListed({ stream }: StreamChannel): boolean {
@@ -36,7 +33,9 @@ function shownProperties({ metadata, ...properties }: StreamProperties): object 
 /** The address with the four parameters that controllers rely on, whoever has set them. */
 function shownUri({ stream }: StreamChannel): object {
   const { uri, name, format, chunkMs } = stream.options;
-  const { fragment, host, path, scheme } = uri;
+  const { host, scheme } = uri;
+  const path = withoutSecrets(uri.path, addressMask);
+  const fragment = withoutSecrets(uri.fragment, addressMask);
   const query: Record<string, string> = {
     ...uri.query,
     name,
@@ -44,7 +43,7 @@ function shownUri({ stream }: StreamChannel): object {
     sampleformat: String(format),
     chunk_ms: String(chunkMs),
   };
-  for (const secret of secrets) if (query[secret] !== undefined) query[secret] = mask;
-  const raw = formatStreamUri({ ...uri, query });
+  for (const [key, value] of Object.entries(query)) query[key] = shownParameter(key, value);
+  const raw = formatStreamUri({ scheme, host, path, fragment, query });
   return { fragment, host, path, query, raw, scheme };
 }

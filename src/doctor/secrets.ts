@@ -1,11 +1,9 @@
 import type { Config } from '../config/config.ts';
+import { mask, withoutSecrets } from '../secrets.ts';
 import type { Finding } from './finding.ts';
 
-const mask = '***';
 /** Shorter words would be found everywhere, and hiding them would show where. */
 const minSecretCharacters = 4;
-/** Of stream addresses and of the programs in them. */
-const secretParameter = /((?:password|passwd|secret|token|api_?key)(?:=|%3d|%20|\s+))[^\s&"']+/gi;
 
 /** What must not be shown of a configuration. */
 export function secretsOf({ authorization, ssl }: Config): readonly string[] {
@@ -25,7 +23,7 @@ export function shown(finding: Finding, secrets: readonly string[]): Finding {
 
 function masked(text: string, secrets: readonly string[]): string {
   const hidden = secrets.reduce((rest, secret) => rest.replaceAll(secret, mask), text);
-  return hidden.replace(secretParameter, `$1${mask}`);
+  return withoutSecrets(hidden);
 }
 
 function printable(text: string): string {

@@ -2,6 +2,7 @@ import type { Logger as Pino } from 'pino';
 import { messageOf } from '../errors.ts';
 import { cutText } from '../foreign-text.ts';
 import type { LogFields, Logger, LogReport, SeverityName } from '../logger.ts';
+import { withoutSecrets } from '../secrets.ts';
 import { severities } from './severity.ts';
 
 /** Peers choose some of what is logged, so a single text is cut here. */
@@ -73,7 +74,7 @@ export class PinoLogger implements Logger {
 
   #log(severity: SeverityName, phrase: string, fields: LogFields = {}): void {
     if (!this.isEnabled(severity)) return;
-    this.#pino[severity](recordFields(fields), phrase);
+    this.#pino[severity](recordFields(fields), withoutSecrets(phrase));
   }
 }
 
@@ -92,6 +93,7 @@ function recordFields(fields: LogFields): Record<string, unknown> {
 function fieldValue(value: unknown): unknown {
   const plain = value instanceof Error ? messageOf(value) : value;
   if (typeof plain !== 'string') return plain;
-  const text = cutText(plain, maxFieldCharacters);
-  return text.length < plain.length ? `${text}...` : text;
+  const shown = withoutSecrets(plain);
+  const text = cutText(shown, maxFieldCharacters);
+  return text.length < shown.length ? `${text}...` : text;
 }

@@ -4,6 +4,7 @@ import type { CustomStreamOptions, StreamOptions } from '../audio/stream-options
 import { formatStreamUri, type StreamUri } from '../audio/stream-uri.ts';
 import { RpcError, SourceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { addressMask, isMasked } from '../secrets.ts';
 import type { AddedStreams } from './added-streams.ts';
 import type { ChangeListener, Requester } from './change.ts';
 import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
@@ -130,6 +131,7 @@ export class StreamDirectory {
    */
   async add(address: string, by?: Requester): Promise<StreamChannel> {
     const options = this.#options.factory.optionsOf(address);
+    if (!this.#channels.has(options.name)) refuseMasked(options.uri);
     return this.#add({ options, isTrusted: false, savedAs: address }, by);
   }
 
@@ -326,6 +328,16 @@ export class StreamDirectory {
   #announce(kind: StreamChangeKind, channel: StreamChannel, by?: Requester): void {
     if (this.#channels.get(channel.id) === channel) this.#options.onChange({ kind, channel }, by);
   }
+}
+
+/** Controllers save and restore the addresses that they were told, in which secrets are masked. */
+function refuseMasked({ query }: StreamUri): void {
+  const masked = Object.keys(query).find((key) => isMasked(key, query[key] ?? ''));
+  if (masked === undefined) return;
+  throw new SourceError(
+    'masked-secret',
+    `${masked} holds ${addressMask} in place of the secret, which is shown to nobody: write it anew`,
+  );
 }
 
 function isTaken(name: string): SourceError {

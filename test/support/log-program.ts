@@ -29,7 +29,8 @@ export function buildLogPrograms(): LogProgramFolder {
   cpSync(join(root, 'package.json'), join(path, 'package.json'));
   symlinkSync(join(root, 'node_modules'), join(path, 'node_modules'));
   const modules = readdirSync(join(root, 'src/log')).map((name) => `log/${name}`);
-  for (const name of ['log.ts', 'errors.ts', 'foreign-text.ts', 'logger.ts', ...modules]) {
+  const roots = ['log.ts', 'errors.ts', 'foreign-text.ts', 'logger.ts', 'secrets.ts'];
+  for (const name of [...roots, ...modules]) {
     const source = readFileSync(join(root, 'src', name), 'utf8');
     const { outputText } = ts.transpileModule(source, {
       compilerOptions: {

@@ -21,6 +21,8 @@ interface Notification {
 export class Listener implements NotificationReceiver {
   readonly messages: ControlMessage[] = [];
   isListening = true;
+  /** Absent: everything. */
+  permissions: readonly string[] | undefined;
   queuedBytes = 0;
   hasUnreadStatus = false;
   statusHeardMs = Number.NEGATIVE_INFINITY;
@@ -40,6 +42,10 @@ export class Listener implements NotificationReceiver {
   /** The last complete status, as text. */
   get lastStatus(): string {
     return this.texts.findLast((text) => text.includes('"Server.OnUpdate"')) ?? '';
+  }
+
+  permits(permission: string): boolean {
+    return this.permissions?.includes(permission) ?? true;
   }
 
   send(message: ControlMessage): void {

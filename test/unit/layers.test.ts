@@ -47,6 +47,7 @@ const forAnyone = new Set([
   'clock.ts',
   'logger.ts',
   'nearest-word.ts',
+  'secrets.ts',
   'version.ts',
 ]);
 

@@ -92,6 +92,15 @@ describe('text lines', () => {
     for (const line of lines) expect(line).toMatch(/ \(Snapserver\) x( value=\P{Cc}+)?$/u);
   });
 
+  it('show no secret, also none that a cut would leave in pieces', async () => {
+    const reason = `${'y'.repeat(maxFieldCharacters - 12)} http://me:hunter2@host/`;
+    const lines = await logged((logger) => {
+      logger.warn('cannot open --token=hunter2', { reason, address: 'tcp://h?key=hunter2&a=b' });
+    });
+    expect(lines.join('')).not.toMatch(/hunt/);
+    expect(lines[0]).toContain('a=b');
+  });
+
   it('cut a field that is too long', async () => {
     const [line] = await logged((logger) => logger.info('x', { a: 'y'.repeat(100_000) }));
     expect(line).toHaveLength(

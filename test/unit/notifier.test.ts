@@ -102,6 +102,50 @@ describe('notifications', () => {
     expect(rig.notifier.sent).toBe(3);
   });
 
+  it('are told to whoever may ask for what they tell', async () => {
+    const { ann, bob, eve } = rig;
+    const client = rig.known('cA');
+    const channel = await rig.stream('S');
+    ann.permissions = ['Server.GetStatus'];
+    bob.permissions = ['Client.GetStatus', 'Group.GetStatus', 'Client.SetVolume'];
+    eve.permissions = ['Stream.Control', 'Group.SetStream'];
+    rig.announce({ kind: 'client-name', client });
+    rig.announce({ kind: 'group-name', group: client.group });
+    rig.announce({ kind: 'stream-state', channel });
+    rig.announce({ kind: 'stream-properties', channel });
+    rig.announce({ kind: 'groups' });
+    await told(ann, 5);
+    expect(ann.methods.toSorted()).toEqual([
+      'Client.OnNameChanged',
+      'Group.OnNameChanged',
+      'Server.OnUpdate',
+      'Stream.OnProperties',
+      'Stream.OnUpdate',
+    ]);
+    expect(bob.methods).toEqual(['Client.OnNameChanged', 'Group.OnNameChanged']);
+    expect(eve.methods).toEqual([]);
+  });
+
+  it('tell of something new also to whoever does not get the complete status', async () => {
+    const { ann, bob } = rig;
+    bob.permissions = ['Client.GetStatus'];
+    const client = rig.joins('cA');
+    rig.announce({ kind: 'client-volume', client }, rig.eve);
+    expect(bob.methods).toEqual(['Client.OnVolumeChanged']);
+    await told(ann, 1);
+    expect(ann.methods).toEqual(['Server.OnUpdate']);
+    expect(bob.messages).toHaveLength(1);
+  });
+
+  it('are not made for those who may not ask', async () => {
+    const server = vi.spyOn(rig.rig.status, 'server');
+    for (const listener of rig.all) listener.permissions = ['Group.GetStatus'];
+    rig.announce({ kind: 'groups' });
+    await turn();
+    await turn();
+    expect(server).not.toHaveBeenCalled();
+  });
+
   it('are made once for all', async () => {
     const client = rig.known('cA');
     rig.announce({ kind: 'client-volume', client });

@@ -177,6 +177,19 @@ describe('a stream', () => {
       },
       'tone:///?chunk_ms=20&codec=flac&name=secret&password=xxx&sampleformat=48000%3A16%3A2&username=xxx',
     ],
+    [
+      'tone:///?name=token&api-key=k&Auth=a&controlscriptparams=--queueid=q --token=t --port 1 --password "p w"&codec=pcm#sig=s',
+      {
+        Auth: 'xxx',
+        'api-key': 'xxx',
+        chunk_ms: '20',
+        codec: 'pcm',
+        controlscriptparams: '--queueid=q --token=xxx --port 1 --password xxx',
+        name: 'token',
+        sampleformat: '48000:16:2',
+      },
+      'tone:///?Auth=xxx&api-key=xxx&chunk_ms=20&codec=pcm&controlscriptparams=--queueid%3Dq%20--token%3Dxxx%20--port%201%20--password%20xxx&name=token&sampleformat=48000%3A16%3A2#sig%3Dxxx',
+    ],
   ])('shows its address with all four parameters: %s', async (address, query, raw) => {
     await rig.stream(address);
     const { uri } = streamOf(query.name);

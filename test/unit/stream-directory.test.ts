@@ -205,6 +205,13 @@ describe('a stream that a controller adds', () => {
     expect(new Set(programs)).toEqual(new Set([real]));
   });
 
+  it('is refused with the mask that stands for a secret, which cannot be restored from it', async () => {
+    const masked = 'tone:///?name=X&token=xxx&codec=pcm';
+    expect(await refusal(masked)).toContain('token holds xxx in place of the secret');
+    expect(await refusal('tone:///?name=X&token=abc&codec=pcm')).toBe('added X');
+    expect(await refusal(masked)).toBe('Stream with name "X" already exists');
+  });
+
   it('finds a limit', async () => {
     const address = (index: number) => `pipe://${folder.path}/none?mode=read&name=S${index}`;
     const all = Array.from({ length: maxStreams }, (_, index) => index);

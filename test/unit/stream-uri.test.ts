@@ -89,6 +89,33 @@ describe('a stream address', () => {
     });
   });
 
+  it.each([
+    'tcp://me:hunter2@ho st:4953?name=X',
+    'tcp://me:hun/ter2@host:4953?name=X',
+    'tcp://me:hunter2?@host?name=X',
+    'tcp:me:hunter2@host?name=X',
+    'tcp://me:hunter2@host:99999?name=X',
+    'me:hunter2@host',
+    `tcp://me:hunter2${'x'.repeat(9000)}@host?name=X`,
+    'tcp:/host?password=hunter2&name=X',
+    'tcp:/host?pass%77ord=hunter2&name=X',
+    'tcp:/host?password=my hunter2&name=X',
+    'tcp:/host?api-key=hunter2',
+    'tcp:/host?params=--token hunter2',
+    'tcp:/host?controlscriptparams=--x%20--auth-token%3Dhunter2%20--y',
+    'tcp:/host?controlscriptparams=--url=http://me:hunter2@host/',
+    'tcp:/host?x=1#access_token=hunter2',
+  ])('that cannot be used is shown without its secrets: %s', (address) => {
+    let text = '';
+    try {
+      parseStreamUri(address);
+    } catch (error) {
+      text = String(error);
+    }
+    expect(text).toContain('cannot be used');
+    for (const piece of ['hun', 'ter2']) expect(text).not.toContain(piece);
+  });
+
   it('is shown without user and password where it is refused', () => {
     const refused = () => parseStreamUri('tcp://me:secret@host:port/a@b?name=c');
     expect(refused).toThrow('"tcp://***@host:port/a@b?name=c" cannot be used');
