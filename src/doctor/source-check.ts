@@ -6,6 +6,7 @@ import { parseStreamOptions, type StreamOptions } from '../audio/stream-options.
 import { textOf } from '../audio/stream-parameters.ts';
 import { messageOf, RpcError } from '../errors.ts';
 import { allowedScript } from '../server/sandbox.ts';
+import { sharedFifoAdvice, sharedFifos } from '../server/shared-fifos.ts';
 import { streamDefaults } from '../wiring/stream-settings.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
@@ -24,17 +25,25 @@ async function checkSources(context: DoctorContext): Promise<readonly Finding[]>
   const { source: addresses } = context.config.stream;
   const names = new Set<string>();
   const findings: Finding[] = [];
+  const streams: StreamOptions[] = [];
   for (const address of addresses) {
     try {
       const options = parseStreamOptions(address, streamDefaults(context.config));
       if (names.has(options.name)) findings.push(takenName(options.name));
-      else findings.push(...(await checkSource(options, context)));
+      else {
+        streams.push(options);
+        findings.push(...(await checkSource(options, context)));
+      }
       names.add(options.name);
     } catch (error) {
       findings.push(faultOf(error, addressAdvice));
     }
   }
-  return findings.length > 0 ? findings : [note('there are no sources')];
+  if (findings.length === 0) return [note('there are no sources')];
+  return [
+    ...findings,
+    ...sharedFifos(streams).map((shared) => warning(shared.fault, sharedFifoAdvice)),
+  ];
 }
 
 function takenName(name: string): Finding {
@@ -110,6 +119,7 @@ async function checkScript(
     return [fault(`the control script cannot be started: ${refusal}`, `chmod 755 ${path}`)];
   } catch (error) {
     const reason = error instanceof RpcError ? (error.data ?? error.message) : messageOf(error);
-    return [fault(reason, 'correct controlscript, or plugin_dir in [stream]')];
+    const text = `${reason}: the stream plays without it`;
+    return [warning(text, 'correct controlscript, or plugin_dir in [stream]')];
   }
 }

@@ -70,6 +70,8 @@ export class PluginRunner {
   #giveBackPlace: GiveBack | undefined;
   #isStopped = false;
   #endWait: () => void = () => undefined;
+  /** Why it could not be started at the last attempt; said once. */
+  #loggedError: string | undefined;
 
   constructor(options: PluginRunnerOptions) {
     this.#options = options;
@@ -145,6 +147,9 @@ export class PluginRunner {
   #logEnd({ error, ...end }: RunEnd, restartMs: number): void {
     const { script } = this.#options.command;
     const { log } = this.#options;
+    const isSaid = error !== undefined && error === this.#loggedError;
+    this.#loggedError = error;
+    if (isSaid) return;
     if (error === undefined) {
       log.own('warn', 'control script ended', { script, ...end, restartMs });
       return;

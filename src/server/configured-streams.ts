@@ -1,4 +1,5 @@
 import type { StreamOptions } from '../audio/stream-options.ts';
+import { sharedFifoAdvice, sharedFifos } from './shared-fifos.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { StreamFactory } from './stream-factory.ts';
 
@@ -45,6 +46,10 @@ export class ConfiguredStreams {
     return [...this.#leaving].filter((channel) => channels.get(channel.id) === channel).length;
   }
 
+  has(channel: StreamChannel): boolean {
+    return this.#signatures.has(channel);
+  }
+
   isLeaving(channel: StreamChannel): boolean {
     return this.#leaving.has(channel);
   }
@@ -88,12 +93,13 @@ export class ConfiguredStreams {
     const gone = leaving.filter((channel) => channels.get(channel.id) === channel);
     this.#sort(order);
     for (const channel of gone) remove(channel);
+    const shared = sharedFifos([...channels.values()].map(({ stream }) => stream.options));
     return {
       added: opened.filter((name) => !ended.has(name)),
       removed: gone.map(({ id }) => id),
       replaced: opened.filter((name) => ended.has(name)),
       unchanged: kept,
-      warnings,
+      warnings: [...warnings, ...shared.map(({ fault }) => `${fault}: ${sharedFifoAdvice}`)],
     };
   }
 

@@ -14,6 +14,8 @@ export interface ScriptRequest {
   readonly pluginDir: string;
   /** From the configuration: the script may lie anywhere. */
   readonly isTrusted: boolean;
+  /** Starting it is tried until it is there: the audio of the stream does not depend on it. */
+  readonly mayBeMissing?: boolean;
 }
 
 /**
@@ -23,13 +25,14 @@ export interface ScriptRequest {
  * started. Source: protocol reference, 9.5 and 16.1.
  */
 export async function allowedScript(request: ScriptRequest): Promise<string> {
-  const { script, pluginDir, isTrusted } = request;
+  const { script, pluginDir, isTrusted, mayBeMissing } = request;
   const named = resolve(pluginDir, script);
   const path = await resolved(named);
   // What exists outside is nobody's business, so that fault comes first.
   if (!isTrusted && !isBelow(path ?? named, await folderFor(path, pluginDir))) {
     throw badScript(`Control script must be located in '${pluginDir}'`);
   }
+  if (mayBeMissing) return path ?? named;
   if (path === undefined) throw badScript(`Control script '${named}' does not exist`);
   const stats = await stat(path).catch(() => undefined);
   if (!stats?.isFile()) throw badScript(`Control script '${named}' is no regular file`);

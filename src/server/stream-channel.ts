@@ -12,11 +12,15 @@ export class StreamChannel {
   readonly stream: AudioStream;
   readonly broadcast: Broadcast;
   readonly figures: StreamFigures;
-  readonly #startPlayer: (() => StreamPlayer) | undefined;
+  readonly #startPlayer: (() => StreamPlayer | undefined) | undefined;
   #player: StreamPlayer | undefined;
   #isStopped = false;
 
-  constructor(stream: AudioStream, broadcast: Broadcast, startPlayer?: () => StreamPlayer) {
+  constructor(
+    stream: AudioStream,
+    broadcast: Broadcast,
+    startPlayer?: () => StreamPlayer | undefined,
+  ) {
     this.stream = stream;
     this.broadcast = broadcast;
     this.figures = new StreamFigures(stream, broadcast);

@@ -8,8 +8,10 @@ import { addressMask, isMasked } from '../secrets.ts';
 import type { AddedStreams } from './added-streams.ts';
 import type { ChangeListener, Requester } from './change.ts';
 import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
+import { FifoMending } from './fifo-mending.ts';
 import { SampleBudget, type SampleBudgetOptions, type SampleShare } from './sample-budget.ts';
 import { discreetFault } from './sandbox.ts';
+import { sharedFifoAdvice, sharedFifos } from './shared-fifos.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
 
@@ -66,6 +68,7 @@ export class StreamDirectory {
   /** Streams that controllers have added. */
   readonly #shares = new WeakMap<StreamChannel, SampleShare>();
   readonly #configured: ConfiguredStreams;
+  readonly #mending: FifoMending;
   #isClosed = false;
 
   constructor(options: StreamDirectoryOptions) {
@@ -80,6 +83,11 @@ export class StreamDirectory {
       remove: (channel) => this.#remove(channel),
       leaveOut: (error) => this.#leaveOut(error),
       onReorder: () => options.onChange({ kind: 'stream-order' }),
+    });
+    this.#mending = new FifoMending({
+      isPresent: (channel) =>
+        this.#channels.get(channel.id) === channel && !this.#configured.isLeaving(channel),
+      reopen: (options) => this.#reopen(options),
     });
   }
 
@@ -119,6 +127,7 @@ export class StreamDirectory {
    * Failure: as `addConfigured`; one call at a time.
    */
   async reconfigure(addresses: readonly string[]): Promise<StreamsReport> {
+    await this.#mending.settled();
     return this.#configured.change(addresses);
   }
 
@@ -160,7 +169,8 @@ export class StreamDirectory {
     const { factory, persist } = this.#options;
     for (const address of persist?.addresses ?? []) {
       try {
-        await this.#add({ options: factory.optionsOf(address), isTrusted: false });
+        const options = factory.optionsOf(address);
+        await this.#add({ options, isTrusted: false, isPatient: true });
       } catch (error) {
         this.#logger.error('saved stream left out', { reason: reasonOf(error) });
       }
@@ -180,6 +190,8 @@ export class StreamDirectory {
   /** Tells that a stream is idle, plays, or cannot go on; before and after its time nobody asks. */
   stateChanged(channel: StreamChannel): void {
     this.#announce('stream-state', channel);
+    const isPresent = this.#channels.get(channel.id) === channel;
+    if (isPresent && this.#configured.has(channel)) this.#mending.consider(channel);
   }
 
   propertiesChanged(channel: StreamChannel): void {
@@ -195,10 +207,11 @@ export class StreamDirectory {
   async close(): Promise<void> {
     this.#isClosed = true;
     const saved = this.#options.persist?.close();
+    const mended = this.#mending.close();
     const opened = Promise.all(this.#openings.values());
     this.#stopAll();
     // What is just being opened stops by itself.
-    await Promise.all([saved, opened]);
+    await Promise.all([saved, opened, mended]);
     await Promise.all(this.#removals.values());
   }
 
@@ -270,14 +283,36 @@ export class StreamDirectory {
     // The same place in the order, and at no time without a stream for the groups that play it.
     this.#channels.set(channel.id, channel);
     if (predecessor) this.#letGo(predecessor, by);
+    this.#warnOfSharedFifo(channel);
+    if (isConfigured) this.#mending.consider(channel);
     this.#announce('stream-added', channel, by);
     return channel;
   }
 
+  #warnOfSharedFifo(opened: StreamChannel): void {
+    const running = [...this.#channels.values()].filter(
+      (channel) => !this.#configured.isLeaving(channel),
+    );
+    const shared = sharedFifos(running.map(({ stream }) => stream.options));
+    const found = shared.find(({ names }) => names.includes(opened.id));
+    if (found) {
+      const { fault: reason } = found;
+      this.#logger.warn('streams share a fifo', { reason, remedy: sharedFifoAdvice });
+    }
+  }
+
   async #openConfigured(options: StreamOptions): Promise<void> {
-    await this.#add({ options, isTrusted: true, isConfigured: true });
+    await this.#add({ options, isTrusted: true, isConfigured: true, isPatient: true });
     // What had the name before counts as a stream until then.
     await this.#removals.get(options.name);
+  }
+
+  async #reopen(options: StreamOptions): Promise<void> {
+    try {
+      await this.#openConfigured(options);
+    } catch (error) {
+      if (!this.#isClosed) this.#leaveOut(error);
+    }
   }
 
   /** Returns the sentence that it logs. */
@@ -316,6 +351,7 @@ export class StreamDirectory {
     const old = this.#channels.get(options.name);
     // What has ended for this one, when the configuration was read again.
     if (isConfigured && old && this.#configured.isLeaving(old)) return old;
+    if (isConfigured && old && this.#mending.has(old)) return old;
     if (isTrusted || !old || !this.#shares.has(old)) return undefined;
     const [from, to] = [old.stream.options.uri, options.uri];
     const hasMoved =

@@ -15,6 +15,7 @@ import {
 import { textOf } from '../audio/stream-parameters.ts';
 import { formatStreamUri } from '../audio/stream-uri.ts';
 import type { Clock } from '../clock.ts';
+import { SourceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
@@ -52,6 +53,14 @@ export interface ChannelRequest {
   readonly isTrusted: boolean;
   /** Makes the source; absent: by the scheme of the address. */
   readonly createSource?: SourceFactory;
+  /** Nobody waits for an answer: a control script that is not there may come later. */
+  readonly isPatient?: boolean;
+}
+
+interface Script {
+  readonly script: string;
+  /** Its stream plays also without it. */
+  readonly isPatient: boolean;
 }
 
 /** Others are told that they name none. */
@@ -115,14 +124,17 @@ export class StreamFactory {
     };
   }
 
-  async #scriptOf({ options, isTrusted }: ChannelRequest): Promise<string | undefined> {
+  async #scriptOf(request: ChannelRequest): Promise<string | undefined> {
+    const { options, isTrusted, isPatient = false } = request;
     const script = textOf(options.uri, 'controlscript');
     const { pluginDir } = this.#options;
-    return script === undefined ? undefined : allowedScript({ script, pluginDir, isTrusted });
+    return script === undefined
+      ? undefined
+      : allowedScript({ script, pluginDir, isTrusted, mayBeMissing: isPatient });
   }
 
   #wire(
-    { options, isTrusted, createSource }: ChannelRequest,
+    { options, isTrusted, createSource, isPatient = false }: ChannelRequest,
     script: string | undefined,
   ): StreamChannel {
     const { pool, clock, logger, fanOut, onState, surroundings, fileGate } = this.#options;
@@ -141,18 +153,27 @@ export class StreamFactory {
       surroundings: isTrusted ? surroundings : { ...surroundings, fileGate },
       ...(createSource && { createSource }),
     });
-    const startPlayer = script === undefined ? undefined : () => this.#startPlayer(channel, script);
+    const startPlayer =
+      script === undefined ? undefined : () => this.#startPlayer(channel, { script, isPatient });
     const channel: StreamChannel = new StreamChannel(stream, broadcast, startPlayer);
     return channel;
   }
 
-  #startPlayer(channel: StreamChannel, script: string): StreamPlayer {
-    const { startPlayer, onProperties } = this.#options;
-    return startPlayer({
-      streamId: channel.id,
-      script,
-      params: textOf(channel.stream.options.uri, 'controlscriptparams') ?? '',
-      onProperties: () => onProperties(channel),
-    });
+  /** Nothing when the script cannot be started, and the stream may do without it. */
+  #startPlayer(channel: StreamChannel, { script, isPatient }: Script): StreamPlayer | undefined {
+    const { startPlayer, onProperties, logger } = this.#options;
+    try {
+      return startPlayer({
+        streamId: channel.id,
+        script,
+        params: textOf(channel.stream.options.uri, 'controlscriptparams') ?? '',
+        onProperties: () => onProperties(channel),
+      });
+    } catch (error) {
+      if (!isPatient || !(error instanceof SourceError)) throw error;
+      const { message: reason } = error;
+      logger.tagged('Stream').warn('stream has no control script', { stream: channel.id, reason });
+      return undefined;
+    }
   }
 }

@@ -71,6 +71,16 @@ describe('an address', () => {
     ]);
   });
 
+  it('may not read the fifo of another', async () => {
+    const fifo = join(folder, 'fifo');
+    makeFifoAt(fifo);
+    symlinkSync(fifo, join(folder, 'link'));
+    const twins = [`pipe://${fifo}?name=A`, `pipe://${folder}/link?name=B`];
+    expect(await textsOf(check(twins), 'warning')).toEqual([
+      expect.stringMatching(/"A" and "B" read one fifo, .* -> give each a fifo of its own/),
+    ]);
+  });
+
   it('of a file is compared with its WAV header', async () => {
     const file = join(folder, 'a.wav');
     const header = Buffer.from(

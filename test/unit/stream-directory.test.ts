@@ -5,11 +5,14 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import net from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RpcError, SourceError } from '../../src/errors.ts';
 import { AddedStreams } from '../../src/server/added-streams.ts';
@@ -543,7 +546,6 @@ describe('streams of the configuration', () => {
       'tone:///?codec=pcm',
       fault,
       'tone:///?name=Hidden&codec=null',
-      'tone:///?name=Script&controlscript=missing.py',
       'tone:///?name=Good',
       'tone:///?name=Good&freq=880',
     ]) {
@@ -552,15 +554,142 @@ describe('streams of the configuration', () => {
     expect(rig.names).toEqual(['Disabled', 'Hidden', 'Good']);
     expect(rig.directory.default?.id).toBe('Good');
     const leftOut = rig.log.with('stream left out').map(({ fields }) => String(fields.reason));
-    expect(leftOut).toHaveLength(3);
+    expect(leftOut).toHaveLength(2);
     expect(leftOut[0]).toContain('must have a name');
-    expect(leftOut[1]).toContain('does not exist');
-    expect(leftOut[2]).toBe('Stream with name "Good" already exists');
+    expect(leftOut[1]).toBe('Stream with name "Good" already exists');
     expect(rig.told.slice(0, 3)).toEqual([
       'stream-added Disabled',
       'stream-added Hidden',
       'stream-added Good',
     ]);
+  });
+});
+
+describe('streams that lack something at the start', () => {
+  it('play while their control script is missing, and it is started until it is there', async () => {
+    await rig.directory.addConfigured('tone:///?name=A&controlscript=missing.py');
+    const channel = rig.directory.channels.get('A');
+    expect(channel?.stream.state).not.toBe('disabled');
+    expect(rig.players[0]?.request.script).toBe(join(pluginDir, 'missing.py'));
+  });
+
+  it.each([
+    [
+      'lies in a folder that does not exist',
+      () => undefined,
+      (path: string) => mkdirSync(dirname(path)),
+      'No such file or directory',
+    ],
+    [
+      'is a folder',
+      (path: string) => mkdirSync(path, { recursive: true }),
+      (path: string) => rmdirSync(path),
+      'it is no fifo',
+    ],
+    [
+      'is a file',
+      (path: string) => {
+        mkdirSync(dirname(path));
+        writeFileSync(path, '');
+      },
+      (path: string) => rmSync(path),
+      'it is no fifo',
+    ],
+  ])(
+    'are disabled while their fifo %s, and play it when it is one',
+    async (_, spoil, mend, why) => {
+      const path = join(folder.path, 'later', 'fifo');
+      spoil(path);
+      await rig.directory.addConfigured(`pipe://${path}?name=P`);
+      await rig.directory.addConfigured('tone:///?name=T');
+      const channel = () => rig.directory.channels.get('P');
+      expect(channel()?.stream.fault?.message).toContain(why);
+      expect(rig.directory.default?.id).toBe('T');
+      // Time for several attempts, none of which is worth a line.
+      await new Promise((resolve) => setTimeout(resolve, 1800));
+      expect(rig.log.with('stream disabled')).toHaveLength(1);
+      expect(rig.told).toHaveLength(2);
+      mend(path);
+      await until(() => channel()?.stream.state === 'idle', 'it is opened');
+      expect(rig.names).toEqual(['P', 'T']);
+      const writer = new FifoWriter(path);
+      writer.write(numberedBytes(65_536));
+      await until(() => channel()?.stream.state === 'playing');
+      writer.close();
+      expect(rig.log.with('stream disabled')).toHaveLength(1);
+    },
+  );
+
+  it('are disabled when their fifo is replaced, and play when it is back', async () => {
+    const path = join(folder.path, 'fifo');
+    await rig.directory.addConfigured(`pipe://${path}?name=P`);
+    rmSync(path);
+    mkdirSync(path);
+    const state = () => rig.directory.channels.get('P')?.stream.state;
+    await until(() => state() === 'disabled', 'the fifo is missed');
+    rmdirSync(path);
+    await until(() => state() === 'idle', 'it is opened');
+    expect(statSync(path).isFIFO()).toBe(true);
+  });
+
+  it('are forgotten with the stream, and at the end', async () => {
+    const path = join(folder.path, 'later', 'fifo');
+    await rig.directory.addConfigured(`pipe://${path}?name=P`);
+    await rig.directory.addConfigured(`pipe://${path}?name=Q`);
+    await rig.directory.remove('P');
+    mkdirSync(dirname(path));
+    await until(() => rig.directory.channels.get('Q')?.stream.state === 'idle');
+    expect(rig.names).toEqual(['Q']);
+  });
+
+  it('are those of a reload that comes in between', async () => {
+    const path = join(folder.path, 'later', 'fifo');
+    const address = `pipe://${path}?name=P`;
+    await rig.directory.addConfigured(address);
+    mkdirSync(dirname(path));
+    for (let count = 0; count < 20; count += 1) {
+      await rig.directory.reconfigure([address]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(rig.log.with('stream left out')).toEqual([]);
+    expect(rig.directory.channels.get('P')?.stream.state).toBe('idle');
+  });
+
+  it('are refused when a controller adds them, who is told at once', async () => {
+    const path = join(folder.path, 'later', 'fifo');
+    expect(await refusal(`pipe://${path}?name=P`)).toContain('cannot be used');
+    expect(await refusal('tone:///?name=T&controlscript=missing.py')).toContain('does not exist');
+    expect(rig.names).toEqual([]);
+  });
+});
+
+describe('streams that read one fifo', () => {
+  const shared = () => rig.log.with('streams share a fifo').map(({ fields }) => fields.reason);
+
+  it('are warned about, however the fifo is named', async () => {
+    const path = join(folder.path, 'fifo');
+    symlinkSync(folder.path, join(folder.path, 'link'));
+    await rig.directory.addConfigured(`pipe://${path}?name=A`);
+    await rig.directory.addConfigured(`pipe://${path}2?name=Other`);
+    expect(shared()).toEqual([]);
+    await rig.directory.addConfigured(`pipe://${folder.path}/link/fifo?name=B&mode=read`);
+    expect(shared()).toEqual([
+      `the streams "A" and "B" read one fifo, ${path}, and each gets a part of the audio`,
+    ]);
+  });
+
+  it('are told of by a reload, and a stream that only gets another name is none', async () => {
+    const path = join(folder.path, 'fifo');
+    await rig.directory.addConfigured(`pipe://${path}?name=A`);
+    const renamed = await rig.directory.reconfigure([`pipe://${path}?name=B`]);
+    expect(renamed.warnings).toEqual([]);
+    expect(shared()).toEqual([]);
+    const both = [`pipe://${path}?name=B`, `pipe://${path}?name=C`];
+    const report = await rig.directory.reconfigure(both);
+    expect(report.warnings).toEqual([expect.stringContaining('"B" and "C" read one fifo')]);
+    expect(shared()).toHaveLength(1);
+    // Also when nothing has changed since.
+    expect((await rig.directory.reconfigure(both)).warnings).toHaveLength(1);
   });
 });
 

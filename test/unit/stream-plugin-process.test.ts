@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
@@ -124,6 +124,18 @@ describe('a control script that ends', () => {
     await expect(rig.plugin.control('play')).rejects.toThrow('Internal error');
     await rig.plugin.stop();
     await until(() => openDescriptors() === before, 'nothing stays open');
+  });
+
+  it('is told of once when it is missing, and started when it is there', async () => {
+    const timing = { firstRestartMs: 5, slowestRestartMs: 20 };
+    const rig = start(join(folder.path, 'late.mjs'), { timing });
+    const said = () => rig.log.with('control script cannot be started');
+    await until(() => said().length > 0, 'it is logged');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(said()).toHaveLength(1);
+    copyFileSync(pluginScript('player.mjs'), join(folder.path, 'late.mjs'));
+    chmodSync(join(folder.path, 'late.mjs'), 0o755);
+    await until(() => rig.announced.length === 1, 'it has told its properties');
   });
 
   it('is not started with arguments that the system refuses', async () => {

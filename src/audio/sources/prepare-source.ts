@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
 import { messageOf, SourceError } from '../../errors.ts';
 import { choiceOf } from '../stream-parameters.ts';
 import type { StreamUri } from '../stream-uri.ts';
@@ -22,7 +23,21 @@ export async function prepareSource(context: SourceContext): Promise<StreamUri> 
   return (await preparations.get(context.uri.scheme)?.(context)) ?? context.uri;
 }
 
-async function preparePipe({ uri, fileGate }: SourceContext): Promise<StreamUri> {
+/** Whether the fifo of a stream could be read now; one that is missing is made where it should be. */
+export async function isFifoReadable(uri: StreamUri): Promise<boolean> {
+  try {
+    await preparePipe({ uri });
+    await access(uri.path, constants.R_OK);
+    return (await stat(uri.path)).isFIFO();
+  } catch {
+    return false;
+  }
+}
+
+async function preparePipe({
+  uri,
+  fileGate,
+}: Pick<SourceContext, 'uri' | 'fileGate'>): Promise<StreamUri> {
   const { path } = uri;
   const isMade = choiceOf(uri, 'mode', ['create', 'read']) === 'create' && !/^\/?$/.test(path);
   if (!isMade || existsSync(path)) return uri;
