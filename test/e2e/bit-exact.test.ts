@@ -10,8 +10,8 @@ import { risingTone, uniqueSignal } from '../support/test-signal.ts';
 // frames to keep in step; a shorter recording is exact on a busy machine, too.
 const seconds = 5;
 
-// When the machine is so busy that the client is woken too late, the client skips what it missed;
-// a fault of the server shows every time.
+// When the machine is so busy that the client is woken too late, the client skips what it missed. The
+// total of all tests names what was tried again, and allows one such attempt.
 describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
   it.each([
     ['pcm', '48000:16:2', 'pipe'],

@@ -9,8 +9,8 @@ const format = SampleFormat.parse('48000:16:2');
 const seconds = 6;
 const lateClientAfterMs = 2500;
 
-// A machine that is busy with something else may wake the client too late, hence the retries; a
-// server that does not start at once is late by the whole buffer, every time.
+// A machine that is busy with something else may wake the client too late, hence the retries, of which
+// the total of all tests allows one.
 describe.skipIf(snapclientIsMissing)('a real client that joins late', { retry: 2 }, () => {
   it.each([
     ['pcm', 'alone', 'each chunk at once', ['--stream.send_interval=0']],

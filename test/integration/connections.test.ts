@@ -19,7 +19,7 @@ import { expectUnbroken, timestampsOf } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
 
-/** Clients and server share one thread here, which must not look like a late source. */
+/** Clients and server share one thread here, or a busy machine, which must not look like a late source. */
 const patience = ['stream.buffer=2000', 'stream.resync_tolerance=1500'];
 const bufferUs = 2_000_000;
 
@@ -180,7 +180,10 @@ describe('a clock of a client', () => {
 
 describe('a server that runs out of descriptors', () => {
   it('keeps those who are connected, and takes others when there is room again', async () => {
-    const few = await ServerProcess.start({ sources: ['tone:///?name=Tone&codec=pcm'] });
+    const few = await ServerProcess.start({
+      sources: ['tone:///?name=Tone&codec=pcm'],
+      options: patience.map((setting) => `--${setting}`),
+    });
     onTestFinished(() => few.kill());
     execFileSync('prlimit', ['--pid', String(few.pid), '--nofile=60:60']);
     const port = few.streamPort;
@@ -195,8 +198,10 @@ describe('a server that runs out of descriptors', () => {
       expectUnbroken(player);
       expect(player.isClosed).toBe(false);
     }
-    const served = crowd.filter((client) => client && client.chunks.length > 0);
-    expect(served.length).toBeLessThan(60);
+    const isServed = (client?: ScriptedClient) => (client?.chunks.length ?? 0) > 0;
+    // It did run out, as it looks at the limit once a second only; and nobody waits in vain.
+    expect(crowd.filter(isServed).length).toBeLessThan(crowd.length);
+    await until(() => crowd.every((client) => !client || client.isClosed || isServed(client)));
 
     for (const client of crowd) client?.close();
     await delay(500);
@@ -224,6 +229,7 @@ describe('a server with few descriptors', () => {
         '--tcp-control.enabled=true',
         '--tcp-control.bind_to_address=127.0.0.1',
         `--tcp-control.port=${controlPort}`,
+        ...patience.map((setting) => `--${setting}`),
         // All come from one address, which would get its share only.
         '--limits.max_connections_per_address=0',
       ],

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { monotonicClock } from '../../src/clock.ts';
 import { baseHeaderBytes, messageType } from '../../src/protocol/layout.ts';
 import {
   decodeCodecHeader,
@@ -12,6 +13,7 @@ import {
 } from '../../src/protocol/messages.ts';
 import { maxHellos } from '../../src/server/session.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
+import { timestampsOf } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
 
@@ -260,18 +262,23 @@ describe('the Time exchange', () => {
     const client = await ScriptedClient.greet(server.port, 'a');
     await client.untilCount(messageType.wireChunk, 1);
     client.socket.pause();
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    const before = client.received.length;
+    const [session] = server.application.server.sessions;
+    await until(() => session?.connection.busySinceUs !== undefined, 'the kernel takes no more');
+    const busySinceUs = session?.connection.busySinceUs ?? 0;
+    const laterUs = busySinceUs + 400_000;
+    await until(() => monotonicClock.nowUs() > laterUs, 'more audio waits');
     client.requestTime(1);
     client.socket.resume();
     await client.untilCount(messageType.time, 1);
-    await client.until(() => client.chunks.length > 200, 'audio goes on');
+    await client.until(() => timestampsOf(client).some((time) => time > laterUs), 'audio goes on');
     const position = client.received.findIndex(({ type }) => type === messageType.time);
-    // At most what the kernel and one batch held stands before it, not a second of audio.
-    const bytesBefore = client.received
-      .slice(before, position)
-      .reduce((sum, { body }) => sum + body.length, 0);
-    expect(bytesBefore).toBeLessThan(10_000_000);
+    const before = client.received.slice(0, position);
+    const chunks = before.filter(({ type }) => type === messageType.wireChunk);
+    // What the kernel or the write under way had when it was asked, and nothing of what came later.
+    expect(chunks.length).toBeGreaterThan(10);
+    for (const { body } of chunks) {
+      expect(decodeWireChunk(body).timestampUs).toBeLessThanOrEqual(busySinceUs);
+    }
     client.close();
   });
 });
