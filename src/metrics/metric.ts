@@ -13,7 +13,8 @@ export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
-  readonly samples: () => Iterable<Sample>;
+  /** None: there is nothing to tell yet. */
+  readonly samples: () => Iterable<Sample> | Promise<Iterable<Sample>>;
 }
 
 export function addMetric(registry: Registry, metric: Metric): void {
@@ -22,18 +23,22 @@ export function addMetric(registry: Registry, metric: Metric): void {
   if (type === 'gauge') {
     const gauge: Gauge = new Gauge({
       ...options,
-      collect: () => {
+      collect: async () => {
+        const present = await samples();
         gauge.reset();
-        for (const sample of samples()) gauge.set(sample.labels ?? {}, sample.value);
+        // What has no labels would be 0 otherwise.
+        if (labels.length === 0) gauge.remove();
+        for (const sample of present) gauge.set(sample.labels ?? {}, sample.value);
       },
     });
   } else {
     const counter: Counter = new Counter({
       ...options,
       // What is counted elsewhere is shown as it stands.
-      collect: () => {
+      collect: async () => {
+        const present = await samples();
         counter.reset();
-        for (const sample of samples()) counter.inc(sample.labels ?? {}, sample.value);
+        for (const sample of present) counter.inc(sample.labels ?? {}, sample.value);
       },
     });
   }

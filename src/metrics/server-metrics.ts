@@ -166,7 +166,7 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
     }),
     metric('gauge', {
       name: 'zerocast_stream_max_chunk_age_seconds',
-      help: 'The longest such time since the last look',
+      help: 'The longest such time of the last minute',
       value: ({ figures }) => figures.maxChunkAgeUs / usPerSecond,
     }),
   ];

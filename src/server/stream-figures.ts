@@ -31,9 +31,9 @@ export class StreamFigures {
     return this.#broadcast.chunkAgeUs;
   }
 
-  /** The longest such time since this one was read last: one reader only. */
+  /** The longest such time of the last minute. */
   get maxChunkAgeUs(): number {
-    return this.#broadcast.takeMaxChunkAgeUs();
+    return this.#broadcast.maxChunkAgeUs;
   }
 
   /** Sessions that get the audio. */

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { AudioPath } from './audio-path.ts';
 import { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
+import { RecentMaximum } from './recent-maximum.ts';
 import { maxSendChunks, SendInterval, type SendIntervalOptions } from './send-interval.ts';
 
 /**
@@ -49,7 +50,7 @@ export class Broadcast {
   #due: Cursor[] = [];
   #rest: NodeJS.Immediate | undefined;
   #chunkAgeUs = 0;
-  #maxChunkAgeUs = 0;
+  readonly #maxChunkAge = new RecentMaximum();
   #tail: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
 
   constructor(fanOut: FanOut, clock: Clock, options: BroadcastOptions) {
@@ -70,11 +71,9 @@ export class Broadcast {
     return this.#chunkAgeUs;
   }
 
-  /** The longest such time since this was asked last. */
-  takeMaxChunkAgeUs(): number {
-    const ageUs = this.#maxChunkAgeUs;
-    this.#maxChunkAgeUs = 0;
-    return ageUs;
+  /** The longest such time of the last minute. */
+  get maxChunkAgeUs(): number {
+    return this.#maxChunkAge.at(this.#clock.nowUs());
   }
 
   /** Starts to send along `path`: from the recent past, or from the next chunk on. */
@@ -105,7 +104,7 @@ export class Broadcast {
     const { durationUs } = chunk;
     const nowUs = this.#clock.nowUs();
     this.#chunkAgeUs = nowUs - chunk.timestampUs;
-    this.#maxChunkAgeUs = Math.max(this.#maxChunkAgeUs, this.#chunkAgeUs);
+    this.#maxChunkAge.note(this.#chunkAgeUs, nowUs);
     const interval = this.#interval.chunksAfter(chunk);
     this.ring.push(chunk);
     this.ring.dropBefore(nowUs - this.#options.bufferMs * 1000);
