@@ -4,6 +4,7 @@ import type { Logger } from '../logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeTurns } from './encode-turns.ts';
+import type { ChunkTiming } from './encoders/chunk-timing.ts';
 import { codecName } from './encoders/codecs.ts';
 import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
 import { PacedReader } from './paced-reader.ts';
@@ -27,6 +28,12 @@ export interface AudioStreamContext {
   readonly logger: Logger;
   /** What the encoders of all streams share. */
   readonly turns: EncodeTurns;
+  /**
+   * Is told how long chunks take until they are there.
+   *
+   * Failure: throws a `SourceError` when nobody could play them; it disables the stream.
+   */
+  readonly onTiming?: (timing: ChunkTiming) => void;
   /** Takes each sealed chunk. */
   readonly onChunk: (chunk: Chunk) => void;
   /** What was published is of no use to anybody any more. */
@@ -144,12 +151,24 @@ export class AudioStream {
         await source.stop();
         return;
       }
+      this.#judge(encoding);
       this.#encodeFigures = encoding.figures;
       this.#begin(source, encoding);
       // A prepared source learns of a fault, as of a port that is taken, within this turn.
       await new Promise((resolve) => setImmediate(resolve));
     } catch (error) {
       await source.stop();
+      throw error;
+    }
+  }
+
+  /** Streams without a codec are sent to nobody. */
+  #judge(encoding: Encoding): void {
+    if (this.codec === 'null') return;
+    try {
+      this.#context.onTiming?.(encoding.timing(this.options.chunkMs));
+    } catch (error) {
+      encoding.close();
       throw error;
     }
   }

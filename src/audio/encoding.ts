@@ -2,6 +2,7 @@ import { SourceError } from '../errors.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeTurn, EncodeTurns } from './encode-turns.ts';
+import { type ChunkTiming, chunkTiming } from './encoders/chunk-timing.ts';
 import { createEncoder } from './encoders/codecs.ts';
 import type { Encoder } from './encoders/encoder.ts';
 import type { SampleFormat } from './sample-format.ts';
@@ -99,6 +100,11 @@ export class Encoding {
 
   get header(): Uint8Array {
     return this.#encoder.header;
+  }
+
+  /** How long it takes until a chunk is there, when PCM comes `chunkMs` at a time. */
+  timing(chunkMs: number): ChunkTiming {
+    return chunkTiming(this.#encoder, { format: this.#options.format, chunkMs });
   }
 
   /** By how much a run that was flushed may last longer than its PCM. */

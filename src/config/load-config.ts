@@ -192,10 +192,10 @@ function complainAboutCombinations(
   const originOf = (key: string) =>
     settled.find((one) => one.section === 'stream' && one.key === key)?.origins.at(-1) ??
     'defaults';
-  if (chunkMs > buffer) {
+  if (chunkMs >= buffer) {
     report.fault(
       originOf('chunk_ms'),
-      `[stream] chunk_ms is ${chunkMs}; allowed: at most buffer, which is ${buffer} (ms)`,
+      `[stream] chunk_ms is ${chunkMs}; allowed: less than buffer, which is ${buffer} (ms)`,
     );
   }
   if (sendInterval !== 'auto' && sendInterval >= buffer) {

@@ -1,5 +1,6 @@
 import { ChunkPool } from '../audio/chunk-pool.ts';
-import { createEncoder } from '../audio/encoders/codecs.ts';
+import { type ChunkTiming, chunkTiming } from '../audio/encoders/chunk-timing.ts';
+import { codecName, createEncoder } from '../audio/encoders/codecs.ts';
 import type { SampleFormat } from '../audio/sample-format.ts';
 import { createSource } from '../audio/sources/sources.ts';
 import { parseStreamOptions, type StreamOptions } from '../audio/stream-options.ts';
@@ -7,7 +8,9 @@ import { textOf } from '../audio/stream-parameters.ts';
 import { messageOf, RpcError } from '../errors.ts';
 import { allowedScript } from '../server/sandbox.ts';
 import { sharedFifoAdvice, sharedFifos } from '../server/shared-fifos.ts';
-import { streamDefaults } from '../wiring/stream-settings.ts';
+import { timingProblem } from '../server/stream-timing.ts';
+import type { PlayabilityOptions } from '../transport/playability.ts';
+import { broadcastOptions, streamDefaults } from '../wiring/stream-settings.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
 import { refusalOf } from './identity.ts';
@@ -63,8 +66,7 @@ async function checkSource(
     ...options.warnings.map((text) => warning(text, addressAdvice)),
     ...logger.take(),
     ...(await inspectInput(options, context)),
-    ...(await checkEncoder(options, format)),
-    ...checkChunks(options),
+    ...(await checkEncoder(options, { format, sending: broadcastOptions(context.config) })),
     ...(await checkScript(options, context)),
   ].map((finding) => ofStream(options, finding));
   const { scheme, host, path } = options.uri;
@@ -79,16 +81,19 @@ function ofStream({ name }: StreamOptions, { text, ...rest }: Finding): Finding 
 
 async function checkEncoder(
   options: StreamOptions,
-  format: SampleFormat,
+  { format, sending }: { readonly format: SampleFormat; readonly sending: PlayabilityOptions },
 ): Promise<readonly Finding[]> {
   const pool = new ChunkPool();
   try {
     const emit = () => undefined;
     const encoder = await createEncoder(options.codec, { format, pool, emit });
     const sent = encoder.format;
+    const timing = chunkTiming(encoder, { format, chunkMs: options.chunkMs });
     encoder.close();
-    if (sent.equals(format)) return [];
-    return [note(`the audio is converted from ${format} to ${sent} for ${options.codec}`)];
+    const findings = checkTiming(options, timing, sending);
+    if (sent.equals(format)) return findings;
+    const converted = `the audio is converted from ${format} to ${sent} for ${options.codec}`;
+    return [note(converted), ...findings];
   } catch (error) {
     return [faultOf(error, 'choose another codec or sample format')];
   } finally {
@@ -96,13 +101,16 @@ async function checkEncoder(
   }
 }
 
-function checkChunks({ chunkMs, bufferMs }: StreamOptions): readonly Finding[] {
-  const advice = 'lower chunk_ms to 20, or raise buffer';
-  if (chunkMs > bufferMs) {
-    return [fault(`chunk_ms is ${chunkMs} and buffer only ${bufferMs}: nothing plays`, advice)];
-  }
-  if (2 * chunkMs <= bufferMs) return [];
-  return [warning(`chunk_ms is ${chunkMs}, more than half of buffer, ${bufferMs} ms`, advice)];
+function checkTiming(
+  options: StreamOptions,
+  timing: ChunkTiming,
+  sending: PlayabilityOptions,
+): readonly Finding[] {
+  const isFeed = codecName(options.codec) === 'null';
+  const problem = isFeed ? undefined : timingProblem(options, timing, sending);
+  if (!problem) return [];
+  const { plays, text, remedy } = problem;
+  return [plays === 'nothing' ? fault(text, remedy) : warning(text, remedy)];
 }
 
 async function checkScript(

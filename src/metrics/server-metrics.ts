@@ -159,6 +159,11 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
       help: 'Chunks that were dropped because the encoder was too slow',
       value: ({ figures }) => figures.droppedChunks,
     }),
+    metric('counter', {
+      name: 'zerocast_stream_outdated_chunks_total',
+      help: 'Chunks that were older than the buffer when they were ready, so that nobody got them',
+      value: ({ figures }) => figures.outdatedChunks,
+    }),
     metric('gauge', {
       name: 'zerocast_stream_chunk_age_seconds',
       help: 'Time from the first sample of the newest chunk to its publication',

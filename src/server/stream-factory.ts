@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { AudioStream, type StreamState } from '../audio/audio-stream.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import { EncodeTurns } from '../audio/encode-turns.ts';
+import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
 import type { FileGate } from '../audio/sources/file-gate.ts';
 import { createSource } from '../audio/sources/sources.ts';
 import type { SourceFactory, SourceSurroundings } from '../audio/sources/stream-source.ts';
@@ -22,6 +23,7 @@ import type { FanOut } from '../transport/fan-out.ts';
 import { allowedProgram, allowedScript } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
 import type { StartPlayer, StreamPlayer } from './stream-player.ts';
+import { timingProblem } from './stream-timing.ts';
 
 /** A reload of the configuration may change defaults and folders: they are read for each stream. */
 export interface StreamFactoryOptions {
@@ -144,6 +146,7 @@ export class StreamFactory {
       clock,
       logger,
       turns: this.#turns,
+      onTiming: (timing) => this.#judge(options, timing),
       onChunk: (chunk) => broadcast.publish(chunk),
       onOutdated: () => broadcast.clear(),
       onState: (state: StreamState) => {
@@ -157,6 +160,20 @@ export class StreamFactory {
       script === undefined ? undefined : () => this.#startPlayer(channel, { script, isPatient });
     const channel: StreamChannel = new StreamChannel(stream, broadcast, startPlayer);
     return channel;
+  }
+
+  /** Failure: throws a `SourceError` when nothing of the stream would be played. */
+  #judge(options: StreamOptions, timing: ChunkTiming): void {
+    const { broadcast, logger } = this.#options;
+    const problem = timingProblem(options, timing, broadcast);
+    if (!problem) return;
+    const { plays, text, remedy } = problem;
+    if (plays === 'nothing') throw new SourceError('unplayable-chunks', `${text}: ${remedy}`);
+    logger.tagged('Stream').warn('audio may come too late', {
+      stream: options.name,
+      reason: text,
+      remedy,
+    });
   }
 
   /** Nothing when the script cannot be started, and the stream may do without it. */

@@ -26,6 +26,11 @@ export class StreamFigures {
     return this.#stream.encodeFigures.droppedChunks;
   }
 
+  /** Chunks that were too old for everybody when they were ready. */
+  get outdatedChunks(): number {
+    return this.#broadcast.outdatedChunks;
+  }
+
   /** Time from the first sample of the newest chunk to its publication. */
   get chunkAgeUs(): number {
     return this.#broadcast.chunkAgeUs;

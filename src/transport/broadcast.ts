@@ -17,7 +17,7 @@ const leastCatchUpChunks = 2;
 /** A joining client starts with the chunk that it can still play after this much transport time. */
 const startMarginMs = 150;
 /** Audio with less time left than this would come too late: whoever stands there is moved on. */
-const staleMarginMs = 50;
+export const staleMarginMs = 50;
 
 /** The ring keeps a chunk as long as the buffer. */
 export interface BroadcastOptions extends Omit<SendIntervalOptions, 'wantedSendBytes'> {
@@ -49,6 +49,7 @@ export class Broadcast {
   /** Who is to be served in this tick, those left over from the tick before in front. */
   #due: Cursor[] = [];
   #rest: NodeJS.Immediate | undefined;
+  #outdatedChunks = 0;
   #chunkAgeUs = 0;
   readonly #maxChunkAge = new RecentMaximum();
   #tail: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
@@ -64,6 +65,11 @@ export class Broadcast {
 
   get subscribers(): number {
     return this.#cursors.length;
+  }
+
+  /** Chunks that were too old for everybody when they were published. */
+  get outdatedChunks(): number {
+    return this.#outdatedChunks;
   }
 
   /** Time from the first sample of the newest chunk to its publication. */
@@ -108,6 +114,7 @@ export class Broadcast {
     const interval = this.#interval.chunksAfter(chunk);
     this.ring.push(chunk);
     this.ring.dropBefore(nowUs - this.#options.bufferMs * 1000);
+    if (this.ring.tail === this.ring.head) this.#outdatedChunks += 1;
     this.#tick += 1;
     this.#serve(interval, this.#tick % interval);
     this.#armTail(durationUs);
@@ -190,12 +197,11 @@ export class Broadcast {
 
   #moveOn(cursor: Cursor, oldest: number): void {
     const target = Math.max(oldest, this.#oldestWorthPlaying());
-    if (cursor.isFresh) {
-      cursor.startAt(target);
-    } else {
-      cursor.path.counters.lostChunks += target - cursor.sequence;
-      cursor.sequence = target;
-    }
+    // Who begins late has lost nothing, unless there is nothing to begin with.
+    const isLost = !cursor.isFresh || target === this.ring.head;
+    if (isLost) cursor.path.counters.lostChunks += target - cursor.sequence;
+    if (cursor.isFresh) cursor.startAt(target);
+    else cursor.sequence = target;
   }
 
   /** Where the ring begins to be of use; the last regular share always is. */

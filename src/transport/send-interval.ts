@@ -55,9 +55,14 @@ export class SendInterval {
 
   #autoIntervalMs(): number {
     const { bufferMs, wantedSendBytes } = this.#options;
-    const usualMs = Math.min(maxAutoIntervalMs, bufferMs / autoIntervalShare);
+    const usualMs = autoSendIntervalMs(bufferMs);
     const chunksWanted = Math.ceil(wantedSendBytes / this.#averageBytes);
     const wantedMs = (chunksWanted * this.#averageUs) / 1000;
     return Math.max(usualMs, Math.min(wantedMs, bufferMs / wantedSendShare));
   }
+}
+
+/** `send_interval = auto`, where zero-copy wants no more. */
+export function autoSendIntervalMs(bufferMs: number): number {
+  return Math.min(maxAutoIntervalMs, bufferMs / autoIntervalShare);
 }

@@ -233,6 +233,23 @@ describe('Broadcast', () => {
     expect(cursor.sequence).toBeGreaterThan(95);
   });
 
+  it('counts what was too old for everybody when it came, also for who has heard nothing yet', async () => {
+    open({ bufferMs: 200 });
+    const [cursor] = await subscribe(1);
+    for (let index = 0; index < 5; index += 1) {
+      nowUs += 300_000;
+      const chunk = pool.acquire(100, 'test');
+      chunk.payloadBytes = 100;
+      chunk.seal({ timestampUs: nowUs - 300_000, durationUs: 300_000 });
+      broadcast.publish(chunk);
+    }
+    expect(broadcast.outdatedChunks).toBe(5);
+    expect(cursor?.path.counters).toMatchObject({ chunks: 0, lostChunks: 5 });
+    await tick();
+    expect(broadcast.outdatedChunks).toBe(5);
+    expect(cursor?.path.counters.lostChunks).toBe(5);
+  });
+
   it('lets who joins wait for its whole past rather than begin and fall behind', async () => {
     open({ burstBytes: 64 * 1024, sendIntervalMs: 0 });
     await tick(60);

@@ -221,9 +221,11 @@ describe('values', () => {
   });
 
   it('must fit together', () => {
-    const text = '[stream]\nbuffer = 100\nchunk_ms = 200\nsend_interval = 100';
+    const text = '[stream]\nbuffer = 100\nchunk_ms = 100\nsend_interval = 100';
     const message = faultsOf(() => loadText(text));
-    expect(message).toMatch(/line 3: \[stream\] chunk_ms is 200; allowed: at most buffer, .* 100/);
+    expect(message).toMatch(
+      /line 3: \[stream\] chunk_ms is 100; allowed: less than buffer, .* 100/,
+    );
     expect(message).toMatch(/line 4: \[stream\] send_interval is 100; allowed: less than buffer/);
   });
 });

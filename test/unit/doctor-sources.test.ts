@@ -48,7 +48,15 @@ describe('an address', () => {
     ['tone:///?name=A&chunk_ms=20ms', /"A": chunk_ms=20ms is taken as 20/],
     ['tone:///?name=A&freq=1kHz', /"A".*freq=1kHz is taken as 1/],
     ['tone:///?name=A&cdec=pcm', /"A": the parameter "cdec" has no effect: codec may be meant/],
-    ['tone:///?name=A&chunk_ms=600', /chunk_ms is 600, more than half of buffer/],
+    [
+      'tone:///?name=A&chunk_ms=1000&codec=pcm',
+      /"A": it takes 1000 ms .* nothing is played -> set \[stream\] buffer to at least 1051, or/,
+    ],
+    [
+      'tone:///?name=A&chunk_ms=960&codec=pcm',
+      /"A": it takes 960 ms .* late -> set .* at least 1011/,
+    ],
+    ['tone:///?name=A&sampleformat=3000:16:1&codec=flac:8', /1386 ms.*nothing.*or choose a codec/],
     ['tone:///?name=A&controlscript=none.py', /"A": Control script .*none.py' does not exist/],
   ])('that cannot be used is a finding: %s', async (address, text) => {
     expect(await problemsOf(address)).toEqual([expect.stringMatching(text)]);

@@ -18,6 +18,10 @@ export interface Encoder {
    * resampler delay. The stream subtracts them from each timestamp.
    */
   readonly delayFrames: number;
+  /** Frames (of `format`) of each emitted chunk; 0: as many as the PCM chunk had. */
+  readonly blockFrames: number;
+  /** Frames (of `format`) that have to follow such a block before it is emitted. */
+  readonly blockLookAheadFrames: number;
   /** Frames (of `format`) at most by which a flushed run is longer than what came in. */
   readonly maxPaddingFrames: number;
   /**

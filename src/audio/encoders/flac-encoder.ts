@@ -55,6 +55,9 @@ class FlacEncoder implements Encoder {
   readonly header: Uint8Array;
   readonly format: SampleFormat;
   readonly delayFrames = 0;
+  readonly blockFrames: number;
+  /** By which the library knows that a block is not the last one. */
+  readonly blockLookAheadFrames = 1;
   readonly maxPaddingFrames = 0;
   readonly #flac: Libflac;
   readonly #settings: FlacSettings;
@@ -72,6 +75,7 @@ class FlacEncoder implements Encoder {
     this.#settings = settings;
     this.format = settings.format;
     const { channels } = settings.format;
+    this.blockFrames = settings.blockFrames;
     this.#sliceFrames = Math.floor(maxEncodeSamples / channels);
     this.header = flacHeader(this.format, settings.blockFrames);
     this.#encoder = flac._module._FLAC__stream_encoder_new();

@@ -22,6 +22,8 @@ class NullEncoder implements Encoder {
   readonly header = new Uint8Array(0);
   readonly format: SampleFormat;
   readonly delayFrames = 0;
+  readonly blockFrames = 0;
+  readonly blockLookAheadFrames = 0;
   readonly maxPaddingFrames = 0;
 
   constructor(format: SampleFormat) {

@@ -41,6 +41,8 @@ class OpusEncoder implements Encoder {
   readonly header: Uint8Array = opusHeader();
   readonly format = new SampleFormat({ rateHz: opusRateHz, bits: 16, channels: opusChannels });
   readonly delayFrames: number;
+  readonly blockFrames = packetFrames;
+  readonly blockLookAheadFrames = 0;
   readonly maxPaddingFrames: number;
   readonly #context: EncoderContext;
   readonly #opus: LibopusEncoder;

@@ -24,6 +24,8 @@ class PcmEncoder implements Encoder {
   readonly header: Uint8Array;
   readonly format: SampleFormat;
   readonly delayFrames = 0;
+  readonly blockFrames = 0;
+  readonly blockLookAheadFrames = 0;
   readonly maxPaddingFrames = 0;
   readonly #emit: EncoderContext['emit'];
 

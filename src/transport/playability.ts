@@ -1,0 +1,37 @@
+import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
+import { playablePastMs, staleMarginMs } from './broadcast.ts';
+import { autoSendIntervalMs, type SendIntervalOptions } from './send-interval.ts';
+
+export type PlayabilityOptions = Omit<SendIntervalOptions, 'wantedSendBytes'>;
+
+/** What is wrong with the chunks of a stream. */
+export interface Unplayable {
+  /** `nothing`: every chunk is too old when it is there. `late`: many are, when they are sent. */
+  readonly plays: 'nothing' | 'late';
+  /** The smallest `buffer` with which they are all in time. */
+  readonly leastBufferMs: number;
+}
+
+/** Whether chunks leave in time to be played; `undefined` when they do. */
+export function unplayable(
+  timing: ChunkTiming,
+  options: PlayabilityOptions,
+): Unplayable | undefined {
+  if (isInTime(timing, options)) return undefined;
+  const leastBufferMs = leastBuffer(timing, options);
+  return { plays: timing.ageMs >= options.bufferMs ? 'nothing' : 'late', leastBufferMs };
+}
+
+function leastBuffer(timing: ChunkTiming, options: PlayabilityOptions): number {
+  let bufferMs = Math.ceil(timing.ageMs);
+  while (!isInTime(timing, { ...options, bufferMs })) bufferMs += 1;
+  return bufferMs;
+}
+
+/** By the time that it waits for its session to be due, a chunk must not count as stale. */
+function isInTime({ ageMs, durationMs }: ChunkTiming, options: PlayabilityOptions): boolean {
+  const { bufferMs, sendIntervalMs } = options;
+  const intervalMs = sendIntervalMs === 'auto' ? autoSendIntervalMs(bufferMs) : sendIntervalMs;
+  const waitMs = Math.max(0, intervalMs - durationMs);
+  return ageMs + waitMs < playablePastMs(bufferMs, staleMarginMs);
+}
