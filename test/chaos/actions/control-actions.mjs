@@ -104,6 +104,24 @@ export const controlActions = {
     }),
     run: ({ ask }, { streamUri }) => ask('Stream.AddStream', { streamUri }),
   },
+  addOwnFile: {
+    weight: 2,
+    draw: (random) => ({
+      scheme: random.pick(['file', 'pipe']),
+      name: random.pick([
+        'server.json',
+        'server.json.lock',
+        '.server.json.1.tmp',
+        'streams.json',
+        'x',
+      ]),
+    }),
+    run: async ({ ask, places }, { scheme, name }) => {
+      const streamUri = `${scheme}://${places.data}/${name}?name=Own`;
+      const answer = await ask('Stream.AddStream', { streamUri });
+      if (answer?.result) throw new Error(`a controller may have ${streamUri} played`);
+    },
+  },
   controlStream: {
     weight: 2,
     draw: (random) => ({
