@@ -4,6 +4,7 @@ import { RecentMaximum } from '../transport/recent-maximum.ts';
 /** Each look at the delay wakes the process up: 0.4 % of a core. */
 const resolutionMs = 10;
 const usualWindowMs = 15_000;
+const overlapMs = 5 * resolutionMs;
 /** Nobody has asked for so long: nobody will. */
 const usualMaxUnaskedMs = 10 * 60_000;
 const nsPerSecond = 1e9;
@@ -30,6 +31,7 @@ export class EventLoopDelay {
   readonly #windowMs: number;
   readonly #maxUnaskedMs: number;
   #histogram: IntervalHistogram | undefined;
+  #next: IntervalHistogram | undefined;
   #timer: NodeJS.Timeout | undefined;
   #max = new RecentMaximum();
   #last: DelayFigures | undefined;
@@ -50,27 +52,37 @@ export class EventLoopDelay {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#histogram?.disable();
+    this.#next?.disable();
     this.#histogram = undefined;
+    this.#next = undefined;
     this.#last = undefined;
     this.#max = new RecentMaximum();
   }
 
   #start(): IntervalHistogram {
-    const histogram = performanceHooks.monitorEventLoopDelay({ resolution: resolutionMs });
-    histogram.enable();
-    this.#timer = setInterval(() => this.#endWindow(histogram), this.#windowMs).unref();
-    return histogram;
+    this.#timer = setTimeout(() => this.#beginNext(), this.#windowMs).unref();
+    return observe();
   }
 
-  #endWindow(histogram: IntervalHistogram): void {
+  /** A histogram that is reset, or new, misses what is under way: for a while there are two. */
+  #beginNext(): void {
     if (performance.now() - this.#askedMs > this.#maxUnaskedMs) {
       this.stop();
       return;
     }
-    this.#last = this.#present(histogram);
-    histogram.reset();
+    this.#next = observe();
+    this.#timer = setTimeout(() => this.#endWindow(), overlapMs).unref();
+  }
+
+  #endWindow(): void {
+    const past = this.#histogram;
+    past?.disable();
+    this.#last = past && this.#present(past);
+    this.#histogram = this.#next;
+    this.#next = undefined;
+    this.#timer = setTimeout(() => this.#beginNext(), this.#windowMs).unref();
   }
 
   #present(histogram: IntervalHistogram): DelayFigures | undefined {
@@ -87,6 +99,12 @@ export class EventLoopDelay {
       p99: delayOf(histogram.percentile(99)),
     };
   }
+}
+
+function observe(): IntervalHistogram {
+  const histogram = performanceHooks.monitorEventLoopDelay({ resolution: resolutionMs });
+  histogram.enable();
+  return histogram;
 }
 
 /** What is recorded is the time from one look to the next. */
