@@ -14,6 +14,7 @@ import { ServiceManager } from './daemon/service-manager.ts';
 import { ConfigError, messageOf } from './errors.ts';
 import { createLogger, type Log } from './log.ts';
 import type { Logger } from './logger.ts';
+import { failureStatus, forcedStatus, stopSignals } from './process-ending.ts';
 import {
   dataFolder,
   lockDataFolder,
@@ -25,12 +26,6 @@ import { loadNativeAddon } from './transport/native-addon.ts';
 import { compatibleVersion, packageVersion } from './version.ts';
 import { withAbsolutePaths } from './wiring/absolute-paths.ts';
 import type { ReloadInputs } from './wiring/config-reload.ts';
-
-/** Wrong use, a bad configuration, a port that is taken, or our own fault. */
-export const failureStatus = 1;
-export const stopSignals = ['SIGINT', 'SIGTERM'] as const;
-/** Exit status of a process that a signal ended: it did not stop in the orderly way. Source: POSIX shells, 128 + SIGKILL's number. */
-export const forcedStatus = 137;
 
 /** What a person who starts the server in the foreground sees; an empty one is the usual. */
 const terminalSinks: ReadonlySet<string> = new Set(['', 'stdout', 'stderr']);

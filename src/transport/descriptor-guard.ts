@@ -15,6 +15,9 @@ const countIntervalMs = 1000;
 /** How to mend a want of descriptors. */
 export const moreDescriptors = 'raise "ulimit -n", or LimitNOFILE of the service';
 
+/** Loading the modules of the server takes 73 at one time with Node 20; others may take more. */
+const leastFree = 100;
+
 /** What the system says about this process. */
 export interface DescriptorFacts {
   /** How many descriptors it may have; `undefined` where nobody says so. */
@@ -43,6 +46,15 @@ export const procFacts: DescriptorFacts = {
     }
   },
 };
+
+/** Why not even the start would come to its end; nothing where the system does not tell. */
+export function descriptorShortage(facts: DescriptorFacts = procFacts): string | undefined {
+  const limit = facts.limit();
+  if (limit === undefined) return undefined;
+  const needed = (facts.open() ?? limit) + leastFree;
+  if (limit >= needed) return undefined;
+  return `this process may have ${limit} open files, and ${needed} are needed: ${moreDescriptors}`;
+}
 
 export interface DescriptorGuardOptions {
   readonly logger: Logger;

@@ -38,6 +38,28 @@ async function linesOf(run: BriefRun): Promise<string[]> {
   return stdout.trimEnd().split('\n');
 }
 
+describe('too few descriptors', () => {
+  it.each([40, 64, 90, 110])('are told of before anything else, with the number: %d', (limit) => {
+    for (const options of [[tone], ['-v'], ['doctor'], ['probe', '127.0.0.1:1']]) {
+      const { status, stdout, stderr } = runToEnd({ descriptors: limit, options });
+      expect(status).toBe(1);
+      expect(stdout).toBe('');
+      expect(stderr).toMatch(
+        new RegExp(
+          `^zerocast: this process may have ${limit} open files, and \\d+ are needed: raise "ulimit -n".*\n$`,
+        ),
+      );
+    }
+  });
+
+  it('are none when there are as many as were said to be needed', async () => {
+    const { stderr } = runToEnd({ descriptors: 40, options: [tone] });
+    const needed = /(\d+) are needed/.exec(stderr)?.[1];
+    const lines = await linesOf({ descriptors: Number(needed), options: [tone] });
+    expect(lines.join('\n')).toContain('stream started');
+  });
+});
+
 describe('a question', () => {
   it.each(['-v', '--version'])('about the version is answered for %s', (option) => {
     const { status, stdout } = runToEnd({ options: [option] });

@@ -110,9 +110,9 @@ describe('the doctor', () => {
 
   it('sees low limits and a missing addon', async () => {
     const file = await configFile('limits.conf');
-    const low = diagnose({ shell: 'ulimit -n 100;', options: ['-c', file] });
+    const low = diagnose({ shell: 'ulimit -n 125;', options: ['-c', file] });
     expect(low.status).toBe(1);
-    expect(low.stdout).toMatch(/100 open files .*room for 0 players only\n\s+raise it to \d+/);
+    expect(low.stdout).toMatch(/125 open files .*room for 0 players only\n\s+raise it to \d+/);
     const environment = { ZEROCAST_NATIVE: 'off' };
     const off = diagnose({ options: ['-c', file], environment });
     expect(off.status).toBe(0);

@@ -15,12 +15,21 @@ export interface BriefRun {
   readonly options?: readonly string[];
   /** Added to the environment of this process. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** How many the process may have. */
+  readonly descriptors?: number;
+}
+
+function commandOf({ options = [], descriptors }: BriefRun): readonly [string, string[]] {
+  const words = [mainFile, ...options];
+  if (descriptors === undefined) return [process.execPath, words];
+  return ['prlimit', [`--nofile=${descriptors}:${descriptors}`, process.execPath, ...words]];
 }
 
 /** Runs the program until it ends by itself. */
-export function runToEnd({ options = [], environment = {} }: BriefRun): Outcome {
+export function runToEnd(run: BriefRun): Outcome {
   assertBuilt();
-  const { status, stdout, stderr } = spawnSync(process.execPath, [mainFile, ...options], {
+  const { environment = {} } = run;
+  const { status, stdout, stderr } = spawnSync(...commandOf(run), {
     encoding: 'utf8',
     env: { ...process.env, ...environment },
     timeout: startTimeoutMs,
@@ -34,8 +43,9 @@ export function runToEnd({ options = [], environment = {} }: BriefRun): Outcome 
  * Runs the server until it accepts clients and then stops it: wherever its log goes, it has said
  * by then how it understood its settings.
  */
-export async function serveBriefly({ options = [], environment = {} }: BriefRun): Promise<Outcome> {
+export async function serveBriefly(run: BriefRun): Promise<Outcome> {
   assertBuilt();
+  const { options = [], environment = {} } = run;
   const port = await freePort();
   const listen = [
     '--tcp-streaming.bind_to_address=127.0.0.1',
@@ -43,7 +53,7 @@ export async function serveBriefly({ options = [], environment = {} }: BriefRun)
     '--http.bind_to_address=127.0.0.1',
     '--http.port=0',
   ];
-  const child = spawn(process.execPath, [mainFile, ...listen, ...options], {
+  const child = spawn(...commandOf({ ...run, options: [...listen, ...options] }), {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,5 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
-import { DescriptorGuard, procFacts } from '../../src/transport/descriptor-guard.ts';
+import {
+  DescriptorGuard,
+  descriptorShortage,
+  procFacts,
+} from '../../src/transport/descriptor-guard.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { LogLines } from '../support/log-lines.ts';
 
@@ -98,5 +102,24 @@ describe('the guard of the descriptors', () => {
   it('asks the system', () => {
     expect(procFacts.limit()).toBeGreaterThan(0);
     expect(procFacts.open()).toBe(openDescriptors() - 1);
+  });
+});
+
+describe('the descriptors for a start', () => {
+  const shortage = (limit: number | undefined, open: number | undefined) =>
+    descriptorShortage({ limit: () => limit, open: () => open });
+
+  it('are so many beside those that are open already', () => {
+    expect(shortage(120, 20)).toBeUndefined();
+    expect(shortage(119, 20)).toBe(
+      'this process may have 119 open files, and 120 are needed: ' +
+        'raise "ulimit -n", or LimitNOFILE of the service',
+    );
+    expect(shortage(1024, 1000)).toContain('1024 open files, and 1100 are needed');
+  });
+
+  it('are missing when not even they can be counted, and enough where nobody says so', () => {
+    expect(shortage(19, undefined)).toContain('19 open files, and 119 are needed');
+    expect(shortage(undefined, 20)).toBeUndefined();
   });
 });

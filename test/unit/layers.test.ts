@@ -28,6 +28,7 @@ const order: readonly string[] = [
 /** What ties the layers together. */
 const outermost = new Set([
   'main.ts',
+  'command.ts',
   'serve.ts',
   'daemon',
   'doctor',
@@ -56,7 +57,7 @@ const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
   [
     'config',
     [
-      'main.ts',
+      'command.ts',
       'serve.ts',
       'application.ts',
       'cli.ts',
@@ -67,19 +68,21 @@ const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
       'wiring',
     ],
   ],
-  ['cli.ts', ['main.ts', 'serve.ts', 'daemon']],
-  ['serve.ts', ['main.ts']],
-  ['daemon', ['main.ts', 'serve.ts', 'daemon', 'doctor']],
-  ['doctor', ['main.ts', 'doctor']],
+  ['command.ts', ['main.ts']],
+  ['process-ending.ts', ['main.ts', 'command.ts', 'serve.ts']],
+  ['cli.ts', ['command.ts', 'serve.ts', 'daemon']],
+  ['serve.ts', ['command.ts']],
+  ['daemon', ['serve.ts', 'daemon', 'doctor']],
+  ['doctor', ['command.ts', 'doctor']],
   ['log.ts', ['serve.ts', 'library']],
   // The settings of the log are checked by the rules of the log.
   ['log', ['log.ts', 'log', 'config']],
   ['application.ts', ['serve.ts', 'library']],
   ['library', ['index.ts', 'library']],
-  ['wiring', ['main.ts', 'serve.ts', 'application.ts', 'wiring', 'doctor']],
+  ['wiring', ['command.ts', 'serve.ts', 'application.ts', 'wiring', 'doctor']],
   ['metrics', ['application.ts', 'metrics']],
   ['discovery', ['application.ts', 'wiring', 'discovery', 'doctor']],
-  ['probe', ['main.ts', 'probe', 'doctor']],
+  ['probe', ['command.ts', 'probe', 'doctor']],
 ]);
 
 /** The folder of a file below src, or its name. */

@@ -1,0 +1,91 @@
+import type { Command } from './cli.ts';
+import { messageOf } from './errors.ts';
+import type { ProbeOptions } from './probe/probe-options.ts';
+import { stopSignals } from './process-ending.ts';
+
+/** Ends the process at once, whatever it is waiting for. */
+type EndAtOnce = () => never;
+
+/**
+ * Carries out what the command line asks for; resolves with the exit status.
+ *
+ * The parts are loaded by the command that needs them: all at one time would take more descriptors
+ * than some systems give.
+ */
+export async function runCommand(argv: readonly string[], endAtOnce: EndAtOnce): Promise<number> {
+  const { parseCommandLine } = await import('./cli.ts');
+  return run(parseCommandLine(argv), endAtOnce);
+}
+
+async function run(command: Command, endAtOnce: EndAtOnce): Promise<number> {
+  switch (command.kind) {
+    case 'help':
+      return print((await import('./config/usage.ts')).usage(command.all));
+    case 'version':
+      return print((await import('./config/usage.ts')).versionText());
+    case 'codec-help':
+      return print((await import('./audio/encoders/codecs.ts')).codecHelp(command.codec));
+    case 'probe':
+      return probe(command.args);
+    case 'hash-password':
+      return hashPassword();
+    case 'token':
+      return token(command);
+    case 'doctor':
+      return doctor(command);
+    case 'serve':
+      return (await import('./serve.ts')).serve(command, endAtOnce);
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text.trimEnd()}\n`);
+  return 0;
+}
+
+async function hashPassword(): Promise<number> {
+  const { hashPasswordFrom } = await import('./auth/hash-password-command.ts');
+  return print(await hashPasswordFrom({ input: process.stdin, prompts: process.stderr }));
+}
+
+async function probe(args: readonly string[]): Promise<number> {
+  const { parseProbeOptions, probeUsage } = await import('./probe/probe-options.ts');
+  const { runProbe, unreachableStatus } = await import('./probe/probe.ts');
+  if (args.includes('--help') || args.includes('-h')) return print(probeUsage);
+  let options: ProbeOptions;
+  try {
+    options = parseProbeOptions(args);
+  } catch (error) {
+    process.stderr.write(`zerocast probe: ${messageOf(error)}\n`);
+    return unreachableStatus;
+  }
+  const { stdout } = process;
+  const output = {
+    write: (text: string) => void stdout.write(text),
+    isTerminal: stdout.isTTY === true,
+  };
+  const abort = new AbortController();
+  for (const signal of [...stopSignals, 'SIGHUP']) process.once(signal, () => abort.abort());
+  // Whoever read the output, such as `head`, has seen enough.
+  stdout.on('error', () => abort.abort());
+  return runProbe(options, output, abort.signal);
+}
+
+async function token(command: Extract<Command, { kind: 'token' }>): Promise<number> {
+  const { loadFor } = await import('./serve.ts');
+  const { tokenSettings } = await import('./wiring/access.ts');
+  const { issueToken } = await import('./auth/token-command.ts');
+  const { user, hours } = command;
+  const { config } = loadFor(command);
+  const { role: roles, user: users } = config.authorization;
+  return print(await issueToken({ user, hours, roles, users, settings: tokenSettings(config) }));
+}
+
+async function doctor(command: Extract<Command, { kind: 'doctor' }>): Promise<number> {
+  const { runDoctor } = await import('./doctor/doctor.ts');
+  const { stdout } = process;
+  const isColoured = stdout.isTTY === true && !process.env.NO_COLOR;
+  // Whoever read the output, such as `head`, has seen enough.
+  stdout.on('error', () => undefined);
+  return runDoctor(command, { write: (text) => void stdout.write(text), isColoured });
+}
