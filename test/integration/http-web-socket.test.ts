@@ -56,6 +56,18 @@ describe('an upgrade', () => {
     expect(rig.links).toHaveLength(0);
   });
 
+  it('is not waited for without end while its login is looked at', async () => {
+    await start({ access: { anonymous: undefined, login: () => new Promise(() => {}) } });
+    const client = dial('/jsonrpc', basic('ann', 'pw'));
+    const startMs = performance.now();
+    let endMs = 0;
+    client.on('close', () => {
+      endMs = performance.now();
+    });
+    await until(() => endMs > 0);
+    expect(endMs - startMs).toBeGreaterThan(4000);
+  });
+
   it.each(['/', '/jsonrpc/', '/stream/', '/STREAM', '//stream', '/%73tream', '/healthz'])(
     'of %s is refused',
     async (path) => {

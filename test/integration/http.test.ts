@@ -405,6 +405,17 @@ describe('a connection', () => {
     socket.destroy();
   });
 
+  it('that asks nothing more ends, after a while', async () => {
+    rig = await HttpRig.open();
+    const socket = connect(rig.port, '127.0.0.1');
+    socket.write(health);
+    await once(socket, 'data');
+    const answeredMs = performance.now();
+    await once(socket, 'close');
+    expect(performance.now() - answeredMs).toBeGreaterThan(4000);
+    expect(performance.now() - answeredMs).toBeLessThan(25_000);
+  });
+
   it.each([
     ['garbage', 'HELO\r\n\r\n', /^HTTP\/1.1 400 /],
     ['endless headers', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, /^HTTP\/1.1 431 /],
