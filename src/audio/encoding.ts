@@ -27,8 +27,10 @@ export interface EncodeFigures {
 
 export const noEncodeFigures: EncodeFigures = { encodedChunks: 0, encodeUs: 0, droppedChunks: 0 };
 
-/** Who has had to drop this much without catching up in between will never keep up. */
+/** An encoder that is slower than real time and has had to drop this much will never keep up. */
 const maxDroppedUs = 1_000_000;
+/** One that is fast enough lacks the processor, which others may need just for the moment. */
+const maxDroppedWhenFastUs = 10_000_000;
 
 export interface EncodingOptions {
   readonly codec: string;
@@ -201,7 +203,7 @@ export class Encoding {
   }
 
   #encodeSome(): boolean {
-    if (this.#overload.droppedUs >= maxDroppedUs) throw this.#tooSlow();
+    this.#demandPace();
     this.#current ??= this.#begin();
     if (this.#current) this.#encode(this.#current);
     if (this.#current || this.#waiting.length > 0) return this.#isActive;
@@ -237,15 +239,19 @@ export class Encoding {
     };
   }
 
-  #tooSlow(): SourceError {
+  /** Failure: throws when what was dropped without catching up in between is too much. */
+  #demandPace(): void {
     const { codec, format } = this.#options;
     const { encodeUs, audioFrames, droppedUs } = this.#overload;
-    const percent = Math.round((100 * encodeUs) / Math.max(1, format.durationUs(audioFrames)));
-    return new SourceError(
+    if (droppedUs < maxDroppedUs) return;
+    const audioUs = format.durationUs(Math.max(1, audioFrames));
+    if (encodeUs < audioUs && droppedUs < maxDroppedWhenFastUs) return;
+    throw new SourceError(
       'encoder-too-slow',
-      `the encoder cannot keep up with real time: ${codec} of ${format} takes ${percent} % of the ` +
-        `time that the audio lasts, and ${Math.round(droppedUs / 1000)} ms had to be dropped: use ` +
-        'a lower flac level, a lower rate, fewer channels, or codec pcm',
+      `the encoder cannot keep up with real time: ${codec} of ${format} takes ` +
+        `${Math.round((100 * encodeUs) / audioUs)} % of the time that the audio lasts, and ` +
+        `${Math.round(droppedUs / 1000)} ms had to be dropped: use a lower flac level, a lower ` +
+        'rate, fewer channels, or codec pcm',
     );
   }
 
