@@ -8,7 +8,9 @@ export const largestPayloadBytes = largestSlotBytes - headroomBytes;
 /** A slab holds as many slots as fit into this, at least one. */
 const slabBytes = 64 * 1024;
 const idleSlabMs = 5 * 60_000;
-const idleCheckMs = 30_000;
+/** More than this is not kept for later: who adds and removes streams would hold memory that way. */
+const maxIdleBytes = 32 * 1024 * 1024;
+const idleCheckMs = 5000;
 
 export interface ChunkPoolOptions {
   /** Gives memory for one slab, page-aligned where the platform can. */
@@ -84,11 +86,21 @@ export class ChunkPool {
     return this.#slabs().every((slab) => slab.freeSlots === slab.slotCount);
   }
 
-  /** Gives back each slab of which no slot was used for five minutes. */
+  /** Gives back each slab of which no slot was used for five minutes, or sooner if many are idle. */
   returnIdleSlabs(): void {
-    for (const sizeClass of this.#classes.values()) {
-      this.#cleanups += sizeClass.dropIdleSlabs(performance.now() - idleSlabMs);
+    const nowMs = performance.now();
+    const idle = this.#slabs()
+      .filter((slab) => slab.isIdleSince(nowMs - idleCheckMs))
+      .sort((a, b) => a.lastUsedMs - b.lastUsedMs);
+    let idleBytes = sum(idle, (slab) => slab.bytes);
+    const dropped = new Set<Slab>();
+    for (const slab of idle) {
+      if (idleBytes <= maxIdleBytes && !slab.isIdleSince(nowMs - idleSlabMs)) break;
+      dropped.add(slab);
+      idleBytes -= slab.bytes;
     }
+    for (const sizeClass of this.#classes.values()) sizeClass.drop(dropped);
+    this.#cleanups += dropped.size;
   }
 
   /** Ends the life of the pool; every chunk must have come home. */
@@ -128,7 +140,7 @@ export class ChunkPool {
 
 /** All slabs whose slots have one size; the oldest slabs are used first, so that others drain. */
 class SizeClass {
-  readonly slabs: Slab[] = [];
+  slabs: Slab[] = [];
   readonly #newSlab: (bytes: number) => Slab;
   readonly #bytes: number;
 
@@ -144,11 +156,8 @@ class SizeClass {
     return slab.take();
   }
 
-  dropIdleSlabs(idleSinceMs: number): number {
-    const kept = this.slabs.filter((slab) => !slab.isIdleSince(idleSinceMs));
-    const dropped = this.slabs.length - kept.length;
-    this.slabs.splice(0, this.slabs.length, ...kept);
-    return dropped;
+  drop(dropped: ReadonlySet<Slab>): void {
+    if (dropped.size > 0) this.slabs = this.slabs.filter((slab) => !dropped.has(slab));
   }
 }
 
@@ -175,6 +184,10 @@ class Slab {
 
   get leased(): readonly Chunk[] {
     return this.#slots.flatMap(({ lease }) => lease ?? []);
+  }
+
+  get lastUsedMs(): number {
+    return this.#lastUsedMs;
   }
 
   isIdleSince(timeMs: number): boolean {

@@ -86,6 +86,26 @@ describe('ChunkPool', () => {
     pool.close();
   });
 
+  it('soon returns what is idle beyond 32 MiB, of all sizes together', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    const pool = new ChunkPool();
+    const kept = pool.acquire(500_000, 'test');
+    for (const payloadBytes of [500_000, 1_000_000, 2_000_000]) {
+      const chunks = Array.from({ length: 20 }, () => pool.acquire(payloadBytes, 'test'));
+      for (const chunk of chunks) chunk.release();
+    }
+    const before = pool.statistics.bytesAllocated;
+    expect(before).toBeGreaterThan(64 * 1024 * 1024);
+    vi.advanceTimersByTime(1000);
+    expect(pool.statistics.bytesAllocated).toBe(before);
+    vi.advanceTimersByTime(14_000);
+    expect(pool.statistics.bytesAllocated).toBeLessThanOrEqual(33 * 1024 * 1024);
+    expect(pool.statistics.bytesAllocated).toBeGreaterThan(28 * 1024 * 1024);
+    expect(kept.writable.length).toBeGreaterThanOrEqual(500_000);
+    kept.release();
+    pool.close();
+  });
+
   it('prefers the oldest slabs, so that others can drain', () => {
     const pool = new ChunkPool();
     const chunks = Array.from({ length: 32 }, () => pool.acquire(3840, 'test'));
