@@ -80,7 +80,7 @@ export class GroupControl {
     group.fallbackId = undefined;
     onChange({ kind: 'group-stream', group }, by);
     // Afterwards, as a stream that is disabled makes the server choose another one, and say so.
-    server.route(group.clients);
+    server.routeGroup(group);
   }
 
   /** Makes `clientIds` the members of the group; unknown ids are ignored. */

@@ -19,7 +19,7 @@ import { ClientSessions, maxSessionsOfClient, silentUs } from './client-sessions
 import { GroupStreams } from './group-streams.ts';
 import { LaterWork } from './later-work.ts';
 import { admissionOf, refusalFor } from './player-admission.ts';
-import { type ClientRecord, isMuted, type Registry } from './registry.ts';
+import { type ClientRecord, type GroupRecord, isMuted, type Registry } from './registry.ts';
 import { Session, type SessionHost } from './session.ts';
 import { SessionLog } from './session-log.ts';
 import type { StreamDirectory } from './stream-directory.ts';
@@ -113,6 +113,12 @@ export class StreamServer implements SessionHost {
     for (const client of clients) {
       for (const { session } of this.#ofClients.of(client.id)) this.#route(session, client);
     }
+  }
+
+  /** The same for a group that was given a stream: also when all of its clients are away. */
+  routeGroup(group: GroupRecord): void {
+    this.#groupStreams.channelFor(group);
+    this.route(group.clients);
   }
 
   /**

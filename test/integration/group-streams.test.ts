@@ -113,6 +113,20 @@ describe('a group whose stream goes', () => {
     },
   );
 
+  it('plays the default one while it is given one that is disabled, away or not', async () => {
+    await start(first, radio);
+    await rig.streams.remove('Radio');
+    await rig.streams.addConfigured('file:///nowhere?name=Radio');
+    for (const chosen of ['First', 'Radio']) {
+      for (const id of ['a', 'away']) rig.groups.setStream(rig.group(id), chosen);
+      expect(everybody()).toEqual(['First', 'First']);
+    }
+    await rig.streams.remove('Radio');
+    await rig.streams.addTrusted(radio);
+    await turn();
+    expect(everybody()).toEqual(['Radio', 'Radio']);
+  });
+
   it('takes its stream along to those who join, and gives it to those who leave', async () => {
     await start(first, radio);
     await rig.playing('b');
