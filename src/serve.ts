@@ -140,7 +140,7 @@ function placeOf({ server: { pidfile: pidFile, user, group } }: Config) {
 async function serveLogged(command: ServeCommand, around: Surroundings): Promise<number> {
   const { config, warnings, file, background, manager } = around;
   // Before the log, which empties its file: that of another server that has this folder.
-  const folder = claimFolder(around);
+  const folder = await claimFolder(around);
   let log: Log | undefined;
   try {
     log = createLogger({
@@ -244,7 +244,7 @@ function reloadInputs(around: Surroundings, log: Log): ReloadInputs {
 }
 
 /** The folder of the state, which this server alone may use. */
-function claimFolder({ config, background }: Surroundings): ClaimedFolder {
+async function claimFolder({ config, background }: Surroundings): Promise<ClaimedFolder> {
   const { datadir } = config.server;
   const isDaemon = background !== undefined;
   const options = { datadir, home: process.env.HOME, isDaemon };
@@ -252,7 +252,7 @@ function claimFolder({ config, background }: Surroundings): ClaimedFolder {
   const concerns = background?.prepareFolder(path, { isUsual: datadir === '' }) ?? [];
   try {
     const lock = lockDataFolder({ folder: path, owner: background?.identity, ...nativeLocks() });
-    const inherited = lock ? inherit(snapserverFolder(options), path) : {};
+    const inherited = lock ? await inherit(snapserverFolder(options), path) : {};
     return { path, ...inherited, concerns: [...concerns, ...(inherited.concerns ?? [])], lock };
   } catch (refusal) {
     return { path, concerns, refusal };
@@ -260,11 +260,12 @@ function claimFolder({ config, background }: Surroundings): ClaimedFolder {
 }
 
 /** Groups, names and volumes of snapserver are there the first time, too. */
-function inherit(from: string | undefined, into: string): Partial<ClaimedFolder> {
+async function inherit(from: string | undefined, into: string): Promise<Partial<ClaimedFolder>> {
   try {
-    return { takenOver: from && takeOverState(from, into) };
+    return { takenOver: from && (await takeOverState(from, into)) };
   } catch (error) {
-    const fields = { folder: from, reason: messageOf(error) };
+    const remedy = `stop, copy server.json from there to ${into}, and start again`;
+    const fields = { folder: from, reason: messageOf(error), remedy };
     return { concerns: [{ phrase: 'the state of snapserver cannot be taken over', fields }] };
   }
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { parseJson } from '../foreign-text.ts';
 import { addressesIn } from '../server/added-streams.ts';
-import { dataFolder, snapserverFolder } from '../server/data-folder.ts';
+import { dataFolder, readSnapserverState, snapserverFolder } from '../server/data-folder.ts';
 import { DamagedFileError } from '../server/json-file.ts';
 import { parseSavedState } from '../server/saved-state.ts';
 import type { DoctorContext } from './context.ts';
@@ -80,8 +80,13 @@ function checkFiles(folder: string, context: DoctorContext): readonly Finding[] 
 
 function checkInheritance(folder: string, from: string | undefined): readonly Finding[] {
   if (from === undefined || existsSync(join(folder, 'server.json'))) return [];
-  const file = join(from, 'server.json');
-  return existsSync(file) ? [note(`the first start takes over a copy of ${file}`)] : [];
+  try {
+    const state = readSnapserverState(from);
+    return state ? [note(`the first start takes over a copy of ${state.path}`)] : [];
+  } catch (error) {
+    const text = `what snapserver has saved cannot be taken over: ${messageOf(error)}`;
+    return [warning(text, `copy server.json from ${from} to ${folder} by hand`)];
+  }
 }
 
 type Parse = (json: unknown) => { readonly faults: { readonly count: number } };

@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError } from '../errors.ts';
-import { fileModes } from './atomic-file.ts';
+import { ConfigError, codeOf } from '../errors.ts';
+import { writeFileAtomically } from './atomic-file.ts';
 import { makeFolder } from './make-folder.ts';
 import { describeProcess } from './process-holder.ts';
 import { type LockOutcome, ProcessLock, type ProcessLockOptions } from './process-lock.ts';
@@ -45,21 +37,47 @@ const maxStateBytes = 64 * 1024 * 1024;
  * Copies what snapserver has saved into a data folder that holds no state yet; its own file stays
  * as it is. The result is the path of that file, or `undefined` when there is nothing to take over.
  *
- * Failure: throws the error of the system.
+ * Failure: rejects with the error of the system; then there is no copy, and the next start tries again.
  */
-export function takeOverState(from: string, into: string): string | undefined {
-  const path = join(from, stateName);
+export async function takeOverState(from: string, into: string): Promise<string | undefined> {
   const target = join(into, stateName);
-  if (!existsSync(path) || existsSync(target)) return undefined;
-  // Root may be reading a folder of somebody else, who may have put anything there.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  // A link that leads nowhere at present is somebody's wish, too.
+  if (lstatSync(target, { throwIfNoEntry: false })) return undefined;
+  const state = readSnapserverState(from);
+  if (!state) return undefined;
+  await writeFileAtomically(target, state.text);
+  return state.path;
+}
+
+/**
+ * What snapserver has saved in its folder; `undefined` when that is nothing.
+ *
+ * Failure: throws when it may not be read, or is not to be.
+ */
+export function readSnapserverState(
+  folder: string,
+): { readonly path: string; readonly text: string } | undefined {
+  const path = join(folder, stateName);
+  const fd = openUnlinked(path);
+  if (fd === undefined) return undefined;
   try {
     const stats = fstatSync(fd);
-    if (!stats.isFile() || stats.size > maxStateBytes) throw new Error('it is no small file');
-    writeFileSync(target, readFileSync(fd), { flag: 'wx', mode: fileModes.open });
-    return path;
+    if (!stats.isFile() || stats.size > maxStateBytes) throw new Error(`${path} is no small file`);
+    if (stats.nlink > 1) throw new Error(`${path} has a second name`);
+    return { path, text: readFileSync(fd, 'utf8') };
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Root may be reading a folder of somebody else, who may have put anything there. */
+function openUnlinked(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ELOOP') throw new Error(`${path} is a link`, { cause: error });
+    throw error;
   }
 }
 

@@ -254,4 +254,21 @@ describe('a server that is only tried', () => {
     const again = await linesOf({ options: [tone], environment: { HOME: folder } });
     expect(again.join('\n')).not.toMatch(/copied/);
   });
+
+  it('takes it over as a whole or not at all, and then at the next start', async () => {
+    const old = join(folder, '.config', 'snapserver');
+    mkdirSync(old, { recursive: true });
+    const Groups = Array.from({ length: 500 }, (_, at) => ({
+      id: `group ${at}`,
+      clients: [{ id: `client ${at}` }],
+    }));
+    writeFileSync(join(old, 'server.json'), JSON.stringify({ ConfigVersion: 2, Groups }));
+    const environment = { HOME: folder };
+    const full = (await linesOf({ options: [tone], environment, maxFileBytes: 4096 })).join('\n');
+    expect(full).toMatch(/cannot be taken over .*reason="EFBIG.*remedy="stop, copy server.json/);
+    expect(full).not.toMatch(/damaged/);
+    expect(readdirSync(join(folder, '.config', 'zerocast'))).toEqual([]);
+    const lines = (await linesOf({ options: [tone], environment })).join('\n');
+    expect(lines).toMatch(/snapserver are copied/);
+  });
 });

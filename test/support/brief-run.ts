@@ -17,12 +17,18 @@ export interface BriefRun {
   readonly environment?: Readonly<Record<string, string>>;
   /** How many the process may have. */
   readonly descriptors?: number;
+  /** No file that it writes can be larger, as on a disk that is full. */
+  readonly maxFileBytes?: number;
 }
 
-function commandOf({ options = [], descriptors }: BriefRun): readonly [string, string[]] {
+function commandOf(run: BriefRun): readonly [string, string[]] {
+  const { options = [], descriptors, maxFileBytes } = run;
   const words = [mainFile, ...options];
-  if (descriptors === undefined) return [process.execPath, words];
-  return ['prlimit', [`--nofile=${descriptors}:${descriptors}`, process.execPath, ...words]];
+  const limits = Object.entries({ nofile: descriptors, fsize: maxFileBytes })
+    .filter(([, limit]) => limit !== undefined)
+    .map(([kind, limit]) => `--${kind}=${limit}:${limit}`);
+  if (limits.length === 0) return [process.execPath, words];
+  return ['prlimit', [...limits, process.execPath, ...words]];
 }
 
 /** Runs the program until it ends by itself. */

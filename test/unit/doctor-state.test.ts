@@ -159,6 +159,17 @@ describe('the data folder', () => {
     expect(await noted()).toEqual([]);
   });
 
+  it('has no copy of what snapserver has saved where that cannot be read', async () => {
+    const check = dataFolderCheck(doctorContext([], { environment: { HOME: folder } }));
+    const old = join(folder, '.config', 'snapserver');
+    mkdirSync(join(old, 'server.json'), { recursive: true });
+    const [finding] = (await check.run()).filter(({ level }) => level === 'warning');
+    expect(finding?.text).toMatch(/cannot be taken over: .*server.json is no small file/);
+    expect(finding?.mend).toBe(
+      `copy server.json from ${old} to ${folder}/.config/zerocast by hand`,
+    );
+  });
+
   it('may not be a file', async () => {
     const path = join(folder, 'file');
     writeFileSync(path, '');

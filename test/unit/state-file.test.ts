@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -424,29 +425,47 @@ describe('the state of snapserver', () => {
     for (const name of ['old', 'new']) mkdirSync(inFolder(name));
   });
 
-  it('is copied once, and stays as it is', () => {
+  const takeOver = () => takeOverState(inFolder('old'), inFolder('new'));
+
+  it('is copied once, and stays as it is', async () => {
     writeFileSync(inFolder('old/server.json'), text);
-    expect(takeOverState(inFolder('old'), inFolder('new'))).toBe(inFolder('old/server.json'));
+    expect(await takeOver()).toBe(inFolder('old/server.json'));
     expect(readFileSync(inFolder('new/server.json'), 'utf8')).toBe(text);
     writeFileSync(inFolder('new/server.json'), '{}');
-    expect(takeOverState(inFolder('old'), inFolder('new'))).toBeUndefined();
+    expect(await takeOver()).toBeUndefined();
     expect(readFileSync(inFolder('new/server.json'), 'utf8')).toBe('{}');
     expect(readFileSync(inFolder('old/server.json'), 'utf8')).toBe(text);
   });
 
-  it('need not be there', () => {
-    expect(takeOverState(inFolder('old'), inFolder('new'))).toBeUndefined();
-    expect(takeOverState(inFolder('absent'), inFolder('new'))).toBeUndefined();
+  it('need not be there', async () => {
+    expect(await takeOver()).toBeUndefined();
+    expect(await takeOverState(inFolder('absent'), inFolder('new'))).toBeUndefined();
     expect(readdirSync(inFolder('new'))).toEqual([]);
   });
 
-  it('is never read through a link or from something that is no file', () => {
+  it('does not take the place of a link that leads nowhere at present', async () => {
+    writeFileSync(inFolder('old/server.json'), text);
+    symlinkSync(inFolder('unmounted/server.json'), inFolder('new/server.json'));
+    expect(await takeOver()).toBeUndefined();
+    expect(lstatSync(inFolder('new/server.json')).isSymbolicLink()).toBe(true);
+  });
+
+  it('is never read through a link, by a second name, or from something that is no file', async () => {
+    const path = inFolder('old/server.json');
     writeFileSync(inFolder('secret'), text);
-    symlinkSync(inFolder('secret'), inFolder('old/server.json'));
-    expect(() => takeOverState(inFolder('old'), inFolder('new'))).toThrow(/ELOOP/);
-    rmSync(inFolder('old/server.json'));
-    execFileSync('mkfifo', [inFolder('old/server.json')]);
-    expect(() => takeOverState(inFolder('old'), inFolder('new'))).toThrow(/no small file/);
+    symlinkSync(inFolder('secret'), path);
+    await expect(takeOver()).rejects.toThrow(/is a link/);
+    rmSync(path);
+    linkSync(inFolder('secret'), path);
+    await expect(takeOver()).rejects.toThrow(/second name/);
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    await expect(takeOver()).rejects.toThrow(/no small file/);
     expect(readdirSync(inFolder('new'))).toEqual([]);
+  });
+
+  it('that cannot be reached is told of', async () => {
+    writeFileSync(inFolder('old/file'), '');
+    await expect(takeOverState(inFolder('old/file'), inFolder('new'))).rejects.toThrow(/ENOTDIR/);
   });
 });
