@@ -1,12 +1,10 @@
 import { once } from 'node:events';
 import { get } from 'node:http';
-import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
 import { parseJson } from '../foreign-text.ts';
+import { askControl } from '../probe/control-question.ts';
 import { type ProbeReport, runProbe } from '../probe/probe.ts';
-import { LineReader } from '../protocol/line-reader.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, note, ok, warning } from './finding.ts';
 import { describeProcess } from './process-table.ts';
@@ -14,9 +12,7 @@ import { runningServer } from './running-server.ts';
 
 const listenSeconds = 2;
 const answerTimeoutMs = 3000;
-/** The answer to a deletion lists all clients. */
-const maxAnswerBytes = 64 * 1024 * 1024;
-/** The name of our player; it is deleted afterwards. */
+/** The name of our player, which the server forgets afterwards. */
 const clientId = 'zerocast-doctor';
 const hungAdvice = 'look into the log of the server, and restart it';
 
@@ -34,7 +30,7 @@ async function checkServer(context: DoctorContext): Promise<readonly Finding[]> 
     ok(`${describeProcess(owner)} runs at these ports`),
     ...(http.enabled && http.port > 0 ? [await checkHealth(config)] : []),
     ...(tcpControl.enabled && tcpControl.port > 0 ? [await checkControl(config)] : []),
-    ...(tcpStreaming.enabled && tcpStreaming.port > 0 ? await checkAudio(config) : []),
+    ...(tcpStreaming.enabled && tcpStreaming.port > 0 ? [await checkAudio(config)] : []),
   ];
 }
 
@@ -71,40 +67,24 @@ async function checkControl(config: Config): Promise<Finding> {
   }
 }
 
-/** The answer to one request over TCP. Failure: rejects when there is none in time. */
 async function ask({ tcpControl }: Config, method: string, params: object): Promise<string> {
-  const socket = connect({ host: hostOf(tcpControl.bindToAddress), port: tcpControl.port });
-  const lines = new LineReader({ maxBytes: maxAnswerBytes });
-  try {
-    socket.write(`${JSON.stringify({ id: 1, jsonrpc: '2.0', method, params })}\r\n`);
-    return await new Promise((resolve, reject) => {
-      socket.setTimeout(answerTimeoutMs, () => reject(new Error('no answer came')));
-      socket.on('error', reject);
-      socket.on('close', () => reject(new Error('the connection was closed')));
-      socket.on('data', (data) => {
-        lines.push(data);
-        for (let line = lines.next(); line !== undefined; line = lines.next()) {
-          // Notifications may come first.
-          if (line.includes('"id":1')) resolve(line);
-        }
-      });
-    });
-  } finally {
-    socket.destroy();
-  }
+  const { bindToAddress, port } = tcpControl;
+  const host = hostOf(bindToAddress);
+  return askControl({ host, port, method, params, timeoutMs: answerTimeoutMs });
 }
 
-async function checkAudio(config: Config): Promise<readonly Finding[]> {
+async function checkAudio(config: Config): Promise<Finding> {
   const { bindToAddress, port } = config.tcpStreaming;
   let last = '';
   const at = { host: hostOf(bindToAddress), port, seconds: listenSeconds };
   const write = (text: string) => {
     last = text;
   };
-  const options = { ...at, json: true, wavFile: undefined, id: clientId };
+  const controlPort = config.tcpControl.enabled ? config.tcpControl.port : undefined;
+  const own = { id: clientId, isVisitor: true, controlPort };
+  const options = { ...at, ...own, json: true, wavFile: undefined };
   await runProbe(options, { write, isTerminal: false });
-  const forgotten = await forgetClient(config);
-  return [audioFinding(JSON.parse(last) as ProbeReport), ...forgotten];
+  return audioFinding(JSON.parse(last) as ProbeReport);
 }
 
 function audioFinding(report: ProbeReport): Finding {
@@ -119,19 +99,4 @@ function audioFinding(report: ProbeReport): Finding {
   if (whole) return ok(text);
   const faults = `${gaps} gaps, ${decodeErrors} broken chunks, ${reason}`;
   return warning(`${text}, but it is not whole: ${faults}`, 'run "zerocast probe" for longer');
-}
-
-/** Otherwise controllers would show our player from now on. */
-async function forgetClient(config: Config): Promise<readonly Finding[]> {
-  // The server may not have seen yet that the player has gone.
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    try {
-      const answer = await ask(config, 'Server.DeleteClient', { id: clientId });
-      if (!answer.includes('"error"')) return [];
-    } catch {
-      // Told below.
-    }
-    await sleep(100);
-  }
-  return [note(`the player "${clientId}" of this test stays in the list of clients`)];
 }

@@ -30,6 +30,8 @@ export interface ProbeClientOptions {
   readonly host: string;
   readonly port: number;
   readonly id: string;
+  /** The server shall forget it when it leaves. */
+  readonly isVisitor?: boolean;
   readonly version: string;
   readonly clock: Clock;
   readonly onAudio: (chunk: { timestampUs: number; pcm: Buffer; decoder: Decoder }) => void;
@@ -92,7 +94,7 @@ export class ProbeClient {
   }
 
   #greet(): void {
-    const { id, version } = this.#options;
+    const { id, isVisitor, version } = this.#options;
     this.#send(
       encodeHello(
         {
@@ -105,6 +107,7 @@ export class ProbeClient {
           instance: 1,
           id,
           protocolVersion: 2,
+          ...(isVisitor && { isVisitor }),
         },
         helloId,
       ),

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { parseArgs } from 'node:util';
 import { quoted } from '../config/report.ts';
 import { ConfigError, messageOf } from '../errors.ts';
+import { machineName } from './machine-name.ts';
 
 export interface ProbeOptions {
   readonly host: string;
@@ -11,6 +12,10 @@ export interface ProbeOptions {
   readonly json: boolean;
   readonly wavFile: string | undefined;
   readonly id: string;
+  /** Nobody has given it an id: it shall leave nothing behind. */
+  readonly isVisitor: boolean;
+  /** Where the server is asked to forget it; absent: nowhere. */
+  readonly controlPort: number | undefined;
 }
 
 export const probeUsage = `usage: zerocast probe [host[:port]] [options]
@@ -20,11 +25,13 @@ Connects like a player, listens, and says whether the stream is whole.
   --seconds N   stop after N seconds (default: until interrupted)
   --json        one JSON object per second instead of a line, the last with "done": true
   --wav FILE    record what a player would play, in real time order
-  --id ID       client id to announce (default: zerocast-probe-<process id>)
+  --id ID       client id to announce, and to stay in the list of clients (default: one id per
+                machine, which the server forgets)
 
 exit status: 0 the stream was whole, 1 it was not, 2 wrong usage or no connection`;
 
 const defaultPort = 1704;
+const maxPort = 65_535;
 const maxSeconds = 7 * 86_400;
 
 /** Failure: throws a `ConfigError` that says what is wrong. */
@@ -32,12 +39,16 @@ export function parseProbeOptions(args: readonly string[]): ProbeOptions {
   const { values, positionals } = parse(args);
   const [address = '127.0.0.1', surplus] = positionals;
   if (surplus !== undefined) throw usageError(`one server at a time, not ${quoted(surplus)}`);
+  const { host, port } = parseAddress(address);
   return {
-    ...parseAddress(address),
+    host,
+    port,
+    controlPort: port + 1 > maxPort ? undefined : port + 1,
     seconds: values.seconds === undefined ? undefined : parseSeconds(values.seconds),
     json: values.json,
     wavFile: values.wav,
-    id: values.id,
+    id: values.id ?? `zerocast-probe-${machineName()}`,
+    isVisitor: values.id === undefined,
   };
 }
 
@@ -50,7 +61,7 @@ function parse(args: readonly string[]) {
         seconds: { type: 'string' },
         json: { type: 'boolean', default: false },
         wav: { type: 'string' },
-        id: { type: 'string', default: `zerocast-probe-${process.pid}` },
+        id: { type: 'string' },
       },
     });
   } catch (error) {
@@ -72,7 +83,7 @@ function parseAddress(text: string): { host: string; port: number } {
   if (isIPv6(text)) return { host: text, port: defaultPort };
   const port = Number(match?.[3] ?? defaultPort);
   const host = match?.[1] ?? match?.[2] ?? '';
-  const isValid = host !== '' && port >= 1 && port <= 65_535;
+  const isValid = host !== '' && port >= 1 && port <= maxPort;
   if (!isValid) throw usageError(`${quoted(text)} is no host[:port]`);
   return { host, port };
 }

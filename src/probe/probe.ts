@@ -1,6 +1,7 @@
 import { monotonicClock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import { packageVersion } from '../version.ts';
+import { forgetVisitor } from './forget-visitor.ts';
 import { ProbeClient } from './probe-client.ts';
 import type { ProbeOptions } from './probe-options.ts';
 import { WavWriter } from './wav-writer.ts';
@@ -85,7 +86,11 @@ export function runProbe(
       const final = report(true, reason);
       print(final, options, output);
       const reached = client.settings !== undefined;
-      resolve(reached ? Number(!final.whole) : unreachableStatus);
+      const status = reached ? Number(!final.whole) : unreachableStatus;
+      const { id, host, controlPort, isVisitor } = options;
+      const isKnown = reached && isVisitor && controlPort !== undefined;
+      const forgotten = isKnown ? forgetVisitor({ id, host, controlPort }) : Promise.resolve();
+      void forgotten.then(() => resolve(status));
     }
   });
 }

@@ -27,6 +27,8 @@ export interface Hello {
   readonly instance: number;
   readonly id: string;
   readonly protocolVersion: number;
+  /** It only looks, and wants to be forgotten when it leaves: a member `Visitor` of our own. */
+  readonly isVisitor?: boolean;
   /** Secret: neither logged nor remembered. */
   readonly auth?: HelloAuth;
 }
@@ -78,6 +80,7 @@ export function decodeHello(body: Buffer): Hello {
     instance: integerOf(json.Instance, 1),
     id: idOf('ID', json.ID) || mac,
     protocolVersion: integerOf(json.SnapStreamProtocolVersion, 1),
+    ...(json.Visitor === true && { isVisitor: true }),
     ...(auth && { auth }),
   };
 }
@@ -99,6 +102,7 @@ export function encodeHello(hello: Hello, id: number): Buffer {
     Instance: hello.instance,
     ID: hello.id,
     SnapStreamProtocolVersion: hello.protocolVersion,
+    Visitor: hello.isVisitor,
     Auth: hello.auth,
   };
   return encodeJsonMessage({ type: messageType.hello, id }, json);

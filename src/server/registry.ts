@@ -10,6 +10,8 @@ export interface ClientRecord {
   hello: Hello;
   address: string;
   isConnected: boolean;
+  /** It is forgotten when it leaves, and not saved. */
+  isVisitor?: boolean;
   /** Unix time of the last sign of life, milliseconds. */
   lastSeenMs: number;
   name: string;
@@ -128,12 +130,14 @@ export class Registry {
 
   /** Takes note of a connected client; one never seen before gets a group of its own. */
   join(id: string, { hello, address }: { hello: Hello; address: string }): Joined {
-    const { auth: _secret, ...known } = hello;
+    const { auth: _secret, isVisitor = false, ...known } = hello;
     const old = this.#clients.get(id);
     const forgotten = old ? [] : this.#makeRoom(this.#options.maxClients - 1);
     const client = old ?? this.#add(id, { hello: known, address });
     client.hello = known;
     client.address = address;
+    // Who is known, or comes also without that wish, stays.
+    client.isVisitor = isVisitor && (!old || old.isVisitor === true);
     client.isConnected = true;
     client.lastSeenMs = this.#stampMs();
     this.#absent.delete(client);
@@ -143,6 +147,10 @@ export class Registry {
 
   /** Takes note that a client has gone away, and returns whom the registry has forgotten for that. */
   leave(client: ClientRecord): readonly ClientRecord[] {
+    if (client.isVisitor) {
+      this.remove(client);
+      return [client];
+    }
     client.isConnected = false;
     client.lastSeenMs = this.#stampMs();
     this.#absent.add(client);

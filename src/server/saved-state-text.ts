@@ -9,6 +9,8 @@ const pieceLength = 32 * 1024;
 
 interface ClientToSave extends ClientState {
   readonly isConnected?: boolean;
+  /** Left out, and its group with it when nobody else is in there. */
+  readonly isVisitor?: boolean | undefined;
 }
 
 interface GroupToSave extends GroupState {
@@ -30,7 +32,10 @@ export interface StateToSave {
  * Source: protocol reference, 8.3.
  */
 export function savedStateText({ groups, unknown }: StateToSave): Iterable<string> {
-  const members = Array.from(groups, (group) => ({ group, clients: [...group.clients] }));
+  const members = Array.from(groups, (group) => ({
+    group,
+    clients: group.clients.filter(({ isVisitor }) => !isVisitor),
+  })).filter(({ clients }) => clients.length > 0);
   const fields = withUnknown({ ConfigVersion: 2, Groups: members }, unknown);
   return pieces(objectText(fields, { key: 'Groups', texts: groupTexts(members) }));
 }

@@ -248,8 +248,10 @@ export class StreamServer implements SessionHost {
     const { auth: _secret, ...known } = hello;
     this.#ofClients.add(id, { session, hello: known });
     const client = this.#options.registry.clients.get(id);
-    if (client && !this.#isFirst(session, id)) this.#joinOthers(session, client, requestId);
-    else this.#join({ session, id, hello: known, requestId });
+    if (client && !this.#isFirst(session, id)) {
+      if (!hello.isVisitor) client.isVisitor = false;
+      this.#joinOthers(session, client, requestId);
+    } else this.#join({ session, id, hello: known, requestId });
   }
 
   /** Ends the connections of a client that nobody is behind any more; it does not go away by that. */
@@ -310,7 +312,7 @@ export class StreamServer implements SessionHost {
       return;
     }
     const forgotten = registry.leave(client);
-    onChange({ kind: 'client-disconnected', client });
+    if (!forgotten.includes(client)) onChange({ kind: 'client-disconnected', client });
     for (const gone of forgotten) onChange({ kind: 'client-removed', client: gone });
   }
 

@@ -1,12 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { riffHeader } from '../../src/audio/encoders/pcm-encoder.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { askControl } from '../../src/probe/control-question.ts';
 import { type ProbeReport, runProbe } from '../../src/probe/probe.ts';
 import { parseProbeOptions } from '../../src/probe/probe-options.ts';
 import { messageType, writeTimeUs } from '../../src/protocol/layout.ts';
@@ -14,9 +15,16 @@ import { encodeCodecHeader, encodeServerSettings } from '../../src/protocol/mess
 import { packageVersion } from '../../src/version.ts';
 import { messageOf } from '../support/mutations.ts';
 import { OutputLog } from '../support/output-log.ts';
-import { freePort, mainFile } from '../support/server-process.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
+import { accepts, freePort, mainFile } from '../support/server-process.ts';
 import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
 
+/** Where this machine has one. */
+const snapserver = (process.env.PATH ?? '')
+  .split(':')
+  .map((place) => join(place, 'snapserver'))
+  .find((path) => existsSync(path));
 let folder: string;
 
 beforeEach(() => {
@@ -50,6 +58,82 @@ async function startServer(...settings: string[]): Promise<TestServer> {
   onTestFinished(() => server.stop());
   return server;
 }
+
+describe('what a probe leaves behind', () => {
+  const tone = 'stream.source=tone:///?name=Tone&codec=pcm';
+  const clientsOf = (server: TestServer) => [...server.application.registry.clients.keys()];
+  const groupsOf = (server: TestServer) => [...server.application.registry.groups.keys()];
+
+  it('is nothing, and two at once do not disturb each other', async () => {
+    const server = await startServer(tone, 'tcp-control.enabled=false');
+    const longer = probe(server.port, ['--json', '--seconds', '2.5']);
+    await until(() => clientsOf(server).length === 1);
+    const [own] = clientsOf(server);
+    for (let count = 0; count < 2; count += 1) {
+      const { status, last } = await probe(server.port, ['--json']);
+      expect([status, last?.whole]).toEqual([0, true]);
+      expect(clientsOf(server)).toEqual([own]);
+    }
+    expect((await longer).last).toMatchObject({ whole: true, reason: 'stopped' });
+    await server.untilSessions(0);
+    await until(() => clientsOf(server).length === 0);
+    expect(groupsOf(server)).toEqual([]);
+  });
+
+  it('is nothing in the state file either, also when it is cut off', async () => {
+    const server = await TestServer.startWith({ dataFolder: folder }, tone);
+    const child = spawn(process.execPath, [mainFile, 'probe', `127.0.0.1:${server.port}`]);
+    await until(() => clientsOf(server).length === 1);
+    const player = await ScriptedClient.greet(server.port, 'kitchen');
+    await player.untilCount(messageType.serverSettings, 1);
+    const state = join(folder, 'server.json');
+    await until(() => existsSync(state) && readFileSync(state, 'utf8').includes('kitchen'));
+    expect(JSON.parse(readFileSync(state, 'utf8')).Groups).toHaveLength(1);
+    child.kill('SIGKILL');
+    await until(() => clientsOf(server).join() === 'kitchen');
+    player.close();
+    await server.stop();
+  });
+
+  it('is a client like any other when it was given an id', async () => {
+    const server = await startServer(tone);
+    await probe(server.port, ['--id', 'bath']);
+    await server.untilSessions(0);
+    expect(clientsOf(server)).toEqual(['bath']);
+  });
+
+  it('is whoever was known under its id before', async () => {
+    const server = await startServer(tone);
+    const { id } = parseProbeOptions([]);
+    await probe(server.port, ['--id', id]);
+    await probe(server.port);
+    await server.untilSessions(0);
+    expect(server.application.registry.clients.get(id)?.isConnected).toBe(false);
+  });
+
+  it.runIf(snapserver)('is nothing on the original server, and two at once hear it', async () => {
+    const port = await freePort();
+    const config = join(folder, 'snapserver.conf');
+    const source = 'process:///bin/cat?name=P&codec=pcm&params=/dev/urandom';
+    const lines = [
+      ...['[server]', `datadir = ${folder}`, '[stream]', `port = ${port}`, `source = ${source}`],
+      ...['[tcp]', `port = ${port + 1}`, '[http]', 'enabled = false', ''],
+    ];
+    writeFileSync(config, lines.join('\n'));
+    const child = spawn(String(snapserver), ['-c', config], { stdio: 'ignore' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await expect.poll(() => accepts(port)).toBe(true);
+    const both = [probe(port, ['--json']), probe(port, ['--json', '--seconds', '2'])];
+    for (const one of both) {
+      const { last } = await one;
+      expect(last?.reason).toBe('stopped');
+      expect(last?.chunks).toBeGreaterThan(5);
+    }
+    const method = 'Server.GetStatus';
+    const question = { host: '127.0.0.1', port: port + 1, method, params: {}, timeoutMs: 5000 };
+    expect(await askControl(question)).toContain('"groups":[]');
+  });
+});
 
 describe('the probe of a real server', () => {
   it.each([

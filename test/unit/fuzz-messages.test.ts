@@ -152,11 +152,12 @@ describe('a Hello', () => {
       fc.property(json, (value) => {
         const hello = lenient(() => decodeHello(bodyOf(value)));
         if (!hello) return;
-        const { instance, protocolVersion, auth, ...texts } = hello;
+        const { instance, protocolVersion, isVisitor = true, auth, ...texts } = hello;
         for (const text of Object.values(texts)) {
           expect(typeof text).toBe('string');
           expect(text.length).toBeLessThanOrEqual(maxHelloTextLength);
         }
+        expect(isVisitor).toBe(true);
         expect(Number.isInteger(instance) && Number.isInteger(protocolVersion)).toBe(true);
         for (const text of Object.values(auth ?? {})) {
           expect(String(text).length).toBeLessThanOrEqual(maxAuthTextLength);

@@ -40,7 +40,9 @@ describe('the options', () => {
   it('have defaults that listen until interrupted, in words', () => {
     const options = parseProbeOptions([]);
     expect(options).toMatchObject({ seconds: undefined, json: false, wavFile: undefined });
-    expect(options.id).toBe(`zerocast-probe-${process.pid}`);
+    expect(options).toMatchObject({ isVisitor: true, controlPort: 1705 });
+    expect(options.id).toMatch(/^zerocast-probe-[0-9a-f]{12}$/);
+    expect(parseProbeOptions([]).id).toBe(options.id);
   });
 
   it('may come in any order and in both spellings', () => {
@@ -52,6 +54,8 @@ describe('the options', () => {
       json: true,
       wavFile: 'x.wav',
       id: 'me',
+      isVisitor: false,
+      controlPort: 2,
     });
   });
 

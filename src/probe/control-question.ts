@@ -1,0 +1,40 @@
+import { connect } from 'node:net';
+import { LineReader } from '../protocol/line-reader.ts';
+
+/** Some answers list all clients. */
+const maxAnswerBytes = 64 * 1024 * 1024;
+
+export interface ControlQuestion {
+  readonly host: string;
+  readonly port: number;
+  readonly method: string;
+  readonly params: object;
+  readonly timeoutMs: number;
+}
+
+/** The answer to one request over TCP, as text. Failure: rejects when there is none in time. */
+export async function askControl(question: ControlQuestion): Promise<string> {
+  const { host, port, method, params, timeoutMs } = question;
+  const socket = connect({ host, port });
+  const lines = new LineReader({ maxBytes: maxAnswerBytes });
+  let deadline: NodeJS.Timeout | undefined;
+  try {
+    socket.write(`${JSON.stringify({ id: 1, jsonrpc: '2.0', method, params })}\r\n`);
+    return await new Promise((resolve, reject) => {
+      deadline = setTimeout(() => reject(new Error('no answer came')), timeoutMs);
+      socket.on('error', reject);
+      socket.on('close', () => reject(new Error('the connection was closed')));
+      socket.on('data', (data) => {
+        lines.push(data);
+        for (let line = lines.next(); line !== undefined; line = lines.next()) {
+          // Notifications may come first.
+          if (line.includes('"id":1')) resolve(line);
+        }
+        if (lines.isOverlong) reject(new Error('the answer is too long'));
+      });
+    });
+  } finally {
+    clearTimeout(deadline);
+    socket.destroy();
+  }
+}
