@@ -40,10 +40,16 @@ describe('turns to encode', () => {
   it('go to who has had least: a stream that needs more than there is delays no other', async () => {
     const turns = new EncodeTurns();
     const served: string[] = [];
-    const greedy = ['a', 'b', 'c'].map((name) =>
+    const tookMs = { a: 0, b: 0, c: 0 };
+    let longestMs = 0;
+    const greedy = (['a', 'b', 'c'] as const).map((name) =>
       turns.join(() => {
+        const startMs = performance.now();
         stall(6);
         served.push(name);
+        const stepMs = performance.now() - startMs;
+        tookMs[name] += stepMs;
+        longestMs = Math.max(longestMs, stepMs);
         return true;
       }),
     );
@@ -60,8 +66,10 @@ describe('turns to encode', () => {
       expect(served[before]).toBe('modest');
     }
     for (const one of greedy) one.cancel();
-    const shares = ['a', 'b', 'c'].map((name) => served.filter((who) => who === name).length);
-    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(2);
+    // On a busy machine a step may take many times as long, and its stream then waits for the others.
+    const shares = Object.values(tookMs);
+    expect(Math.min(...shares)).toBeGreaterThan(0);
+    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThan(2 * longestMs);
   });
 
   it('end when they are cancelled, also in the middle of a step', async () => {
