@@ -1,8 +1,9 @@
 import type { ChildPlaces, GiveBack } from '../audio/sources/child-places.ts';
 import { splitCommandLine } from '../audio/sources/command-line.ts';
+import type { ProgramLog } from '../audio/sources/program-log.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
-import { guessSeverity, type PluginLog } from './plugin-log.ts';
+import { guessSeverity } from './plugin-log.ts';
 import { deafness, type PluginCommand, PluginProcess } from './plugin-process.ts';
 
 export interface RestartTiming {
@@ -16,7 +17,7 @@ export interface PluginRunnerOptions {
   readonly command: PluginCommand;
   readonly timing: RestartTiming;
   readonly clock: Clock;
-  readonly log: PluginLog;
+  readonly log: ProgramLog;
   /** Absent: as many scripts as one likes. */
   readonly children?: ChildPlaces | undefined;
   /** Takes each line of the standard output. */

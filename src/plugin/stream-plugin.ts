@@ -1,4 +1,5 @@
 import type { ChildPlaces } from '../audio/sources/child-places.ts';
+import { ProgramLog } from '../audio/sources/program-log.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf, RpcError } from '../errors.ts';
 import { parseJson } from '../foreign-text.ts';
@@ -7,7 +8,7 @@ import type { ImageStore } from '../server/image-store.ts';
 import { isObject, type JsonObject } from '../server/json-fields.ts';
 import type { PlayerRequest, StreamPlayer } from '../server/stream-player.ts';
 import { noProperties, type StreamProperties } from '../server/stream-properties.ts';
-import { cut, PluginLog, severityNamed } from './plugin-log.ts';
+import { cut, severityNamed } from './plugin-log.ts';
 import { type CoverArt, parseProperties } from './plugin-properties.ts';
 import { PluginRequests } from './plugin-requests.ts';
 import { PluginRunner, pluginArguments, type RestartTiming } from './plugin-runner.ts';
@@ -43,7 +44,7 @@ export interface StreamPluginOptions {
 /** A control script: the player behind a stream. Source: protocol reference, 16. */
 export class StreamPlugin implements StreamPlayer {
   readonly #options: StreamPluginOptions;
-  readonly #log: PluginLog;
+  readonly #log: ProgramLog;
   readonly #requests: PluginRequests;
   readonly #runner: PluginRunner;
   readonly #warnedFaults = new Set<string>();
@@ -62,7 +63,8 @@ export class StreamPlugin implements StreamPlayer {
     const { answerTimeoutMs, ...timing } = { ...defaultTiming, ...options.timing };
     const args = pluginArguments({ streamId, params, http });
     this.#options = options;
-    this.#log = new PluginLog({ logger, clock, streamId });
+    const log = { logger: logger.tagged('Plugin'), clock, streamId };
+    this.#log = new ProgramLog({ ...log, kind: 'control script' });
     this.#requests = new PluginRequests({
       answerTimeoutMs,
       write: (line) => this.#runner.write(line),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findProgram } from '../../src/audio/sources/find-program.ts';
 import { ProducerProcess } from '../../src/audio/sources/producer-process.ts';
+import { maxLastLines, maxWindowLines } from '../../src/audio/sources/program-log.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';
@@ -141,6 +142,21 @@ describe('a process source', () => {
       'one',
       'two',
     ]);
+  });
+
+  it('logs no more of what a program says than the log can bear, and counts the rest', async () => {
+    const many = 5 * maxWindowLines;
+    const harness = run(`seq ${many} >&2; sleep 60`, '?name=web&log_stderr=true');
+    const said = () => harness.logged('program says').map(({ fields }) => fields);
+    await until(() => said().length >= maxWindowLines, 'lines are logged');
+    await harness.source.stop();
+    expect(said().slice(0, maxWindowLines).at(-1)).toEqual({
+      stream: 'web',
+      line: `${maxWindowLines}`,
+    });
+    expect(said().length).toBeLessThanOrEqual(maxWindowLines + maxLastLines);
+    const [dropped] = harness.logged('program says too much for the log');
+    expect(dropped?.fields).toEqual({ stream: 'web', droppedLines: many - said().length });
   });
 
   it('ends a program that says nothing for too long, with all that it started', async () => {

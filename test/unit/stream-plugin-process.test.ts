@@ -1,8 +1,8 @@
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { maxLastLines } from '../../src/audio/sources/program-log.ts';
 import type { Clock } from '../../src/clock.ts';
-import { maxLastLines } from '../../src/plugin/plugin-log.ts';
 import { noProperties } from '../../src/server/stream-properties.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { LogLines } from '../support/log-lines.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { maxWindowLines } from '../../src/plugin/plugin-log.ts';
+import { maxWindowLines } from '../../src/audio/sources/program-log.ts';
 import { maxPendingRequests } from '../../src/plugin/plugin-requests.ts';
 import { maxWarnedFaults } from '../../src/plugin/stream-plugin.ts';
 import { noProperties } from '../../src/server/stream-properties.ts';

@@ -11,6 +11,7 @@ export function splitCommandLine(text: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
   let quote = '';
+  let quoteAt = 0;
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charAt(at);
     const next = text.charAt(at + 1);
@@ -22,6 +23,7 @@ export function splitCommandLine(text: string): string[] {
       else word += character;
     } else if (character === '"' || (character === "'" && word === undefined)) {
       quote = character;
+      quoteAt = at;
       word ??= '';
     } else if (character.trim() === '') {
       if (word !== undefined) words.push(word);
@@ -31,7 +33,12 @@ export function splitCommandLine(text: string): string[] {
     }
   }
   if (quote !== '') {
-    throw new SourceError('unclosed-quote', `a quote (${quote}) is not closed in: ${text}`);
+    // The text itself is not shown: it may hold secrets.
+    throw new SourceError(
+      'unclosed-quote',
+      `the quote (${quote}) at character ${quoteAt + 1} of its parameters is not closed: ` +
+        'close it, or leave it away',
+    );
   }
   return word === undefined ? words : [...words, word];
 }

@@ -1,5 +1,6 @@
+import { monotonicClock } from '../../clock.ts';
 import { messageOf } from '../../errors.ts';
-import type { LogFields, Logger } from '../../logger.ts';
+import type { LogFields } from '../../logger.ts';
 import { PatientTimer } from '../patient-timer.ts';
 import { flagOf, numberOf } from '../stream-parameters.ts';
 import type { GiveBack } from './child-places.ts';
@@ -8,6 +9,7 @@ import { findProgram } from './find-program.ts';
 import type { Intake } from './intake.ts';
 import { pathOf } from './local-path.ts';
 import { ProducerProcess } from './producer-process.ts';
+import { ProgramLog } from './program-log.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
 import { parametersOf, type SourceContext, type StreamSource } from './stream-source.ts';
 
@@ -27,7 +29,7 @@ interface Program {
 
 /** What a connector has of its surroundings. */
 interface ProcessContext {
-  readonly logger: Logger;
+  readonly log: ProgramLog;
   /** A stream keeps its place while its program is started again. */
   readonly giveBackPlace: GiveBack | undefined;
 }
@@ -46,7 +48,9 @@ export function createProcessSource(context: SourceContext): StreamSource {
   if (program.path !== path) {
     logger.notice('program found in PATH', { named: path, program: program.path });
   }
-  const own = { logger, giveBackPlace: context.children?.take() };
+  const streamId = uri.query.name ?? '';
+  const log = new ProgramLog({ logger, clock: monotonicClock, kind: 'program', streamId });
+  const own = { log, giveBackPlace: context.children?.take() };
   return new SocketSource(context, (intake) => new ProcessConnector(intake, program, own));
 }
 
@@ -54,15 +58,15 @@ export function createProcessSource(context: SourceContext): StreamSource {
 class ProcessConnector implements Connector {
   readonly #intake: Intake;
   readonly #program: Program;
-  readonly #logger: Logger;
+  readonly #log: ProgramLog;
   readonly #giveBackPlace: GiveBack | undefined;
   #running: Promise<void> = Promise.resolve();
   #endWait: () => void = () => undefined;
 
-  constructor(intake: Intake, program: Program, { logger, giveBackPlace }: ProcessContext) {
+  constructor(intake: Intake, program: Program, { log, giveBackPlace }: ProcessContext) {
     this.#intake = intake;
     this.#program = program;
-    this.#logger = logger;
+    this.#log = log;
     this.#giveBackPlace = giveBackPlace;
   }
 
@@ -71,8 +75,10 @@ class ProcessConnector implements Connector {
   }
 
   async stop(): Promise<void> {
+    this.#log.part();
     this.#endWait();
     await this.#running;
+    this.#log.close();
     this.#giveBackPlace?.();
   }
 
@@ -83,7 +89,7 @@ class ProcessConnector implements Connector {
       const fields = await this.#runOnce();
       if (!this.#intake.isOpen) return;
       if (performance.now() - startedMs >= healthyRunMs) restartMs = firstRestartMs;
-      this.#logger.warn('program ended', { program: this.#program.path, ...fields, restartMs });
+      this.#log.own('warn', 'program ended', { program: this.#program.path, ...fields, restartMs });
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, restartMs);
         this.#endWait = () => {
@@ -103,7 +109,7 @@ class ProcessConnector implements Connector {
     const line = (text: string) => {
       lastLine = text;
       watchdog?.restart();
-      if (logStderr) this.#logger.info('program says', { line: text });
+      if (logStderr) this.#log.foreign('info', 'program says', { line: text });
     };
     try {
       const producer = await ProducerProcess.start({ program: path, args, line });
@@ -119,7 +125,7 @@ class ProcessConnector implements Connector {
         });
         if (watchdogMs > 0) {
           watchdog = new PatientTimer(watchdogMs, () => {
-            this.#logger.warn('program is silent and is ended', { program: path, watchdogMs });
+            this.#log.own('warn', 'program is silent and is ended', { program: path, watchdogMs });
             void producer.end('SIGINT').then(() => resolve());
           });
           watchdog.restart();
