@@ -1,3 +1,4 @@
+import { isSecretName, mask, withoutSecrets } from '../../secrets.ts';
 import { flagOf, textOf } from '../stream-parameters.ts';
 import { legible, type StreamUri } from '../stream-uri.ts';
 import { quoteWord, splitCommandLine } from './command-line.ts';
@@ -219,7 +220,7 @@ function addressOf(
   program: Program,
   { query }: StreamUri,
 ): { readonly text: string; readonly hasSecrets: boolean } {
-  const params = withoutSecrets(program.words).map(quoteWord).join(' ');
+  const params = maskedWords(program.words).map(quoteWord).join(' ');
   const kept = common.flatMap((key) => {
     const value = query[key];
     if (value === undefined) return [];
@@ -235,22 +236,19 @@ function addressOf(
   const text = pairs.map(([key, value]) => `${key}=${legible(value)}`).join('&');
   return {
     text: `process://${legible(program.path).replaceAll('?', '%3F')}?${text}`,
-    hasSecrets: pairs.some(([, value]) => value.includes('***')),
+    hasSecrets: pairs.some(([, value]) => value.includes(mask)),
   };
 }
 
 function maskedLine(line: string): string {
-  return withoutSecrets(splitCommandLine(line)).map(quoteWord).join(' ');
+  return maskedWords(splitCommandLine(line)).map(quoteWord).join(' ');
 }
 
-const secretOption = /^-{1,2}[\w-]*(?:password|passwd|secret|token|key|auth)[\w-]*/i;
-
 /** Logs and controllers show the advice. */
-function withoutSecrets(words: readonly string[]): readonly string[] {
+function maskedWords(words: readonly string[]): readonly string[] {
   return words.map((word, at) => {
     const previous = words[at - 1] ?? '';
-    if (secretOption.test(previous) && !previous.includes('=')) return '***';
-    const [name = ''] = secretOption.exec(word) ?? [];
-    return name && word.charAt(name.length) === '=' ? `${name}=***` : word;
+    const isValue = /^--?[\w.-]+$/.test(previous) && isSecretName(previous);
+    return isValue ? mask : withoutSecrets(word);
   });
 }
