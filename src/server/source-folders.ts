@@ -1,4 +1,4 @@
-import { fstatSync, lstatSync, realpathSync } from 'node:fs';
+import { fstatSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { FileGate } from '../audio/sources/file-gate.ts';
 import { SourceError } from '../errors.ts';
@@ -7,6 +7,9 @@ import { isBelow } from './sandbox.ts';
 /** What is in there is no audio, and may do something when it is opened. */
 const systemFolders = ['/dev', '/proc', '/sys'];
 const readableByAll = 0o004;
+const searchableByAll = 0o001;
+/** Fifos that are made for controllers: they stay, and a disk has so many files only. */
+export const maxMadeFifos = 1000;
 
 /** A reload of the configuration may change both. */
 export interface SourceFoldersOptions {
@@ -24,6 +27,7 @@ export interface SourceFoldersOptions {
  */
 export class SourceFolders implements FileGate {
   readonly #options: SourceFoldersOptions;
+  #madeFifos = 0;
 
   constructor(options: SourceFoldersOptions) {
     this.#options = options;
@@ -33,9 +37,19 @@ export class SourceFolders implements FileGate {
     this.#checkPlace(realPathOf(path));
   }
 
+  takeFifo(): void {
+    if (this.#madeFifos >= maxMadeFifos) {
+      throw refused(
+        `${maxMadeFifos} pipes were made for controllers since the start, which is the limit: ` +
+          'make it by mkfifo, or restart the server',
+      );
+    }
+    this.#madeFifos += 1;
+  }
+
   checkOpen(path: string, descriptor: number): void {
-    const real = realPathOf(path);
-    this.#checkPlace(real);
+    const real = nameOf(descriptor) ?? realPathOf(path);
+    const folder = this.#checkPlace(real);
     const opened = fstatSync(descriptor);
     const named = lstatSync(real, { throwIfNoEntry: false });
     if (named?.ino !== opened.ino || named.dev !== opened.dev) {
@@ -47,11 +61,15 @@ export class SourceFolders implements FileGate {
     if ((opened.mode & readableByAll) === 0) {
       throw refused('not everybody on this machine may read it: allow that by chmod o+r');
     }
+    for (let at = dirname(real); at !== folder; at = dirname(at)) checkSearchable(at);
   }
 
-  #checkPlace(real: string): void {
+  /** Returns the nearest folder around it that is allowed. */
+  #checkPlace(real: string): string {
     const { folders, own } = this.#options;
-    if (!folders.some((folder) => isBelow(real, realPathOf(folder)))) {
+    const around = folders.map(realPathOf).filter((folder) => isBelow(real, folder));
+    const [nearest] = around.sort((a, b) => b.length - a.length);
+    if (nearest === undefined) {
       throw refused(
         `files and pipes of streams that controllers add must lie in ${folders.join(' or ')}: ` +
           'allow further folders by source_dir in the section [stream]',
@@ -61,6 +79,23 @@ export class SourceFolders implements FileGate {
     if ([...systemFolders, ...own.map(realPathOf)].some(isIn)) {
       throw refused('it belongs to the system or to the server itself: choose another path');
     }
+    return nearest;
+  }
+}
+
+/** Folders between a file and the one that the configuration names may be closed to others. */
+function checkSearchable(folder: string): void {
+  if ((statSync(folder).mode & searchableByAll) === 0) {
+    throw refused(`not everybody on this machine may enter ${folder}: allow that by chmod o+x`);
+  }
+}
+
+/** Where the opened file itself lies: no link can be changed between two looks. Linux alone tells. */
+function nameOf(descriptor: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return undefined;
   }
 }
 

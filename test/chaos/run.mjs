@@ -1,7 +1,7 @@
 // scripts/chaos calls this after it has built the server.
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +28,7 @@ async function runInside(options, args) {
   if (process.geteuid?.() !== 0) throw new Error('it needs root, for namespaces of its own');
   if (!existsSync(options.main)) throw new Error(`no server at ${options.main}: build it first`);
   const work = await mkdtemp(join(tmpdir(), 'zerocast-chaos-'));
+  await chmod(work, 0o755); // controllers have files in it played
   try {
     const seed = ['--seed', String(options.seed)];
     const command = [process.execPath, script, ...args, ...seed, '--inside', work];

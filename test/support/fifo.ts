@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   constants,
   mkdtempSync,
@@ -14,6 +15,7 @@ import { join } from 'node:path';
 /** A folder of the test's own; `remove` takes it away with all that is in it. */
 export function scratchFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'zerocast-test-'));
+  chmodSync(path, 0o755); // as folders of music are
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { expect } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
@@ -18,6 +16,7 @@ import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
 import { savedClient, savedGroup } from './saved-groups.ts';
+import { makeScratchFolder } from './scratch-folder.ts';
 import { helloOf } from './scripted-client.ts';
 import { serverParts } from './server-parts.ts';
 
@@ -48,7 +47,7 @@ export interface NotedChange {
 
 /** All that controllers work on: real clients, groups and streams, without sockets. */
 export class RpcRig {
-  readonly folder = mkdtempSync(join(tmpdir(), 'zerocast-rpc-'));
+  readonly folder = makeScratchFolder();
   readonly pool = new ChunkPool({ verifySeals: true });
   readonly log = new LogLines();
   readonly changes: NotedChange[] = [];

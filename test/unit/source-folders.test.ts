@@ -1,19 +1,23 @@
 import {
   chmodSync,
   closeSync,
+  fstatSync,
   linkSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeFifoBehind, openFifoForReading } from '../../src/audio/sources/fifo.ts';
-import { SourceFolders } from '../../src/server/source-folders.ts';
+import { maxMadeFifos, SourceFolders } from '../../src/server/source-folders.ts';
 import { makeFifoAt, scratchFolder } from '../support/fifo.ts';
+import { until } from '../support/waiting.ts';
 
 let folder: ReturnType<typeof scratchFolder>;
 /** What is allowed, what is not, and what is the server's own although it lies in what is allowed. */
@@ -43,6 +47,35 @@ function opened(path: string, meanwhile: () => void = () => undefined): void {
   try {
     meanwhile();
     gate.checkOpen(path, descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Makes one path a folder, then a link, and so on. */
+const swapWithoutEnd = `
+  const { renameSync } = require('node:fs');
+  const { way, plain, link } = require('node:worker_threads').workerData;
+  for (;;) for (const one of [plain, link]) {
+    renameSync(one, way);
+    renameSync(way, one);
+  }
+`;
+
+/** Whether the file that was opened lies elsewhere, and whether it was let through. */
+function lookAt(path: string, secret: number): { isSecret: boolean; isLet: boolean } | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch {
+    return undefined;
+  }
+  const isSecret = fstatSync(descriptor).ino === secret;
+  try {
+    gate.checkOpen(path, descriptor);
+    return { isSecret, isLet: true };
+  } catch {
+    return { isSecret, isLet: false };
   } finally {
     closeSync(descriptor);
   }
@@ -123,7 +156,51 @@ describe('what was opened', () => {
       rmSync(path);
       file(path);
     };
+    expect(() => opened(path, replace)).toThrow('source_dir');
+  });
+
+  it('is refused when something else has its name by now', () => {
+    const path = file(join(inside, 'music'));
+    const replace = () => {
+      rmSync(path);
+      file(path);
+    };
     expect(() => opened(path, replace)).toThrow('it was replaced');
+  });
+
+  it('is refused when it lies elsewhere, whatever the links do between two looks', async () => {
+    const [way, plain, link] = ['way', 'plain', 'link'].map((name) => join(inside, name));
+    mkdirSync(plain!);
+    file(join(plain!, 'music'));
+    file(join(outside, 'music'));
+    symlinkSync(outside, link!);
+    const swapping = new Worker(swapWithoutEnd, { eval: true, workerData: { way, plain, link } });
+    const secret = statSync(join(outside, 'music')).ino;
+    const count = { let: 0, refused: 0 };
+    try {
+      await until(() => {
+        for (let looks = 0; looks < 1000; looks += 1) {
+          const look = lookAt(join(way!, 'music'), secret);
+          if (look?.isLet) expect(look.isSecret).toBe(false);
+          if (look?.isLet) count.let += 1;
+          else if (look?.isSecret) count.refused += 1;
+        }
+        return count.let >= 100 && count.refused >= 5000;
+      }, 'the file was looked at often enough');
+    } finally {
+      await swapping.terminate();
+    }
+  });
+
+  it('is refused in a folder that not everybody may enter, unless that is allowed', () => {
+    const closed = join(inside, 'closed');
+    mkdirSync(join(closed, 'open'), { recursive: true });
+    const path = file(join(closed, 'open', 'music'));
+    opened(path);
+    chmodSync(closed, 0o700);
+    expect(() => opened(path)).toThrow(`may enter ${closed}: allow that by chmod o+x`);
+    gate = new SourceFolders({ folders: [inside, closed], own: [] });
+    opened(path);
   });
 
   it('is refused with a second name, which may lie anywhere', () => {
@@ -145,6 +222,13 @@ describe('a fifo that is made for a controller', () => {
     makeFifoAt(join(outside, 'secret'));
     symlinkSync(join(outside, 'secret'), join(inside, 'link'));
     expect(() => openFifo(join(inside, 'link'))).toThrow('source_dir');
+  });
+
+  it('is one of so many, as it stays when its stream goes', async () => {
+    for (let made = 0; made < maxMadeFifos - 1; made += 1) gate.takeFifo();
+    await makeFifoBehind(gate, join(inside, 'last'));
+    await expect(makeFifoBehind(gate, join(inside, 'more'))).rejects.toThrow('is the limit');
+    expect(openFifo(join(inside, 'last'))).toBe('opened');
   });
 
   it('is not made elsewhere when its folder becomes a link meanwhile', async () => {

@@ -68,6 +68,7 @@ export async function makeFifoBehind(gate: FileGate | undefined, path: string): 
   try {
     const way = wayTo(folder) ?? dirname(path);
     gate.checkPath(join(realpathSync(way), basename(path)));
+    gate.takeFifo();
     await makeFifo(basename(path), { folder: way });
   } finally {
     closeSync(folder);
