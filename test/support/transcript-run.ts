@@ -97,6 +97,8 @@ export class TranscriptRun {
       `stream.plugin_dir=${this.#folder}/plug-ins`,
       `stream.sandbox_dir=${this.#folder}/sandbox`,
       'http.host=vm',
+      // The stranger never logs in, and stays to the end on a busy machine, too.
+      'limits.login_timeout=600000',
       ...settings.map((setting) => this.#words.filled(setting)),
       ...(isGuarded ? guarded : []),
     ];
