@@ -119,12 +119,16 @@ export class AudioStream {
 
   addListener(): void {
     this.#listeners += 1;
-    if (this.#listeners === 1) this.#input?.encoding.activate();
+    if (this.#listeners > 1) return;
+    this.#input?.encoding.activate();
+    this.#input?.reader.resume();
   }
 
   removeListener(): void {
     this.#listeners -= 1;
-    if (this.#listeners === 0) this.#input?.encoding.deactivate();
+    if (this.#listeners > 0) return;
+    this.#input?.encoding.deactivate();
+    this.#input?.reader.pause();
   }
 
   /** Lets go of everything; resolves when source and encoder are closed. */
@@ -210,7 +214,9 @@ export class AudioStream {
       format: String(source.format),
       codec: options.codec,
     });
+    // The first chunk is read in any case: it tells whether the stream plays.
     reader.start();
+    if (this.#listeners === 0) reader.pause();
   }
 
   #disable(error: unknown): void {

@@ -81,6 +81,8 @@ export class Encoding {
   #overload = noOverload;
   /** The run is over, but its last frames could not be flushed yet. */
   #owesFlush = false;
+  /** What the encoder holds back is as old as what was dropped behind it: nobody wants that either. */
+  #isTailOld = false;
   #originUs = 0;
   #frames = 0;
 
@@ -160,6 +162,7 @@ export class Encoding {
     this.#waiting = [];
     this.#current?.pcm.chunk.release();
     this.#current = undefined;
+    this.#isTailOld = true;
   }
 
   close(): void {
@@ -179,6 +182,7 @@ export class Encoding {
     const kept = this.#waiting.findIndex((pcm) => isWithin(pcm, pastMs));
     const dropped = this.#waiting.splice(0, kept);
     if (this.#isActive) this.#noteDropped(dropped);
+    else this.#isTailOld = true;
     for (const { chunk } of dropped) chunk.release();
     this.#waiting[0] = { ...this.#waiting[0]!, startsRun: true };
   }
@@ -210,6 +214,7 @@ export class Encoding {
     this.#overload = noOverload;
     if (this.#owesFlush) this.#timed(() => this.#encoder.flush());
     this.#owesFlush = false;
+    this.#isTailOld = false;
     return false;
   }
 
@@ -221,6 +226,7 @@ export class Encoding {
       this.#originUs = pcm.timestampUs;
       this.#frames = 0;
     }
+    this.#isTailOld = false;
     return { pcm, startFrame: 0 };
   }
 
@@ -265,6 +271,10 @@ export class Encoding {
   }
 
   #seal(chunk: Chunk, frames: number): void {
+    if (this.#isTailOld) {
+      chunk.release();
+      return;
+    }
     const { format, delayFrames } = this.#encoder;
     chunk.seal({
       timestampUs: this.#originUs + format.durationUs(this.#frames - delayFrames),

@@ -30,7 +30,7 @@ export interface PacedReaderContext {
   readonly onPcm: (pcm: TimedPcm) => void;
   /** No audio follows for the time being. */
   readonly onRunEnd: () => void;
-  /** A whole buffer length has passed since the run ended. */
+  /** What was told before is too old to be played. */
   readonly onOutdated: () => void;
   readonly onActivity: (isPlaying: boolean) => void;
   readonly onFailure: (error: SourceError) => void;
@@ -77,6 +77,9 @@ export class PacedReader {
   #backlogAudioUs = 0;
   #isPumping = false;
   #isStopped = false;
+  #isPaused = false;
+  /** The next chunk does not continue the one before it, although their run goes on. */
+  #hasSkipped = false;
   #isPlaying = false;
   #silentSinceUs: number | undefined;
   /** The last chunk was silence that is not sent. */
@@ -96,7 +99,7 @@ export class PacedReader {
     this.#runLooks = Math.ceil((resyncToleranceMs + chunkMs + Math.min(chunkMs, lookMs)) / lookMs);
     this.#lookTimer = new RestartableTimer(lookMs, () => this.#look());
     this.#outdatedTimer = new RestartableTimer(options.bufferMs, () => {
-      if (!this.#pacer.isRunning || this.#skipsSilence) context.onOutdated();
+      if (!this.#pacer.isRunning || this.#skipsSilence || this.#isPaused) context.onOutdated();
     });
   }
 
@@ -107,6 +110,39 @@ export class PacedReader {
       failed: (error) => this.#context.onFailure(error),
     });
     this.#pump();
+  }
+
+  /** Nobody listens: a source that makes its audio on demand costs nothing until `resume`. */
+  pause(): void {
+    if (!this.#source.skip) return;
+    this.#isPaused = true;
+    clearTimeout(this.#slotTimer);
+    clearImmediate(this.#nextTurn);
+    this.#nextTurn = undefined;
+    this.#outdatedTimer.restart();
+  }
+
+  /**
+   * Goes on as if the source had been read all the time, from the oldest audio that who joins can
+   * still play.
+   */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (!this.#isReading && this.#pacer.isRunning) this.#skip();
+    this.#pump();
+  }
+
+  #skip(): void {
+    const nowUs = this.#context.clock.nowUs();
+    const missedUs = nowUs - this.#pacer.nextReadUs - this.#options.pastMs * 1000;
+    const missed = Math.floor(missedUs / this.#source.format.durationUs(this.#frames));
+    const frames = Math.max(0, missed) * this.#frames;
+    this.#pacer.resume(frames, nowUs);
+    if (frames === 0) return;
+    this.#source.skip?.(frames);
+    this.#hasSkipped = true;
+    this.#context.onOutdated();
   }
 
   async stop(): Promise<void> {
@@ -125,7 +161,7 @@ export class PacedReader {
     if (this.#isPumping) return;
     this.#isPumping = true;
     const endMs = performance.now() + sliceMs;
-    while (!this.#isReading && !this.#isStopped && this.#isTimeToRead()) {
+    while (!this.#isReading && !this.#isStopped && !this.#isPaused && this.#isTimeToRead()) {
       if (performance.now() > endMs) {
         this.#nextTurn ??= setImmediate(() => this.#goOn());
         break;
@@ -254,7 +290,11 @@ export class PacedReader {
     const place = this.#pacer.place(this.#frames, nowUs);
     // The stream may have been stopped by what was told above.
     if (this.#skipsSilence || this.#isStopped) chunk.release();
-    else this.#context.onPcm({ ...place, chunk, startsRun: place.startsRun || resumes });
+    else {
+      const startsRun = place.startsRun || resumes || this.#hasSkipped;
+      this.#hasSkipped = false;
+      this.#context.onPcm({ ...place, chunk, startsRun });
+    }
   }
 
   /** Follows the activity of the stream; true for silence that is not to be sent. */

@@ -22,6 +22,8 @@ export class Pacer {
   #frames = 0;
   #isRunning = false;
   #serverLateUs = 0;
+  /** When somebody began to listen. */
+  #wantedUs = Number.NEGATIVE_INFINITY;
 
   constructor(format: SampleFormat, toleranceUs: number) {
     this.#format = format;
@@ -40,6 +42,12 @@ export class Pacer {
     return this.#originUs + this.#format.durationUs(this.#frames);
   }
 
+  /** Goes on `frames` later; what is due by `nowUs` is not late, as nobody has asked for it before. */
+  resume(frames: number, nowUs: number): void {
+    this.#frames += frames;
+    this.#wantedUs = nowUs;
+  }
+
   readStarted(nowUs: number): void {
     this.#serverLateUs = nowUs - this.nextReadUs;
   }
@@ -55,7 +63,8 @@ export class Pacer {
    * Returns how late it came when that ended the run; ask before `place`.
    */
   lateness(frames: number, nowUs: number): Lateness | undefined {
-    const lateUs = nowUs - this.nextReadUs - this.#format.durationUs(frames);
+    const dueUs = Math.max(this.nextReadUs + this.#format.durationUs(frames), this.#wantedUs);
+    const lateUs = nowUs - dueUs;
     if (!this.#isRunning || lateUs <= this.#toleranceUs) return undefined;
     return { lateUs, side: this.#serverLateUs > lateUs / 2 ? 'server' : 'source' };
   }

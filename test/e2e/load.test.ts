@@ -98,7 +98,9 @@ describe('the first listener after a start', () => {
         try {
           const before = starvedMs(server.pid);
           const probe = listen({ server });
-          await until(() => probe.chunks >= 50, 'a second of audio has come');
+          await until(() => probe.chunks >= 50, 'a second of audio has come').catch((error) => {
+            throw new Error(`${error.message}: ${probe.chunks} chunks\n${server.log.text}`);
+          });
           const { gaps, duplicates } = probe.continuity;
           outcomes.push({ gaps, duplicates, isStarved: starvedMs(server.pid) - before > 200 });
           probe.close('enough');

@@ -298,6 +298,21 @@ describe('encoding while nobody listens', () => {
     expect(endUs(published.at(-1))).toBeCloseTo(startUs + 50 * chunkUs, 3);
   });
 
+  it.each(['flac', 'opus'])('%s gives nothing of what was forgotten', async (codec) => {
+    await open(codec);
+    await activate();
+    await take(4, startUs);
+    encoding.deactivate();
+    const before = published.length;
+    encoding.clear();
+    const laterUs = startUs + 900_000;
+    await take(4, laterUs);
+    await activate();
+    await flush();
+    const delayUs = codec === 'opus' ? 2500 : 0;
+    expect(published[before]?.timestampUs).toBeCloseTo(laterUs - delayUs, 6);
+  });
+
   it('forgets on demand', async () => {
     await open('pcm');
     await take(20, startUs);

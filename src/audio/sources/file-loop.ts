@@ -1,4 +1,4 @@
-import { close, read } from 'node:fs';
+import { close, fstatSync, read } from 'node:fs';
 
 const emptyRetryMs = 500;
 
@@ -38,7 +38,7 @@ export class FileLoop {
   #isStarved = false;
   #isClosed = false;
   #retryTimer: NodeJS.Timeout | undefined;
-  #reading: Promise<void> = Promise.resolve();
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(fd: number, options: FileLoopOptions) {
     this.#fd = fd;
@@ -67,6 +67,22 @@ export class FileLoop {
     return copied;
   }
 
+  /** Goes on so many bytes later, whole frames, as if they had been taken. */
+  skip(bytes: number): void {
+    const { dataStart, dataEnd, frameBytes } = this.#options;
+    const fileBytes = Math.min(fstatSync(this.#fd).size, dataEnd) - dataStart;
+    const passBytes = fileBytes - (fileBytes % frameBytes);
+    if (this.#isStarved || passBytes <= 0) return;
+    const atHand = this.#front.length - this.#taken + this.#filled;
+    const next = (this.#position - dataStart - atHand + bytes) % passBytes;
+    this.#position = dataStart + ((next + passBytes) % passBytes);
+    this.#taken = this.#front.length;
+    // A read that is under way still writes into the memory that it was given.
+    this.#back = new Uint8Array(this.#back.length);
+    this.#filled = 0;
+    this.#readMore();
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -86,17 +102,18 @@ export class FileLoop {
   }
 
   #readMore(): void {
-    const [filled, position] = [this.#filled, this.#position];
-    const bytes = Math.min(this.#back.length - filled, this.#options.dataEnd - position);
-    this.#reading = new Promise((resolve) => {
-      read(this.#fd, this.#back, filled, bytes, position, (error, bytesRead) => {
+    const [back, filled, position] = [this.#back, this.#filled, this.#position];
+    const bytes = Math.min(back.length - filled, this.#options.dataEnd - position);
+    const reading = new Promise<void>((resolve) => {
+      read(this.#fd, back, filled, bytes, position, (error, bytesRead) => {
         resolve();
-        if (this.#isClosed) return;
+        if (this.#isClosed || back !== this.#back) return;
         if (error) this.#options.onFault(error);
         else if (bytesRead === 0) this.#rewind();
         else this.#took(bytesRead);
       });
     });
+    this.#reading = Promise.all([this.#reading, reading]);
   }
 
   #took(bytes: number): void {

@@ -140,6 +140,10 @@ class FileSource implements StreamSource {
     this.#serve();
   }
 
+  skip(frames: number): void {
+    this.#loop?.skip(frames * this.#file.frameBytes);
+  }
+
   async stop(): Promise<void> {
     this.#sink = undefined;
     this.#target = undefined;

@@ -48,6 +48,11 @@ export interface StreamSource {
    * Sources that never wait for data lack it.
    */
   takePartial?(into: Uint8Array): number;
+  /**
+   * Goes on `frames` later, as if they had been read; never called during a read. A source that has it
+   * makes its audio on demand, holds nobody back, and is not read while nobody listens.
+   */
+  skip?(frames: number): void;
   /** Lets go of everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }

@@ -71,6 +71,13 @@ class ToneSource implements StreamSource {
     this.#sink?.filled();
   }
 
+  skip(frames: number): void {
+    // A long time of a high tone is more than a number holds exactly.
+    const phase = BigInt(this.#phase) + BigInt(frames) * BigInt(this.#phasePerFrame);
+    this.#phase = Number(phase % BigInt(this.#phaseSteps));
+    this.#frame = (this.#frame + frames) % this.format.rateHz;
+  }
+
   async stop(): Promise<void> {
     this.#sink = undefined;
   }
