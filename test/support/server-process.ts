@@ -160,7 +160,9 @@ async function untilAccepting(port: number, server: ServerProcess): Promise<void
 
 /** Whether somebody listens on a port of this machine. */
 export async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
+  // From an address of its own: with nobody there, a socket may be given this very port and then
+  // meet itself, which looks like an answer and takes the port away from the server.
+  const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
   const accepted = await once(socket, 'connect').then(
     () => true,
     () => false,

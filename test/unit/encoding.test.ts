@@ -407,7 +407,8 @@ describe('an encoder that is slower than real time', () => {
     encoding.activate();
     await take(5, startUs);
     give(300, startUs + 5 * chunkUs, false);
-    expect(encoding.figures.droppedChunks).toBeGreaterThan(4000 / 20);
+    // More than a second; how much is taken at once depends on what is left of the turn.
+    expect(encoding.figures.droppedChunks).toBeGreaterThan(1000 / 20);
     await worked();
     expect(failures).toEqual([]);
   });
