@@ -6,7 +6,7 @@ import { choiceOf } from '../audio/stream-parameters.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, fault, note, warning } from './finding.ts';
 import { type Identity, refusalOf } from './identity.ts';
-import { describeProcess } from './process-table.ts';
+import { describeProcess, type FifoUser } from './process-table.ts';
 
 const stickyBit = 0o1000;
 const writableByAll = 0o002;
@@ -100,12 +100,18 @@ function users(path: string, { processes }: DoctorContext): readonly Finding[] {
   const all = processes.usersOfFifo(realpathSync(path));
   const readers = all.filter(({ reads, server }) => reads && server !== 'zerocast');
   const writers = all.filter(({ writes }) => writes);
+  const servers = processes.servers.filter(({ server }) => server === 'zerocast');
+  // What a server has started in the place of reading itself, as scripts/start does, takes nothing away.
+  const isInPlace = ({ parentPid }: FifoUser) =>
+    servers.some(({ pid }) => pid === parentPid) && !all.some(({ pid }) => pid === parentPid);
   return [
     ...readers.map((reader) =>
-      warning(
-        `${describeProcess(reader)} reads from ${path} too, and each gets only a part`,
-        'stop that program, or give it another fifo',
-      ),
+      isInPlace(reader)
+        ? note(`${describeProcess(reader)} reads from ${path} for the running server`)
+        : warning(
+            `${describeProcess(reader)} reads from ${path} too, and each gets only a part`,
+            'stop that program, or give it another fifo',
+          ),
     ),
     ...writers.map((writer) => note(`${describeProcess(writer)} has ${path} open for writing`)),
   ];

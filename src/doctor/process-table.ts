@@ -4,6 +4,7 @@ import type { SystemFiles } from './system-files.ts';
 /** A process, as far as the user of this program may see it. */
 export interface ProcessFacts extends ProcessProgram {
   readonly pid: number;
+  readonly parentPid: number;
   readonly uid: number;
 }
 
@@ -74,11 +75,12 @@ export class ProcessTable {
     const text = this.#files.text(`/proc/${pid}/cmdline`);
     const comm = this.#files.text(`/proc/${pid}/comm`);
     if (text === undefined || comm === undefined) return undefined;
-    const [, uid = '-1'] =
-      /^Uid:\s+(\d+)/m.exec(this.#files.text(`/proc/${pid}/status`) ?? '') ?? [];
+    const status = this.#files.text(`/proc/${pid}/status`) ?? '';
+    const [, parentPid = '0'] = /^PPid:\s+(\d+)/m.exec(status) ?? [];
+    const [, uid = '-1'] = /^Uid:\s+(\d+)/m.exec(status) ?? [];
     const folder = this.#files.linkTarget(`/proc/${pid}/cwd`);
     const program = programOf({ argv: text.split('\0'), folder, usualName: comm });
-    return { pid, uid: Number(uid), ...program };
+    return { pid, parentPid: Number(parentPid), uid: Number(uid), ...program };
   }
 
   #linksOf(pid: number): readonly (readonly [descriptor: string, link: string])[] {

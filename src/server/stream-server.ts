@@ -242,7 +242,7 @@ export class StreamServer implements SessionHost {
     const players = this.#ofClients.of(id);
     const isAnother = !players.some((player) => player.session === session);
     if (isAnother && players.length >= maxSessionsOfClient) {
-      session.close(`refused: ${maxSessionsOfClient} players have its id already`);
+      session.close(`refused: ${maxSessionsOfClient} players have the id ${id} already`);
       return;
     }
     const { auth: _secret, ...known } = hello;

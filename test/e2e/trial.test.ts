@@ -104,6 +104,30 @@ describe('scripts/start', () => {
     player.close();
   });
 
+  it('is not taken for a stranger at its fifo by the doctor', async () => {
+    const player = await ScriptedClient.greet(await start(), 'trial');
+    await player.until(() => player.of(wireChunk).length > 20, 'the tone is heard');
+    const source = `--stream.source=pipe://${fifo}?name=default`;
+    const doctor = ['dist/main.js', 'doctor', '-c', 'config/zerocast.conf', source, '--json'];
+    const stranger = spawn('cat', [fifo], { stdio: 'ignore' });
+    try {
+      const { stdout } = await run(process.execPath, doctor, { cwd: home }).catch((error) => error);
+      const { checks }: { checks: { findings: { level: string; text: string }[] }[] } =
+        JSON.parse(stdout);
+      const readers = checks
+        .flatMap(({ findings }) => findings)
+        .filter(({ text }) => text.includes(' reads from '))
+        .map(({ level, text }) => `${level}: ${text}`);
+      expect(readers.sort()).toEqual([
+        expect.stringMatching(/^note: .*trial-audio.mjs .* for the running server$/),
+        expect.stringMatching(/^warning: .*cat .* too, and each gets only a part$/),
+      ]);
+    } finally {
+      stranger.kill('SIGKILL');
+      player.close();
+    }
+  });
+
   it('plays the tone when the fifo cannot be used, and says why', async () => {
     writeFileSync(fifo, 'a file');
     const player = await ScriptedClient.greet(await start(), 'trial');

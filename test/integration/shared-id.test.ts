@@ -176,7 +176,7 @@ describe('two players with one id', () => {
     await refused.untilClosed();
     expect(
       rig.log.with('session closed').map(({ level, fields }) => [level, fields.reason]),
-    ).toEqual([['warn', `refused: ${maxSessionsOfClient} players have its id already`]]);
+    ).toEqual([['warn', `refused: ${maxSessionsOfClient} players have the id same already`]]);
     for (const one of players) await askTime(one);
     expect(players.some(({ isClosed }) => isClosed)).toBe(false);
   });

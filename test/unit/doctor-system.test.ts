@@ -258,6 +258,6 @@ describe('a process', () => {
     ['/usr/bin/mpd\0', 'mpd', undefined],
   ])('is known by its command %j', (cmdline, name, server) => {
     const files = systemWith(folder, { '/proc/5/cmdline': cmdline, '/proc/5/comm': 'x\n' });
-    expect(new ProcessTable(files).all).toEqual([{ pid: 5, uid: -1, name, server }]);
+    expect(new ProcessTable(files).all).toEqual([{ pid: 5, parentPid: 0, uid: -1, name, server }]);
   });
 });

@@ -48,10 +48,10 @@ describe('the system', () => {
     const files = systemWith(folder, {
       '/proc/77/cmdline': 'node\0dist/main.js\0-c\0config/zerocast.conf\0',
       '/proc/77/comm': 'node',
-      '/proc/77/status': 'Uid:\t5\t5\t5\t5\n',
+      '/proc/77/status': 'PPid:\t7\nUid:\t5\t5\t5\t5\n',
     });
     symlinkSync(root, join(folder, 'proc/77/cwd'));
-    expect(new ProcessTable(files).servers).toEqual([{ pid: 77, uid: 5, ...server }]);
+    expect(new ProcessTable(files).servers).toEqual([{ pid: 77, parentPid: 7, uid: 5, ...server }]);
   });
 
   it('names one that holds a lock', async () => {
