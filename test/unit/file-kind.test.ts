@@ -49,6 +49,11 @@ const others: readonly (readonly [name: string, content: Buffer])[] = [
   ['an MP3 or AAC file', frames([0xff, 0xfb, 0x90, 0x64], 417)],
   ['an MP3 or AAC file', frames([0xff, 0xf3, 0x84, 0xc4], 192)],
   ['an MP3 or AAC file', frames([0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc], 371)],
+  ['an AC-3 file', frames([0x0b, 0x77, 0xab, 0xcd, 0x1e, 0x40], 1792)],
+  ['an AC-3 file', frames([0x0b, 0x77, 0xab, 0xcd, 0x55, 0x40], 836)],
+  ['an AC-3 file', frames([0x0b, 0x77, 0x01, 0x7f, 0x3f, 0x87], 768)],
+  ['a TrueHD file', marked('\xc0\x14\0\0\xf8\x72\x6f\xba')],
+  ['a SoX file', marked('.SoX\x1c\0\0\0')],
   ['an Ogg file', marked('OggS\0\x02')],
   ['an AIFF file', marked('FORM\0\x01\0\0AIFF')],
   ['an AIFF-C file', marked('FORM\0\x01\0\0AIFC')],
@@ -132,7 +137,10 @@ describe('raw PCM', () => {
     const taken = Array.from({ length: 2000 }, (_, seed) => {
       const samples = noise(2048, `pcm/${seed}`);
       // The short marks come often enough to count.
-      samples.set([[0xff, 0xfb], [0xff, 0xf1], [0x1f, 0x8b, 8], [0x47]][seed % 4]!, 0);
+      samples.set(
+        [[0xff, 0xfb], [0xff, 0xf1], [0x1f, 0x8b, 8], [0x47], [0x0b, 0x77]][seed % 5]!,
+        0,
+      );
       return fileKindOf(samples);
     }).filter((kind) => kind !== undefined);
     expect(taken).toEqual([]);
@@ -157,6 +165,8 @@ describe.runIf(existsSync('/usr/bin/ffmpeg') || process.env.CI)('the advised pro
     ],
     ['mp2', ['-c:a', 'mp2'], 'an MP3 or AAC file'],
     ['aac', ['-c:a', 'aac'], 'an MP3 or AAC file'],
+    ['ac3', ['-ar', '44100', '-c:a', 'ac3'], 'an AC-3 file'],
+    ['eac3', ['-c:a', 'eac3'], 'an AC-3 file'],
     ['ogg', ['-c:a', 'libvorbis'], 'an Ogg file'],
     ['opus', ['-c:a', 'libopus'], 'an Ogg file'],
     ['aiff', [], 'an AIFF file'],

@@ -1,4 +1,4 @@
-import { isMpegAudio } from './mpeg-audio.ts';
+import { isAc3, isMpegAudio } from './framed-audio.ts';
 
 /** What may be done with a file that is no PCM. */
 type FileUse = 'decode' | 'unpack' | 'playlist' | 'nothing';
@@ -65,6 +65,14 @@ const marks: readonly (readonly [name: string, use: FileUse, ...parts: Part[]])[
   ['a JPEG image', 'nothing', [0, '\xff\xd8\xff'], [6, 'Exif']],
   ['a GIF image', 'nothing', [0, 'GIF8']],
   ['a DTS file', 'decode', [0, '\x7f\xfe\x80\x01']],
+  ['a DTS-HD file', 'decode', [0, 'DTSHDHDR']],
+  ['a TrueHD file', 'decode', [4, '\xf8\x72\x6f\xba']],
+  ['an MLP file', 'decode', [4, '\xf8\x72\x6f\xbb']],
+  ['an OptimFROG file', 'decode', [0, 'OFR ']],
+  ['a file with an APE tag', 'decode', [0, 'APETAGEX']],
+  ['a SoX file', 'decode', [0, '.SoX']],
+  ['a SoX file', 'decode', [0, 'XoS.']],
+  ['a NIST SPHERE file', 'decode', [0, 'NIST_1A\n']],
   ['a program', 'nothing', [0, '\x7fELF']],
   ['a RIFF file of an unknown form', 'nothing', [0, 'RIFF']],
   ['an IFF file of an unknown form', 'nothing', [0, 'FORM']],
@@ -73,6 +81,7 @@ const marks: readonly (readonly [name: string, use: FileUse, ...parts: Part[]])[
 const checks: readonly (readonly [name: string, use: FileUse, is: (head: Buffer) => boolean])[] = [
   ['an MP3 file', 'decode', hasId3Tag],
   ['an MP3 or AAC file', 'decode', isMpegAudio],
+  ['an AC-3 file', 'decode', isAc3],
   ['an MPEG transport stream', 'decode', isTransportStream],
   ['a gzip file', 'unpack', isGzip],
 ];

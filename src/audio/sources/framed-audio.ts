@@ -13,10 +13,16 @@ const version1RatesHz = [44_100, 48_000, 32_000] as const;
 /** By the two bits of the version; 1 is reserved. */
 const rateDivisors = [4, undefined, 2, 1] as const;
 const confirmedFrames = 3;
+const ac3Kbps = [
+  32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640,
+] as const;
+const ac3RatesHz = [48_000, 44_100, 32_000] as const;
 const adtsHeaderBytes = 7;
 const mpegHeaderBytes = 4;
 /** Sync, version, layer and sampling rate, which do not change within a file. */
 const mpegConstantBits = 0xfffe_0c00;
+/** The sync word: behind it stands a check sum. */
+const ac3ConstantBits = 0xffff_0000;
 /** The whole fixed header. */
 const adtsConstantBits = 0xffff_fff0;
 
@@ -32,6 +38,15 @@ export function isMpegAudio(head: Buffer): boolean {
     isRow(head, { frameBytesAt: mpegFrameBytes, constantBits: mpegConstantBits }) ||
     isRow(head, { frameBytesAt: adtsFrameBytes, constantBits: adtsConstantBits })
   );
+}
+
+/**
+ * The same for frames of AC-3 or E-AC-3, whose mark has 16 bits.
+ *
+ * Source: ETSI TS 102 366, 4.4.1 and E.1.3.1.
+ */
+export function isAc3(head: Buffer): boolean {
+  return isRow(head, { frameBytesAt: ac3FrameBytes, constantBits: ac3ConstantBits });
 }
 
 interface FrameShape {
@@ -77,4 +92,16 @@ function adtsFrameBytes(head: Buffer, at: number): number {
   const rateIndex = (header >>> 10) & 15;
   const bytes = ((header & 3) << 11) | (head.readUInt16BE(at + 4) >>> 5);
   return isFrame && rateIndex < 13 && bytes > adtsHeaderBytes ? bytes : 0;
+}
+
+function ac3FrameBytes(head: Buffer, at: number): number {
+  if (head.readUInt16BE(at) !== 0x0b77) return 0;
+  const version = head.readUInt8(at + 5) >>> 3;
+  if (version > 10) return version > 16 ? 0 : 2 * ((head.readUInt16BE(at + 2) & 0x7ff) + 1);
+  const code = head.readUInt8(at + 4);
+  const rateHz = ac3RatesHz[code >>> 6];
+  const kbps = ac3Kbps[(code & 63) >>> 1];
+  if (!rateHz || !kbps) return 0;
+  const padding = rateHz === 44_100 ? code & 1 : 0;
+  return 2 * (Math.floor((96_000 * kbps) / rateHz) + padding);
 }
