@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Access, Login } from '../auth/access.ts';
 import type { Logger } from '../logger.ts';
 import type { Change, Requester } from '../server/change.ts';
+import { SessionLog } from '../server/session-log.ts';
 import type { ControlPeer } from './control-peer.ts';
 import { ControlSession, type ControlSessionHost } from './control-session.ts';
 import { Notifier, type NotifierIntervals } from './notifier.ts';
@@ -35,6 +36,7 @@ export interface ControlFigures {
 export class ControlServer implements ControlSessionHost {
   readonly #options: ControlServerOptions;
   readonly #logger: Logger;
+  readonly #sessionLog: SessionLog;
   readonly #sessions = new Set<ControlSession>();
   readonly #notifier: Notifier;
   #requests = 0;
@@ -43,6 +45,7 @@ export class ControlServer implements ControlSessionHost {
   constructor(options: ControlServerOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('ControlServer');
+    this.#sessionLog = new SessionLog(this.#logger);
     const { status, intervals } = options;
     this.#notifier = new Notifier({ status, receivers: this.#sessions, intervals });
   }
@@ -89,6 +92,7 @@ export class ControlServer implements ControlSessionHost {
     for (const session of parting) session.close('the server stops');
     const isGone = () => parting.every(({ queuedBytes }) => queuedBytes === 0);
     for (let looks = maxPartingMs / lookMs; looks > 0 && !isGone(); looks -= 1) await delay(lookMs);
+    this.#sessionLog.stop();
   }
 
   onRequest(): void {
@@ -98,10 +102,10 @@ export class ControlServer implements ControlSessionHost {
   onClose(session: ControlSession, reason: string, isFault: boolean): void {
     this.#sessions.delete(session);
     const { remoteAddress: address, transport } = session;
-    this.#logger[isFault ? 'warn' : 'info']('controller disconnected', {
-      address,
-      transport,
-      reason,
+    this.#sessionLog.add('closed', address, {
+      level: isFault ? 'warn' : 'info',
+      phrase: 'controller disconnected',
+      fields: { address, transport, reason },
     });
   }
 
@@ -119,7 +123,11 @@ export class ControlServer implements ControlSessionHost {
     );
     this.#sessions.add(session);
     const { remoteAddress: address, transport } = peer;
-    this.#logger.info('controller connected', { address, transport });
+    this.#sessionLog.add('created', address, {
+      level: 'info',
+      phrase: 'controller connected',
+      fields: { address, transport },
+    });
     session.open();
   }
 }

@@ -11,18 +11,21 @@ export interface ControlRigOptions
   extends Partial<Omit<ControlServerOptions, 'handler' | 'status' | 'logger'>> {
   /** What comes of a request; absent: the request itself. */
   readonly handle?: (text: string, caller: RpcCaller) => RpcAnswer;
+  readonly log?: LogLines;
 }
 
 /** A control server on real ports of both kinds, and the controllers that come. */
 export class ControlRig {
   readonly rig: RpcRig;
-  readonly log = new LogLines();
+  readonly log: LogLines;
   readonly server: ControlServer;
   /** Whoever has asked, by what it asked first. */
   readonly callers = new Map<string, RpcCaller>();
   readonly #ends = new Map<ControlTransport, ControlEnds>();
 
-  constructor({ handle = (text) => text, ...options }: ControlRigOptions = {}) {
+  constructor(setup: ControlRigOptions = {}) {
+    const { handle = (text) => text, log = new LogLines(), ...options } = setup;
+    this.log = log;
     const access: Access = options.access ?? openAccess;
     this.rig = new RpcRig(access);
     const handler: RpcHandler = {

@@ -20,7 +20,9 @@ export class LogLines implements Logger {
   }
 
   tagged(tag: string): LogLines {
-    return new LogLines(tag, this.lines);
+    const log = new LogLines(tag, this.lines);
+    log.isEnabled = this.isEnabled;
+    return log;
   }
 
   /** The lines whose text contains `part`. */

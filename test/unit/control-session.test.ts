@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access, Login } from '../../src/auth/access.ts';
 import { maxPending, maxPendingLength } from '../../src/control/control-session.ts';
+import { maxLinesPerInterval } from '../../src/server/session-log.ts';
 import type { ControlTransport } from '../support/control-ends.ts';
 import { controlLimits } from '../support/control-limits.ts';
 import { ControlRig, type ControlRigOptions } from '../support/control-rig.ts';
+import { LogLines } from '../support/log-lines.ts';
 import { turn, until } from '../support/waiting.ts';
 
 const { maxRequestBytes: maxLineBytes } = controlLimits;
@@ -363,5 +365,22 @@ describe('the control server', () => {
     }
     const [last] = all.slice(-1);
     await until(() => last?.texts.length === 100 && rig.server.sessionCount === 10);
+  });
+
+  it('does not fill the log when it comes again and again', async () => {
+    const log = new LogLines();
+    log.isEnabled = () => false; // nobody looks for a fault
+    const visits = 3 * maxLinesPerInterval;
+    const rig = rigOf({ log });
+    for (let count = 0; count < visits; count += 1) {
+      const controller = await rig.join();
+      controller.socket.resetAndDestroy();
+      await until(() => rig.server.sessionCount === 0, 'it has left');
+    }
+    expect(log.with('controller connected').length).toBeLessThan(visits);
+    await rig.server.close();
+    const told = log.with('controller connected').length;
+    const leftOut = log.with('lines were left out').map(({ fields }) => Number(fields.created));
+    expect(told + leftOut.reduce((sum, count) => sum + count, 0)).toBe(visits);
   });
 });
