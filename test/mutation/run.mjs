@@ -28,7 +28,7 @@ const definitions = {
 /** The tests, from the fast ones to the slow ones; the last ones run a built server. */
 const suites = ['unit', 'integration', 'process'];
 /** A change that makes a test take longer than this, and half as long again as usual, counts as noticed. */
-const timeoutMs = 60_000;
+const timeoutMs = 120_000;
 const unnoticed = new Set(['Survived', 'NoCoverage']);
 const noticed = new Set(['Killed', 'Timeout', 'RuntimeError']);
 

@@ -34,7 +34,7 @@ export default defineConfig({
     setupFiles: ['test/mutation/children.ts'],
     // A test that fails only once has seen a busy machine, not the change.
     retry: 1,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });
