@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from '../support/brief-run.ts';
@@ -120,7 +120,9 @@ describe('the doctor', () => {
   });
 
   it('looks at a server that runs, and leaves it as it was', async () => {
-    const server = await ServerProcess.start({ sources: ['tone:///?name=Tone'] });
+    const datadir = makeScratchFolder();
+    const options = [`--server.datadir=${datadir}`];
+    const server = await ServerProcess.start({ sources: ['tone:///?name=Tone'], options });
     try {
       const controlPort = await freePort();
       const file = await configFile('running.conf', '[tcp-control]', `port = ${controlPort}`);
@@ -133,8 +135,14 @@ describe('the doctor', () => {
       expect(stdout).toMatch(/audio flows: flac 48000:16:2, \d+ chunks in 2 s/);
       expect(stdout).not.toContain('zerocast-doctor');
       expect(status).toBe(0);
-    } finally {
       await server.stop();
+      // Nobody could ask it to forget the player.
+      const state = join(datadir, 'server.json');
+      const saved = existsSync(state) ? readFileSync(state, 'utf8') : '';
+      expect(saved).not.toContain('zerocast-doctor');
+    } finally {
+      await server.kill();
+      removeScratchFolder(datadir);
     }
   });
 
