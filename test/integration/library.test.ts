@@ -202,7 +202,7 @@ describe('a server inside a program', () => {
 
   it('tells its logger which values were mended', async () => {
     const log = new LogLines();
-    const server = createServer({ ...loopback, stream: { buffer: 1 } }, log);
+    const server = createServer({ ...loopback, stream: { buffer: 1, chunkMs: 10 } }, log);
     servers.push(server);
     await server.listen();
     expect(log.with('1 is too small')).toHaveLength(1);
