@@ -1,6 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
+import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
 import { accepts, assertBuilt, freePort, mainFile } from './server-process.ts';
 
 const startTimeoutMs = 20_000;
@@ -21,6 +23,13 @@ export interface BriefRun {
   readonly maxFileBytes?: number;
 }
 
+/** With a home, and so a data folder, that no other server has. */
+function environmentOf({ environment }: BriefRun): NodeJS.ProcessEnv {
+  const home = makeScratchFolder();
+  onTestFinished(() => removeScratchFolder(home));
+  return { ...process.env, HOME: home, ...environment };
+}
+
 function commandOf(run: BriefRun): readonly [string, string[]] {
   const { options = [], descriptors, maxFileBytes } = run;
   const words = [mainFile, ...options];
@@ -34,10 +43,9 @@ function commandOf(run: BriefRun): readonly [string, string[]] {
 /** Runs the program until it ends by itself. */
 export function runToEnd(run: BriefRun): Outcome {
   assertBuilt();
-  const { environment = {} } = run;
   const { status, stdout, stderr } = spawnSync(...commandOf(run), {
     encoding: 'utf8',
-    env: { ...process.env, ...environment },
+    env: environmentOf(run),
     timeout: startTimeoutMs,
     // A server that hangs may take any other signal for a wish.
     killSignal: 'SIGKILL',
@@ -51,7 +59,7 @@ export function runToEnd(run: BriefRun): Outcome {
  */
 export async function serveBriefly(run: BriefRun): Promise<Outcome> {
   assertBuilt();
-  const { options = [], environment = {} } = run;
+  const { options = [] } = run;
   const port = await freePort();
   const listen = [
     '--tcp-streaming.bind_to_address=127.0.0.1',
@@ -60,7 +68,7 @@ export async function serveBriefly(run: BriefRun): Promise<Outcome> {
     '--http.port=0',
   ];
   const child = spawn(...commandOf({ ...run, options: [...listen, ...options] }), {
-    env: { ...process.env, ...environment },
+    env: environmentOf(run),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };
