@@ -17,6 +17,7 @@
             "native/core/error-queue.cpp",
             "native/core/fan-out.cpp",
             "native/core/file-lock.cpp",
+            "native/core/input-queue.cpp",
             "native/core/peer-timeout.cpp",
             "native/core/zero-copy-policy.cpp",
             "native/core/zero-copy-probe.cpp"

@@ -4,10 +4,11 @@
 
 #include "datagram.hpp"
 #include "file-lock.hpp"
+#include "input-queue.hpp"
 #include "peer-timeout.hpp"
 #include "zero-copy-probe.hpp"
 
-// Each function but the probe returns 0, or an errno. Arguments of the wrong kind are faults of ours:
+// Each function but the probe and `unreadBytes` returns 0, or an errno. Arguments of the wrong kind are faults of ours:
 // they throw.
 
 namespace zerocast {
@@ -41,6 +42,21 @@ Napi::Value lockFileOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, lockFile(integerAt(info, 0)));
 }
 
+// Bytes, or a negative errno.
+Napi::Value unreadBytesOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!isNumber(info, 0)) return refuse(env, "unreadBytes needs a descriptor");
+  return Napi::Number::New(env, unreadBytes(integerAt(info, 0)));
+}
+
+Napi::Value limitUnreadOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!isNumber(info, 0) || !isNumber(info, 1)) {
+    return refuse(env, "limitUnread needs a descriptor and bytes");
+  }
+  return Napi::Number::New(env, limitUnread(integerAt(info, 0), integerAt(info, 1)));
+}
+
 Napi::Value sendDatagramOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsString() || !info[1].IsString()) {
@@ -69,6 +85,8 @@ Napi::Value sendZeroCopyProbeOf(const Napi::CallbackInfo& info) {
 void defineSystemCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("setPeerTimeout", Napi::Function::New(env, setPeerTimeoutOf, "setPeerTimeout"));
   exports.Set("lockFile", Napi::Function::New(env, lockFileOf, "lockFile"));
+  exports.Set("unreadBytes", Napi::Function::New(env, unreadBytesOf, "unreadBytes"));
+  exports.Set("limitUnread", Napi::Function::New(env, limitUnreadOf, "limitUnread"));
   exports.Set("sendDatagram", Napi::Function::New(env, sendDatagramOf, "sendDatagram"));
   exports.Set("sendZeroCopyProbe",
               Napi::Function::New(env, sendZeroCopyProbeOf, "sendZeroCopyProbe"));

@@ -99,6 +99,16 @@ export class AudioStream {
     return this.#encodeFigures;
   }
 
+  /** How much faster than this machine's clock the source runs, as far as that shows. */
+  get driftPpm(): number {
+    return this.#input?.reader.driftPpm ?? 0;
+  }
+
+  /** Audio that has arrived and waits to be read; `undefined` where that cannot be told. */
+  get backlogMs(): number | undefined {
+    return this.#input?.reader.backlogMs;
+  }
+
   /** Payload of the codec header message; `undefined` while clients have nothing to decode. */
   get header(): Uint8Array | undefined {
     return this.codec === 'null' ? undefined : this.#input?.encoding.header;

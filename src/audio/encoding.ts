@@ -5,14 +5,13 @@ import type { EncodeTurn, EncodeTurns } from './encode-turns.ts';
 import { type ChunkTiming, chunkTiming } from './encoders/chunk-timing.ts';
 import { createEncoder } from './encoders/codecs.ts';
 import type { Encoder } from './encoders/encoder.ts';
+import type { Place } from './pacer.ts';
+import { RunTime } from './run-time.ts';
 import type { SampleFormat } from './sample-format.ts';
 
 /** PCM with its place in time. */
-export interface TimedPcm {
+export interface TimedPcm extends Place {
   readonly chunk: Chunk;
-  readonly timestampUs: number;
-  /** True when the chunk does not continue the one before it. */
-  readonly startsRun: boolean;
 }
 
 /** What encoding has cost so far. */
@@ -83,7 +82,9 @@ export class Encoding {
   #owesFlush = false;
   /** What the encoder holds back is as old as what was dropped behind it: nobody wants that either. */
   #isTailOld = false;
-  #originUs = 0;
+  #runTime = new RunTime();
+  /** Of the run, before and behind the encoder. */
+  #inputFrames = 0;
   #frames = 0;
 
   static async open(options: EncodingOptions): Promise<Encoding> {
@@ -223,10 +224,14 @@ export class Encoding {
     if (!pcm) return undefined;
     if (pcm.startsRun) {
       this.#timed(() => this.#encoder.flush());
-      this.#originUs = pcm.timestampUs;
+      this.#runTime = new RunTime();
+      this.#inputFrames = 0;
       this.#frames = 0;
     }
     this.#isTailOld = false;
+    const { format } = this.#options;
+    this.#runTime.add(format.durationUs(this.#inputFrames), pcm);
+    this.#inputFrames += framesOf(pcm.chunk, format);
     return { pcm, startFrame: 0 };
   }
 
@@ -277,7 +282,7 @@ export class Encoding {
     }
     const { format, delayFrames } = this.#encoder;
     chunk.seal({
-      timestampUs: this.#originUs + format.durationUs(this.#frames - delayFrames),
+      timestampUs: this.#runTime.at(format.durationUs(this.#frames - delayFrames)),
       durationUs: format.durationUs(frames),
     });
     this.#frames += frames;

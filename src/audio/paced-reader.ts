@@ -4,10 +4,12 @@ import type { LogFields, Logger } from '../logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { TimedPcm } from './encoding.ts';
-import { expandPacked24, packedTail, signExtend24 } from './int24.ts';
+import { arrivingFrameBytes, expandPacked24, packedTail, signExtend24 } from './int24.ts';
 import { type Lateness, Pacer } from './pacer.ts';
 import { RestartableTimer } from './restartable-timer.ts';
+import { ResyncLog } from './resync-log.ts';
 import { SilenceDetector } from './silence.ts';
+import { SourceClock } from './source-clock.ts';
 import type { StreamSource } from './sources/stream-source.ts';
 import type { StreamOptions } from './stream-options.ts';
 
@@ -17,6 +19,12 @@ const lookMs = 20;
 const maxBacklogMs = 30_000;
 /** A live producer makes reads wait for as long as its audio lasts, or nearly so. */
 const liveShare = 0.75;
+/** A turn of the event loop takes as long. */
+const leastWaitUs = 1000;
+/** Arrivals are seen at looks, and a busy machine makes clocks look unsteady, too. */
+const deadBandMs = 1.5 * lookMs;
+/** Where only reads that wait tell of arrivals: less than the shortest usual chunk. */
+const blindDeadBandMs = 8;
 /** Judged over this much audio: a busy machine makes somebody who hurries pause now and then, too. */
 const liveWindowMs = 100;
 
@@ -50,9 +58,13 @@ export class PacedReader {
   readonly #options: StreamOptions;
   readonly #context: PacedReaderContext;
   readonly #pacer: Pacer;
+  readonly #clock: SourceClock;
+  readonly #resyncs: ResyncLog;
   readonly #silence: SilenceDetector;
   readonly #frames: number;
   readonly #chunkBytes: number;
+  /** A read that took so long has waited for its source, however busy this machine is. */
+  readonly #waitUs: number;
   /** Looks after which a stream without data counts as idle. */
   readonly #idleLooks: number;
   /** Looks after which the time base of a stream without data cannot be kept. */
@@ -75,6 +87,9 @@ export class PacedReader {
   /** How long the last reads of the backlog waited, and for how much audio. */
   #backlogWaitUs = 0;
   #backlogAudioUs = 0;
+  /** Chunks of a source that is too fast which are still to be dropped, and what was in this run. */
+  #surplusChunks = 0;
+  #skippedUs = 0;
   #isPumping = false;
   #isStopped = false;
   #isPaused = false;
@@ -91,9 +106,12 @@ export class PacedReader {
     this.#options = options;
     this.#context = context;
     this.#pacer = new Pacer(format, options.resyncToleranceMs * 1000);
+    this.#clock = new SourceClock(1000 * (source.backlogBytes ? deadBandMs : blindDeadBandMs));
+    this.#resyncs = new ResyncLog(context.logger, options.name);
     this.#silence = new SilenceDetector(format, options.silenceThresholdPercent);
     this.#frames = format.framesIn(options.chunkMs);
     this.#chunkBytes = this.#frames * format.frameBytes;
+    this.#waitUs = Math.max(leastWaitUs, Math.min(options.chunkMs, lookMs) * 500);
     this.#idleLooks = Math.ceil((options.idleThresholdMs + options.chunkMs) / lookMs);
     const { resyncToleranceMs, chunkMs } = options;
     this.#runLooks = Math.ceil((resyncToleranceMs + chunkMs + Math.min(chunkMs, lookMs)) / lookMs);
@@ -101,6 +119,23 @@ export class PacedReader {
     this.#outdatedTimer = new RestartableTimer(options.bufferMs, () => {
       if (!this.#pacer.isRunning || this.#skipsSilence || this.#isPaused) context.onOutdated();
     });
+  }
+
+  /** How much faster than this machine's clock the source runs, as far as that shows. */
+  get driftPpm(): number {
+    return this.#clock.driftPpm;
+  }
+
+  /** Audio that has arrived and waits to be read; `undefined` when that cannot be known. */
+  get backlogMs(): number | undefined {
+    const frames = this.#backlog;
+    return frames === undefined ? undefined : this.#source.format.durationUs(frames) / 1000;
+  }
+
+  get #backlog(): number | undefined {
+    const bytes = this.#source.backlogBytes?.();
+    if (bytes === undefined) return undefined;
+    return Math.floor(bytes / arrivingFrameBytes(this.#source.format, this.#source.packed24));
   }
 
   start(): void {
@@ -177,11 +212,17 @@ export class PacedReader {
   }
 
   #isTimeToRead(): boolean {
-    const waitUs = this.#pacer.nextReadUs - this.#context.clock.nowUs();
+    if (this.#surplusChunks > 0) return true;
+    const nowUs = this.#context.clock.nowUs();
+    const waitUs = this.#pacer.nextReadUs - nowUs;
     if (waitUs <= 0) return true;
     // Timers count from when the loop last looked at the clock, so they may fire a millisecond
     // early; waking up twice per chunk costs more than the millisecond is worth.
-    this.#slotTimer = setTimeout(() => this.#pump(), Math.ceil(waitUs / 1000) + 1);
+    const waitMs = Math.ceil(waitUs / 1000) + 1;
+    if (this.#source.backlogBytes) this.#observe(nowUs);
+    // What arrives between the reads of long chunks is looked at, too.
+    const looksBefore = this.#source.backlogBytes && waitMs > 2 * lookMs;
+    this.#slotTimer = setTimeout(() => this.#pump(), looksBefore ? lookMs : waitMs);
     return false;
   }
 
@@ -197,6 +238,11 @@ export class PacedReader {
     this.#source.read(this.#targetIn(this.#chunk));
     // A source that fills at once needs nobody to look at it.
     if (this.#isReading) this.#lookTimer.restart();
+  }
+
+  /** How long the read that is under way has waited for its source. */
+  get #waitedUs(): number {
+    return this.#lookedUs - this.#readUs - this.#sleptUs;
   }
 
   #newChunk(): Chunk {
@@ -226,9 +272,51 @@ export class PacedReader {
     this.#chunk = undefined;
     this.#complete(chunk);
     this.#noteStall();
-    if (this.#isOld()) chunk.release();
+    if (this.#waitedUs >= this.#waitUs) this.#pacer.waited(this.#sleptUs);
+    if (this.#isOld() || this.#isSurplus()) chunk.release();
     else this.#take(chunk, this.#lookedUs);
     this.#pump();
+  }
+
+  /** Follows the clock of the source; true for audio by which it is too far ahead of real time. */
+  #isSurplus(): boolean {
+    if (!this.#pacer.isRunning) return false;
+    const { backlogBytes, takePartial } = this.#source;
+    // Where nothing is told of what waits, only audio that had to be waited for shows when it came.
+    if (backlogBytes || (takePartial && this.#waitedUs >= leastWaitUs)) {
+      this.#observe(this.#lookedUs, this.#frames);
+    }
+    if (this.#surplusChunks === 0) this.#surplusChunks = this.#countSurplus();
+    if (this.#surplusChunks === 0) return false;
+    this.#surplusChunks -= 1;
+    this.#skippedUs += this.#source.format.durationUs(this.#frames);
+    return true;
+  }
+
+  /** Tells the clock what has arrived: `frames` that are about to be placed, and what waits. */
+  #observe(nowUs: number, frames = 0): void {
+    if (!this.#pacer.isRunning || this.#surplusChunks > 0) return;
+    this.#clock.observe({
+      nowUs,
+      lateUs: this.#pacer.lateUs(frames + (this.#backlog ?? 0), nowUs),
+      shiftUs: this.#pacer.slewedUs - this.#skippedUs,
+    });
+    this.#pacer.slew(this.#clock.slewPpm);
+  }
+
+  /** Chunks to be dropped so that a source which is too fast is where it was: all at once. */
+  #countSurplus(): number {
+    const { advanceUs, driftPpm } = this.#clock;
+    const chunkUs = this.#source.format.durationUs(this.#frames);
+    const chunks = Math.floor(advanceUs / chunkUs);
+    if (chunks === 0 || advanceUs <= this.#options.resyncToleranceMs * 1000) return 0;
+    this.#clock.skipped();
+    this.#resyncs.tell('resync, the source is too fast', {
+      ...this.#lateness('source', advanceUs),
+      droppedMs: Math.round((chunks * chunkUs) / 1000),
+      driftPpm: Math.round(driftPpm),
+    });
+    return chunks;
   }
 
   /** Ends the run of a chunk that came too late; true for audio that is not to be heard any more. */
@@ -236,10 +324,12 @@ export class PacedReader {
     const late = this.#pacer.lateness(this.#frames, this.#lookedUs);
     if (!late) return this.#backlogFrames > 0 && this.#isBacklog();
     const { lateUs, side } = late;
-    this.#context.logger.warn('resync, audio came too late', this.#lateness(side, lateUs));
+    // Asked before the end of the run, with which it is forgotten.
+    const backlogMs = (lateUs + Math.max(0, this.#clock.advanceUs)) / 1000;
+    this.#resyncs.tell('resync, audio came too late', this.#lateness(side, lateUs));
     this.#endRun();
     if (side === 'source' || !this.#source.takePartial) return false;
-    this.#backlogFrames = this.#source.format.framesIn(Math.min(lateUs / 1000, maxBacklogMs));
+    this.#backlogFrames = this.#source.format.framesIn(Math.min(backlogMs, maxBacklogMs));
     return this.#drop();
   }
 
@@ -249,7 +339,7 @@ export class PacedReader {
    */
   #isBacklog(): boolean {
     const windowUs = liveWindowMs * 1000;
-    this.#backlogWaitUs += this.#lookedUs - this.#readUs - this.#sleptUs;
+    this.#backlogWaitUs += this.#waitedUs;
     this.#backlogAudioUs += this.#source.format.durationUs(this.#frames);
     if (this.#backlogWaitUs >= liveShare * Math.max(windowUs, this.#backlogAudioUs)) {
       this.#endBacklog();
@@ -325,6 +415,7 @@ export class PacedReader {
     if (!this.#isReading) return;
     this.#noteStall();
     this.#looks += 1;
+    if (this.#source.backlogBytes) this.#observe(this.#lookedUs);
     if (this.#looks === this.#idleLooks) this.#setPlaying(false);
     if (this.#looks === this.#runLooks && !this.#isStopped) this.#onRunLost();
     const isDecided = this.#looks >= Math.max(this.#idleLooks, this.#runLooks);
@@ -366,6 +457,9 @@ export class PacedReader {
 
   #endRun(): void {
     this.#endBacklog();
+    this.#surplusChunks = 0;
+    this.#skippedUs = 0;
+    this.#clock.restart();
     if (!this.#skipsSilence) this.#pacer.padded(this.#context.maxPaddingUs);
     this.#pacer.end();
     this.#endOutput();

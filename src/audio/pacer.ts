@@ -1,5 +1,13 @@
 import type { SampleFormat } from './sample-format.ts';
 
+/** Where a chunk lies on the time base. */
+export interface Place {
+  readonly timestampUs: number;
+  readonly startsRun: boolean;
+  /** Time per sample, in units of what the sample rate says: 1 unless the source drifts. */
+  readonly stretch: number;
+}
+
 /** How late a chunk came, and through whom. */
 export interface Lateness {
   readonly lateUs: number;
@@ -11,7 +19,7 @@ export interface Lateness {
  * The time base of one stream: sample counts on one monotonic clock.
  *
  * Within a run every timestamp follows from the number of frames alone, so nothing accumulates
- * rounding errors. A chunk that comes late by no more than the tolerance keeps its place: the
+ * rounding errors; `slew` lets time pass faster or slower from the next chunk on. A chunk that comes late by no more than the tolerance keeps its place: the
  * stream catches up, and nobody hears it. Beyond it the run ends and a new one starts at "now".
  */
 export class Pacer {
@@ -20,7 +28,13 @@ export class Pacer {
   #originUs = Number.NEGATIVE_INFINITY;
   #earliestUs = Number.NEGATIVE_INFINITY;
   #frames = 0;
+  #stretch = 1;
+  /** What slews have added up to before `#originUs`. */
+  #slewedUs = 0;
   #isRunning = false;
+  /** When the last chunk was complete, and what of its lateness this server has caused. */
+  #takenUs = Number.NEGATIVE_INFINITY;
+  #lateUs = 0;
   #serverLateUs = 0;
   /** When somebody began to listen. */
   #wantedUs = Number.NEGATIVE_INFINITY;
@@ -39,7 +53,12 @@ export class Pacer {
    * when its run is over.
    */
   get nextReadUs(): number {
-    return this.#originUs + this.#format.durationUs(this.#frames);
+    return this.#originUs + this.#lengthUs(this.#frames);
+  }
+
+  /** By how much slews have moved the time base since the run began. */
+  get slewedUs(): number {
+    return this.#slewedUs + this.#lengthUs(this.#frames) - this.#format.durationUs(this.#frames);
   }
 
   /** Goes on `frames` later; what is due by `nowUs` is not late, as nobody has asked for it before. */
@@ -48,13 +67,34 @@ export class Pacer {
     this.#wantedUs = nowUs;
   }
 
+  /** A read begins: what it is late by since it could have begun is the fault of this server. */
   readStarted(nowUs: number): void {
-    this.#serverLateUs = nowUs - this.nextReadUs;
+    const couldStartUs = Math.max(this.nextReadUs, this.#takenUs, this.#wantedUs);
+    const leftUs = Math.min(this.#serverLateUs, Math.max(0, this.#lateUs));
+    this.#serverLateUs = leftUs + Math.max(0, nowUs - couldStartUs);
+  }
+
+  /** Lets time pass by `ppm` millionths more per sample from the next chunk on. */
+  slew(ppm: number): void {
+    const stretch = 1 + ppm / 1e6;
+    if (stretch === this.#stretch) return;
+    this.#rebase(this.nextReadUs, this.slewedUs);
+    this.#stretch = stretch;
+  }
+
+  /** How late samples are of which the last one, `frames` behind the last chunk, came at `nowUs`. */
+  lateUs(frames: number, nowUs: number): number {
+    return nowUs - this.nextReadUs - this.#lengthUs(frames);
   }
 
   /** Takes note that this server slept for `us` during the read that is under way. */
   stalled(us: number): void {
     this.#serverLateUs += us;
+  }
+
+  /** The read that is under way had to wait for its source: this server was late by `us` at most. */
+  waited(us: number): void {
+    this.#serverLateUs = Math.min(this.#serverLateUs, us);
   }
 
   /**
@@ -63,8 +103,7 @@ export class Pacer {
    * Returns how late it came when that ended the run; ask before `place`.
    */
   lateness(frames: number, nowUs: number): Lateness | undefined {
-    const dueUs = Math.max(this.nextReadUs + this.#format.durationUs(frames), this.#wantedUs);
-    const lateUs = nowUs - dueUs;
+    const lateUs = Math.min(this.lateUs(frames, nowUs), nowUs - this.#wantedUs);
     if (!this.#isRunning || lateUs <= this.#toleranceUs) return undefined;
     return { lateUs, side: this.#serverLateUs > lateUs / 2 ? 'server' : 'source' };
   }
@@ -73,17 +112,19 @@ export class Pacer {
    * Gives a chunk of `frames` its timestamp: a new run counts from `nowUs` minus its duration, but
    * never goes back behind what was sent of the run before it.
    */
-  place(frames: number, nowUs: number): { timestampUs: number; startsRun: boolean } {
+  place(frames: number, nowUs: number): Place {
     const startsRun = !this.#isRunning;
     if (startsRun) {
       this.#isRunning = true;
       const captureUs = nowUs - this.#format.durationUs(frames);
-      this.#originUs = Math.max(captureUs, this.nextReadUs, this.#earliestUs);
-      this.#frames = 0;
+      this.#rebase(Math.max(captureUs, this.nextReadUs, this.#earliestUs), 0);
+      this.#stretch = 1;
     }
     const timestampUs = this.nextReadUs;
+    this.#lateUs = this.lateUs(frames, nowUs);
+    this.#takenUs = nowUs;
     this.#frames += frames;
-    return { timestampUs, startsRun };
+    return { timestampUs, startsRun, stretch: this.#stretch };
   }
 
   /** Takes note that what was placed so far is followed by `paddingUs` of silence. */
@@ -99,5 +140,15 @@ export class Pacer {
   /** Ends the run: the next chunk starts a new one. */
   end(): void {
     this.#isRunning = false;
+  }
+
+  #rebase(originUs: number, slewedUs: number): void {
+    this.#originUs = originUs;
+    this.#slewedUs = slewedUs;
+    this.#frames = 0;
+  }
+
+  #lengthUs(frames: number): number {
+    return this.#format.durationUs(frames) * this.#stretch;
   }
 }

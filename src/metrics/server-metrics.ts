@@ -28,6 +28,7 @@ export interface ServerMetricsOptions {
 }
 
 const usPerSecond = 1e6;
+const msPerSecond = 1000;
 
 /**
  * The figures of the server in the format of Prometheus.
@@ -124,14 +125,18 @@ function clientCounts({ clients }: Registry): Sample[] {
 }
 
 function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
-  const perStream = (value: (channel: StreamChannel) => number) => () =>
-    [...streams.channels.values()].map((channel) => ({
-      labels: { stream: channel.id },
-      value: value(channel),
-    }));
+  const perStream = (read: (channel: StreamChannel) => number | undefined) => () =>
+    [...streams.channels.values()].flatMap((channel) => {
+      const value = read(channel);
+      return value === undefined ? [] : [{ labels: { stream: channel.id }, value }];
+    });
   const metric = (
     type: Metric['type'],
-    { name, help, value }: { name: string; help: string; value: (of: StreamChannel) => number },
+    {
+      name,
+      help,
+      value,
+    }: { name: string; help: string; value: (of: StreamChannel) => number | undefined },
   ): Metric => ({ type, name, help, labels: ['stream'], samples: perStream(value) });
   return [
     metric('gauge', {
@@ -168,6 +173,17 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
       name: 'zerocast_stream_chunk_age_seconds',
       help: 'Time from the first sample of the newest chunk to its publication',
       value: ({ figures }) => figures.chunkAgeUs / usPerSecond,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_source_drift_ppm',
+      help: 'By how many millionths the source runs faster than the clock of this machine',
+      value: ({ figures }) => figures.driftPpm,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_source_backlog_seconds',
+      help: 'Audio that has arrived from the source and waits to be read, where that can be told',
+      value: ({ figures: { backlogMs } }) =>
+        backlogMs === undefined ? undefined : backlogMs / msPerSecond,
     }),
     metric('gauge', {
       name: 'zerocast_stream_max_chunk_age_seconds',

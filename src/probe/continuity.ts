@@ -1,5 +1,7 @@
 /** Timestamps are whole microseconds, so neighbours may differ by their rounding. */
 const roundingUs = 2;
+/** The time of a stream follows the clock of its source, which nobody hears. */
+const maxSlew = 400e-6;
 
 /** What a chunk is to the one before it. */
 export type Sequel = 'next' | 'gap' | 'duplicate';
@@ -7,6 +9,7 @@ export type Sequel = 'next' | 'gap' | 'duplicate';
 /** Checks that each chunk begins where the one before it ended. */
 export class Continuity {
   #expectedUs: number | undefined;
+  #slackUs = 0;
   gaps = 0;
   duplicates = 0;
   /** Audio that is missing in all gaps together, microseconds. */
@@ -17,12 +20,14 @@ export class Continuity {
     const { timestampUs, durationUs } = chunk;
     const expectedUs = this.#expectedUs ?? timestampUs;
     const differenceUs = timestampUs - expectedUs;
-    if (differenceUs < -roundingUs) {
+    if (differenceUs < -this.#slackUs) {
       this.duplicates += 1;
       return 'duplicate';
     }
+    const isNext = differenceUs <= this.#slackUs;
     this.#expectedUs = timestampUs + durationUs;
-    if (differenceUs <= roundingUs) return 'next';
+    this.#slackUs = roundingUs + maxSlew * durationUs;
+    if (isNext) return 'next';
     this.gaps += 1;
     this.missingUs += differenceUs;
     return 'gap';

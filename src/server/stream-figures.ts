@@ -31,6 +31,16 @@ export class StreamFigures {
     return this.#broadcast.outdatedChunks;
   }
 
+  /** How much faster than this machine's clock the source runs. */
+  get driftPpm(): number {
+    return this.#stream.driftPpm;
+  }
+
+  /** Audio that has arrived from the source and waits; `undefined` where that cannot be told. */
+  get backlogMs(): number | undefined {
+    return this.#stream.backlogMs;
+  }
+
   /** Time from the first sample of the newest chunk to its publication. */
   get chunkAgeUs(): number {
     return this.#broadcast.chunkAgeUs;

@@ -1,6 +1,7 @@
 import { ChildPlaces } from '../audio/sources/child-places.ts';
 import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
 import type { Config } from '../config/config.ts';
+import { openInputQueue } from '../transport/input-queue.ts';
 import type { NativeAddonResult } from '../transport/native-addon.ts';
 import { PeerTimeout } from '../transport/peer-timeout.ts';
 
@@ -21,5 +22,6 @@ export function openSurroundings(options: {
       return config().limits.maxChildren;
     },
   });
-  return { watchPeer: (socket) => peers.watch(socket), children };
+  const inputQueue = openInputQueue(native);
+  return { watchPeer: (socket) => peers.watch(socket), children, inputQueue };
 }

@@ -4,6 +4,8 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { iterableSource } from '../../src/audio/sources/iterable-source.ts';
+import { openInputQueue } from '../../src/transport/input-queue.ts';
+import { loadNativeAddon } from '../../src/transport/native-addon.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';
@@ -130,11 +132,20 @@ describe.each(sources)('the contract of sources: $kind', ({ create, expected }) 
   });
 });
 
-describe.each(rigKinds)('the contract of sources: $kind', ({ open }) => {
+/** The same by reading ahead, as where there is no addon. */
+const seers = [
+  ['told by the system what waits', openInputQueue(loadNativeAddon())],
+  ['reading ahead', undefined],
+] as const;
+const kinds = rigKinds.flatMap(({ kind, open }) =>
+  seers.map(([how, queue]) => ({ kind, how, open, queue })),
+);
+
+describe.each(kinds)('the contract of sources: $kind, $how', ({ open, queue }) => {
   let rig: SourceRig;
   let harness: SourceHarness;
   beforeEach(async () => {
-    rig = await open(folder.path);
+    rig = await open(folder.path, queue);
     harness = rig.harness;
   });
   afterEach(async () => {
@@ -144,7 +155,7 @@ describe.each(rigKinds)('the contract of sources: $kind', ({ open }) => {
 
   it('fills targets of any size with exactly its bytes, in order', async () => {
     harness.start();
-    await rig.produce(numberedBytes(100_000));
+    await rig.produce(numberedBytes(100_000), { stays: true });
     expect((await readInPieces(harness, 100_000)).equals(numberedBytes(100_000))).toBe(true);
     expect(harness.interruptions).toEqual([]);
   });
@@ -183,7 +194,7 @@ describe.each(rigKinds)('the contract of sources: $kind', ({ open }) => {
     expect([harness.filledCount, target.equals(tail)]).toEqual([1, true]);
     const audio = numberedBytes(40_000, 100_000);
     const next = harness.ask(40_000);
-    await rig.produce(audio);
+    await rig.produce(audio, { stays: true });
     await harness.whenFilled(2);
     expect(next.equals(audio)).toBe(true);
     expect(harness.interruptions.length).toBe(1);
@@ -195,7 +206,7 @@ describe.each(rigKinds)('the contract of sources: $kind', ({ open }) => {
     await rig.produce(numberedBytes(3));
     await until(() => harness.interruptions.length === 1, 'the run is broken');
     const audio = numberedBytes(4000, 100_000);
-    await rig.produce(audio);
+    await rig.produce(audio, { stays: true });
     await harness.whenFilled(1);
     expect(target.equals(audio)).toBe(true);
   });
@@ -216,6 +227,35 @@ describe.each(rigKinds)('the contract of sources: $kind', ({ open }) => {
     const expected = Buffer.concat([audio.subarray(1000), audio.subarray(0, 1000)]);
     expect(target.equals(expected)).toBe(true);
     expect(harness.interruptions).toEqual([]);
+  });
+
+  it('tells what has arrived, and not more than that', async () => {
+    harness.start();
+    const producer = await rig.produce(numberedBytes(10_000), { stays: true });
+    await harness.read(4000);
+    await until(() => harness.source.backlogBytes?.() === 6000, 'the rest has arrived');
+    harness.ask(8000);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(harness.source.backlogBytes?.()).toBe(6000);
+    producer.add(numberedBytes(3000));
+    await harness.whenFilled(2);
+    await until(() => harness.source.backlogBytes?.() === 1000, 'the rest has arrived');
+  });
+
+  it('gives all that a producer has left behind before it turns to the next one', async () => {
+    harness.start();
+    await rig.produce(numberedBytes(9001));
+    expect((await harness.read(4000)).equals(numberedBytes(4000))).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(harness.interruptions).toEqual([]);
+    expect((await harness.read(4000)).equals(numberedBytes(8000).subarray(4000))).toBe(true);
+    const tail = Buffer.concat([numberedBytes(9000).subarray(8000), Buffer.alloc(3000)]);
+    expect((await harness.read(4000)).equals(tail)).toBe(true);
+    await until(() => harness.interruptions.length === 1, 'the run is broken');
+    const audio = numberedBytes(4000, 50_000);
+    await rig.produce(audio, { stays: true });
+    expect((await harness.read(4000)).equals(audio)).toBe(true);
+    expect(harness.interruptions.length).toBe(1);
   });
 
   it('releases everything when it is stopped during a read', async () => {

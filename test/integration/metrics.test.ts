@@ -1,9 +1,11 @@
+import { connect } from 'node:net';
 import performanceHooks from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { metricsAgeMs } from '../../src/http/metrics-route.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { stall } from '../support/fake-time.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
+import { freePort } from '../support/server-process.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
 
@@ -88,6 +90,24 @@ describe('the figures for Prometheus', () => {
     expect(figures.of('zerocast_stream_encode_seconds_total{stream="Tone"}')).toBeGreaterThan(0);
     expect(figures.of('zerocast_stream_chunk_age_seconds{stream="Tone"}')).toBeGreaterThan(0);
     client.close();
+  });
+
+  it('tell how fast the source of each stream is, and what of it waits where that can be told', async () => {
+    const port = await freePort();
+    await server.stop();
+    server = await TestServer.start(tone, `stream.source=tcp://127.0.0.1:${port}?name=Net`);
+    await until(() => server.log.with('waiting for a producer').length > 0);
+    const producer = connect(port, '127.0.0.1');
+    producer.write(Buffer.alloc(40_000, 1));
+    await until(() => server.application.streams.channels.get('Net')?.stream.state === 'playing');
+    const net = 'zerocast_stream_source_backlog_seconds{stream="Net"}';
+    const figures = await figuresOf(server);
+    expect(figures.of(net)).toBeGreaterThan(0);
+    expect(figures.of(net)).toBeLessThan(40_000 / 192_000);
+    expect(figures.of('zerocast_stream_source_drift_ppm{stream="Net"}')).toBe(0);
+    expect(figures.of('zerocast_stream_source_drift_ppm{stream="Tone"}')).toBe(0);
+    expect(figures.text).not.toContain('zerocast_stream_source_backlog_seconds{stream="Tone"}');
+    producer.destroy();
   });
 
   it('count sends without loss when clients go and when somebody looks', async () => {

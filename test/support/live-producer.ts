@@ -10,11 +10,12 @@ const tickMs = 2;
 const pieceFrames = 4096;
 
 /**
- * Frames of 48000:16:2 in real time, each of which tells its number: somebody who plays a live
+ * Frames of 48000:16:2 in real time, or `speed` times as fast, each of which tells its number: somebody who plays a live
  * event. What it could not get rid of it still writes later, as fast as it can.
  */
 export class LiveProducer {
   readonly #startUs = monotonicClock.nowUs();
+  readonly #speed: number;
   readonly #write: (bytes: Buffer) => number;
   readonly #close: () => void;
   readonly #timer: NodeJS.Timeout;
@@ -23,17 +24,18 @@ export class LiveProducer {
   #isStopped = false;
 
   /** Begins as soon as somebody reads the fifo. */
-  static async intoFifo(path: string): Promise<LiveProducer> {
+  static async intoFifo(path: string, speed = 1): Promise<LiveProducer> {
     const writers: FifoWriter[] = [];
     await until(() => openedWriter(path, writers), 'the fifo has a reader');
     const writer = writers[0]!;
     return new LiveProducer(
       (bytes) => writer.write(bytes),
       () => writer.close(),
+      speed,
     );
   }
 
-  static intoTcp(port: number): LiveProducer {
+  static intoTcp(port: number, speed = 1): LiveProducer {
     const socket: Socket = connect(port, '127.0.0.1');
     socket.on('error', () => undefined);
     const write = (bytes: Buffer) => {
@@ -41,10 +43,11 @@ export class LiveProducer {
       socket.write(bytes);
       return bytes.length;
     };
-    return new LiveProducer(write, () => socket.destroy());
+    return new LiveProducer(write, () => socket.destroy(), speed);
   }
 
-  private constructor(write: (bytes: Buffer) => number, close: () => void) {
+  private constructor(write: (bytes: Buffer) => number, close: () => void, speed: number) {
+    this.#speed = speed;
     this.#write = write;
     this.#close = close;
     this.#timer = setInterval(() => this.#produce(), tickMs);
@@ -60,12 +63,12 @@ export class LiveProducer {
 
   /** How old a piece of this audio was at `atUs`. */
   ageUs(payload: Buffer, atUs: number): number {
-    return atUs - this.#startUs - (payload.readUInt32LE(0) / rateHz) * 1e6;
+    return atUs - this.#startUs - (payload.readUInt32LE(0) / rateHz / this.#speed) * 1e6;
   }
 
   #produce(): void {
     const passedUs = monotonicClock.nowUs() - this.#startUs;
-    const dueFrames = Math.floor((passedUs * rateHz) / 1e6);
+    const dueFrames = Math.floor((passedUs * rateHz * this.#speed) / 1e6);
     for (;;) {
       if (this.#rest.length === 0) this.#rest = this.#next(dueFrames);
       if (this.#rest.length === 0) return;

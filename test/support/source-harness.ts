@@ -1,6 +1,10 @@
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
-import type { SourceSink, StreamSource } from '../../src/audio/sources/stream-source.ts';
+import type {
+  InputQueue,
+  SourceSink,
+  StreamSource,
+} from '../../src/audio/sources/stream-source.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import type { SourceError } from '../../src/errors.ts';
 import type { LogFields, Logger } from '../../src/logger.ts';
@@ -44,7 +48,11 @@ export class SourceHarness implements SourceSink {
   filledCount = 0;
 
   /** `origin`: an address, or a source that is made already. */
-  constructor(origin: string | StreamSource, sampleformat = '48000:16:2') {
+  constructor(
+    origin: string | StreamSource,
+    sampleformat = '48000:16:2',
+    inputQueue?: InputQueue | undefined,
+  ) {
     if (typeof origin !== 'string') {
       this.source = origin;
       this.records = [];
@@ -58,6 +66,9 @@ export class SourceHarness implements SourceSink {
       format: SampleFormat.parse(uri.query.sampleformat ?? sampleformat),
       formatIsExplicit: uri.query.sampleformat !== undefined,
       packed24: ['true', '1'].includes(uri.query.packed_s24le ?? ''),
+      bufferMs: 1000,
+      resyncToleranceMs: 250,
+      inputQueue,
       logger,
     });
   }

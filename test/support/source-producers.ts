@@ -1,6 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
+import type { InputQueue } from '../../src/audio/sources/stream-source.ts';
 import { FifoWriter, makeFifoAt } from './fifo.ts';
 import { SourceHarness } from './source-harness.ts';
 import { until } from './waiting.ts';
@@ -32,7 +33,8 @@ export interface SourceRig {
 
 export interface RigKind {
   readonly kind: string;
-  open(folder: string): Promise<SourceRig>;
+  /** With a queue the system tells what waits, else the source reads ahead. */
+  open(folder: string, queue?: InputQueue): Promise<SourceRig>;
 }
 
 /** Every kind of source that waits for a producer. */
@@ -43,21 +45,25 @@ export const rigKinds: readonly RigKind[] = [
   { kind: 'tcp client', open: openClientRig },
 ];
 
-async function openPipeRig(folder: string): Promise<SourceRig> {
+async function openPipeRig(folder: string, queue?: InputQueue): Promise<SourceRig> {
   const path = join(folder, 'fifo');
-  return fifoRig(path, (name) => new SourceHarness(`pipe://${join(folder, name)}`));
+  return fifoRig(path, (name) => harnessOf(`pipe://${join(folder, name)}`, queue));
 }
 
 /** The program passes on what comes through a fifo, and ends with it. */
-async function openProcessRig(folder: string): Promise<SourceRig> {
+async function openProcessRig(folder: string, queue?: InputQueue): Promise<SourceRig> {
   const path = join(folder, 'feed');
   makeFifoAt(path);
   return fifoRig(path, (name) => {
     const program = join(folder, `program-${name}`);
     writeFileSync(program, '#!/bin/sh\nexec cat feed\n');
     chmodSync(program, 0o755);
-    return new SourceHarness(`process://${program}`);
+    return harnessOf(`process://${program}`, queue);
   });
+}
+
+function harnessOf(address: string, queue: InputQueue | undefined): SourceHarness {
+  return new SourceHarness(address, undefined, queue);
 }
 
 function fifoRig(path: string, create: (name: string) => SourceHarness): SourceRig {
@@ -114,12 +120,12 @@ function openedWriter(path: string): FifoWriter | undefined {
   }
 }
 
-async function openServerRig(): Promise<SourceRig> {
-  const harness = new SourceHarness('tcp://127.0.0.1:0');
+async function openServerRig(_: string, queue?: InputQueue): Promise<SourceRig> {
+  const harness = harnessOf('tcp://127.0.0.1:0', queue);
   const sockets: net.Socket[] = [];
   return {
     harness,
-    another: () => new SourceHarness('tcp://127.0.0.1:0'),
+    another: () => harnessOf('tcp://127.0.0.1:0', queue),
     produce: async (audio, options) => {
       const phrase = 'waiting for a producer';
       await until(() => harness.logged(phrase).length > 0, 'the source listens');
@@ -134,7 +140,7 @@ async function openServerRig(): Promise<SourceRig> {
   };
 }
 
-async function openClientRig(): Promise<SourceRig> {
+async function openClientRig(_: string, queue?: InputQueue): Promise<SourceRig> {
   const waiting: net.Socket[] = [];
   const sockets: net.Socket[] = [];
   const server = net.createServer((socket) => {
@@ -145,7 +151,7 @@ async function openClientRig(): Promise<SourceRig> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-  const create = () => new SourceHarness(`tcp://127.0.0.1:${port}?mode=client`);
+  const create = () => harnessOf(`tcp://127.0.0.1:${port}?mode=client`, queue);
   return {
     harness: create(),
     another: create,

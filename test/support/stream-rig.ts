@@ -2,6 +2,7 @@ import { AudioStream, type StreamState } from '../../src/audio/audio-stream.ts';
 import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { EncodeTurns } from '../../src/audio/encode-turns.ts';
+import type { SourceSurroundings } from '../../src/audio/sources/stream-source.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
 import { type Clock, monotonicClock } from '../../src/clock.ts';
 import { LogLines } from './log-lines.ts';
@@ -29,6 +30,7 @@ export class StreamRig {
     address: string,
     defaults: Partial<StreamDefaults> = {},
     clock: Clock = monotonicClock,
+    surroundings: SourceSurroundings = {},
   ) {
     this.stream = new AudioStream(parseStreamOptions(address, { ...streamDefaults, ...defaults }), {
       pool: this.pool,
@@ -42,6 +44,7 @@ export class StreamRig {
         this.published.push({ timestampUs, durationUs, atUs: clock.nowUs(), payload });
         this.onChunk(chunk);
       },
+      surroundings,
       onOutdated: () => {
         this.outdated += 1;
       },

@@ -16,6 +16,8 @@ function processSource(children: ChildPlaces): StreamSource {
     format: SampleFormat.parse('48000:16:2'),
     formatIsExplicit: false,
     packed24: false,
+    bufferMs: 1000,
+    resyncToleranceMs: 250,
     logger: new LogLines(),
     children,
   });

@@ -86,6 +86,7 @@ function give(count: number, fromUs: number, startsRun = true): void {
       chunk,
       timestampUs: fromUs + index * chunkUs,
       startsRun: startsRun && index === 0,
+      stretch: 1,
     });
   }
 }
@@ -159,6 +160,40 @@ describe('encoding while somebody listens', () => {
     const jump = published.findIndex(({ timestampUs }) => timestampUs === startUs + 500_000);
     expect(endUs(published[jump - 1])).toBe(startUs + 4 * chunkUs);
   });
+
+  it.each(['pcm', 'flac', 'flac:8', 'opus'])(
+    '%s: keeps the place of its audio while the time base follows a source',
+    async (codec) => {
+      await open(codec);
+      await activate();
+      const stretches = [1, 1 + 300e-6, 1 - 300e-6, 1 + 20e-6];
+      let timestampUs = startUs;
+      for (let index = 0; index < 400; index += 1) {
+        const stretch = stretches[Math.floor(index / 100)]!;
+        const chunk = pool.acquire(pcm.length, 'test');
+        chunk.writable.set(pcm);
+        chunk.payloadBytes = pcm.length;
+        encoding.take({ chunk, timestampUs, startsRun: index === 0, stretch });
+        timestampUs += chunkUs * stretch;
+        if (index % 10 === 0) await until(() => encoding.waiting === 0);
+      }
+      await flush();
+      const delayUs = codec === 'opus' ? 2500 : 0;
+      const partUs = 100 * chunkUs;
+      const placeUs = (sinceUs: number) => {
+        const part = Math.min(3, Math.floor(sinceUs / partUs));
+        const before = stretches.slice(0, part).reduce((sum, stretch) => sum + stretch, 0);
+        return startUs + before * partUs + (sinceUs - part * partUs) * stretches[part]!;
+      };
+      let sinceUs = -delayUs;
+      for (const { timestampUs: atUs, durationUs } of published) {
+        const expectedUs = sinceUs < 0 ? startUs + sinceUs : placeUs(sinceUs);
+        expect(Math.abs(atUs - expectedUs)).toBeLessThan(0.01);
+        sinceUs += durationUs;
+      }
+      expect(sinceUs).toBeGreaterThanOrEqual(400 * chunkUs - 1);
+    },
+  );
 
   it('null publishes nothing', async () => {
     await open('null');
@@ -436,7 +471,7 @@ describe('a long chunk', () => {
       whole.payloadBytes = 50 * pcm.length;
       let parts = 0;
       const timestampUs = startUs + 10_000_000;
-      encoding.take({ chunk: whole, timestampUs, startsRun: true });
+      encoding.take({ chunk: whole, timestampUs, startsRun: true, stretch: 1 });
       for (; encoding.waiting > 0; parts += 1) await turn();
       await flush();
       if (codec === 'flac:8') expect(parts).toBeGreaterThan(1);

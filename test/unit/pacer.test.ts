@@ -10,7 +10,11 @@ describe('Pacer', () => {
   it('lets a run begin one chunk before the moment at which its first chunk was complete', () => {
     const pacer = new Pacer(format, toleranceUs);
     expect(pacer.isRunning).toBe(false);
-    expect(pacer.place(chunk, 1_000_000)).toEqual({ timestampUs: 980_000, startsRun: true });
+    expect(pacer.place(chunk, 1_000_000)).toEqual({
+      timestampUs: 980_000,
+      startsRun: true,
+      stretch: 1,
+    });
     expect(pacer.nextReadUs).toBe(1_000_000);
   });
 
@@ -30,7 +34,11 @@ describe('Pacer', () => {
     pacer.readStarted(1_000_000);
     const lateUs = 1_020_000 + toleranceUs;
     expect(pacer.lateness(chunk, lateUs)).toBeUndefined();
-    expect(pacer.place(chunk, lateUs)).toEqual({ timestampUs: 1_000_000, startsRun: false });
+    expect(pacer.place(chunk, lateUs)).toEqual({
+      timestampUs: 1_000_000,
+      startsRun: false,
+      stretch: 1,
+    });
   });
 
   it('tells a late source from a late server beyond the tolerance', () => {
@@ -48,6 +56,10 @@ describe('Pacer', () => {
     pacer.place(chunk, 1_000_000);
     pacer.end();
     expect(pacer.lateness(chunk, 9_000_000)).toBeUndefined();
-    expect(pacer.place(chunk, 9_000_000)).toEqual({ timestampUs: 8_980_000, startsRun: true });
+    expect(pacer.place(chunk, 9_000_000)).toEqual({
+      timestampUs: 8_980_000,
+      startsRun: true,
+      stretch: 1,
+    });
   });
 });

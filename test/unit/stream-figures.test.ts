@@ -44,7 +44,7 @@ describe('the figures of an encoding', () => {
     const chunk = pool.acquire(chunkBytes, 'test');
     chunk.writable.fill(0);
     chunk.payloadBytes = chunkBytes;
-    encoding.take({ chunk, timestampUs, startsRun: timestampUs === 0 });
+    encoding.take({ chunk, timestampUs, startsRun: timestampUs === 0, stretch: 1 });
   }
 
   it('count what came out and the time in the encoder, not what became of the chunks', async () => {

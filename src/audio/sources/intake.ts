@@ -1,30 +1,50 @@
 import type { Socket } from 'node:net';
 import type { ReadInto } from '../../adopt-socket.ts';
 import { assert, type SourceError } from '../../errors.ts';
-import type { SourceSink } from './stream-source.ts';
+import type { InputQueue, SourceSink } from './stream-source.ts';
+
+/** The least that a kernel may keep of a producer, whatever the rate of its audio is. */
+const minQueueBytes = 16_384;
+/** What is read ahead at most where the system does not tell how much there is. */
+const maxAheadBytes = 1_048_576;
+
+export interface IntakeOptions {
+  /** Of one frame as it arrives. */
+  readonly frameBytes: number;
+  /** What the kernel is to keep at most, where it can be told. */
+  readonly queueBytes: number;
+  /** How much has to be seen of what has arrived and is not read yet. */
+  readonly aheadBytes: number;
+  readonly queue: InputQueue | undefined;
+}
 
 /**
  * Fills the target of the outstanding read from one socket after another, without a copy, and
  * tells the sink of its source what came of it.
  *
  * Node picks the memory for a socket's next read at the end of the previous one, before the next
- * target is known. So while no target is outstanding it gets a landing of one byte: the first byte
- * of each target is copied, all others are read in place. At most this byte is read ahead; the
- * rest stays in the kernel and holds the producer back.
+ * target is known. So while no target is outstanding it gets a landing: what lands is copied, all
+ * else is read in place. Where the system tells how much has arrived, the landing is one byte long,
+ * and the rest stays in the kernel and holds the producer back. Elsewhere it is as long as what has
+ * to be seen of it.
  */
 export class Intake {
-  readonly #frameBytes: number;
-  readonly #landing = new Uint8Array(1);
+  readonly #options: IntakeOptions;
+  readonly #landing: Buffer;
+  readonly #oneByte = Buffer.alloc(1);
+  #landedBytes = 0;
   #sink: SourceSink | undefined;
   #socket: Socket | undefined;
   #target: Uint8Array | undefined;
   #filledBytes = 0;
-  #landed = false;
   #connectionBytes = 0;
+  /** Why the producer of what lies in the landing ended; the present one waits until that is read. */
+  #endReason: string | undefined;
 
-  /** Units: `frameBytes` of one frame as it arrives. */
-  constructor(frameBytes: number) {
-    this.#frameBytes = frameBytes;
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    const aheadBytes = Math.max(1, Math.min(options.aheadBytes, maxAheadBytes));
+    this.#landing = Buffer.alloc(options.queue ? 1 : aheadBytes);
   }
 
   /** True from `open` until `close` or `fail`: whether there is still somebody to be filled. */
@@ -41,6 +61,14 @@ export class Intake {
     return this.#socket !== undefined;
   }
 
+  /** What has arrived behind the target that was filled last; `undefined` when that is not known. */
+  get backlogBytes(): number | undefined {
+    const { queue } = this.#options;
+    const readBytes = this.#landedBytes + (this.#target ? this.#filledBytes : 0);
+    const unreadBytes = queue && this.#socket ? queue.unreadBytes(this.#socket) : 0;
+    return unreadBytes === undefined ? undefined : unreadBytes + readBytes;
+  }
+
   open(sink: SourceSink): void {
     this.#sink = sink;
   }
@@ -50,8 +78,10 @@ export class Intake {
     assert(target.length > 0, 'a source was asked to fill an empty target');
     this.#target = target;
     this.#filledBytes = 0;
-    if (this.#landed) this.#take(1, this.#landing);
-    this.#socket?.resume();
+    const landed = this.#landing.subarray(0, this.#landedBytes);
+    this.#landedBytes = 0;
+    this.#accept(landed);
+    this.#goOn();
   }
 
   /**
@@ -61,7 +91,7 @@ export class Intake {
   connect(open: (readInto: ReadInto) => Socket, ended: (error?: Error) => void): Socket {
     this.disconnect();
     const socket = open({
-      buffer: () => this.#target?.subarray(this.#filledBytes) ?? this.#landing,
+      buffer: () => this.#memoryForNext(),
       callback: (bytes, buffer) => this.#arrived(bytes, buffer),
     });
     this.#socket = socket;
@@ -69,7 +99,9 @@ export class Intake {
       if (this.#socket === socket) ended(error);
     };
     socket.on('end', () => finish()).on('error', finish);
-    if (this.#target) socket.resume();
+    if (socket.connecting) socket.once('connect', () => this.#limit(socket));
+    else this.#limit(socket);
+    this.#goOn();
     return socket;
   }
 
@@ -77,9 +109,10 @@ export class Intake {
   disconnect(): void {
     this.#socket?.destroy();
     this.#socket = undefined;
-    this.#filledBytes = 0;
-    this.#landed = false;
     this.#connectionBytes = 0;
+    if (this.#endReason !== undefined) return;
+    this.#filledBytes = 0;
+    this.#landedBytes = 0;
   }
 
   /**
@@ -87,13 +120,19 @@ export class Intake {
    * samples: if the connection had delivered anything.
    */
   interrupt(reason: string, change = () => this.disconnect()): void {
-    const breaksRun = this.#connectionBytes > 0;
+    const breaksRun = this.#connectionBytes > 0 || this.#endReason !== undefined;
+    this.#endReason = undefined;
     change();
     if (breaksRun) this.#sink?.interrupted(reason);
   }
 
   /** The producer has nothing more to give: what it gave last is filled up with silence. */
   end(reason: string, change = () => this.disconnect()): void {
+    if (this.#landedBytes > 0) {
+      this.#endReason = reason;
+      change();
+      return;
+    }
     this.#padTail();
     this.interrupt(reason, change);
   }
@@ -102,7 +141,7 @@ export class Intake {
   takePartial(into: Uint8Array): number {
     const target = this.#target;
     if (!target) return 0;
-    const cutBytes = this.#filledBytes % this.#frameBytes;
+    const cutBytes = this.#filledBytes % this.#options.frameBytes;
     const wholeBytes = this.#filledBytes - cutBytes;
     into.set(target.subarray(0, wholeBytes));
     target.copyWithin(0, wholeBytes, this.#filledBytes);
@@ -121,15 +160,38 @@ export class Intake {
   async close(): Promise<void> {
     const socket = this.#socket;
     this.#sink = undefined;
+    this.#endReason = undefined;
     this.disconnect();
     this.#target = undefined;
     if (socket === undefined || socket.closed) return;
     await new Promise((resolve) => socket.once('close', resolve));
   }
 
+  /** Also for nobody, up to the end of the landing. */
+  get #readsAhead(): boolean {
+    return !this.#options.queue && this.#landedBytes < this.#landing.length;
+  }
+
+  #limit(socket: Socket): void {
+    const { queue, queueBytes } = this.#options;
+    queue?.limit(socket, Math.max(minQueueBytes, queueBytes));
+  }
+
+  /** Reads on, unless the end of another producer comes first. */
+  #goOn(): void {
+    const reason = this.#endReason;
+    if (reason !== undefined && this.#landedBytes === 0) {
+      this.#endReason = undefined;
+      this.#padTail();
+      this.#filledBytes = 0;
+      this.#sink?.interrupted(reason);
+    }
+    if (this.#endReason === undefined && (this.#target || this.#readsAhead)) this.#socket?.resume();
+  }
+
   #padTail(): void {
     const target = this.#target;
-    const wholeBytes = this.#filledBytes - (this.#filledBytes % this.#frameBytes);
+    const wholeBytes = this.#filledBytes - (this.#filledBytes % this.#options.frameBytes);
     if (!target || wholeBytes === 0) return;
     target.fill(0, wholeBytes);
     this.#filledBytes = 0;
@@ -137,28 +199,37 @@ export class Intake {
     this.#sink?.filled();
   }
 
-  #arrived(bytes: number, buffer: Uint8Array): boolean {
-    this.#connectionBytes += bytes;
-    if (this.#target === undefined) {
-      this.#landed = true;
-      return false;
-    }
-    this.#take(bytes, buffer);
-    return this.#target !== undefined;
+  #memoryForNext(): Uint8Array {
+    if (this.#target) return this.#target.subarray(this.#filledBytes);
+    // Node asks also when it is to stop reading, and will read into this when it goes on.
+    const isFull = this.#landedBytes === this.#landing.length;
+    return isFull ? this.#oneByte : this.#landing.subarray(this.#landedBytes);
   }
 
-  #take(bytes: number, buffer: Uint8Array): void {
+  /** Node stops reading when this is false. */
+  #arrived(bytes: number, buffer: Uint8Array): boolean {
+    this.#connectionBytes += bytes;
+    this.#accept(buffer.subarray(0, bytes));
+    return this.#target !== undefined || this.#landedBytes < this.#landing.length;
+  }
+
+  /** Puts as much of `bytes` into the target as fits; the rest waits in the landing. */
+  #accept(bytes: Uint8Array): void {
     const target = this.#target;
-    assert(target !== undefined, 'bytes were taken without a target');
-    this.#landed = false;
-    // Bytes lie elsewhere after the landing, and when whole frames were discarded meanwhile.
-    const inPlace =
-      buffer.buffer === target.buffer &&
-      buffer.byteOffset === target.byteOffset + this.#filledBytes;
-    if (!inPlace) target.set(buffer.subarray(0, bytes), this.#filledBytes);
-    this.#filledBytes += bytes;
-    if (this.#filledBytes < target.length) return;
+    const part = bytes.subarray(0, target ? target.length - this.#filledBytes : 0);
+    if (target) putAt(target, this.#filledBytes, part);
+    putAt(this.#landing, this.#landedBytes, bytes.subarray(part.length));
+    this.#filledBytes += part.length;
+    this.#landedBytes += bytes.length - part.length;
+    if (!target || this.#filledBytes < target.length) return;
     this.#target = undefined;
     this.#sink?.filled();
   }
+}
+
+/** What Node has read in place already stays there. */
+function putAt(memory: Uint8Array, offset: number, bytes: Uint8Array): void {
+  const isInPlace =
+    bytes.buffer === memory.buffer && bytes.byteOffset === memory.byteOffset + offset;
+  if (!isInPlace && bytes.length > 0) memory.set(bytes, offset);
 }

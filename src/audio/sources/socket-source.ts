@@ -3,6 +3,9 @@ import type { SampleFormat } from '../sample-format.ts';
 import { Intake } from './intake.ts';
 import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
 
+/** A source is too fast when it is ahead by the tolerance; so much more has to be seen. */
+const seenBeyondMs = 150;
+
 /** Finds producers for an intake: connects it to one socket after another. */
 export interface Connector {
   /** Begins to look for a producer; called once. */
@@ -18,10 +21,14 @@ export class SocketSource implements StreamSource {
   readonly #intake: Intake;
   readonly #connector: Connector;
 
-  constructor({ format, packed24 }: SourceContext, connectorFor: (intake: Intake) => Connector) {
+  constructor(context: SourceContext, connectorFor: (intake: Intake) => Connector) {
+    const { format, packed24, bufferMs, resyncToleranceMs, inputQueue: queue } = context;
     this.format = format;
     this.packed24 = packed24;
-    this.#intake = new Intake(arrivingFrameBytes(format, packed24));
+    const frameBytes = arrivingFrameBytes(format, packed24);
+    const queueBytes = format.framesIn(bufferMs) * frameBytes;
+    const aheadBytes = format.framesIn(resyncToleranceMs + seenBeyondMs) * frameBytes;
+    this.#intake = new Intake({ frameBytes, queueBytes, aheadBytes, queue });
     this.#connector = connectorFor(this.#intake);
   }
 
@@ -36,6 +43,10 @@ export class SocketSource implements StreamSource {
 
   takePartial(into: Uint8Array): number {
     return this.#intake.takePartial(into);
+  }
+
+  backlogBytes(): number | undefined {
+    return this.#intake.backlogBytes;
   }
 
   async stop(): Promise<void> {

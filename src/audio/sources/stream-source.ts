@@ -53,12 +53,27 @@ export interface StreamSource {
    * makes its audio on demand, holds nobody back, and is not read while nobody listens.
    */
   skip?(frames: number): void;
+  /**
+   * Bytes that have arrived behind the target that was filled last, as far as that can be told, also
+   * those in the target of the outstanding read. Sources that cannot tell lack it.
+   */
+  backlogBytes?(): number | undefined;
   /** Lets go of everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }
 
+/** What the kernel keeps of a socket or pipe until it is read. */
+export interface InputQueue {
+  /** `undefined` when it cannot be told. */
+  unreadBytes(socket: Socket): number | undefined;
+  /** Makes it keep no more than about `bytes`, where it can. */
+  limit(socket: Socket, bytes: number): void;
+}
+
 /** What the sources of all streams share. */
 export interface SourceSurroundings {
+  /** Absent: the system does not tell. */
+  readonly inputQueue?: InputQueue | undefined;
   /** Sees to it that a TCP connection ends when its peer has vanished. */
   readonly watchPeer?: (socket: Socket) => void;
   /** Absent: as many programs as one likes. */
@@ -70,7 +85,10 @@ export interface SourceSurroundings {
 /** What a source needs to know of the options of its stream. */
 export interface SourceContext
   extends SourceSurroundings,
-    Pick<StreamOptions, 'uri' | 'format' | 'formatIsExplicit' | 'packed24'> {
+    Pick<
+      StreamOptions,
+      'uri' | 'format' | 'formatIsExplicit' | 'packed24' | 'bufferMs' | 'resyncToleranceMs'
+    > {
   readonly logger: Logger;
 }
 

@@ -1,0 +1,108 @@
+#include "input-queue.hpp"
+
+#ifdef __linux__
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+
+#include "descriptor.hpp"
+#include "tap.hpp"
+
+using zerocast::Descriptor;
+using zerocast::limitUnread;
+using zerocast::unreadBytes;
+using zerocast::test::Run;
+
+namespace {
+
+struct Pipe {
+  Descriptor reader;
+  Descriptor writer;
+};
+
+Pipe openPipe() {
+  std::array<int, 2> ends{-1, -1};
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) std::abort();
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+Pipe openSockets() {
+  std::array<int, 2> ends{-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) std::abort();
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+bool writes(const Descriptor& writer, int bytes) {
+  std::array<char, 10'000> text{};
+  const auto size = static_cast<std::size_t>(bytes);
+  return ::write(writer.fd(), text.data(), size) == static_cast<ssize_t>(size);
+}
+
+bool reads(const Descriptor& reader, int bytes) {
+  std::array<char, 10'000> text{};
+  const auto size = static_cast<std::size_t>(bytes);
+  return ::read(reader.fd(), text.data(), size) == static_cast<ssize_t>(size);
+}
+
+int receiveBuffer(const Descriptor& socket) {
+  int value = -1;
+  socklen_t bytes = sizeof value;
+  ::getsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &value, &bytes);
+  return value;
+}
+
+}  // namespace
+
+int main() {
+  Run run;
+
+  run.it("counts what waits in a pipe and in a socket", [](Run& t) {
+    for (const Pipe& pipe : {openPipe(), openSockets()}) {
+      t.expect(unreadBytes(pipe.reader.fd()) == 0, "nothing at first");
+      t.expect(writes(pipe.writer, 5000) && writes(pipe.writer, 77), "somebody writes");
+      t.expect(unreadBytes(pipe.reader.fd()) == 5077, "all of it waits");
+      t.expect(reads(pipe.reader, 1000), "some of it is read");
+      t.expect(unreadBytes(pipe.reader.fd()) == 4077, "the rest waits");
+    }
+  });
+
+  run.it("makes a pipe smaller, never larger, and loses nothing", [](Run& t) {
+    const Pipe pipe = openPipe();
+    const int before = ::fcntl(pipe.reader.fd(), F_GETPIPE_SZ);
+    t.expect(limitUnread(pipe.reader.fd(), 4 * before) == 0, "a larger limit is no fault");
+    t.expect(::fcntl(pipe.reader.fd(), F_GETPIPE_SZ) == before, "and changes nothing");
+    for (int written = 0; written < 3; ++written) writes(pipe.writer, 10'000);
+    t.expect(limitUnread(pipe.reader.fd(), 8192) == EBUSY, "what waits does not fit");
+    t.expect(unreadBytes(pipe.reader.fd()) == 30'000, "and still waits");
+    for (int read = 0; read < 3; ++read) reads(pipe.reader, 10'000);
+    t.expect(limitUnread(pipe.reader.fd(), 8192) == 0, "an empty one is made smaller");
+    t.expect(::fcntl(pipe.reader.fd(), F_GETPIPE_SZ) == 8192, "to what was asked for");
+  });
+
+  run.it("sets what a socket may hold; the kernel doubles it for its own needs", [](Run& t) {
+    const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    t.expect(limitUnread(socket.fd(), 50'000) == 0, "it is set");
+    t.expect(receiveBuffer(socket) == 100'000, "to twice of it");
+  });
+
+  run.it("says what is wrong with a descriptor", [](Run& t) {
+    t.expect(unreadBytes(-1) == -EBADF, "none");
+    t.expect(limitUnread(-1, 5000) == EBADF, "none");
+    const Descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    t.expect(unreadBytes(file.fd()) == -ENOTTY, "one that counts nothing");
+    t.expect(limitUnread(file.fd(), 5000) == ENOTSOCK, "neither pipe nor socket");
+  });
+
+  return run.finish();
+}
+
+#else
+
+int main() { return 0; }
+
+#endif

@@ -1,0 +1,73 @@
+const maxPoints = 64;
+const firstIntervalUs = 1_000_000;
+const longestIntervalUs = 16_000_000;
+
+interface Point {
+  readonly atUs: number;
+  readonly value: number;
+}
+
+/**
+ * The straight line through the least values of equal intervals, which grow as the series does: a
+ * few seconds are told at once, a quarter of an hour precisely.
+ */
+export class Trend {
+  #points: Point[] = [];
+  #least: Point | undefined;
+  #startUs = 0;
+  #intervalUs = firstIntervalUs;
+
+  /** From the first to the last value of the line. */
+  get lengthUs(): number {
+    return (this.#points.at(-1)?.atUs ?? 0) - (this.#points[0]?.atUs ?? 0);
+  }
+
+  /** By how much the value grows per microsecond; 0 while that is not known. */
+  get slope(): number {
+    const points = this.#points;
+    const meanUs = points.reduce((sum, { atUs }) => sum + atUs, 0) / points.length;
+    let [product, square] = [0, 0];
+    for (const { atUs, value } of points) {
+      product += (atUs - meanUs) * value;
+      square += (atUs - meanUs) ** 2;
+    }
+    return square === 0 ? 0 : product / square;
+  }
+
+  clear(): void {
+    this.#points = [];
+    this.#least = undefined;
+    this.#intervalUs = firstIntervalUs;
+  }
+
+  /** `atUs` only grows. */
+  add(atUs: number, value: number): void {
+    if (!this.#least) {
+      this.#startUs = atUs;
+      this.#least = { atUs, value };
+    } else if (atUs - this.#startUs >= this.#intervalUs) {
+      this.#push(this.#least);
+      this.#startUs = atUs;
+      this.#least = { atUs, value };
+    } else if (value < this.#least.value) {
+      this.#least = { atUs, value };
+    }
+  }
+
+  #push(point: Point): void {
+    this.#points.push(point);
+    if (this.#points.length < maxPoints) return;
+    if (this.#intervalUs === longestIntervalUs) this.#points.shift();
+    else this.#widen();
+  }
+
+  #widen(): void {
+    this.#intervalUs *= 2;
+    const halves: Point[] = [];
+    for (let index = 0; index < this.#points.length; index += 2) {
+      const [first, second] = [this.#points[index]!, this.#points[index + 1]];
+      halves.push(second && second.value < first.value ? second : first);
+    }
+    this.#points = halves;
+  }
+}

@@ -1,0 +1,21 @@
+import { descriptorOf } from '../adopt-socket.ts';
+import type { InputQueue } from '../audio/sources/stream-source.ts';
+import type { NativeAddonResult } from './native-addon.ts';
+
+/** What the kernel keeps of the sockets and pipes of producers; Node has no call for that. */
+export function openInputQueue(native: NativeAddonResult): InputQueue | undefined {
+  const addon = 'addon' in native ? native.addon : undefined;
+  if (!addon?.unreadBytes || !addon.limitUnread) return undefined;
+  const { unreadBytes, limitUnread } = addon;
+  return {
+    unreadBytes: (socket) => {
+      const descriptor = descriptorOf(socket);
+      const bytes = descriptor < 0 ? -1 : unreadBytes(descriptor);
+      return bytes < 0 ? undefined : bytes;
+    },
+    limit: (socket, bytes) => {
+      const descriptor = descriptorOf(socket);
+      if (descriptor >= 0) limitUnread(descriptor, bytes);
+    },
+  };
+}

@@ -1,0 +1,64 @@
+import { vi } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
+
+interface Timer {
+  dueUs: number;
+  readonly delayUs: number;
+  readonly fire: () => void;
+  refresh(): Timer;
+}
+
+/** Time that passes from event to event, so that days take seconds; nothing in it is real. */
+export class VirtualTime implements Clock {
+  readonly #timers = new Set<Timer>();
+  #nowUs = 1e9;
+
+  /** Runs `scene` with the timers of this time; it must not wait for anything real. */
+  during(scene: () => void): void {
+    vi.stubGlobal('setTimeout', (fire: () => void, ms: number) => this.after(ms * 1000, fire));
+    vi.stubGlobal('setImmediate', (fire: () => void) => this.after(0, fire));
+    const clear = (timer: Timer | undefined) => {
+      if (timer) this.#timers.delete(timer);
+    };
+    vi.stubGlobal('clearTimeout', clear);
+    vi.stubGlobal('clearImmediate', clear);
+    try {
+      scene();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  }
+
+  nowUs(): number {
+    return this.#nowUs;
+  }
+
+  after(delayUs: number, fire: () => void): Timer {
+    const timer: Timer = {
+      dueUs: this.#nowUs + delayUs,
+      delayUs,
+      fire,
+      refresh: () => {
+        timer.dueUs = this.#nowUs + delayUs;
+        this.#timers.add(timer);
+        return timer;
+      },
+    };
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  /** Lets everything happen that is due within `us`, in order. */
+  pass(us: number): void {
+    const endUs = this.#nowUs + us;
+    for (;;) {
+      let next: Timer | undefined;
+      for (const timer of this.#timers) if (!next || timer.dueUs < next.dueUs) next = timer;
+      if (!next || next.dueUs > endUs) break;
+      this.#nowUs = Math.max(this.#nowUs, next.dueUs);
+      this.#timers.delete(next);
+      next.fire();
+    }
+    this.#nowUs = endUs;
+  }
+}
