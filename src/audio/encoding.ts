@@ -238,14 +238,17 @@ export class Encoding {
   #encode({ pcm, startFrame }: Current): void {
     const frames = framesOf(pcm.chunk, this.#options.format);
     const startUs = this.#figures.encodeUs;
+    const startCpuUs = cpuUs();
     // The encoder gives the chunk back, also when it breaks.
     this.#current = undefined;
     const next = this.#timed(() => this.#encoder.encode(pcm.chunk, startFrame));
     if (next !== undefined) this.#current = { pcm, startFrame: next };
+    // On a busy machine time passes in which the encoder does nothing.
+    const usedUs = Math.min(this.#figures.encodeUs - startUs, cpuUs() - startCpuUs);
     const { droppedUs, encodeUs, audioFrames } = this.#overload;
     this.#overload = {
       droppedUs,
-      encodeUs: encodeUs + this.#figures.encodeUs - startUs,
+      encodeUs: encodeUs + usedUs,
       audioFrames: audioFrames + (next ?? frames) - startFrame,
     };
   }
@@ -292,6 +295,11 @@ export class Encoding {
     // The encoder waits here for its chunk to be sent, which is no work of its own.
     this.#figures.encodeUs -= (performance.now() - startMs) * 1000;
   }
+}
+
+function cpuUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 function framesOf(chunk: Chunk, format: SampleFormat): number {

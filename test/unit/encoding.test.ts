@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { EncodeTurns } from '../../src/audio/encode-turns.ts';
@@ -445,6 +445,25 @@ describe('an encoder that is slower than real time', () => {
     // More than a second; how much is taken at once depends on what is left of the turn.
     expect(encoding.figures.droppedChunks).toBeGreaterThan(1000 / 20);
     await worked();
+    expect(failures).toEqual([]);
+  });
+
+  it('is not taken for slow when others have the processor while it encodes', async () => {
+    await open('flac', '48000:16:2');
+    encoding.activate();
+    await take(5, startUs);
+    const now = performance.now.bind(performance);
+    const slowly = vi.spyOn(performance, 'now').mockImplementation(() => 500 * now());
+    try {
+      for (let round = 0; round < 4; round += 1) {
+        give(60, startUs + (5 + 60 * round) * chunkUs, false);
+        for (let count = 0; count < 5; count += 1) await turn();
+      }
+      while (encoding.isBusy && failures.length === 0) await turn();
+    } finally {
+      slowly.mockRestore();
+    }
+    expect(encoding.figures.droppedChunks).toBeGreaterThan(1000 / 20);
     expect(failures).toEqual([]);
   });
 
