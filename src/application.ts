@@ -115,7 +115,10 @@ export class Application {
     const native = loadNativeAddon();
     this.pool = new ChunkPool({
       verifySeals,
-      ...('addon' in native && { allocate: native.addon.allocateSlab }),
+      ...('addon' in native && {
+        allocate: native.addon.allocateSlab,
+        release: native.addon.releaseSlab,
+      }),
     });
     this.#fanOut = openFanOut({
       pool: this.pool,

@@ -61,6 +61,17 @@ Napi::Value allocateSlab(const Napi::CallbackInfo& info) {
   return buffer;
 }
 
+// Its memory goes back at once instead of at the next collection, which may be far away.
+Napi::Value releaseSlab(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsArrayBuffer()) {
+    throwTypeError(env, "releaseSlab needs an ArrayBuffer");
+    return env.Undefined();
+  }
+  info[0].As<Napi::ArrayBuffer>().Detach();
+  return env.Undefined();
+}
+
 Napi::Value isPageAligned(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 1 || !info[0].IsArrayBuffer()) {
@@ -93,6 +104,7 @@ Napi::Value zeroCopyRefusal(const Napi::CallbackInfo& info) {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::String::New(env, ZEROCAST_TEXT(ZEROCAST_VERSION)));
   exports.Set("allocateSlab", Napi::Function::New(env, allocateSlab, "allocateSlab"));
+  exports.Set("releaseSlab", Napi::Function::New(env, releaseSlab, "releaseSlab"));
   exports.Set("isPageAligned", Napi::Function::New(env, isPageAligned, "isPageAligned"));
   exports.Set("addressOf", Napi::Function::New(env, addressOf, "addressOf"));
 #ifdef __linux__

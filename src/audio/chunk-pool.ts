@@ -11,10 +11,13 @@ const idleSlabMs = 5 * 60_000;
 /** More than this is not kept for later: who adds and removes streams would hold memory that way. */
 const maxIdleBytes = 32 * 1024 * 1024;
 const idleCheckMs = 5000;
+const giveBackSliceMs = 2;
 
 export interface ChunkPoolOptions {
   /** Gives memory for one slab, page-aligned where the platform can. */
   readonly allocate?: (bytes: number) => ArrayBuffer;
+  /** Gives memory of `allocate` back to the system at once; absent: the collector does, some time. */
+  readonly release?: (memory: ArrayBuffer) => void;
   /** See `ChunkIdentity.verifySeal`. */
   readonly verifySeals?: boolean;
 }
@@ -43,9 +46,12 @@ export interface ChunkPoolStatistics {
  */
 export class ChunkPool {
   readonly #allocate: (bytes: number) => ArrayBuffer;
+  readonly #release: ((memory: ArrayBuffer) => void) | undefined;
   readonly #verifySeals: boolean;
   readonly #classes = new Map<number, SizeClass>();
   readonly #idleTimer: NodeJS.Timeout;
+  /** Memory of slabs that are gone already. */
+  readonly #leaving: ArrayBuffer[] = [];
   #serial = 0;
   #misses = 0;
   #created = 0;
@@ -53,6 +59,7 @@ export class ChunkPool {
 
   constructor(options: ChunkPoolOptions = {}) {
     this.#allocate = options.allocate ?? ((bytes) => new ArrayBuffer(bytes));
+    this.#release = options.release;
     this.#verifySeals = options.verifySeals ?? false;
     this.#idleTimer = setInterval(() => this.returnIdleSlabs(), idleCheckMs).unref();
   }
@@ -101,6 +108,20 @@ export class ChunkPool {
     }
     for (const sizeClass of this.#classes.values()) sizeClass.drop(dropped);
     this.#cleanups += dropped.size;
+    if (!this.#release) return;
+    for (const { memory } of dropped) this.#leaving.push(memory);
+    this.#giveBack(this.#release);
+  }
+
+  /** To unmap a megabyte takes a tenth of a millisecond. */
+  #giveBack(release: (memory: ArrayBuffer) => void): void {
+    const endMs = performance.now() + giveBackSliceMs;
+    let memory = this.#leaving.pop();
+    while (memory) {
+      release(memory);
+      memory = performance.now() < endMs ? this.#leaving.pop() : undefined;
+    }
+    if (this.#leaving.length > 0) setImmediate(() => this.#giveBack(release)).unref();
   }
 
   /** Ends the life of the pool; every chunk must have come home. */
@@ -162,6 +183,7 @@ class SizeClass {
 }
 
 class Slab {
+  readonly memory: ArrayBuffer;
   readonly slotCount: number;
   readonly bytes: number;
   readonly #slots: readonly PooledSlot[];
@@ -169,6 +191,7 @@ class Slab {
   #lastUsedMs = performance.now();
 
   constructor(memory: ArrayBuffer, slotBytes: number) {
+    this.memory = memory;
     this.bytes = memory.byteLength;
     this.slotCount = this.bytes / slotBytes;
     this.#slots = Array.from({ length: this.slotCount }, (_, index) => {

@@ -15,6 +15,8 @@ export interface NativeAddon {
    * and an `Error` when there is no memory.
    */
   allocateSlab(bytes: number): ArrayBuffer;
+  /** Gives the memory of a slab back at once; the `ArrayBuffer` is empty then. */
+  releaseSlab(memory: ArrayBuffer): void;
   isPageAligned(memory: ArrayBuffer): boolean;
   /** Where the memory lies, as a number that native code takes. */
   addressOf(memory: ArrayBufferLike): number;
@@ -115,7 +117,7 @@ export function canSend(addon: NativeAddon): addon is FanOutAddon {
 
 export type NativeAddonResult = { readonly addon: NativeAddon } | { readonly reason: string };
 
-const functionNames = ['allocateSlab', 'isPageAligned', 'addressOf'] as const;
+const functionNames = ['allocateSlab', 'releaseSlab', 'isPageAligned', 'addressOf'] as const;
 
 /**
  * Loads the native addon, or says in one sentence why it cannot be used.

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { headroomBytes } from '../../src/audio/chunk.ts';
 import { ChunkPool, largestSlotBytes } from '../../src/audio/chunk-pool.ts';
+import { sendingAddon } from '../support/native.ts';
+import { until } from '../support/waiting.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -103,6 +105,21 @@ describe('ChunkPool', () => {
     expect(pool.statistics.bytesAllocated).toBeGreaterThan(28 * 1024 * 1024);
     expect(kept.writable.length).toBeGreaterThanOrEqual(500_000);
     kept.release();
+    pool.close();
+  });
+
+  it('gives the memory itself back, without a collection', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    const { allocateSlab, releaseSlab } = sendingAddon();
+    const pool = new ChunkPool({ allocate: allocateSlab, release: releaseSlab });
+    const chunks = Array.from({ length: 100 }, () => pool.acquire(1_000_000, 'test'));
+    const memories = chunks.map(({ writable }) => writable.fill(1).buffer);
+    const residentBefore = process.memoryUsage.rss();
+    for (const chunk of chunks) chunk.release();
+    vi.advanceTimersByTime(15_000);
+    vi.useRealTimers();
+    await until(() => memories.filter(({ byteLength }) => byteLength > 0).length <= 32);
+    await until(() => process.memoryUsage.rss() < residentBefore - 40 * 1024 * 1024);
     pool.close();
   });
 

@@ -55,7 +55,7 @@ describe('loading the native addon', () => {
     const folder = mkdtempSync(join(tmpdir(), 'zerocast-addon-'));
     try {
       const other = join(folder, 'other.cjs');
-      const functions = ['allocateSlab', 'isPageAligned', 'addressOf'];
+      const functions = ['allocateSlab', 'releaseSlab', 'isPageAligned', 'addressOf'];
       const text = functions.map((name) => `exports.${name} = () => 0;`).join('');
       writeFileSync(other, `${text}exports.version = '0.0.9';`);
       expect(reasonOf(loadAddonFrom(other))).toMatch(/another version: 0\.0\.9 instead of \d/);
@@ -79,7 +79,7 @@ describe('loading the native addon', () => {
         /^it cannot be loaded: .*; it was built from another version: it has no allocateSlab$/,
       );
       const good = join(folder, 'good.cjs');
-      const functions = ['allocateSlab', 'isPageAligned', 'addressOf'];
+      const functions = ['allocateSlab', 'releaseSlab', 'isPageAligned', 'addressOf'];
       const text = functions.map((name) => `exports.${name} = () => 0;`).join('');
       writeFileSync(good, `${text}exports.version = ${JSON.stringify(packageVersion)};`);
       expect(loadFirstOf([broken, good])).toEqual({ addon: expect.anything() });
@@ -93,7 +93,7 @@ describe('loading the native addon', () => {
     try {
       const other = join(folder, 'other.cjs');
       writeFileSync(other, 'exports.allocateSlab = () => new ArrayBuffer(1);');
-      expect(reasonOf(loadAddonFrom(other))).toMatch(/another version: it has no isPageAligned/);
+      expect(reasonOf(loadAddonFrom(other))).toMatch(/another version: it has no releaseSlab/);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -59,8 +59,10 @@ describe('openFanOut', () => {
   });
 
   it('falls back to JavaScript when the addon cannot send on this system', async () => {
-    const { version, allocateSlab, isPageAligned, addressOf } = sendingAddon();
-    const fanOut = await open({ addon: { version, allocateSlab, isPageAligned, addressOf } });
+    const { version, allocateSlab, releaseSlab, isPageAligned, addressOf } = sendingAddon();
+    const fanOut = await open({
+      addon: { version, allocateSlab, releaseSlab, isPageAligned, addressOf },
+    });
     expect(fanOut).toBeInstanceOf(NodeFanOut);
     expect(said().slice(1)).toEqual([
       'notice audio is sent by the JavaScript path (native sending is for Linux only)',
