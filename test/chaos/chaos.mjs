@@ -1,7 +1,8 @@
 import { brokenNow, CostlyInvariants } from './invariants.mjs';
 import { atMost, drift, exactly, settle } from './levels.mjs';
 import { carryOut, describeStep, planOf } from './plan.mjs';
-import { addedStreamNames, bufferMs, chunkMs, configuredNames } from './streams.mjs';
+import { unsavedChanges } from './saves.mjs';
+import { chunkMs, configuredNames, passingStreamNames } from './streams.mjs';
 
 const lookMs = 3000;
 /** Names that the driver's own controllers have: TCP, WebSocket, and the one that harms. */
@@ -16,7 +17,7 @@ const descriptorSlack = 12;
  * The ring of each stream, and the PCM that it keeps while nobody listens: what was in the ring then
  * stays there until somebody comes.
  */
-const mostSlots = configuredNames.length * 2 * (bufferMs / chunkMs) + 50;
+const mostSlots = ({ bufferMs }) => configuredNames.length * 2 * (bufferMs / chunkMs) + 50;
 /** What the heap of the server may keep of a storm. */
 const memorySlackMiB = 96;
 
@@ -108,7 +109,8 @@ export class Chaos {
     world.far?.leave();
     world.crew.leave();
     world.intruders.leave();
-    for (const id of addedStreamNames) await world.ask('Stream.RemoveStream', { id });
+    world.joiners.leave();
+    for (const id of passingStreamNames) await world.ask('Stream.RemoveStream', { id });
     if (world.reloads) {
       world.writeConfig('plain');
       world.server.signal('SIGHUP');
@@ -120,13 +122,15 @@ export class Chaos {
       controllers: exactly(ownControllers),
       ...(base && {
         descriptors: atMost(base.descriptors + descriptorSlack),
-        usedSlots: atMost(mostSlots),
-        residentMiB: atMost(base.residentMiB + memorySlackMiB),
+        usedSlots: atMost(mostSlots(this.#options)),
+        // Without the addon the C library keeps what it gets back.
+        ...(this.#options.hasAddon && { residentMiB: atMost(base.residentMiB + memorySlackMiB) }),
       }),
     });
     this.#base ??= levels;
     this.#demand(await this.#strangeStreams());
     this.#demand(await world.returners.strayed());
+    this.#demand(await unsavedChanges(world));
     this.quietPoints.push(levels);
     this.#demand(await this.#costly.broken());
     this.#demand(brokenNow(world));
@@ -164,7 +168,7 @@ export class Chaos {
       sessions: exactly(0),
       controllers: exactly(ownControllers),
       descriptors: atMost(this.#empty.descriptors + descriptorSlack),
-      usedSlots: atMost(mostSlots),
+      usedSlots: atMost(mostSlots(this.#options)),
     });
     this.#demand(brokenNow(world));
   }
@@ -185,11 +189,12 @@ export class Chaos {
   }
 
   #report({ residentMiB, descriptors, usedSlots }) {
-    const { steady, crew, realClients, controller, server } = this.#world;
+    const { steady, crew, joiners, realClients, controller, server } = this.#world;
     const sound = realClients.map(({ soundFrames }) => Math.round(soundFrames / 8000)).join('/');
     this.#tell(
       `step ${this.steps}: ${residentMiB.toFixed(0)} MiB, ${descriptors} descriptors, ` +
         `${usedSlots} slots in use, ${steady.chunks} chunks right, ${crew.chunks} to victims, ` +
+        `${joiners.joined} joined a swelling stream, ` +
         `snapclients ${sound} s, slowest answer ${controller.longestMs.toFixed(0)} ms, ` +
         `${server.log.count} log lines, ${[...server.log.resyncs.values()].reduce((a, b) => a + b, 0)} resyncs`,
     );

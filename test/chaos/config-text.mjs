@@ -1,4 +1,11 @@
-import { bufferMs, harmedStreams, spareRatesHz, steadyStreams, streamAddress } from './streams.mjs';
+import {
+  harmedStreams,
+  maxAddedSamplesEach,
+  spareRatesHz,
+  steadyStreams,
+  streamAddress,
+  swellingStream,
+} from './streams.mjs';
 
 /** Configurations between which a reload switches; the last ones are refused as a whole. */
 export const variants = ['plain', 'spare', 'otherSpare', 'limits', 'lessHarmed', 'bad', 'empty'];
@@ -15,15 +22,21 @@ export function configText(places, variant = 'plain') {
   if (variant === 'empty') return '[stream\nsource\n';
   const harmed = variant === 'lessHarmed' ? harmedStreams.slice(1) : harmedStreams;
   const spare = withSpare[variant];
-  const streams = [...steadyStreams, ...harmed, ...(spare ? [spare] : [])];
+  const streams = [...steadyStreams, ...harmed, swellingStream, ...(spare ? [spare] : [])];
   const lines = [
     '[server]',
     `datadir = ${places.data}`,
     'mdns_enabled = false',
     'peer_timeout = 8000',
+    '[ssl]',
+    `certificate = ${places.certificate}`,
+    `certificate_key = ${places.certificateKey}`,
     '[http]',
     'bind_to_address = 0.0.0.0',
     `port = ${places.httpPort}`,
+    'ssl_enabled = true',
+    'ssl_bind_to_address = 0.0.0.0',
+    `ssl_port = ${places.securePort}`,
     '[tcp-control]',
     'bind_to_address = 0.0.0.0',
     `port = ${places.controlPort}`,
@@ -37,7 +50,7 @@ export function configText(places, variant = 'plain') {
     `plugin_dir = ${places.plugins}`,
     `sandbox_dir = ${places.sandbox}`,
     'persist_added = true',
-    `buffer = ${bufferMs}`,
+    `buffer = ${places.bufferMs}`,
     ...(places.isZeroCopy ? zeroCopy : []),
     // A busy machine is no fault of the server.
     'resync_tolerance = 1500',
@@ -46,6 +59,7 @@ export function configText(places, variant = 'plain') {
     '[limits]',
     `max_known_clients = ${variant === 'limits' ? 1000 : 2000}`,
     `max_streams = ${variant === 'limits' ? 12 : 20}`,
+    `max_added_samples_each = ${maxAddedSamplesEach}`,
     // All have the same address, and a flood shall meet the limit of descriptors.
     'max_connections_per_address = 0',
     '[logging]',

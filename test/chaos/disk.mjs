@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 const piece = Buffer.alloc(4096, 0x42);
@@ -25,6 +25,10 @@ export class Disk {
       closeSync(fd);
     }
     this.isFull = true;
+  }
+
+  names() {
+    return readdirSync(this.#folder);
   }
 
   free() {

@@ -48,6 +48,7 @@ export class CostlyInvariants {
 
 function stateFaults({ places }) {
   const faults = [];
+  if (existsSync(places.astray)) faults.push('state was written through a planted link');
   for (const name of stateFiles) {
     const file = join(places.data, name);
     if (!existsSync(file)) continue;

@@ -5,7 +5,9 @@ import { messageType, textAt } from './wire.mjs';
  * header, then chunks of that stream in their order.
  *
  * A strict listener accepts nothing else; one that is not strict may lose audio and be moved to
- * other streams, but never gets a wrong byte, and nothing twice.
+ * other streams, but never gets a wrong byte, and nothing twice. `onChunk(chunk, last)`, where there
+ * is one, throws what else is wrong; `isExcused(timestampUs)` says whether audio before that may be
+ * missing.
  */
 export class Listening {
   chunks = 0;
@@ -15,11 +17,15 @@ export class Listening {
   stream;
   #truths;
   #isStrict;
+  #onChunk;
+  #isExcused;
   #hasSettings = false;
   #last;
 
-  constructor({ truths, isStrict }) {
+  constructor({ truths, isStrict, onChunk, isExcused = () => false }) {
     this.#truths = truths;
+    this.#onChunk = onChunk;
+    this.#isExcused = isExcused;
     this.#isStrict = isStrict;
   }
 
@@ -62,7 +68,8 @@ export class Listening {
     }
     const chunk = stream.enter(timestampUs, body.subarray(12));
     const fault = this.#isStrict && last ? stream.faultBetween(last, chunk) : undefined;
-    if (fault) throw new Error(fault);
+    if (fault && !this.#isExcused(timestampUs)) throw new Error(fault);
+    this.#onChunk?.(chunk, last);
     this.#last = chunk;
     this.chunks += 1;
   }

@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { Random } from '../support/random.mjs';
+import { buffersMs } from './streams.mjs';
 
 export const usage = `usage: scripts/chaos [options]
 
@@ -13,6 +15,8 @@ namespaces of its own. Options:
   --quiet-seconds 20    time between two looks at memory and descriptors with all others gone
   --server dist/main.js the server to test
   --zerocopy            every send of audio is a zero-copy send
+  --buffer MS           the buffer of the server, 3000 to 10000; without it by the seed
+  --no-addon            the server sends by plain JavaScript
   --no-reload           sends neither SIGHUP nor SIGUSR1
   --plan N              prints the first N actions of the seed and does nothing
   --log FILE            keeps the whole log of the server`;
@@ -25,6 +29,8 @@ const definitions = {
   'quiet-seconds': { type: 'string', default: '20' },
   server: { type: 'string', default: 'dist/main.js' },
   zerocopy: { type: 'boolean', default: false },
+  buffer: { type: 'string' },
+  'no-addon': { type: 'boolean', default: false },
   'no-reload': { type: 'boolean', default: false },
   plan: { type: 'string' },
   log: { type: 'string' },
@@ -42,23 +48,31 @@ export function parseOptions(args) {
   const players = wholeNumber('players', values.players, { low: 10, high: 2000 });
   const steady = Math.round(players * steadyShare);
   const far = Math.round(players * farShare);
+  const seed = values.seed === undefined ? newSeed() : wholeNumber('seed', values.seed);
   return {
     players,
     steady,
     far,
     victims: players - steady - far,
-    seed: values.seed === undefined ? newSeed() : wholeNumber('seed', values.seed),
+    seed,
     seconds: wholeNumber('seconds', values.seconds, { low: 1, high: 86_400 }),
     quietSeconds: wholeNumber('quiet-seconds', values['quiet-seconds'], { low: 5, high: 3600 }),
     realClients: wholeNumber('real', values.real, { low: 0, high: 3 }),
     main: values.server,
     isZeroCopy: values.zerocopy,
+    hasAddon: !values['no-addon'],
+    bufferMs: bufferOf(values.buffer, seed),
     reloads: !values['no-reload'],
     planLength: values.plan === undefined ? undefined : wholeNumber('plan', values.plan),
     logFile: values.log,
     needsHelp: values.help,
     workDir: values.inside,
   };
+}
+
+function bufferOf(text, seed) {
+  if (text === undefined) return new Random(seed).pick(buffersMs);
+  return wholeNumber('buffer', text, { low: buffersMs[0], high: buffersMs[1] });
 }
 
 function newSeed() {

@@ -8,6 +8,7 @@ const seamFrames = 16_384;
  * left sample has the low bits of its number, the right one the high bits and the key.
  */
 export class Pattern {
+  frameBytes = frameBytes;
   /** One round of it, as a file holds it. */
   bytes;
   #frames;

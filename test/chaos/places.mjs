@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configText } from './config-text.mjs';
 import { Pattern } from './pattern.mjs';
-import { allRatesHz, patternFile } from './streams.mjs';
+import { allRatesHz, patternFile, swellingStream } from './streams.mjs';
+import { SwellingPattern } from './swelling-pattern.mjs';
 
 const scripts = fileURLToPath(new URL('../support/plugins', import.meta.url));
 const dataFolderSize = '2m';
@@ -16,29 +17,47 @@ const repeat = '#!/bin/sh\nwhile cat "$1"; do :; done\n';
  *
  * Shape: the data folder is a file system of its own, which can be filled.
  */
-export function makePlaces(work, { isZeroCopy }) {
+export function makePlaces(work, { isZeroCopy, bufferMs }) {
   const places = {
     isZeroCopy,
+    bufferMs,
     data: join(work, 'data'),
     media: join(work, 'media'),
     plugins: join(work, 'plugins'),
     sandbox: join(work, 'sandbox'),
+    /** A link to the data folder, and where links out of it lead. */
+    wayToData: join(work, 'way-to-data'),
+    astray: join(work, 'astray'),
     fifo: join(work, 'pipe.fifo'),
     configFile: join(work, 'zerocast.conf'),
+    certificate: join(work, 'server.crt'),
+    certificateKey: join(work, 'server.key'),
     streamPort: 1704,
     controlPort: 1705,
     httpPort: 1780,
+    securePort: 1788,
     producerPort: 4953,
   };
   for (const folder of [places.data, places.media, places.sandbox]) mkdirSync(folder);
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${dataFolderSize}`, 'chaos', places.data]);
   execFileSync('mkfifo', [places.fifo]);
+  symlinkSync(places.data, places.wayToData);
   cpSync(scripts, places.plugins, { recursive: true });
   writeFileSync(join(places.sandbox, 'repeat.sh'), repeat);
   chmodSync(join(places.sandbox, 'repeat.sh'), 0o755);
   for (const rateHz of allRatesHz) {
     writeFileSync(patternFile(places, rateHz), new Pattern(rateHz).bytes);
   }
+  const { rateHz } = swellingStream;
+  writeFileSync(patternFile(places, rateHz), new SwellingPattern(rateHz).bytes);
+  makeCertificate(places);
   writeFileSync(places.configFile, configText(places));
   return places;
+}
+
+function makeCertificate({ certificate, certificateKey }) {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const files = ['-keyout', certificateKey, '-out', certificate];
+  const parameters = ['req', '-x509', ...key, '-subj', '/CN=chaos', '-days', '2', ...files];
+  execFileSync('openssl', parameters, { stdio: 'pipe' });
 }

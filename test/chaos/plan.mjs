@@ -1,10 +1,17 @@
 import { Random } from '../support/random.mjs';
 import { controlActions } from './actions/control-actions.mjs';
+import { demandingActions } from './actions/demanding-actions.mjs';
 import { intruderActions } from './actions/intruder-actions.mjs';
 import { playerActions } from './actions/player-actions.mjs';
 import { systemActions } from './actions/system-actions.mjs';
 
-const actions = { ...playerActions, ...intruderActions, ...controlActions, ...systemActions };
+const actions = {
+  ...playerActions,
+  ...intruderActions,
+  ...controlActions,
+  ...demandingActions,
+  ...systemActions,
+};
 const choices = Object.entries(actions).map(([name, { weight }]) => [name, weight]);
 const longestPauseMs = 150;
 

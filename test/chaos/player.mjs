@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { WebSocket } from 'ws';
 import { Listening } from './listening.mjs';
 import { hello, MessageCutter, timeRequest } from './wire.mjs';
@@ -6,7 +7,7 @@ import { hello, MessageCutter, timeRequest } from './wire.mjs';
 const timeIntervalMs = 1000;
 
 /**
- * One scripted player, over TCP or as a browser, that checks all that it hears.
+ * One scripted player, over TCP or as a browser, by TLS or without, that checks all that it hears.
  *
  * Shape: `onProblem(text)` is told of each broken rule, `onClosed()` that the connection is gone,
  * whoever ended it.
@@ -29,18 +30,19 @@ export class Player {
     this.id = options.id;
     this.listening = new Listening(options);
     this.#cutter = new MessageCutter((...parts) => this.listening.take(...parts));
-    const { host = '127.0.0.1', port, webSocketPort, localAddress } = options;
-    const isBrowser = options.isBrowser === true;
+    const { host = '127.0.0.1', port, webSocketPort, securePort, localAddress } = options;
+    const { isBrowser = false, isSecure = false } = options;
+    const browserPort = isSecure ? securePort : webSocketPort;
     this.socket = connect({
       host,
-      port: isBrowser ? webSocketPort : port,
+      port: isBrowser ? browserPort : port,
       noDelay: true,
       allowHalfOpen: true,
       ...(localAddress && { localAddress }),
     });
     this.socket.on('error', () => {});
     this.socket.on('close', () => this.#finish());
-    if (isBrowser) this.#openWebSocket(webSocketPort);
+    if (isBrowser) this.#openWebSocket(isSecure);
     else this.#openTcp();
   }
 
@@ -84,9 +86,12 @@ export class Player {
     this.socket.on('end', () => this.socket.end());
   }
 
-  #openWebSocket(port) {
-    const url = `ws://127.0.0.1:${port}/stream`;
-    this.#webSocket = new WebSocket(url, { createConnection: () => this.socket });
+  #openWebSocket(isSecure) {
+    const { socket } = this;
+    const createConnection = () =>
+      isSecure ? connectSecurely({ socket, rejectUnauthorized: false }) : socket;
+    const url = `${isSecure ? 'wss' : 'ws'}://127.0.0.1/stream`;
+    this.#webSocket = new WebSocket(url, { createConnection });
     this.#webSocket.on('open', () => this.#greet());
     this.#webSocket.on('message', (frame) => this.#feed(frame));
     this.#webSocket.on('error', () => {});

@@ -41,6 +41,10 @@ export class Returners {
     return this.#players.length;
   }
 
+  get ids() {
+    return this.#players.map(({ id }) => id);
+  }
+
   /** With the first configuration in force; says what is not as it should be. */
   async strayed() {
     const faults = [];

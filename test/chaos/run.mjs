@@ -66,9 +66,15 @@ async function runHere(options) {
 }
 
 /** What does the same once more. */
-function commandOf({ seed, seconds, players, quietSeconds, isZeroCopy, reloads }) {
-  const flags = [isZeroCopy && '--zerocopy', !reloads && '--no-reload'].filter(Boolean);
-  const numbers = { seed, seconds, players, 'quiet-seconds': quietSeconds };
+function commandOf({ seed, seconds, players, quietSeconds, bufferMs, ...options }) {
+  const { isZeroCopy, hasAddon, reloads } = options;
+  const optional = [
+    isZeroCopy && '--zerocopy',
+    !hasAddon && '--no-addon',
+    !reloads && '--no-reload',
+  ];
+  const flags = optional.filter(Boolean);
+  const numbers = { seed, seconds, players, 'quiet-seconds': quietSeconds, buffer: bufferMs };
   const words = Object.entries(numbers).map(([name, value]) => `--${name} ${value}`);
   return ['scripts/chaos', ...words, ...flags].join(' ');
 }

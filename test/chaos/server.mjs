@@ -12,10 +12,11 @@ export class Server {
   #child;
 
   /** Shape: `descriptors` is the most that the server may have open. */
-  constructor({ main, configFile, descriptors }) {
+  constructor({ main, configFile, descriptors, hasAddon }) {
     const limit = `--nofile=${descriptors}:${descriptors}`;
     this.#child = spawn('prlimit', [limit, process.execPath, main, '-c', configFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(!hasAddon && { ZEROCAST_NATIVE: 'off' }) },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       let rest = '';

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { introduce } from './introduction.mjs';
 import { Player } from './player.mjs';
 import { steadyStreams } from './streams.mjs';
 
@@ -19,7 +20,8 @@ export class SteadyPlayers {
   /** Shape: `options` are those of every player. Resolves when all of them hear their stream. */
   static async start(count, options, controller) {
     const ids = Array.from({ length: count }, (_, index) => `steady-${index}`);
-    await assignStreams(ids, options, controller);
+    const homes = ids.map((id, index) => [id, steadyStreams[index % steadyStreams.length].name]);
+    await introduce(new Map(homes), options, controller);
     const twins = ids.filter((_, index) => index % twinEvery === 0);
     const players = [...ids, ...twins].map((id, index) =>
       openStrict(id, options, index % browserEvery === 0),
@@ -76,23 +78,4 @@ function openStrict(id, options, isBrowser) {
       if (!isLeaving()) onProblem(`player ${id}: its connection was closed`);
     },
   });
-}
-
-/** Makes the players known and gives their groups to the steady streams in turns. */
-async function assignStreams(ids, options, controller) {
-  const first = ids.map(
-    (id) => new Player({ ...options, id, isStrict: false, onClosed: undefined }),
-  );
-  const deadlineMs = performance.now() + joinLimitMs;
-  while (first.some(({ listening }) => listening.headers === 0)) {
-    if (performance.now() > deadlineMs) throw new Error('the steady players are not welcomed');
-    await sleep(50);
-  }
-  const { result } = await controller.ask('Server.GetStatus');
-  for (const { id, clients } of result.server.groups) {
-    const index = ids.indexOf(clients[0]?.id);
-    const stream = steadyStreams[index % steadyStreams.length]?.name;
-    if (index >= 0) await controller.ask('Group.SetStream', { id, stream_id: stream });
-  }
-  for (const player of first) player.close();
 }

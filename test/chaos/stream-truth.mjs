@@ -1,9 +1,9 @@
-import { frameBytes } from './pattern.mjs';
+import { frameBytes as usualFrameBytes } from './pattern.mjs';
 
 /** Chunks that are remembered per stream; at 20 ms each, more than anybody is behind. */
 const maxChunks = 1500;
 /** Rounding of a timestamp, microseconds. */
-const toleranceUs = 2;
+export const toleranceUs = 2;
 
 /**
  * What all players of one stream have got, so that each can be compared with the others and with
@@ -62,14 +62,17 @@ export class StreamTruth {
 
   #examine(timestampUs, payload) {
     const pcm = this.#decode ? this.#decode(payload) : payload;
+    const { frameBytes = usualFrameBytes } = this.#pattern ?? {};
     const frames = pcm.length / frameBytes;
-    const frame = this.#pattern?.locate(pcm);
-    if (this.#pattern && frame === undefined) throw new Error('bytes that the stream never had');
+    const isQuiet = this.#pattern?.isQuiet?.(pcm) ?? false;
+    const frame = isQuiet ? undefined : this.#pattern?.locate(pcm);
+    if (this.#pattern && !isQuiet && frame === undefined)
+      throw new Error('bytes that the stream never had');
     return {
       timestampUs,
       payload,
       frame,
-      nextFrame: this.#pattern?.after(frame, frames),
+      nextFrame: frame === undefined ? undefined : this.#pattern.after(frame, frames),
       endUs: timestampUs + (frames * 1_000_000) / this.#rateHz,
       next: undefined,
     };

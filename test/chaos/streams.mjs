@@ -1,6 +1,7 @@
 // The streams of the run. Each has a sample rate of its own, by which players know it.
 
-export const bufferMs = 3000;
+/** A buffer that players fall out of, and one that holds more than one send may have. */
+export const buffersMs = [3000, 10_000];
 export const chunkMs = 20;
 
 /** Players of these must hear everything: no action touches them. */
@@ -19,8 +20,19 @@ export const harmedStreams = [
   { name: 'Flooding', rateHz: 8070, codec: 'flac', kind: 'scripted', script: 'floods.sh' },
 ];
 
+/** Its chunks are tiny at one moment and huge at the next; players join it and leave. */
+export const swellingStream = {
+  name: 'Swelling',
+  rateHz: 200_000,
+  sampleFormat: '200000:24:8',
+  codec: 'flac:0',
+  kind: 'file',
+};
+
 /** Of the first configuration, in the order of the alphabet. */
-export const configuredNames = [...steadyStreams, ...harmedStreams].map(({ name }) => name).sort();
+export const configuredNames = [...steadyStreams, ...harmedStreams, swellingStream]
+  .map(({ name }) => name)
+  .sort();
 
 /** Comes, goes and changes with a reload. */
 export const spareRatesHz = [8100, 8110];
@@ -53,9 +65,9 @@ const addresses = {
 
 /** The address of a stream as the configuration and controllers write it. */
 export function streamAddress(stream, places) {
-  const { name, rateHz, codec, kind } = stream;
+  const { name, rateHz, codec, kind, sampleFormat = `${rateHz}:16:2` } = stream;
   const head = addresses[kind](stream, places);
-  return `${head}name=${name}&codec=${codec}&sampleformat=${rateHz}:16:2`;
+  return `${head}name=${name}&codec=${codec}&sampleformat=${sampleFormat}`;
 }
 
 const addedCount = 8;
@@ -70,3 +82,40 @@ export function addedStream(index) {
 export const addedStreamNames = Array.from({ length: addedCount }, (_, index) => {
   return addedStream(index).name;
 });
+
+/** Samples per second that a stream of a controller may have: `flac` has no larger format. */
+export const maxAddedSamplesEach = 655_350 * 8;
+
+const unheardCount = 5;
+
+/** Of the largest format that is allowed; there is no room for all of them. */
+export const unheardStreams = Array.from({ length: unheardCount }, (_, index) => ({
+  name: `Unheard${index}`,
+  rateHz: 655_350,
+  sampleFormat: '655350:32:8',
+  codec: 'pcm',
+  kind: 'tone',
+}));
+
+/** Larger than is allowed. */
+export const tooLargeStream = {
+  name: 'TooLarge',
+  sampleFormat: '768000:32:8',
+  codec: 'pcm',
+  kind: 'tone',
+};
+
+/** No machine of today encodes this in real time beside all the rest. */
+export const slowStream = {
+  name: 'Slow',
+  sampleFormat: '655350:24:8',
+  codec: 'flac:8',
+  kind: 'tone',
+};
+
+/** What controllers add and nobody wants; gone at every quiet point. */
+export const passingStreamNames = [
+  ...addedStreamNames,
+  ...[...unheardStreams, tooLargeStream, slowStream].map(({ name }) => name),
+  'Planted',
+];

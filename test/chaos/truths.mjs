@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Pattern } from './pattern.mjs';
 import { StreamTruth } from './stream-truth.mjs';
-import { steadyStreams } from './streams.mjs';
+import { steadyStreams, swellingStream } from './streams.mjs';
+import { SwellingPattern } from './swelling-pattern.mjs';
 
 const rateInPcmHeader = 24;
 const rateInStreamInfo = 18;
@@ -39,7 +40,7 @@ export class StreamTruths {
     const truth = new StreamTruth({
       name: `${codec} ${rateHz}`,
       rateHz,
-      pattern: this.#endless.has(rateHz) ? new Pattern(rateHz) : undefined,
+      pattern: this.#patternOf(rateHz),
       decode: this.#decoderFor(codec, Buffer.from(header)),
     });
     this.byRate.set(rateHz, truth);
@@ -52,6 +53,11 @@ export class StreamTruths {
       const truth = this.byRate.get(rateHz);
       return truth ? [{ name: truth.name, jumps: truth.jumps, stream }] : [];
     });
+  }
+
+  #patternOf(rateHz) {
+    if (rateHz === swellingStream.rateHz) return new SwellingPattern(rateHz);
+    return this.#endless.has(rateHz) ? new Pattern(rateHz) : undefined;
   }
 
   #decoderFor(codec, header) {

@@ -9,6 +9,7 @@ import { Deferred } from './deferred.mjs';
 import { Disk } from './disk.mjs';
 import { FarCrew } from './far-crew.mjs';
 import { Intruders } from './intruders.mjs';
+import { Joiners } from './joiners.mjs';
 import { BadNetwork, buildRelay, nearAddress } from './network.mjs';
 import { Pattern } from './pattern.mjs';
 import { makePlaces } from './places.mjs';
@@ -22,6 +23,8 @@ import { endlessRatesHz, harmedStreams, steadyStreams } from './streams.mjs';
 import { StreamTruths } from './truths.mjs';
 
 const startLimitMs = 20_000;
+/** What is not sent to who joins, as it would come too late, and some time on the way. */
+const lateMs = 400;
 /** Beside a descriptor per player: what the server itself, its streams and controllers need. */
 const spareDescriptors = 260;
 
@@ -46,6 +49,7 @@ export class World {
     const descriptors = options.players + spareDescriptors;
     this.server = new Server({ ...options, configFile: this.places.configFile, descriptors });
     this.starvation = new Starvation(this.server.pid);
+    this.server.log.isStarved = () => this.starvation.isStarved;
     const { controlPort, httpPort } = this.places;
     this.controller = await this.#firstController(() => Controller.overTcp(controlPort));
     this.browser = await this.#firstController(() => Controller.overWebSocket(httpPort));
@@ -65,12 +69,15 @@ export class World {
     const common = {
       port: places.streamPort,
       webSocketPort: places.httpPort,
+      securePort: places.securePort,
       truths: this.truths,
       onProblem: (text) => this.problem(text),
       isLeaving: () => this.isLeaving,
+      isExcused: (timestampUs) => this.starvation.isStarved && this.isTooOldBefore(timestampUs),
     };
     this.crew = new Crew(options.victims, common);
     this.steady = await SteadyPlayers.start(options.steady, common, this.controller);
+    this.joiners = await Joiners.start(common, this);
     this.returners = await Returners.start(common, this);
     this.realClients = steadyStreams
       .slice(0, options.realClients)
@@ -80,6 +87,12 @@ export class World {
 
   problem(text) {
     this.problems.push(text);
+  }
+
+  /** What is just before `timestampUs` could not be played any more if it came now. */
+  isTooOldBefore(timestampUs) {
+    const nowUs = Number(process.hrtime.bigint() / 1000n);
+    return nowUs - timestampUs >= (this.options.bufferMs - lateMs) * 1000;
   }
 
   /** What a victim's controller asks; the answer may well be an error. */
@@ -105,6 +118,7 @@ export class World {
     this.crew?.leave();
     this.steady?.leave();
     this.returners?.leave();
+    this.joiners?.leave();
     for (const client of this.realClients ?? []) await client.close();
     for (const controller of [this.controller, this.browser, this.mischief]) controller?.close();
     this.network?.close().catch(() => {});

@@ -36,6 +36,7 @@ describe.skipIf(cannotRun)('a server among chaos', () => {
   it.each([
     { seed: '1', flags: [] },
     { seed: '2', flags: ['--zerocopy'] },
+    { seed: '3', flags: ['--no-addon', '--buffer', '10000'] },
   ])('serves those that nothing is done to, seed $seed $flags', async ({ seed, flags }) => {
     assertBuilt();
     const brief = ['--seconds', '12', '--players', '100', '--quiet-seconds', '7', '--real', '2'];

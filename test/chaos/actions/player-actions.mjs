@@ -89,6 +89,11 @@ export const playerActions = {
       }
     },
   },
+  joinSwelling: {
+    weight: 3,
+    draw: (random) => ({ apartMs: random.between(100, 1500) }),
+    run: ({ joiners }, { apartMs }) => joiners.begin(apartMs),
+  },
   helloAgain: {
     weight: 2,
     draw: (random, sizes) => ({

@@ -1,0 +1,43 @@
+const looks = 7;
+/** What a busy machine adds, whatever the server does. */
+const spareMs = 150;
+const mostTimesAsLong = 10;
+
+/**
+ * Tells whether controllers are answered nearly as soon as before: by the middle of several
+ * answers, as a single one says nothing on a busy machine.
+ */
+export class AnswerTimes {
+  #controller;
+  #starvation;
+  #beforeMs;
+
+  static async before({ controller, starvation }) {
+    const times = new AnswerTimes(controller, starvation);
+    times.#beforeMs = await times.#middleMs();
+    return times;
+  }
+
+  constructor(controller, starvation) {
+    this.#controller = controller;
+    this.#starvation = starvation;
+  }
+
+  /** What is wrong; `undefined` for nothing, also where the server does not get its processor. */
+  async fault() {
+    const nowMs = await this.#middleMs();
+    const most = this.#beforeMs * mostTimesAsLong + spareMs;
+    if (nowMs <= most || this.#starvation.isStarved) return undefined;
+    return `answers take ${Math.round(nowMs)} ms instead of ${Math.round(this.#beforeMs)} ms`;
+  }
+
+  async #middleMs() {
+    const times = [];
+    for (let look = 0; look < looks; look += 1) {
+      const startMs = performance.now();
+      await this.#controller.ask('Server.GetRPCVersion');
+      times.push(performance.now() - startMs);
+    }
+    return times.sort((a, b) => a - b)[Math.floor(looks / 2)];
+  }
+}
