@@ -32,8 +32,8 @@ export interface SharedId {
 export class ClientSessions {
   /** By client id; the one that has been there longest first. */
   readonly #players = new Map<string, readonly Player[]>();
-  /** Ids of several players. */
-  readonly #shared = new Set<string>();
+  /** The latest Hello of each id that has had several players which are still to be told apart. */
+  readonly #newestHelloUs = new Map<string, number>();
   readonly #told = new WeakSet<ClientRecord>();
 
   /** The one that has been there longest first. */
@@ -52,6 +52,8 @@ export class ClientSessions {
         ? players.map((other) => (other.session === session ? player : other))
         : [...players, player],
     );
+    // What was heard last is that Hello.
+    if (this.of(id).length > 1) this.#newestHelloUs.set(id, session.lastHeardUs);
   }
 
   /** Returns whether the session was one of the client's. */
@@ -71,22 +73,23 @@ export class ClientSessions {
 
   /**
    * Sessions that have said nothing since a newer one of their client came, before `limitUs`: that one
-   * was the same player.
+   * was the same player, also when it has left meanwhile.
    */
   replaced(limitUs: number): readonly Session[] {
-    return [...this.#shared].flatMap((id) => {
-      const newest = this.of(id).at(-1)?.session;
-      if (!newest || newest.helloUs >= limitUs) return [];
-      const proofFromUs = newest.helloUs + proofUs;
-      return this.of(id)
-        .map(({ session }) => session)
-        .filter((session) => session !== newest && session.lastHeardUs < proofFromUs);
+    return [...this.#newestHelloUs].flatMap(([id, newestHelloUs]) => {
+      if (newestHelloUs >= limitUs) return [];
+      const sessions = this.of(id).map(({ session }) => session);
+      if (sessions.length === 1) this.#newestHelloUs.delete(id);
+      return sessions.filter(
+        ({ helloUs, lastHeardUs }) =>
+          helloUs < newestHelloUs && lastHeardUs < newestHelloUs + proofUs,
+      );
     });
   }
 
   /** Ids that turned out to be those of several players, each of them once. */
   takeSharedIds(): readonly SharedId[] {
-    return [...this.#shared].flatMap((id) => this.#takeSharedId(id) ?? []);
+    return [...this.#newestHelloUs.keys()].flatMap((id) => this.#takeSharedId(id) ?? []);
   }
 
   #takeSharedId(id: string): SharedId | undefined {
@@ -105,9 +108,11 @@ export class ClientSessions {
   }
 
   #put(id: string, players: readonly Player[]): void {
-    if (players.length > 0) this.#players.set(id, players);
-    else this.#players.delete(id);
-    if (players.length > 1) this.#shared.add(id);
-    else this.#shared.delete(id);
+    if (players.length > 0) {
+      this.#players.set(id, players);
+    } else {
+      this.#players.delete(id);
+      this.#newestHelloUs.delete(id);
+    }
   }
 }

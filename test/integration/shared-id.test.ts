@@ -212,6 +212,32 @@ describe('a player that comes back', () => {
     await playsOn(again);
   });
 
+  it('leaves no silent connection behind when it leaves again', async () => {
+    const old = await player();
+    await askTime(old);
+    const again = await player();
+    again.close();
+    await until(() => rig.server.sessionsOf(rig.client('same')).length === 1);
+    await pass(4);
+    expect(old.isClosed).toBe(false);
+    await pass(3);
+    await old.untilClosed();
+    expect(replaced()).toHaveLength(1);
+    await until(() => !rig.client('same').isConnected);
+  });
+
+  it('and leaves again does not end a connection that was another player', async () => {
+    const other = await player();
+    const again = await player();
+    await pass(3, other, again);
+    again.close();
+    await until(() => rig.server.sessionsOf(rig.client('same')).length === 1);
+    await pass(4, other);
+    await pass(60);
+    expect(other.isClosed).toBe(false);
+    await playsOn(other);
+  });
+
   it('leaves the others of its id alone', async () => {
     const [old, other] = [
       await player({ hostName: 'kitchen' }),
