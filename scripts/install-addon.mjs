@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const addonFile = join(root, 'build', 'Release', 'zerocast.node');
-const transport = join(root, 'dist', 'transport');
+const native = join(root, 'dist', 'base', 'native');
 const buildTimeoutMs = 5 * 60_000;
 const trialTimeoutMs = 30_000;
 
@@ -39,7 +39,7 @@ async function install() {
 /** The result says why the prebuilt addon of the release is of no use here. */
 async function tryPrebuilt() {
   const { platformTag, prebuiltPath } = await import(fileUrl('addon-files.js'));
-  const file = join(transport, prebuiltPath());
+  const file = join(native, prebuiltPath());
   if (!existsSync(file)) return `no prebuilt one for ${platformTag()}`;
   // In a process of its own: what was made for another C library may do more than fail to load.
   const trial = spawnSync(process.execPath, ['--input-type=module', '--eval', trialProgram()], {
@@ -67,7 +67,7 @@ function trialProgram() {
 }
 
 function fileUrl(name) {
-  return pathToFileURL(join(transport, name)).href;
+  return pathToFileURL(join(native, name)).href;
 }
 
 /** Builds the addon; the result says in a few words why it could not. */

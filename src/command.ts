@@ -1,7 +1,7 @@
-import type { Command } from './cli.ts';
-import { messageOf } from './errors.ts';
+import type { Command } from './app/cli.ts';
+import { stopSignals } from './app/process-ending.ts';
+import { messageOf } from './base/errors.ts';
 import type { ProbeOptions } from './probe/probe-options.ts';
-import { stopSignals } from './process-ending.ts';
 
 /** Ends the process at once, whatever it is waiting for. */
 type EndAtOnce = () => never;
@@ -13,7 +13,7 @@ type EndAtOnce = () => never;
  * than some systems give.
  */
 export async function runCommand(argv: readonly string[], endAtOnce: EndAtOnce): Promise<number> {
-  const { parseCommandLine } = await import('./cli.ts');
+  const { parseCommandLine } = await import('./app/cli.ts');
   return run(parseCommandLine(argv), endAtOnce);
 }
 
@@ -34,7 +34,7 @@ async function run(command: Command, endAtOnce: EndAtOnce): Promise<number> {
     case 'doctor':
       return doctor(command);
     case 'serve':
-      return (await import('./serve.ts')).serve(command, endAtOnce);
+      return (await import('./app/serve.ts')).serve(command, endAtOnce);
   }
 }
 
@@ -72,8 +72,8 @@ async function probe(args: readonly string[]): Promise<number> {
 }
 
 async function token(command: Extract<Command, { kind: 'token' }>): Promise<number> {
-  const { loadFor } = await import('./serve.ts');
-  const { tokenSettings } = await import('./wiring/access.ts');
+  const { loadFor } = await import('./app/serve.ts');
+  const { tokenSettings } = await import('./app/access.ts');
   const { issueToken } = await import('./auth/token-command.ts');
   const { user, hours } = command;
   const { config } = loadFor(command);

@@ -1,11 +1,11 @@
-export { ConfigError, RpcError, SourceError, ZerocastError } from './errors.ts';
-export type { ServerEvents, ServerListener } from './library/server-events.ts';
-export type { ServerOptions } from './library/server-options.ts';
-export type { ClientStatus, StreamStatus } from './library/server-status.ts';
+export { ConfigError, RpcError, SourceError, ZerocastError } from './base/errors.ts';
+export type { Logger } from './base/logger.ts';
+export type { ServerEvents, ServerListener } from './embed/server-events.ts';
+export type { ServerOptions } from './embed/server-options.ts';
+export type { ClientStatus, StreamStatus } from './embed/server-status.ts';
 export {
   type CustomStream,
   createServer,
   type ServerPorts,
   type ZerocastServer,
-} from './library/zerocast-server.ts';
-export type { Logger } from './logger.ts';
+} from './embed/zerocast-server.ts';

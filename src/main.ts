@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-import { failureStatus, forcedStatus } from './process-ending.ts';
+import { failureStatus, forcedStatus } from './app/process-ending.ts';
 import { descriptorShortage } from './transport/descriptor-guard.ts';
 
 async function main(): Promise<number> {
   // Before anything else is loaded, which takes descriptors.
   const shortage = descriptorShortage();
   if (shortage !== undefined) return fail(shortage);
-  const { messageOf, ZerocastError } = await import('./errors.ts');
+  const { messageOf, ZerocastError } = await import('./base/errors.ts');
   try {
     const { runCommand } = await import('./command.ts');
     return await runCommand(process.argv.slice(2), endAtOnce);

@@ -204,7 +204,7 @@ Napi::Value FanOutBinding::takeCounters(const Napi::CallbackInfo& info) {
   AudioSocket* const socket = fanOut_.find(socketOf(info));
   if (socket == nullptr) return Napi::Boolean::New(info.Env(), false);
   const zerocast::SendCounters& counts = socket->counters();
-  // In the order of `nativeCounters` in src/transport/native-addon.ts.
+  // In the order of `nativeCounters` in src/base/native/native-addon.ts.
   const std::uint64_t values[counterCount] = {
       counts.zeroCopyAttempts, counts.zeroCopySends, counts.zeroCopyBytes, counts.zeroCopyCopied,
       counts.regularSends,     counts.regularBytes,  counts.partialSends,  counts.wouldBlock,

@@ -7,7 +7,7 @@
 #include "completion-poll.hpp"
 #include "fan-out.hpp"
 
-// The class `FanOut` of the addon: see `NativeFanOutAddon` in src/transport/native-addon.ts.
+// The class `FanOut` of the addon: see `NativeFanOutAddon` in src/base/native/native-addon.ts.
 //
 // Ownership: keeps the memory that JavaScript shares with it (the buffers of `useBuffers`, the word
 // of each socket) referenced as long as it may touch it.

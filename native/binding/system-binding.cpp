@@ -67,7 +67,7 @@ Napi::Value sendDatagramOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, sendDatagram(path, text));
 }
 
-// In the order of `ProbeStep`; the addon's interface in src/transport/native-addon.ts lists them too.
+// In the order of `ProbeStep`; the addon's interface in src/base/native/native-addon.ts lists them too.
 constexpr const char* probeSteps[] = {"connect", "allow", "send", "complete", "done"};
 
 Napi::Value sendZeroCopyProbeOf(const Napi::CallbackInfo& info) {

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.ts';
-import { AssertionError, messageOf, SourceError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import type { Clock } from '../base/clock.ts';
+import { AssertionError, messageOf, SourceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeTurns } from './encode-turns.ts';

@@ -1,4 +1,4 @@
-import { assert } from '../errors.ts';
+import { assert } from '../base/errors.ts';
 import { Chunk, headroomBytes, type Slot } from './chunk.ts';
 
 const smallestSlotBytes = 1024;

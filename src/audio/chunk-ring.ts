@@ -1,4 +1,4 @@
-import { AssertionError, assert } from '../errors.ts';
+import { AssertionError, assert } from '../base/errors.ts';
 import type { Chunk } from './chunk.ts';
 
 /** More chunks than any buffer setting needs: 10 ms chunks for about ten minutes. */

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { assert } from '../errors.ts';
+import { assert } from '../base/errors.ts';
 import {
   baseHeaderBytes,
   baseOffset,

@@ -1,4 +1,4 @@
-import { editDistance, nearestWord } from '../nearest-word.ts';
+import { editDistance, nearestWord } from '../base/nearest-word.ts';
 import type { StreamUri } from './stream-uri.ts';
 
 /** Every stream has these. Source: protocol reference, 15.1. */

@@ -1,12 +1,12 @@
-import type { Clock } from '../clock.ts';
-import type { SourceError } from '../errors.ts';
-import type { LogFields, Logger } from '../logger.ts';
+import type { Clock } from '../base/clock.ts';
+import type { SourceError } from '../base/errors.ts';
+import type { LogFields, Logger } from '../base/logger.ts';
+import { RestartableTimer } from '../base/time/restartable-timer.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { TimedPcm } from './encoding.ts';
 import { arrivingFrameBytes, expandPacked24, packedTail, signExtend24 } from './int24.ts';
 import { type Lateness, Pacer } from './pacer.ts';
-import { RestartableTimer } from './restartable-timer.ts';
 import { ResyncLog } from './resync-log.ts';
 import { SilenceDetector } from './silence.ts';
 import { SourceClock } from './source-clock.ts';

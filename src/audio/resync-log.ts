@@ -1,4 +1,4 @@
-import type { LogFields, Logger } from '../logger.ts';
+import type { LogFields, Logger } from '../base/logger.ts';
 
 /** So many lines at once, then one for each pause: a source may be wrong for days. */
 const maxLines = 5;

@@ -1,4 +1,4 @@
-import { ZerocastError } from '../errors.ts';
+import { ZerocastError } from '../base/errors.ts';
 
 /** Limits of one stream: beyond them no client plays. */
 export const maxRateHz = 768_000;

@@ -1,5 +1,5 @@
-import { messageOf, SourceError } from '../errors.ts';
-import { cutText } from '../foreign-text.ts';
+import { messageOf, SourceError } from '../base/errors.ts';
+import { cutText } from '../base/foreign-text.ts';
 import { unknownParameters } from './known-parameters.ts';
 import { SampleFormat } from './sample-format.ts';
 import {

@@ -1,4 +1,4 @@
-import { SourceError } from '../errors.ts';
+import { SourceError } from '../base/errors.ts';
 import type { StreamUri } from './stream-uri.ts';
 
 const maxPort = 65_535;

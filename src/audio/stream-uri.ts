@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
-import { SourceError } from '../errors.ts';
-import { cutText, wellFormed } from '../foreign-text.ts';
-import { mask, shownParameter, withoutSecrets } from '../secrets.ts';
+import { SourceError } from '../base/errors.ts';
+import { cutText, wellFormed } from '../base/foreign-text.ts';
+import { mask, shownParameter, withoutSecrets } from '../base/secrets.ts';
 
 /**
  * The address of a stream: `scheme://[user@]host[:port][/path][?key=value&…][#fragment]`.

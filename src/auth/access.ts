@@ -1,4 +1,4 @@
-import { RpcError } from '../errors.ts';
+import { RpcError } from '../base/errors.ts';
 
 /** What a peer shows to log in. Source: protocol reference, 13. */
 export interface Credentials {

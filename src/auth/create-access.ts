@@ -1,4 +1,4 @@
-import { type Clock, monotonicClock } from '../clock.ts';
+import { type Clock, monotonicClock } from '../base/clock.ts';
 import { type AccessEntries, type Credentials, type Login, openAccess } from './access.ts';
 import {
   maxCredentialCharacters,

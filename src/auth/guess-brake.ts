@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
 
 /** Wrong passwords of one user within a second; more are guesses, and guessing has to take time. */
 export const maxWrongPerSecond = 10;

@@ -1,4 +1,4 @@
-import { messageOf, RpcError } from '../errors.ts';
+import { messageOf, RpcError } from '../base/errors.ts';
 
 // The codes of Server.Authenticate. Source: protocol reference, 13.
 

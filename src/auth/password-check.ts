@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Clock } from '../clock.ts';
-import { assert } from '../errors.ts';
-import { networkOf } from '../transport/remote-address.ts';
+import type { Clock } from '../base/clock.ts';
+import { assert } from '../base/errors.ts';
+import { networkOf } from '../base/net/remote-address.ts';
 import type { NameAndPassword } from './credential-text.ts';
 import { GuessBrake } from './guess-brake.ts';
 import { HashQueue } from './hash-queue.ts';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { ConfigError, messageOf } from '../errors.ts';
+import { ConfigError, messageOf } from '../base/errors.ts';
 import { signingKey, type TokenMaterial } from './token-key.ts';
 import { signToken } from './tokens.ts';
 import { readUsers, type UserEntries } from './user-entries.ts';

@@ -5,7 +5,7 @@ import {
   type KeyObject,
   X509Certificate,
 } from 'node:crypto';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../base/errors.ts';
 
 /** What Bearer tokens are signed and verified with: the secret, else certificate and key. */
 export interface TokenMaterial {

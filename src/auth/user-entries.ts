@@ -1,5 +1,5 @@
-import { ConfigError } from '../errors.ts';
-import { cutText } from '../foreign-text.ts';
+import { ConfigError } from '../base/errors.ts';
+import { cutText } from '../base/foreign-text.ts';
 import { hashPrefix, type PasswordHash, parsePasswordHash } from './password-hash.ts';
 import {
   compilePermissions,

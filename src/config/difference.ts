@@ -1,4 +1,4 @@
-import { cutText } from '../foreign-text.ts';
+import { cutText } from '../base/foreign-text.ts';
 import { buildConfig, type Config, camelCase } from './config.ts';
 import { type Row, rows } from './schema.ts';
 

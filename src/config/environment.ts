@@ -1,4 +1,4 @@
-import { nearestWord } from '../nearest-word.ts';
+import { nearestWord } from '../base/nearest-word.ts';
 import type { Assignment } from './ini-text.ts';
 import type { Report } from './report.ts';
 import { deprecatedNames, findRow, rows } from './schema.ts';

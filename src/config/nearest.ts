@@ -1,4 +1,4 @@
-import { editDistance, nearestBy, nearestWord } from '../nearest-word.ts';
+import { editDistance, nearestBy, nearestWord } from '../base/nearest-word.ts';
 import { deprecatedNames, rows } from './schema.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { compatibleVersion, packageVersion } from '../version.ts';
+import { compatibleVersion, packageVersion } from '../base/version.ts';
 import { environmentName } from './environment.ts';
 import { defaultSearchPaths } from './load-config.ts';
 import { rows } from './schema.ts';

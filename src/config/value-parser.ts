@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { maxChannels, maxRateHz, SampleFormat } from '../audio/sample-format.ts';
-import { ZerocastError } from '../errors.ts';
+import { ZerocastError } from '../base/errors.ts';
 import { parseLogFilter } from '../log/log-filter.ts';
 import { severityNames } from '../log/severity.ts';
 

@@ -1,5 +1,5 @@
+import type { SharedTurns } from '../base/time/shared-turns.ts';
 import type { RequestBudget } from './request-budget.ts';
-import type { SharedTurns } from './shared-turns.ts';
 
 /** Whoever has to log in first needs no more for that. */
 export const maxBytesBeforeLogin = 64 * 1024;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Access, Login } from '../auth/access.ts';
-import type { Logger } from '../logger.ts';
-import type { Change, Requester } from '../server/change.ts';
-import { SessionLog } from '../server/session-log.ts';
+import type { Logger } from '../base/logger.ts';
+import { SessionLog } from '../players/session-log.ts';
+import type { Change, Requester } from '../streams/change.ts';
 import type { ControlPeer } from './control-peer.ts';
 import { ControlSession, type ControlSessionHost } from './control-session.ts';
 import { Notifier, type NotifierIntervals } from './notifier.ts';

@@ -1,6 +1,6 @@
 import type { Login } from '../auth/access.ts';
-import { messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { ControlMessage, type ControlPeer } from './control-peer.ts';
 import type { NotificationReceiver } from './notifier.ts';
 import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';

@@ -1,6 +1,6 @@
-import type { Change } from '../server/change.ts';
-import { type ClientRecord, type GroupRecord, playedStreamId } from '../server/registry.ts';
-import type { StreamChannel } from '../server/stream-channel.ts';
+import { type ClientRecord, type GroupRecord, playedStreamId } from '../clients/registry.ts';
+import type { Change } from '../streams/change.ts';
+import type { StreamChannel } from '../streams/stream-channel.ts';
 import { ControlMessage } from './control-peer.ts';
 import { jsonOf } from './json-text.ts';
 import type { StatusTree } from './status-tree.ts';

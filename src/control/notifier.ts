@@ -1,6 +1,6 @@
-import type { Change, Requester } from '../server/change.ts';
-import type { ClientRecord } from '../server/registry.ts';
-import type { StreamChannel } from '../server/stream-channel.ts';
+import type { ClientRecord } from '../clients/registry.ts';
+import type { Change, Requester } from '../streams/change.ts';
+import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { ControlMessage } from './control-peer.ts';
 import {
   notificationOf,

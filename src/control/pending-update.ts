@@ -1,5 +1,5 @@
-import type { Change, Requester } from '../server/change.ts';
-import { playedStreamId } from '../server/registry.ts';
+import { playedStreamId } from '../clients/registry.ts';
+import type { Change, Requester } from '../streams/change.ts';
 
 /** Who alone has caused all of several changes, and so knows of them already. */
 export class SoleRequester {

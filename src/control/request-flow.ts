@@ -1,4 +1,4 @@
-import type { SharedTurns } from './shared-turns.ts';
+import type { SharedTurns } from '../base/time/shared-turns.ts';
 
 /** While more than this waits for a peer to read it, its further requests wait, too. */
 const mostUnreadBytes = 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { RpcError } from '../errors.ts';
+import type { RpcError } from '../base/errors.ts';
 import { jsonOf } from './json-text.ts';
 import type { RpcResult } from './rpc-method.ts';
 import type { RpcId } from './rpc-request.ts';

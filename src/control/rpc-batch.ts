@@ -1,5 +1,5 @@
+import type { SharedTurns } from '../base/time/shared-turns.ts';
 import type { RpcAnswer } from './rpc.ts';
-import type { SharedTurns } from './shared-turns.ts';
 
 /** Audio and other peers wait for at most about so long while batches are being answered. */
 export const maxBatchSliceMs = 5;

@@ -1,7 +1,8 @@
-import { AssertionError, messageOf, RpcError, ZerocastError } from '../errors.ts';
-import { parseJson } from '../foreign-text.ts';
-import type { Logger } from '../logger.ts';
-import { LogBrake } from '../transport/log-brake.ts';
+import { AssertionError, messageOf, RpcError, ZerocastError } from '../base/errors.ts';
+import { parseJson } from '../base/foreign-text.ts';
+import type { Logger } from '../base/logger.ts';
+import { LogBrake } from '../base/time/log-brake.ts';
+import { SharedTurns } from '../base/time/shared-turns.ts';
 import { LongIds } from './long-ids.ts';
 import { allMethods } from './methods/all-methods.ts';
 import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
@@ -18,7 +19,6 @@ import {
 } from './rpc-errors.ts';
 import type { RpcContext, RpcMethod, RpcResult, RpcTargets } from './rpc-method.ts';
 import { type RpcRequest, readRequest } from './rpc-request.ts';
-import { SharedTurns } from './shared-turns.ts';
 
 /** Requests in one batch; controllers send as many as a group has clients. */
 export const maxBatch = 1000;

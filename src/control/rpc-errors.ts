@@ -1,5 +1,5 @@
-import { RpcError } from '../errors.ts';
-import { cutText } from '../foreign-text.ts';
+import { RpcError } from '../base/errors.ts';
+import { cutText } from '../base/foreign-text.ts';
 
 // The texts of these errors are what controllers know, explanations go to `data`.
 // Source: protocol reference, 9.2.

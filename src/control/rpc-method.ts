@@ -1,9 +1,9 @@
 import type { Access } from '../auth/access.ts';
-import type { Logger } from '../logger.ts';
-import type { GroupControl } from '../server/group-control.ts';
-import type { Registry } from '../server/registry.ts';
-import type { StreamDirectory } from '../server/stream-directory.ts';
-import type { LogBrake } from '../transport/log-brake.ts';
+import type { Logger } from '../base/logger.ts';
+import type { LogBrake } from '../base/time/log-brake.ts';
+import type { Registry } from '../clients/registry.ts';
+import type { GroupControl } from '../players/group-control.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { RpcCaller } from './rpc.ts';
 import type { RpcParams } from './rpc-params.ts';
 import type { StatusTree } from './status-tree.ts';

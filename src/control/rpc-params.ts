@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../server/json-fields.ts';
+import { isObject, type JsonObject } from '../base/files/json-fields.ts';
 import { internalError, invalidParams } from './rpc-errors.ts';
 
 /**

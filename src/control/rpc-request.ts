@@ -1,5 +1,5 @@
-import type { RpcError } from '../errors.ts';
-import { isObject, type JsonObject } from '../server/json-fields.ts';
+import type { RpcError } from '../base/errors.ts';
+import { isObject, type JsonObject } from '../base/files/json-fields.ts';
 import type { JsonText } from './json-text.ts';
 import type { LongIds } from './long-ids.ts';
 import { invalidRequest } from './rpc-errors.ts';

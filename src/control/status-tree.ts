@@ -1,13 +1,13 @@
-import type { Change } from '../server/change.ts';
+import { compatibleVersion } from '../base/version.ts';
 import {
   type ClientRecord,
   type GroupRecord,
   playedStreamId,
   type Registry,
-} from '../server/registry.ts';
-import type { StreamChannel } from '../server/stream-channel.ts';
-import type { StreamDirectory } from '../server/stream-directory.ts';
-import { compatibleVersion } from '../version.ts';
+} from '../clients/registry.ts';
+import type { Change } from '../streams/change.ts';
+import type { StreamChannel } from '../streams/stream-channel.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
 import { JsonText, jsonOf } from './json-text.ts';
 import { isListed, propertiesJson, streamJson } from './stream-status.ts';
 

@@ -1,5 +1,5 @@
 import type { StreamState } from '../audio/audio-stream.ts';
-import type { Requester } from '../server/change.ts';
+import type { Requester } from '../streams/change.ts';
 import { SoleRequester } from './pending-update.ts';
 import { Throttle } from './throttle.ts';
 

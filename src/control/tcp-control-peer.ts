@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { LineReader } from '../protocol/line-reader.ts';
-import { failureOf } from '../transport/connection-failure.ts';
-import { addressOf } from '../transport/remote-address.ts';
+import { failureOf } from '../base/net/connection-failure.ts';
+import { LineReader } from '../base/net/line-reader.ts';
+import { addressOf } from '../base/net/remote-address.ts';
 import {
   ControlMessage,
   type ControlPeer,

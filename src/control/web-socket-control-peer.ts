@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
-import { failureOf } from '../transport/connection-failure.ts';
-import { addressOf } from '../transport/remote-address.ts';
+import { failureOf } from '../base/net/connection-failure.ts';
+import { addressOf } from '../base/net/remote-address.ts';
 import {
   type ControlMessage,
   type ControlPeer,

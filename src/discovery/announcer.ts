@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { LinkResponder } from './link-responder.ts';
 import { multicastPort } from './link-socket.ts';
 import { type LocalLink, localLinks, type NetworkInterfaces } from './local-links.ts';

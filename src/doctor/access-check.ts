@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
+import { openAccess } from '../app/access.ts';
 import { readUsers } from '../auth/user-entries.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
-import { messageOf } from '../errors.ts';
-import { openAccess } from '../wiring/access.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
 

@@ -1,4 +1,4 @@
-import { canSend } from '../transport/native-addon.ts';
+import { canSend } from '../base/native/native-addon.ts';
 import type { SystemContext } from './context.ts';
 import { type Check, note, ok, warning } from './finding.ts';
 

@@ -1,8 +1,8 @@
+import { ConfigError } from '../base/errors.ts';
 import { type Environment, readEnvironment } from '../config/environment.ts';
 import type { Assignment } from '../config/ini-text.ts';
 import { defaultSearchPaths, type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { Report } from '../config/report.ts';
-import { ConfigError } from '../errors.ts';
 import { type Finding, faultOf, note, ok, warning } from './finding.ts';
 
 export interface ConfigurationInputs {

@@ -1,7 +1,7 @@
+import type { NativeAddonResult } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Assignment } from '../config/ini-text.ts';
-import type { NativeAddonResult } from '../transport/native-addon.ts';
 import type { Identity } from './identity.ts';
 import type { ProcessTable } from './process-table.ts';
 import type { SystemFiles } from './system-files.ts';

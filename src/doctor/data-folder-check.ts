@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { messageOf } from '../errors.ts';
-import { parseJson } from '../foreign-text.ts';
-import { addressesIn } from '../server/added-streams.ts';
-import { dataFolder, readSnapserverState, snapserverFolder } from '../server/data-folder.ts';
-import { DamagedFileError } from '../server/json-file.ts';
-import { parseSavedState } from '../server/saved-state.ts';
+import { dataFolder, readSnapserverState, snapserverFolder } from '../app/data-folder.ts';
+import { messageOf } from '../base/errors.ts';
+import { DamagedFileError } from '../base/files/json-file.ts';
+import { parseJson } from '../base/foreign-text.ts';
+import { parseSavedState } from '../clients/saved-state.ts';
+import { addressesIn } from '../streams/added-streams.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, note, ok, warning } from './finding.ts';
 import { refusalOf } from './identity.ts';

@@ -1,5 +1,5 @@
+import { loadNativeAddon } from '../base/native/native-addon.ts';
 import type { Assignment } from '../config/ini-text.ts';
-import { loadNativeAddon } from '../transport/native-addon.ts';
 import { accessCheck } from './access-check.ts';
 import { addonCheck } from './addon-check.ts';
 import { clockCheck } from './clock-check.ts';

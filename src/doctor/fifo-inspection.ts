@@ -1,8 +1,8 @@
 import { realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { findProgram } from '../audio/sources/find-program.ts';
 import type { StreamOptions } from '../audio/stream-options.ts';
 import { choiceOf } from '../audio/stream-parameters.ts';
+import { findProgram } from '../base/children/find-program.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, fault, note, warning } from './finding.ts';
 import { type Identity, refusalOf } from './identity.ts';

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../base/errors.ts';
 
 /** `fault`: something will not work. `warning`: it works, but not as somebody would expect. */
 export type Level = 'ok' | 'note' | 'warning' | 'fault';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
-import { findIdentity } from '../daemon/identity.ts';
+import { findIdentity } from '../app/daemon/identity.ts';
 
 const commandTimeoutMs = 5000;
 const bits = { read: 4, write: 2, execute: 1 } as const;

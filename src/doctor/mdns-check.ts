@@ -1,10 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { instanceName } from '../app/announcement.ts';
+import { messageOf } from '../base/errors.ts';
 import { type DnsRecord, decodeMessage, encodeMessage, nameKey } from '../discovery/dns.ts';
 import { LinkSocket, multicastPort } from '../discovery/link-socket.ts';
 import { type LocalLink, localLinks, type NetworkInterfaces } from '../discovery/local-links.ts';
-import { messageOf } from '../errors.ts';
-import { instanceName } from '../wiring/announcement.ts';
 import { isInContainer } from './container.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, note, ok, warning } from './finding.ts';

@@ -1,6 +1,6 @@
 import { freemem } from 'node:os';
+import { streamDefaults } from '../app/stream-settings.ts';
 import { parseStreamOptions } from '../audio/stream-options.ts';
-import { streamDefaults } from '../wiring/stream-settings.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, ok, warning } from './finding.ts';
 

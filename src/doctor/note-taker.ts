@@ -1,4 +1,4 @@
-import type { LogFields, Logger, LogReport, SeverityName } from '../logger.ts';
+import type { LogFields, Logger, LogReport, SeverityName } from '../base/logger.ts';
 import { type Finding, warning } from './finding.ts';
 
 /** Takes what the parts of the server would log as warnings, so that it becomes findings. */

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { codeOf, messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../base/errors.ts';
 import { Listener } from '../transport/listener.ts';
 import type { SystemContext } from './context.ts';
 import { type Finding, fault, faultOf, note, ok } from './finding.ts';

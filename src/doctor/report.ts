@@ -1,4 +1,4 @@
-import { packageVersion } from '../version.ts';
+import { packageVersion } from '../base/version.ts';
 import type { Finding, Level } from './finding.ts';
 import type { CheckResult } from './run-checks.ts';
 

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { type Check, type Finding, fault } from './finding.ts';
 
 /** A name server or a disk that does not answer must not keep the other checks from running. */

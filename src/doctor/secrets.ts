@@ -1,5 +1,5 @@
+import { mask, withoutSecrets } from '../base/secrets.ts';
 import type { Config } from '../config/config.ts';
-import { mask, withoutSecrets } from '../secrets.ts';
 import type { Finding } from './finding.ts';
 
 /** Shorter words would be found everywhere, and hiding them would show where. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { get } from 'node:http';
+import { messageOf } from '../base/errors.ts';
+import { parseJson } from '../base/foreign-text.ts';
 import type { Config } from '../config/config.ts';
-import { messageOf } from '../errors.ts';
-import { parseJson } from '../foreign-text.ts';
 import { askControl } from '../probe/control-question.ts';
 import { type ProbeReport, runProbe } from '../probe/probe.ts';
 import type { DoctorContext } from './context.ts';

@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
-import { findProgram } from '../audio/sources/find-program.ts';
 import type { StreamOptions } from '../audio/stream-options.ts';
 import { choiceOf, portOf } from '../audio/stream-parameters.ts';
-import { messageOf } from '../errors.ts';
+import { findProgram } from '../base/children/find-program.ts';
+import { messageOf } from '../base/errors.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
 import { type Finding, fault, note } from './finding.ts';

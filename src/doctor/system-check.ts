@@ -1,5 +1,5 @@
 import { arch, platform, release } from 'node:os';
-import { packageVersion } from '../version.ts';
+import { packageVersion } from '../base/version.ts';
 import { isInContainer } from './container.ts';
 import type { SystemContext } from './context.ts';
 import { type Check, type Finding, fault, note, ok } from './finding.ts';

@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util';
-import type { ZeroCopyProbe } from '../transport/native-addon.ts';
+import type { ZeroCopyProbe } from '../base/native/native-addon.ts';
 import type { SystemContext } from './context.ts';
 import { type Check, type Finding, note, ok, warning } from './finding.ts';
 

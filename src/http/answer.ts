@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 const plainText = 'text/plain; charset=utf-8';

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Access, Login } from '../auth/access.ts';
 import { refusalReason } from '../auth/login-errors.ts';
-import { RpcError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-import { LogBrake } from '../transport/log-brake.ts';
-import { addressOf } from '../transport/remote-address.ts';
+import { RpcError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { addressOf } from '../base/net/remote-address.ts';
+import { LogBrake } from '../base/time/log-brake.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="Zerocast", charset="UTF-8"' };

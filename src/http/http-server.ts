@@ -8,10 +8,10 @@ import {
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { ServerOpts, Socket } from 'node:net';
 import type { Access, Login } from '../auth/access.ts';
+import { messageOf } from '../base/errors.ts';
 import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
 import type { RpcHandler } from '../control/rpc.ts';
-import { messageOf } from '../errors.ts';
-import type { ImageStore } from '../server/image-store.ts';
+import type { ImageStore } from '../streams/image-store.ts';
 import { Listener, type ListenerOptions } from '../transport/listener.ts';
 import type { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';

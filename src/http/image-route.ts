@@ -1,4 +1,4 @@
-import type { ImageStore } from '../server/image-store.ts';
+import type { ImageStore } from '../streams/image-store.ts';
 import { answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { OriginCheck } from './origin-check.ts';

@@ -1,5 +1,5 @@
+import { addressOf } from '../base/net/remote-address.ts';
 import type { RpcHandler } from '../control/rpc.ts';
-import { addressOf } from '../transport/remote-address.ts';
 import { answer } from './answer.ts';
 import type { BodyReader } from './body-reader.ts';
 import type { Exchange } from './exchange.ts';

@@ -1,8 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import type { Logger } from '../logger.ts';
-import { LogBrake } from '../transport/log-brake.ts';
+import type { Logger } from '../base/logger.ts';
+import { LogBrake } from '../base/time/log-brake.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 /** What a check looks at. */

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import { ZerocastError } from '../errors.ts';
+import { ZerocastError } from '../base/errors.ts';
 
 /** A request gets an answer that says no: stops one exchange. */
 export class RefusedRequestError extends ZerocastError {

@@ -2,8 +2,8 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { ConfigError, messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { ConfigError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 
 /** Where files are that the current directory does not have. Source: protocol reference, 12. */
 const certificateFolders = ['/etc/zerocast/certs', '/etc/snapserver/certs'];

@@ -1,4 +1,4 @@
-import { packageVersion } from '../version.ts';
+import { packageVersion } from '../base/version.ts';
 import type { Answer } from './answer.ts';
 
 /** Snapweb is a project of its own, which no package of Debian contains. */

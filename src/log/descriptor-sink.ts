@@ -1,5 +1,5 @@
 import { closeSync, writeSync } from 'node:fs';
-import { codeOf, messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../base/errors.ts';
 import { closeTimeoutMs, type LogSink, maxQueuedBytes } from './log-sink.ts';
 
 /** A descriptor whose reader takes nothing at the moment (EAGAIN) is tried again after this. */

@@ -1,4 +1,4 @@
-import type { SeverityName } from '../logger.ts';
+import type { SeverityName } from '../base/logger.ts';
 import { severityNames } from './severity.ts';
 
 /** The least severity that is logged per tag; `*` stands for every tag that is not named. */

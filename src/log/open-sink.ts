@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { ConfigError, messageOf } from '../errors.ts';
+import { ConfigError, messageOf } from '../base/errors.ts';
 import { DescriptorSink } from './descriptor-sink.ts';
 import { type FileOwner, FileSink } from './file-sink.ts';
 import { isJournal, journalSink } from './journal.ts';

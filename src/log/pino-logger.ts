@@ -1,8 +1,8 @@
 import type { Logger as Pino } from 'pino';
-import { messageOf } from '../errors.ts';
-import { cutText } from '../foreign-text.ts';
-import type { LogFields, Logger, LogReport, SeverityName } from '../logger.ts';
-import { withoutSecrets } from '../secrets.ts';
+import { messageOf } from '../base/errors.ts';
+import { cutText } from '../base/foreign-text.ts';
+import type { LogFields, Logger, LogReport, SeverityName } from '../base/logger.ts';
+import { withoutSecrets } from '../base/secrets.ts';
 import { severities } from './severity.ts';
 
 /** Peers choose some of what is logged, so a single text is cut here. */

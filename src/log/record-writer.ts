@@ -1,4 +1,4 @@
-import type { SeverityName } from '../logger.ts';
+import type { SeverityName } from '../base/logger.ts';
 import type { LogSink } from './log-sink.ts';
 import { severities } from './severity.ts';
 import { type LogRecord, textLine } from './text-line.ts';

@@ -1,4 +1,4 @@
-import type { SeverityName } from '../logger.ts';
+import type { SeverityName } from '../base/logger.ts';
 
 /** Names and numbers of one severity: upstream's label, pino's level, syslog's number. */
 export interface Severity {

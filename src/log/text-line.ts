@@ -1,4 +1,4 @@
-import type { SeverityName } from '../logger.ts';
+import type { SeverityName } from '../base/logger.ts';
 import { printable } from './printable.ts';
 import { severities } from './severity.ts';
 

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { LineReader } from '../protocol/line-reader.ts';
+import { LineReader } from '../base/net/line-reader.ts';
 
 /** Some answers list all clients. */
 const maxAnswerBytes = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseJson } from '../foreign-text.ts';
-import { isObject, type JsonObject } from '../server/json-fields.ts';
+import { isObject, type JsonObject } from '../base/files/json-fields.ts';
+import { parseJson } from '../base/foreign-text.ts';
 import { askControl } from './control-question.ts';
 
 const attempts = 5;

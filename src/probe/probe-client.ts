@@ -2,8 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { arch, hostname } from 'node:os';
 import type { Decoder } from '../audio/decoders/decoder.ts';
 import { createDecoder } from '../audio/decoders/decoders.ts';
-import type { Clock } from '../clock.ts';
-import { messageOf } from '../errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import { messageType } from '../protocol/layout.ts';
 import { clientPolicy, type IncomingMessage, MessageReader } from '../protocol/message-reader.ts';
 import {

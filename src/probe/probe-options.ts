@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { parseArgs } from 'node:util';
+import { ConfigError, messageOf } from '../base/errors.ts';
 import { quoted } from '../config/report.ts';
-import { ConfigError, messageOf } from '../errors.ts';
 import { machineName } from './machine-name.ts';
 
 export interface ProbeOptions {

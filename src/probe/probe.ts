@@ -1,6 +1,6 @@
-import { monotonicClock } from '../clock.ts';
-import { messageOf } from '../errors.ts';
-import { packageVersion } from '../version.ts';
+import { monotonicClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { packageVersion } from '../base/version.ts';
 import { forgetVisitor } from './forget-visitor.ts';
 import { ProbeClient } from './probe-client.ts';
 import type { ProbeOptions } from './probe-options.ts';

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { riffHeader } from '../audio/encoders/pcm-encoder.ts';
 import type { SampleFormat } from '../audio/sample-format.ts';
-import { messageOf, ZerocastError } from '../errors.ts';
+import { messageOf, ZerocastError } from '../base/errors.ts';
 
 const headerBytes = 44;
 /** Sizes inside a WAV file are 32-bit numbers. */

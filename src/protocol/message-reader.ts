@@ -1,4 +1,4 @@
-import { ProtocolError } from '../errors.ts';
+import { ProtocolError } from '../base/errors.ts';
 import { baseHeaderBytes, baseOffset, messageType, readTimeUs } from './layout.ts';
 
 /** How a reader treats one type of message: bodies that nobody reads are skipped unbuffered. */

@@ -1,5 +1,5 @@
-import { ProtocolError } from '../errors.ts';
-import { cutText, parseJson } from '../foreign-text.ts';
+import { ProtocolError } from '../base/errors.ts';
+import { cutText, parseJson } from '../base/foreign-text.ts';
 import { baseHeaderBytes, baseOffset, messageType, readTimeUs, writeTimeUs } from './layout.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { Chunk } from '../audio/chunk.ts';
 import { ChunkRing } from '../audio/chunk-ring.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { AudioPath } from './audio-path.ts';
 import { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';

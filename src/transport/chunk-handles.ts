@@ -1,5 +1,5 @@
 import type { Chunk } from '../audio/chunk.ts';
-import { assert } from '../errors.ts';
+import { assert } from '../base/errors.ts';
 
 /**
  * The numbers by which native code knows chunks while it may need their memory.

@@ -1,4 +1,4 @@
-import { networkOf } from './remote-address.ts';
+import { networkOf } from '../base/net/remote-address.ts';
 
 /** What a connection is for. One that became a WebSocket counts as `http` as well. */
 export type PeerKind = 'player' | 'controller' | 'http';

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
-import { descriptorOf } from '../adopt-socket.ts';
-import type { Clock } from '../clock.ts';
-import { messageOf, ProtocolError } from '../errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { messageOf, ProtocolError } from '../base/errors.ts';
+import { descriptorOf } from '../base/net/adopt-socket.ts';
+import { failureOf } from '../base/net/connection-failure.ts';
+import { addressOf } from '../base/net/remote-address.ts';
 import { type IncomingMessage, MessageReader, serverPolicy } from '../protocol/message-reader.ts';
 import { stampSent } from '../protocol/messages.ts';
-import { failureOf } from './connection-failure.ts';
 import type { Framing, Link } from './link.ts';
-import { addressOf } from './remote-address.ts';
 import { Reservation } from './reservation.ts';
 
 const noBytes = Buffer.alloc(0);

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../base/logger.ts';
 
 /** Left for files, children and the log: a share of what the process may open, within bounds. */
 const reserveShare = 8;

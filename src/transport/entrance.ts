@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
-import { whenEnded } from '../adopt-socket.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../base/logger.ts';
+import { whenEnded } from '../base/net/adopt-socket.ts';
+import { addressOf } from '../base/net/remote-address.ts';
+import { LogBrake } from '../base/time/log-brake.ts';
 import type { ConnectionLimits, PeerKind, RefusalReason } from './connection-limits.ts';
 import { type DescriptorGuard, moreDescriptors } from './descriptor-guard.ts';
-import { LogBrake } from './log-brake.ts';
 import type { PeerTimeout } from './peer-timeout.ts';
-import { addressOf } from './remote-address.ts';
 
 /** Where the connections of one port come in: calls `serve` for those that are let in, now or later. */
 export type Door = (socket: Socket, serve: () => void) => void;

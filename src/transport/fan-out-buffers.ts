@@ -1,5 +1,5 @@
+import { type NativeFanOutAddon, nativeCounters } from '../base/native/native-addon.ts';
 import type { Cursor } from './cursor.ts';
-import { type NativeFanOutAddon, nativeCounters } from './native-addon.ts';
 
 const orderNumbers = 3;
 const maxReleasedPerCall = 1024;

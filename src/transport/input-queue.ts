@@ -1,6 +1,6 @@
-import { descriptorOf } from '../adopt-socket.ts';
 import type { InputQueue } from '../audio/sources/stream-source.ts';
-import type { NativeAddonResult } from './native-addon.ts';
+import type { NativeAddonResult } from '../base/native/native-addon.ts';
+import { descriptorOf } from '../base/net/adopt-socket.ts';
 
 /** What the kernel keeps of the sockets and pipes of producers; Node has no call for that. */
 export function openInputQueue(native: NativeAddonResult): InputQueue | undefined {

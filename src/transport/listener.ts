@@ -1,8 +1,8 @@
 import { createServer, type Server, type ServerOpts, type Socket } from 'node:net';
-import { ConfigError, codeOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { ConfigError, codeOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { LogBrake } from '../base/time/log-brake.ts';
 import type { Door } from './entrance.ts';
-import { LogBrake } from './log-brake.ts';
 
 export interface ListenerOptions {
   readonly addresses: readonly string[];

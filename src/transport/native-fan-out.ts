@@ -2,18 +2,18 @@ import { getSystemErrorName } from 'node:util';
 import type { Chunk } from '../audio/chunk.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { ChunkRing } from '../audio/chunk-ring.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../base/logger.ts';
+import type { FanOutAddon, NativeFanOutAddon } from '../base/native/native-addon.ts';
+import { failureOf } from '../base/net/connection-failure.ts';
+import { maxSliceMs } from '../base/time/loop-share.ts';
 import { AudioPath } from './audio-path.ts';
 import { ChunkHandles } from './chunk-handles.ts';
 import type { Connection } from './connection.ts';
-import { failureOf } from './connection-failure.ts';
 import type { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
 import { FanOutBuffers, status } from './fan-out-buffers.ts';
-import type { FanOutAddon, NativeFanOutAddon } from './native-addon.ts';
 import { NativeSocket } from './native-socket.ts';
 import { NodeFanOut } from './node-fan-out.ts';
-import { maxSliceMs } from './time-slice.ts';
 
 /** More sessions than one call can serve within its slice of time. */
 const maxOrders = 256;

@@ -1,5 +1,5 @@
+import { type NativeFanOutAddon, nativeCounters } from '../base/native/native-addon.ts';
 import type { Connection, DirectWriter } from './connection.ts';
-import { type NativeFanOutAddon, nativeCounters } from './native-addon.ts';
 import type { SendStatistics } from './send-statistics.ts';
 
 export interface NativeSocketContext {

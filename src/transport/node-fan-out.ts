@@ -1,12 +1,12 @@
 import type { Chunk } from '../audio/chunk.ts';
 import { type ChunkPool, largestPayloadBytes } from '../audio/chunk-pool.ts';
 import type { ChunkRing } from '../audio/chunk-ring.ts';
+import { TimeSlice } from '../base/time/loop-share.ts';
 import { AudioPath } from './audio-path.ts';
 import type { Connection } from './connection.ts';
 import type { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Framing } from './link.ts';
-import { TimeSlice } from './time-slice.ts';
 
 /** A quota is always smaller than this: see `Broadcast`. */
 const maxQuotaChunks = 1024;

@@ -1,7 +1,7 @@
 import type { ChunkPool } from '../audio/chunk-pool.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../base/logger.ts';
+import { canSend, type FanOutAddon, type NativeAddonResult } from '../base/native/native-addon.ts';
 import type { FanOut } from './fan-out.ts';
-import { canSend, type FanOutAddon, type NativeAddonResult } from './native-addon.ts';
 import { NativeFanOut, type ZeroCopyOptions } from './native-fan-out.ts';
 import { NodeFanOut } from './node-fan-out.ts';
 

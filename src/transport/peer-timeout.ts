@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { descriptorOf } from '../adopt-socket.ts';
-import type { NativeAddonResult } from './native-addon.ts';
+import type { NativeAddonResult } from '../base/native/native-addon.ts';
+import { descriptorOf } from '../base/net/adopt-socket.ts';
 
 /** libuv asks a silent peer ten times, a second apart, before it gives up. */
 const nodeProbesMs = 10_000;

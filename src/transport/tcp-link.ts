@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { adoptSocket } from '../adopt-socket.ts';
+import { adoptSocket } from '../base/net/adopt-socket.ts';
 import type { Link, LinkHandler } from './link.ts';
 
 /** What sockets read into: all that arrives is used up before the next socket reads. */

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { maxSliceMs } from '../../src/base/time/loop-share.ts';
+import { SharedTurns } from '../../src/base/time/shared-turns.ts';
 import {
   ControlMessage,
   type ControlPeer,
@@ -6,8 +8,6 @@ import {
 } from '../../src/control/control-peer.ts';
 import { maxRequestMs } from '../../src/control/incomplete-request.ts';
 import { maxUnreadBytes as unreadOf } from '../../src/control/request-flow.ts';
-import { SharedTurns } from '../../src/control/shared-turns.ts';
-import { maxSliceMs } from '../../src/transport/time-slice.ts';
 import { ControlEnds, type Controller, type ControlTransport } from '../support/control-ends.ts';
 import { controlLimits, controlPeerContext } from '../support/control-limits.ts';
 import { stall } from '../support/fake-time.ts';

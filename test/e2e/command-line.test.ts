@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { compatibleVersion, packageVersion } from '../../src/version.ts';
+import { compatibleVersion, packageVersion } from '../../src/base/version.ts';
 import { type BriefRun, runToEnd, serveBriefly } from '../support/brief-run.ts';
 
 const tone = '--stream.source=tone:///?name=Tone';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import { ProbeClient } from '../../src/probe/probe-client.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { OutputLog } from '../support/output-log.ts';

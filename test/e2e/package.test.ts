@@ -14,7 +14,7 @@ import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { packageVersion } from '../../src/version.ts';
+import { packageVersion } from '../../src/base/version.ts';
 import { BareRoot, type BareRun } from '../support/bare-root.ts';
 import { OutputLog } from '../support/output-log.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';

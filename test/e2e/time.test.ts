@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import { arrivalsOf, heardUntil, jumpsIn } from '../support/arrivals.ts';
 import { scratchFolder } from '../support/fifo.ts';
 import { LiveProducer } from '../support/live-producer.ts';

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ProtocolError } from '../../src/errors.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
+import { maxHellos } from '../../src/players/session.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { MessageReader, serverPolicy } from '../../src/protocol/message-reader.ts';
 import {
@@ -10,7 +11,6 @@ import {
   encodeHello,
   encodeTimeRequest,
 } from '../../src/protocol/messages.ts';
-import { maxHellos } from '../../src/server/session.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { clientMessages, mutate, SeededRandom } from '../support/mutations.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';

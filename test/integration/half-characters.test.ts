@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { maxNameLength } from '../../src/players/group-control.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { maxHelloTextLength } from '../../src/protocol/messages.ts';
-import { maxNameLength } from '../../src/server/group-control.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Access, type Credentials, type Login, openAccess } from '../../src/auth/access.ts';
-import { RpcError } from '../../src/errors.ts';
+import { RpcError } from '../../src/base/errors.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeRefusal, encodeHello, type HelloAuth } from '../../src/protocol/messages.ts';
 import { PlayerRig } from '../support/player-rig.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { rows } from '../../src/config/schema.ts';
-import { createLogger, type Log } from '../../src/log.ts';
+import { createLogger, type Log } from '../../src/log/log.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { makeCertificate, openssl } from '../support/certificates.ts';
 import { ControlClient } from '../support/control-client.ts';

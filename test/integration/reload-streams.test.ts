@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { playedStreamId } from '../../src/clients/registry.ts';
 import { messageType } from '../../src/protocol/layout.ts';
-import { playedStreamId } from '../../src/server/registry.ts';
 import { codecsOf } from '../support/player-rig.ts';
 import { ReloadRig, sources } from '../support/reload-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';

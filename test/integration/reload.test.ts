@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { reloadPauseMs } from '../../src/app/config-reload.ts';
 import { messageType } from '../../src/protocol/layout.ts';
-import { reloadPauseMs } from '../../src/wiring/config-reload.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { ReloadRig, sources } from '../support/reload-rig.ts';
@@ -91,7 +91,7 @@ describe('a bad file', () => {
   ];
 
   it.each(faults)('%s changes nothing', async (_, spoil) => {
-    const { createLogger } = await import('../../src/log.ts');
+    const { createLogger } = await import('../../src/log/log.ts');
     const log = createLogger({ sink: 'null', format: 'text', filter: ['*:info'] });
     onTestFinished(() => log.close());
     rig = await ReloadRig.start(good, { configureLog: (logging) => log.configure(logging) });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
+import { maxHellos } from '../../src/players/session.ts';
 import { baseHeaderBytes, messageType } from '../../src/protocol/layout.ts';
 import {
   decodeCodecHeader,
@@ -11,7 +12,6 @@ import {
   encodeTimeRequest,
   stampSent,
 } from '../../src/protocol/messages.ts';
-import { maxHellos } from '../../src/server/session.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { timestampsOf } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';

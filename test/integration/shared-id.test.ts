@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
+import { maxSessionsOfClient } from '../../src/players/client-sessions.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeServerSettings, encodeHello, type Hello } from '../../src/protocol/messages.ts';
-import { maxSessionsOfClient } from '../../src/server/client-sessions.ts';
 import { jsonMessage } from '../support/mutations.ts';
 import { codecsOf, PlayerRig } from '../support/player-rig.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';

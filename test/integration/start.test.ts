@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
-import { Application } from '../../src/application.ts';
+import { Application } from '../../src/app/application.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { option } from '../support/config-text.ts';
 import { LogLines } from '../support/log-lines.ts';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Registry } from '../../src/server/registry.ts';
-import { StateFile } from '../../src/server/state-file.ts';
+import { Registry } from '../../src/clients/registry.ts';
+import { StateFile } from '../../src/clients/state-file.ts';
 import { LogLines } from '../support/log-lines.ts';
 import { buildPlainModule, type PlainModule } from '../support/plain-module.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
@@ -18,7 +18,7 @@ let folder: string;
 let module: PlainModule;
 beforeAll(() => {
   folder = makeScratchFolder();
-  module = buildPlainModule('src/server/atomic-file.ts');
+  module = buildPlainModule('src/base/files/atomic-file.ts');
 });
 afterAll(() => {
   module.remove();

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import type { ChunkRing } from '../../src/audio/chunk-ring.ts';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeCodecHeader, decodeWireChunk } from '../../src/protocol/messages.ts';
 import type { AudioPath } from '../../src/transport/audio-path.ts';

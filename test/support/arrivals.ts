@@ -1,4 +1,4 @@
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import { decodeWireChunk } from '../../src/protocol/messages.ts';
 import type { ScriptedClient } from './scripted-client.ts';
 

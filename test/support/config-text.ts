@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
+import { ConfigError } from '../../src/base/errors.ts';
 import type { Assignment } from '../../src/config/ini-text.ts';
 import { type ConfigInputs, loadConfig } from '../../src/config/load-config.ts';
-import { ConfigError } from '../../src/errors.ts';
 
 /** Loads a configuration without any file. */
 export const withoutFile: ConfigInputs = { searchPaths: [] };

@@ -1,7 +1,7 @@
+import { maxSliceMs } from '../../src/base/time/loop-share.ts';
+import { SharedTurns } from '../../src/base/time/shared-turns.ts';
 import type { ControlLimits, ControlPeerContext } from '../../src/control/control-peer.ts';
 import { RequestBudget } from '../../src/control/request-budget.ts';
-import { SharedTurns } from '../../src/control/shared-turns.ts';
-import { maxSliceMs } from '../../src/transport/time-slice.ts';
 
 /** The limits as the configuration has them by default. */
 export const controlLimits: ControlLimits = {

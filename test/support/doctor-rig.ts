@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import type { Assignment } from '../../src/config/ini-text.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { DoctorContext } from '../../src/doctor/context.ts';
@@ -8,7 +9,6 @@ import { ownIdentity } from '../../src/doctor/identity.ts';
 import { ProcessTable } from '../../src/doctor/process-table.ts';
 import { runChecks } from '../../src/doctor/run-checks.ts';
 import { SystemFiles } from '../../src/doctor/system-files.ts';
-import { loadNativeAddon } from '../../src/transport/native-addon.ts';
 
 /** `section.key` and value, as on the command line. */
 export type Settings = readonly (readonly [name: string, value: string])[];

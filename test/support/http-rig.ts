@@ -9,7 +9,7 @@ import { createAccess } from '../../src/auth/create-access.ts';
 import type { ControlPeer } from '../../src/control/control-peer.ts';
 import type { RpcAnswer, RpcCaller } from '../../src/control/rpc.ts';
 import { HttpServer, type HttpServerOptions } from '../../src/http/http-server.ts';
-import { ImageStore } from '../../src/server/image-store.ts';
+import { ImageStore } from '../../src/streams/image-store.ts';
 import type { Link } from '../../src/transport/link.ts';
 import { controlPeerContext } from './control-limits.ts';
 import { LogLines } from './log-lines.ts';

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import { FifoWriter } from './fifo.ts';
 import { until } from './waiting.ts';
 

@@ -1,4 +1,4 @@
-import type { LogFields, Logger, LogReport } from '../../src/logger.ts';
+import type { LogFields, Logger, LogReport } from '../../src/base/logger.ts';
 
 export interface LogLine {
   readonly level: string;

@@ -1,6 +1,6 @@
 import { scryptSync } from 'node:crypto';
 import type { Access, Credentials } from '../../src/auth/access.ts';
-import { RpcError } from '../../src/errors.ts';
+import { RpcError } from '../../src/base/errors.ts';
 
 /** A hash as `zerocast hash-password` prints it, but cheap. */
 export function cheapHash(password: string, ln = 4): string {

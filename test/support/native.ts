@@ -1,5 +1,5 @@
 import type { ChunkPool } from '../../src/audio/chunk-pool.ts';
-import { canSend, type FanOutAddon, loadNativeAddon } from '../../src/transport/native-addon.ts';
+import { canSend, type FanOutAddon, loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { NativeFanOut, type ZeroCopyOptions } from '../../src/transport/native-fan-out.ts';
 
 /** Failure: throws where the addon is not built or cannot send: every Linux machine builds it. */

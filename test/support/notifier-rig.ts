@@ -1,12 +1,12 @@
+import type { ClientRecord } from '../../src/clients/registry.ts';
 import type { ControlMessage } from '../../src/control/control-peer.ts';
 import {
   type NotificationReceiver,
   Notifier,
   type NotifierIntervals,
 } from '../../src/control/notifier.ts';
-import type { Change, Requester } from '../../src/server/change.ts';
-import type { ClientRecord } from '../../src/server/registry.ts';
-import type { StreamChannel } from '../../src/server/stream-channel.ts';
+import type { Change, Requester } from '../../src/streams/change.ts';
+import type { StreamChannel } from '../../src/streams/stream-channel.ts';
 import { RpcRig } from './rpc-rig.ts';
 import { until } from './waiting.ts';
 

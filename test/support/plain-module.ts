@@ -8,6 +8,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A module and all that it imports by path, as JavaScript that a plain child process can run. */
 export interface PlainModule {
+  readonly folder: string;
   readonly path: string;
   remove(): void;
 }
@@ -29,11 +30,12 @@ export function buildPlainModule(file: string): PlainModule {
     const target = join(folder, plainNameOf(source));
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, outputText);
-    for (const [, path = ''] of outputText.matchAll(/from "(\.[^"]+)\.js"/g)) {
+    for (const [, path = ''] of outputText.matchAll(/(?:from |import\()"(\.[^"]+)\.js"/g)) {
       files.add(join(dirname(source), `${path}.ts`));
     }
   }
   return {
+    folder,
     path: join(folder, plainNameOf(join(root, file))),
     remove: () => rmSync(folder, { recursive: true }),
   };

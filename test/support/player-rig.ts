@@ -1,19 +1,19 @@
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
-import type { Clock } from '../../src/clock.ts';
-import { messageType } from '../../src/protocol/layout.ts';
-import { decodeCodecHeader, type Hello } from '../../src/protocol/messages.ts';
-import type { Change, Requester } from '../../src/server/change.ts';
-import type { GroupControl } from '../../src/server/group-control.ts';
+import type { Clock } from '../../src/base/clock.ts';
 import {
   type ClientRecord,
   type GroupRecord,
   playedStreamId,
   type Registry,
-} from '../../src/server/registry.ts';
-import type { Session } from '../../src/server/session.ts';
-import type { StreamDirectory } from '../../src/server/stream-directory.ts';
-import type { StreamServer } from '../../src/server/stream-server.ts';
+} from '../../src/clients/registry.ts';
+import type { GroupControl } from '../../src/players/group-control.ts';
+import type { Session } from '../../src/players/session.ts';
+import type { StreamServer } from '../../src/players/stream-server.ts';
+import { messageType } from '../../src/protocol/layout.ts';
+import { decodeCodecHeader, type Hello } from '../../src/protocol/messages.ts';
+import type { Change, Requester } from '../../src/streams/change.ts';
+import type { StreamDirectory } from '../../src/streams/stream-directory.ts';
 import type { Door } from '../../src/transport/entrance.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import { Listener, socketServers } from '../../src/transport/listener.ts';

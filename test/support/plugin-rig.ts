@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { monotonicClock } from '../../src/clock.ts';
-import { StreamPlugin, type StreamPluginOptions } from '../../src/plugin/stream-plugin.ts';
-import { ImageStore } from '../../src/server/image-store.ts';
-import type { StreamProperties } from '../../src/server/stream-properties.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
+import { ImageStore } from '../../src/streams/image-store.ts';
+import { StreamPlugin, type StreamPluginOptions } from '../../src/streams/plugin/stream-plugin.ts';
+import type { StreamProperties } from '../../src/streams/stream-properties.ts';
 import { LogLines } from './log-lines.ts';
 
 export const streamId = 'Living Room "1"';

@@ -3,8 +3,8 @@ import { PacedReader, type PacedReaderContext } from '../../src/audio/paced-read
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
-import type { Clock } from '../../src/clock.ts';
-import type { SourceError } from '../../src/errors.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import type { SourceError } from '../../src/base/errors.ts';
 import { LogLines } from './log-lines.ts';
 
 export const streamDefaults: StreamDefaults = {

@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Application } from '../../src/application.ts';
+import { Application } from '../../src/app/application.ts';
+import type { ReloadReport } from '../../src/app/config-reload.ts';
 import type { Config } from '../../src/config/config.ts';
 import { readAgainFromDisk } from '../../src/config/config-file.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
-import type { ReloadReport } from '../../src/wiring/config-reload.ts';
 import { option } from './config-text.ts';
 import { scratchFolder } from './fifo.ts';
 import { LogLines } from './log-lines.ts';

@@ -1,15 +1,15 @@
 import { tmpdir } from 'node:os';
 import type { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import type { Access } from '../../src/auth/access.ts';
-import { monotonicClock } from '../../src/clock.ts';
-import type { Logger } from '../../src/logger.ts';
-import type { ChangeListener } from '../../src/server/change.ts';
-import { GroupControl } from '../../src/server/group-control.ts';
-import { Registry, type RegistryOptions } from '../../src/server/registry.ts';
-import { SourceFolders } from '../../src/server/source-folders.ts';
-import { StreamDirectory } from '../../src/server/stream-directory.ts';
-import { StreamFactory, type StreamFactoryOptions } from '../../src/server/stream-factory.ts';
-import { StreamServer, type StreamServerOptions } from '../../src/server/stream-server.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
+import type { Logger } from '../../src/base/logger.ts';
+import { Registry, type RegistryOptions } from '../../src/clients/registry.ts';
+import { GroupControl } from '../../src/players/group-control.ts';
+import { StreamServer, type StreamServerOptions } from '../../src/players/stream-server.ts';
+import type { ChangeListener } from '../../src/streams/change.ts';
+import { SourceFolders } from '../../src/streams/source-folders.ts';
+import { StreamDirectory } from '../../src/streams/stream-directory.ts';
+import { StreamFactory, type StreamFactoryOptions } from '../../src/streams/stream-factory.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import { streamDefaults } from './reader-rig.ts';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Clock } from '../../src/clock.ts';
-import { monotonicClock } from '../../src/clock.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import type { AudioPath } from '../../src/transport/audio-path.ts';
 import { Connection } from '../../src/transport/connection.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';

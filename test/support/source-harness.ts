@@ -6,8 +6,8 @@ import type {
   StreamSource,
 } from '../../src/audio/sources/stream-source.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
-import type { SourceError } from '../../src/errors.ts';
-import type { LogFields, Logger } from '../../src/logger.ts';
+import type { SourceError } from '../../src/base/errors.ts';
+import type { LogFields, Logger } from '../../src/base/logger.ts';
 import { until } from './waiting.ts';
 
 export interface LogRecord {

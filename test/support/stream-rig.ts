@@ -4,7 +4,7 @@ import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { EncodeTurns } from '../../src/audio/encode-turns.ts';
 import type { SourceSurroundings } from '../../src/audio/sources/stream-source.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
-import { type Clock, monotonicClock } from '../../src/clock.ts';
+import { type Clock, monotonicClock } from '../../src/base/clock.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
 

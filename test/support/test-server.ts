@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { Application, type ApplicationOptions } from '../../src/application.ts';
+import { Application, type ApplicationOptions } from '../../src/app/application.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { LogLines } from './log-lines.ts';
 import { until } from './waiting.ts';

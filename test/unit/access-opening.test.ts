@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openAccess } from '../../src/wiring/access.ts';
+import { openAccess } from '../../src/app/access.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { loadText } from '../support/config-text.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { AddedStreams, maxSavedStreams } from '../../src/server/added-streams.ts';
+import { AddedStreams, maxSavedStreams } from '../../src/streams/added-streams.ts';
 import { scratchFolder } from '../support/fifo.ts';
 import { LogLines } from '../support/log-lines.ts';
 

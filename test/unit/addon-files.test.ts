@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { platformTag, prebuiltPath } from '../../src/transport/addon-files.ts';
+import { platformTag, prebuiltPath } from '../../src/base/native/addon-files.ts';
 
 let folder: string;
 

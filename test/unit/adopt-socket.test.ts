@@ -3,7 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { adoptSocket, descriptorOf } from '../../src/adopt-socket.ts';
+import { adoptSocket, descriptorOf } from '../../src/base/net/adopt-socket.ts';
 
 async function acceptedSocket(): Promise<Socket> {
   const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');

@@ -2,7 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fileModes, removeTemporaries, writeFileAtomically } from '../../src/server/atomic-file.ts';
+import {
+  fileModes,
+  removeTemporaries,
+  writeFileAtomically,
+} from '../../src/base/files/atomic-file.ts';
 import {
   makeScratchFolder,
   removeScratchFolder,

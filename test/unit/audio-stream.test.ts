@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import { FakeTime } from '../support/fake-time.ts';
 import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../src/auth/hash-queue.ts';
 import { refusalReason } from '../../src/auth/login-errors.ts';
 import { maxKnownLogins } from '../../src/auth/password-check.ts';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { basic, bearer, cheapHash, plain, refusal } from '../support/logins.ts';
 
 const roles = ['admin:*', 'player:Streaming'];

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAccess } from '../../src/auth/create-access.ts';
 import { hashPasswordFrom } from '../../src/auth/hash-password-command.ts';
 import { issueToken, readTokenMaterial } from '../../src/auth/token-command.ts';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { certificatePair } from '../support/certificate-pair.ts';
 import { bearer, plain, refusal } from '../support/logins.ts';
 

@@ -6,7 +6,7 @@ import type { Access } from '../../src/auth/access.ts';
 import { createAccess } from '../../src/auth/create-access.ts';
 import { signingKey, type TokenMaterial } from '../../src/auth/token-key.ts';
 import { signToken } from '../../src/auth/tokens.ts';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { type CertificatePair, certificatePair } from '../support/certificate-pair.ts';
 import { bearer, plain, refusal } from '../support/logins.ts';
 

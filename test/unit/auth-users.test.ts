@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readUsers } from '../../src/auth/user-entries.ts';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { cheapHash } from '../support/logins.ts';
 
 const roles = ['admin:*', 'player: Streaming , Client.*', 'guest:*,-Server.*'];

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { ChildPlaces } from '../../src/audio/sources/child-places.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
 import type { StreamSource } from '../../src/audio/sources/stream-source.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
+import { ChildPlaces } from '../../src/base/children/child-places.ts';
 import { LogLines } from '../support/log-lines.ts';
 import { PluginRig, pluginScript } from '../support/plugin-rig.ts';
 import { until } from '../support/waiting.ts';

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { type Command, parseCommandLine } from '../../src/app/cli.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { type Command, parseCommandLine } from '../../src/cli.ts';
+import { ConfigError } from '../../src/base/errors.ts';
+import { compatibleVersion, packageVersion } from '../../src/base/version.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { rows } from '../../src/config/schema.ts';
 import { usage, versionText } from '../../src/config/usage.ts';
-import { ConfigError } from '../../src/errors.ts';
-import { compatibleVersion, packageVersion } from '../../src/version.ts';
 
 type Serve = Extract<Command, { kind: 'serve' }>;
 

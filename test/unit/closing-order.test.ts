@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ClosingOrder } from '../../src/wiring/closing-order.ts';
+import { ClosingOrder } from '../../src/app/closing-order.ts';
 import { LogLines } from '../support/log-lines.ts';
 
 const limits = { maxStepMs: 20, maxCloseMs: 30, minStepMs: 5 };

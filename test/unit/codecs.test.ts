@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { codecHelp, codecs, parseCodec } from '../../src/audio/encoders/codecs.ts';
 import { parseOpusOptions } from '../../src/audio/encoders/opus-options.ts';
-import { AssertionError, SourceError } from '../../src/errors.ts';
+import { AssertionError, SourceError } from '../../src/base/errors.ts';
 import { benchFor, feed, music, pcmOf } from '../support/encoding.ts';
 
 function faultOf(action: () => unknown): SourceError {

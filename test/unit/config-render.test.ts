@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { editDistance } from '../../src/base/nearest-word.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { nearestOption, nearestSetting } from '../../src/config/nearest.ts';
 import { renderConfigFile } from '../../src/config/render-config-file.ts';
@@ -9,7 +10,6 @@ import {
 } from '../../src/config/render-settings-table.ts';
 import { rows } from '../../src/config/schema.ts';
 import { wrapText } from '../../src/config/wrap-text.ts';
-import { editDistance } from '../../src/nearest-word.ts';
 
 const shipped = new URL('../../config/zerocast.conf', import.meta.url);
 

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from '../../src/base/clock.ts';
 import { readTimeUs } from '../../src/protocol/layout.ts';
 import { encodeTimeReply, encodeTimeRequest } from '../../src/protocol/messages.ts';
 import { Cursor } from '../../src/transport/cursor.ts';

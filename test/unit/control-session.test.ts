@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access, Login } from '../../src/auth/access.ts';
 import { maxPending, maxPendingLength } from '../../src/control/control-session.ts';
-import { maxLinesPerInterval } from '../../src/server/session-log.ts';
+import { maxLinesPerInterval } from '../../src/players/session-log.ts';
 import type { ControlTransport } from '../support/control-ends.ts';
 import { controlLimits } from '../support/control-limits.ts';
 import { ControlRig, type ControlRigOptions } from '../support/control-rig.ts';

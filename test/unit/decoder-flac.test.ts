@@ -5,7 +5,7 @@ import { crc8, crc16 } from '../../src/audio/decoders/flac-crc.ts';
 import { maxDecodedBytes } from '../../src/audio/decoders/flac-decoder.ts';
 import { flacHeader } from '../../src/audio/encoders/flac-header.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { ProtocolError } from '../../src/errors.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { benchFor, encodeAll, music, pcmOf } from '../support/encoding.ts';
 
 const format = SampleFormat.parse('48000:16:2');

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createDecoder } from '../../src/audio/decoders/decoders.ts';
-import { ProtocolError } from '../../src/errors.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { benchFor, encodeAll, music, pcmOf } from '../support/encoding.ts';
 
 async function headerOf(codec: string, format = '48000:16:2'): Promise<Buffer> {

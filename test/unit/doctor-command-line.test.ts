@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseCommandLine } from '../../src/cli.ts';
+import { parseCommandLine } from '../../src/app/cli.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { usage } from '../../src/config/usage.ts';
-import { ConfigError } from '../../src/errors.ts';
 
 describe('the command line of the doctor', () => {
   it('takes what the server takes', () => {

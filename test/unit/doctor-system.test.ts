@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { addonCheck } from '../../src/doctor/addon-check.ts';
 import { clockCheck } from '../../src/doctor/clock-check.ts';
 import type { DoctorContext } from '../../src/doctor/context.ts';
@@ -9,7 +10,6 @@ import { memoryCheck } from '../../src/doctor/memory-check.ts';
 import { ProcessTable } from '../../src/doctor/process-table.ts';
 import { systemCheck } from '../../src/doctor/system-check.ts';
 import { probed, zeroCopyCheck } from '../../src/doctor/zero-copy-check.ts';
-import { loadNativeAddon } from '../../src/transport/native-addon.ts';
 import { doctorContext, type Settings, systemWith, textsOf } from '../support/doctor-rig.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 

@@ -4,7 +4,7 @@ import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { EncodeTurns } from '../../src/audio/encode-turns.ts';
 import { Encoding } from '../../src/audio/encoding.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import { decodeWireChunk } from '../../src/protocol/messages.ts';
 import { music, pcmOf } from '../support/encoding.ts';
 import { distancesUs } from '../support/reader-rig.ts';

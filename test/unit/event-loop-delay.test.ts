@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EventLoopDelay } from '../../src/metrics/event-loop-delay.ts';
+import { EventLoopDelay } from '../../src/figures/event-loop-delay.ts';
 import { stall } from '../support/fake-time.ts';
 import { until } from '../support/waiting.ts';
 

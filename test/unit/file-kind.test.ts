@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { fileKindOf, kindHeadBytes } from '../../src/audio/sources/file-kind.ts';
 import { parseStreamOptions } from '../../src/audio/stream-options.ts';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import { scratchFolder } from '../support/fifo.ts';
 import { wavFile } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';

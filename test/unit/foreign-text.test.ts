@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LineSplitter, maxLineLength } from '../../src/audio/sources/line-splitter.ts';
+import { LineSplitter, maxLineLength } from '../../src/base/children/line-splitter.ts';
+import { cutText, parseJson, wellFormed } from '../../src/base/foreign-text.ts';
 import { quoted as quotedSetting } from '../../src/config/report.ts';
 import { quoted } from '../../src/control/rpc-errors.ts';
-import { cutText, parseJson, wellFormed } from '../../src/foreign-text.ts';
-import { cut } from '../../src/plugin/plugin-log.ts';
 import { decodeHello } from '../../src/protocol/messages.ts';
+import { cut } from '../../src/streams/plugin/plugin-log.ts';
 
 const note = '\u{1F3B5}';
 const anyText = fc.string({ unit: fc.constantFrom('a', 'é', note, '\ud83c', '\udfb5', '\\', '"') });

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCommandLine } from '../../src/cli.ts';
+import { parseCommandLine } from '../../src/app/cli.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { rows } from '../../src/config/schema.ts';
-import { ConfigError } from '../../src/errors.ts';
 import { parseProbeOptions } from '../../src/probe/probe-options.ts';
 import { loadText, withoutFile } from '../support/config-text.ts';
 import { hostileText, mutationsOf } from '../support/hostile-values.ts';

@@ -6,7 +6,7 @@ import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseBasic, parsePlain } from '../../src/auth/credential-text.ts';
 import { tokenVerifier } from '../../src/auth/tokens.ts';
-import { RpcError } from '../../src/errors.ts';
+import { RpcError } from '../../src/base/errors.ts';
 import { parseTarget } from '../../src/http/exchange.ts';
 import { OriginCheck } from '../../src/http/origin-check.ts';
 import { RefusedRequestError } from '../../src/http/refused-request-error.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ProtocolError } from '../../src/errors.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { baseHeaderBytes, messageType } from '../../src/protocol/layout.ts';
 import {
   clientPolicy,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RpcError } from '../../src/errors.ts';
-import { LineReader } from '../../src/protocol/line-reader.ts';
+import { RpcError } from '../../src/base/errors.ts';
+import { LineReader } from '../../src/base/net/line-reader.ts';
 import { hostileJson, hostileObject, mutationsOf } from '../support/hostile-values.ts';
 import { coreOf, method } from '../support/rpc-core.ts';
 

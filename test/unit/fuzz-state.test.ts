@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DamagedFileError } from '../../src/server/json-file.ts';
-import { Registry } from '../../src/server/registry.ts';
-import { parseSavedState, type SavedState } from '../../src/server/saved-state.ts';
-import { savedStateText } from '../../src/server/saved-state-text.ts';
+import { DamagedFileError } from '../../src/base/files/json-file.ts';
+import { Registry } from '../../src/clients/registry.ts';
+import { parseSavedState, type SavedState } from '../../src/clients/saved-state.ts';
+import { savedStateText } from '../../src/clients/saved-state-text.ts';
 import { hostileJson, hostileObject, mutationsOf } from '../support/hostile-values.ts';
 
 const fixtures = ['snapserver-0.26', 'missing-fields', 'unknown-fields'].map((name) =>

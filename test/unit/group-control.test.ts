@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RpcError } from '../../src/errors.ts';
+import { RpcError } from '../../src/base/errors.ts';
+import { maxNameLength } from '../../src/players/group-control.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeServerSettings } from '../../src/protocol/messages.ts';
-import { maxNameLength } from '../../src/server/group-control.ts';
 import { codecsOf, PlayerRig } from '../support/player-rig.ts';
 import type { ScriptedClient } from '../support/scripted-client.ts';
 import { until } from '../support/waiting.ts';

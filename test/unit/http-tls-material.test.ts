@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { loadTlsMaterial, type TlsMaterialOptions } from '../../src/http/tls-material.ts';
 import { makeCertificate, openssl } from '../support/certificates.ts';
 import { LogLines } from '../support/log-lines.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ImageStore } from '../../src/server/image-store.ts';
+import { ImageStore } from '../../src/streams/image-store.ts';
 
 const red = { bytes: Buffer.from('red'), extension: 'png' };
 const blue = { bytes: Buffer.from('blue'), extension: 'jpg' };

@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { platformTag } from '../../src/transport/addon-files.ts';
-import { packageVersion } from '../../src/version.ts';
+import { platformTag } from '../../src/base/native/addon-files.ts';
+import { packageVersion } from '../../src/base/version.ts';
 import { buildPlainModule } from '../support/plain-module.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -77,8 +77,8 @@ describe('an installation of a release with a prebuilt addon', () => {
 
   /** What lies in a release: the loader, with what it imports, and the addon. */
   beforeEach(() => {
-    const loader = buildPlainModule('src/transport/native-addon.ts');
-    cpSync(join(loader.path, '../..'), join(folder, 'dist'), { recursive: true });
+    const loader = buildPlainModule('src/base/native/native-addon.ts');
+    cpSync(join(loader.path, '../../..'), join(folder, 'dist'), { recursive: true });
     loader.remove();
     mkdirSync(dirname(prebuilt()), { recursive: true });
   });
@@ -105,7 +105,7 @@ describe('an installation of a release with a prebuilt addon', () => {
 
   it('takes one away that breaks the process, as it would break the server', () => {
     writeFileSync(
-      join(folder, 'dist/transport/native-addon.js'),
+      join(folder, 'dist/base/native/native-addon.js'),
       "process.kill(process.pid, 'SIGSEGV'); await new Promise(() => {});",
     );
     writeFileSync(prebuilt(), '');

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { type IterableInput, iterableSource } from '../../src/audio/sources/iterable-source.ts';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import { DirectoryRig } from '../support/directory-rig.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LaterWork } from '../../src/server/later-work.ts';
+import { LaterWork } from '../../src/players/later-work.ts';
 import { turn, until } from '../support/waiting.ts';
 
 /** Work that takes as long as a whole slice. */

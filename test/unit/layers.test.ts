@@ -14,82 +14,37 @@ function filesUnder(folder: string): string[] {
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
 const sources = filesUnder('src').filter((file) => file.endsWith('.ts'));
 
-/** From the outermost to the innermost: imports go from left to right. */
+/** From the outermost to the innermost; a file imports from its own layer and from those after it. */
 const order: readonly string[] = [
-  'http',
-  'control',
-  'plugin',
-  'server',
-  'auth',
-  'transport',
-  'audio',
-  'protocol',
-];
-/** What ties the layers together. */
-const outermost = new Set([
   'main.ts',
   'command.ts',
-  'serve.ts',
-  'daemon',
-  'doctor',
   'index.ts',
-  'library',
-  'application.ts',
-  'wiring',
-  'cli.ts',
-  'discovery',
-  'metrics',
+  'doctor',
   'probe',
-]);
-const forAnyone = new Set([
-  'adopt-socket.ts',
-  'errors.ts',
-  'foreign-text.ts',
-  'clock.ts',
-  'logger.ts',
-  'nearest-word.ts',
-  'secrets.ts',
-  'version.ts',
-]);
-
-/** Imports that the order does not cover, with the only folders or files that may do them. */
-const exceptions: ReadonlyMap<string, readonly string[]> = new Map([
-  [
-    'config',
-    [
-      'command.ts',
-      'serve.ts',
-      'application.ts',
-      'cli.ts',
-      'config',
-      'doctor',
-      'library',
-      'probe',
-      'wiring',
-    ],
-  ],
-  ['command.ts', ['main.ts']],
-  ['process-ending.ts', ['main.ts', 'command.ts', 'serve.ts']],
-  ['cli.ts', ['command.ts', 'serve.ts', 'daemon']],
-  ['serve.ts', ['command.ts']],
-  ['daemon', ['serve.ts', 'daemon', 'doctor']],
-  ['doctor', ['command.ts', 'doctor']],
-  ['log.ts', ['serve.ts', 'library']],
-  // The settings of the log are checked by the rules of the log.
-  ['log', ['log.ts', 'log', 'config']],
-  ['application.ts', ['serve.ts', 'library']],
-  ['library', ['index.ts', 'library']],
-  ['wiring', ['command.ts', 'serve.ts', 'application.ts', 'wiring', 'doctor']],
-  ['metrics', ['application.ts', 'metrics']],
-  ['discovery', ['application.ts', 'wiring', 'discovery', 'doctor']],
-  ['probe', ['command.ts', 'probe', 'doctor']],
-]);
+  'embed',
+  'app',
+  'http',
+  'figures',
+  'control',
+  'players',
+  'streams',
+  'clients',
+  'config',
+  'transport',
+  'audio',
+  'auth',
+  'discovery',
+  'log',
+  'protocol',
+  'base',
+];
 
 /** The folder of a file below src, or its name. */
 function layerOf(file: string): string {
   return relative('src', file).split('/', 1)[0] ?? '';
 }
 
+/** Also those of types alone, and those that are made at run time. */
 function importsOf(file: string): string[] {
   const specifiers = textOf(file).matchAll(/(?:from|import|import\()\s*'(\.[^']+)'/g);
   return [...specifiers].map(([, specifier = '']) =>
@@ -97,15 +52,12 @@ function importsOf(file: string): string[] {
   );
 }
 
+const imports: ReadonlyMap<string, readonly string[]> = new Map(
+  sources.map((file) => [file, importsOf(file)]),
+);
+
 function mayImport(from: string, to: string): boolean {
-  if (forAnyone.has(to) || from === to) return true;
-  const allowed = exceptions.get(to);
-  if (allowed) return allowed.includes(from);
-  // The format of samples is also a setting.
-  if (from === 'config') return to === 'audio';
-  if (outermost.has(from)) return true;
-  const outer = order.indexOf(from);
-  return outer >= 0 && order.indexOf(to) > outer;
+  return order.indexOf(from) <= order.indexOf(to);
 }
 
 function faults(find: (file: string) => readonly string[]): string[] {
@@ -121,22 +73,30 @@ describe('the layers', () => {
   });
 
   it('import files that exist, with their ending', () => {
-    const known = new Set(sources);
-    expect(faults((file) => importsOf(file).filter((target) => !known.has(target)))).toEqual([]);
+    expect(faults((file) => importsOf(file).filter((target) => !imports.has(target)))).toEqual([]);
   });
 
   it('are all known here, so that a new folder gets its place', () => {
-    const known = new Set([...order, ...outermost, ...forAnyone, ...exceptions.keys()]);
-    const unknown = sources.map(layerOf).filter((layer) => !known.has(layer));
-    expect(unknown).toEqual([]);
+    expect(new Set(sources.map(layerOf))).toEqual(new Set(order));
+  });
+
+  it('share in base only what two of them need', () => {
+    const users = new Map<string, Set<string>>();
+    for (const [file, targets] of imports) {
+      for (const target of targets.filter((path) => layerOf(path) === 'base')) {
+        users.set(target, (users.get(target) ?? new Set()).add(layerOf(file)));
+      }
+    }
+    const single = [...users].filter(([, layers]) => layers.size < 2 && !layers.has('base'));
+    expect(single.map(([file, layers]) => `${file}: ${[...layers]}`)).toEqual([]);
   });
 
   it.each([
     ['audio', 'transport'],
     ['protocol', 'audio'],
-    ['server', 'config'],
-    ['transport', 'log.ts'],
-    ['clock.ts', 'server'],
+    ['players', 'app'],
+    ['transport', 'config'],
+    ['base', 'log'],
     ['control', 'main.ts'],
   ])('would not let %s import %s', (from, to) => {
     expect(mayImport(from, to)).toBe(false);
@@ -152,8 +112,8 @@ describe('the sources', () => {
   });
 
   it('parse the JSON of others in one place, which makes texts well-formed', () => {
-    const own = ['src/foreign-text.ts', 'src/version.ts', 'src/log/record-writer.ts'];
-    const known = [...own, 'src/wiring/call-method.ts', 'src/doctor/server-check.ts'];
+    const own = ['src/base/foreign-text.ts', 'src/base/version.ts', 'src/log/record-writer.ts'];
+    const known = [...own, 'src/app/call-method.ts', 'src/doctor/server-check.ts'];
     const parses = faults((file) => textOf(file).match(/JSON\.parse\(/g) ?? []);
     expect(parses.filter((fault) => !known.some((file) => fault.startsWith(file)))).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LineReader } from '../../src/protocol/line-reader.ts';
+import { LineReader } from '../../src/base/net/line-reader.ts';
 
 const maxBytes = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { Listener, socketServers } from '../../src/transport/listener.ts';
 import { LogLines } from '../support/log-lines.ts';
 import { until } from '../support/waiting.ts';

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { LogBrake, logPauseMs } from '../../src/transport/log-brake.ts';
+import { LogBrake, logPauseMs } from '../../src/base/time/log-brake.ts';
 
 afterEach(() => {
   vi.useRealTimers();

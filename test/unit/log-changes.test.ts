@@ -16,10 +16,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { isJournal, journalSink } from '../../src/log/journal.ts';
+import { createLogger, type Log, type LogOptions } from '../../src/log/log.ts';
 import { severities } from '../../src/log/severity.ts';
-import { createLogger, type Log, type LogOptions } from '../../src/log.ts';
 import { buildLogPrograms } from '../support/log-program.ts';
 import { isRoot, makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 

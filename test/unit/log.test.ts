@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
+import type { Logger } from '../../src/base/logger.ts';
+import { createLogger, type LogOptions } from '../../src/log/log.ts';
 import { levelFor, parseLogFilter } from '../../src/log/log-filter.ts';
 import { maxFieldCharacters } from '../../src/log/pino-logger.ts';
-import { createLogger, type LogOptions } from '../../src/log.ts';
-import type { Logger } from '../../src/logger.ts';
 import { isRoot } from '../support/scratch-folder.ts';
 
 let folder: string;

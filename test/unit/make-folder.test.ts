@@ -1,7 +1,7 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { makeFolder } from '../../src/server/make-folder.ts';
+import { makeFolder } from '../../src/base/files/make-folder.ts';
 import { scratchFolder } from '../support/fifo.ts';
 
 const scratch = scratchFolder();

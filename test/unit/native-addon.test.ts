@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
-import { status } from '../../src/transport/fan-out-buffers.ts';
 import {
   loadAddonFrom,
   loadFirstOf,
   loadNativeAddon,
   nativeCounters,
-} from '../../src/transport/native-addon.ts';
-import { packageVersion } from '../../src/version.ts';
+} from '../../src/base/native/native-addon.ts';
+import { packageVersion } from '../../src/base/version.ts';
+import { status } from '../../src/transport/fan-out-buffers.ts';
 
 const { EBADF, EINVAL } = constants.errno;
 

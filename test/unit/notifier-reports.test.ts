@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Requester } from '../../src/server/change.ts';
-import type { ClientRecord } from '../../src/server/registry.ts';
-import type { StreamChannel } from '../../src/server/stream-channel.ts';
-import { noProperties } from '../../src/server/stream-properties.ts';
+import type { ClientRecord } from '../../src/clients/registry.ts';
+import type { Requester } from '../../src/streams/change.ts';
+import type { StreamChannel } from '../../src/streams/stream-channel.ts';
+import { noProperties } from '../../src/streams/stream-properties.ts';
 import { FakeTime } from '../support/fake-time.ts';
 import { intervals, type Listener, NotifierRig } from '../support/notifier-rig.ts';
 

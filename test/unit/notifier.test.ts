@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { maxSingleMoves } from '../../src/control/notifier.ts';
-import type { Change } from '../../src/server/change.ts';
+import type { Change } from '../../src/streams/change.ts';
 import { intervals, NotifierRig, told } from '../support/notifier-rig.ts';
 import { turn, until } from '../support/waiting.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
-import type { LogFields } from '../../src/logger.ts';
-import type { NativeAddonResult } from '../../src/transport/native-addon.ts';
+import type { LogFields } from '../../src/base/logger.ts';
+import type { NativeAddonResult } from '../../src/base/native/native-addon.ts';
 import { NativeFanOut, type ZeroCopyOptions } from '../../src/transport/native-fan-out.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { openFanOut } from '../../src/transport/open-fan-out.ts';

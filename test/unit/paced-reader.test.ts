@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StreamDefaults } from '../../src/audio/stream-options.ts';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import { FakeTime, stall } from '../support/fake-time.ts';
 import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';

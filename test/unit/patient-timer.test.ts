@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { PatientTimer } from '../../src/audio/patient-timer.ts';
+import { PatientTimer } from '../../src/base/time/patient-timer.ts';
 import { stall } from '../support/fake-time.ts';
 import { until } from '../support/waiting.ts';
 

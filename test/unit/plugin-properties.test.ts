@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../src/base/files/json-fields.ts';
+import { maxImageBytes } from '../../src/streams/image-store.ts';
 import {
   type CoverArt,
   maxTagCharacters,
   parseProperties,
-} from '../../src/plugin/plugin-properties.ts';
-import { maxImageBytes } from '../../src/server/image-store.ts';
-import type { JsonObject } from '../../src/server/json-fields.ts';
-import { type Metadata, noProperties } from '../../src/server/stream-properties.ts';
+} from '../../src/streams/plugin/plugin-properties.ts';
+import { type Metadata, noProperties } from '../../src/streams/stream-properties.ts';
 
 function parse(json: JsonObject, metadata?: Metadata) {
   const dropped: string[] = [];

@@ -13,10 +13,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { ConfigError } from '../../src/errors.ts';
-import { lockDataFolder } from '../../src/server/data-folder.ts';
-import { describeProcess } from '../../src/server/process-holder.ts';
-import { nativeLocks, ProcessLock } from '../../src/server/process-lock.ts';
+import { lockDataFolder } from '../../src/app/data-folder.ts';
+import { ConfigError } from '../../src/base/errors.ts';
+import { describeProcess } from '../../src/base/files/process-holder.ts';
+import { nativeLocks, ProcessLock } from '../../src/base/files/process-lock.ts';
 import {
   isRoot,
   makeScratchFolder,

@@ -4,9 +4,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeProcess } from '../../src/base/files/process-holder.ts';
+import { programOf } from '../../src/base/files/process-program.ts';
 import { ProcessTable } from '../../src/doctor/process-table.ts';
-import { describeProcess } from '../../src/server/process-holder.ts';
-import { programOf } from '../../src/server/process-program.ts';
 import { systemWith } from '../support/doctor-rig.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 

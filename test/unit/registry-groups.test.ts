@@ -5,7 +5,7 @@ import {
   type ClientState,
   type GroupState,
   Registry,
-} from '../../src/server/registry.ts';
+} from '../../src/clients/registry.ts';
 import { savedClient, savedGroup } from '../support/saved-groups.ts';
 import { helloOf } from '../support/scripted-client.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { maxAbsentStrangers } from '../../src/clients/absent-strangers.ts';
+import { type ClientRecord, Registry } from '../../src/clients/registry.ts';
 import type { Hello } from '../../src/protocol/messages.ts';
-import { maxAbsentStrangers } from '../../src/server/absent-strangers.ts';
-import { type ClientRecord, Registry } from '../../src/server/registry.ts';
 import { helloOf } from '../support/scripted-client.ts';
 
 interface Scene {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressOf, networkOf } from '../../src/transport/remote-address.ts';
+import { addressOf, networkOf } from '../../src/base/net/remote-address.ts';
 
 describe('the address of a peer', () => {
   it.each([

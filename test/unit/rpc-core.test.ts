@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Access, Login } from '../../src/auth/access.ts';
+import { AssertionError, RpcError, SourceError } from '../../src/base/errors.ts';
 import { JsonText, jsonOf } from '../../src/control/json-text.ts';
 import { maxBatch, maxBatchAnswerLength } from '../../src/control/rpc-dispatcher.ts';
-import { AssertionError, RpcError, SourceError } from '../../src/errors.ts';
 import { coreOf, method } from '../support/rpc-core.ts';
 
 /** All methods of these tests; `calls` notes what was called. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RpcError } from '../../src/errors.ts';
+import { RpcError } from '../../src/base/errors.ts';
 import { coreOf, method } from '../support/rpc-core.ts';
 
 function scene() {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Access, type Login, openAccess } from '../../src/auth/access.ts';
+import { RpcError } from '../../src/base/errors.ts';
 import { allMethods } from '../../src/control/methods/all-methods.ts';
-import { RpcError } from '../../src/errors.ts';
 import { RpcRig } from '../support/rpc-rig.ts';
 
 let rig: RpcRig;

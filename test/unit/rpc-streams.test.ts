@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RpcError } from '../../src/errors.ts';
-import { noProperties } from '../../src/server/stream-properties.ts';
+import { RpcError } from '../../src/base/errors.ts';
+import { noProperties } from '../../src/streams/stream-properties.ts';
 import { RpcRig } from '../support/rpc-rig.ts';
 
 const everything = {

@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RpcError, SourceError } from '../../src/errors.ts';
-import { allowedProgram, allowedScript } from '../../src/server/sandbox.ts';
+import { RpcError, SourceError } from '../../src/base/errors.ts';
+import { allowedProgram, allowedScript } from '../../src/streams/sandbox.ts';
 import { makeFifoAt, scratchFolder } from '../support/fifo.ts';
 
 let folder: ReturnType<typeof scratchFolder>;

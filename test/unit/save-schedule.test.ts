@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SaveSchedule } from '../../src/server/save-schedule.ts';
+import { SaveSchedule } from '../../src/base/files/save-schedule.ts';
 import { FakeTime } from '../support/fake-time.ts';
 import { turn } from '../support/waiting.ts';
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DamagedFileError } from '../../src/base/files/json-file.ts';
+import { type ClientState, type GroupState, Registry } from '../../src/clients/registry.ts';
+import { parseSavedState } from '../../src/clients/saved-state.ts';
+import { savedStateText } from '../../src/clients/saved-state-text.ts';
 import { clientIdOf } from '../../src/protocol/messages.ts';
-import { DamagedFileError } from '../../src/server/json-file.ts';
-import { type ClientState, type GroupState, Registry } from '../../src/server/registry.ts';
-import { parseSavedState } from '../../src/server/saved-state.ts';
-import { savedStateText } from '../../src/server/saved-state-text.ts';
 import { helloOf } from '../support/scripted-client.ts';
 
 const fixture = (name: string) =>

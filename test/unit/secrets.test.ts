@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isMasked, isSecretName, shownParameter, withoutSecrets } from '../../src/secrets.ts';
+import { isMasked, isSecretName, shownParameter, withoutSecrets } from '../../src/base/secrets.ts';
 
 describe('the name of a parameter', () => {
   it.each([

@@ -1,8 +1,8 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ServiceManager } from '../../src/daemon/service-manager.ts';
-import { loadNativeAddon } from '../../src/transport/native-addon.ts';
+import { ServiceManager } from '../../src/app/daemon/service-manager.ts';
+import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { LogLines } from '../support/log-lines.ts';
 import { NotifySocket } from '../support/notify-socket.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';

@@ -4,7 +4,7 @@ import {
   maxCountedAddresses,
   maxLinesPerInterval,
   SessionLog,
-} from '../../src/server/session-log.ts';
+} from '../../src/players/session-log.ts';
 import { LogLines } from '../support/log-lines.ts';
 
 let lines: LogLines;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { SharedTurns } from '../../src/base/time/shared-turns.ts';
 import { answerInTurn } from '../../src/control/rpc-batch.ts';
-import { SharedTurns } from '../../src/control/shared-turns.ts';
 import { stall } from '../support/fake-time.ts';
 import { turn } from '../support/waiting.ts';
 

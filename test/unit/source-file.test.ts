@@ -2,7 +2,7 @@ import { appendFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import { makeFifoAt, scratchFolder } from '../support/fifo.ts';
 import { asRifx, longWavFile, numberedBytes, riffChunk, wavFile } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeFifoBehind, openFifoForReading } from '../../src/audio/sources/fifo.ts';
-import { maxMadeFifos, SourceFolders } from '../../src/server/source-folders.ts';
+import { maxMadeFifos, SourceFolders } from '../../src/streams/source-folders.ts';
 import { makeFifoAt, scratchFolder } from '../support/fifo.ts';
 import { until } from '../support/waiting.ts';
 

@@ -2,9 +2,9 @@ import { chmodSync, constants, existsSync, readFileSync, writeFileSync } from 'n
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { findProgram } from '../../src/audio/sources/find-program.ts';
 import { ProducerProcess } from '../../src/audio/sources/producer-process.ts';
 import { maxLastLines, maxWindowLines } from '../../src/audio/sources/program-log.ts';
+import { findProgram } from '../../src/base/children/find-program.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { splitCommandLine } from '../../src/audio/sources/command-line.ts';
-import { LineSplitter, maxLineLength } from '../../src/audio/sources/line-splitter.ts';
-import { SourceError } from '../../src/errors.ts';
+import { splitCommandLine } from '../../src/base/children/command-line.ts';
+import { LineSplitter, maxLineLength } from '../../src/base/children/line-splitter.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import { SourceHarness } from '../support/source-harness.ts';
 
 describe('the table of sources', () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { adoptSocket, copyingSocket } from '../../src/adopt-socket.ts';
+import { adoptSocket, copyingSocket } from '../../src/base/net/adopt-socket.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { numberedBytes } from '../support/pcm-fixtures.ts';
 import { SourceHarness } from '../support/source-harness.ts';

@@ -15,9 +15,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { dataFolder, snapserverFolder, takeOverState } from '../../src/server/data-folder.ts';
-import { Registry } from '../../src/server/registry.ts';
-import { StateFile, type StateFileOptions } from '../../src/server/state-file.ts';
+import { dataFolder, snapserverFolder, takeOverState } from '../../src/app/data-folder.ts';
+import { Registry } from '../../src/clients/registry.ts';
+import { StateFile, type StateFileOptions } from '../../src/clients/state-file.ts';
 import { FakeTime } from '../support/fake-time.ts';
 import { LogLines } from '../support/log-lines.ts';
 import {

@@ -5,7 +5,7 @@ import {
   type SessionStatus,
   type Status,
   statusReport,
-} from '../../src/server/status-report.ts';
+} from '../../src/figures/status-report.ts';
 import { noSends, type SendStatistics } from '../../src/transport/send-statistics.ts';
 
 const pool: Status['pool'] = {

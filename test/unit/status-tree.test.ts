@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostFacts } from '../../src/control/host-facts.ts';
 import { JsonText, jsonOf } from '../../src/control/json-text.ts';
-import { noProperties } from '../../src/server/stream-properties.ts';
+import { noProperties } from '../../src/streams/stream-properties.ts';
 import { feedPipe } from '../support/feeder.ts';
 import { RpcRig } from '../support/rpc-rig.ts';
 import { until } from '../support/waiting.ts';

@@ -14,8 +14,8 @@ import {
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RpcError, SourceError } from '../../src/errors.ts';
-import { AddedStreams } from '../../src/server/added-streams.ts';
+import { RpcError, SourceError } from '../../src/base/errors.ts';
+import { AddedStreams } from '../../src/streams/added-streams.ts';
 import { DirectoryRig, type DirectoryRigOptions, maxStreams } from '../support/directory-rig.ts';
 import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { maxStreamNameLength, parseStreamOptions } from '../../src/audio/stream-options.ts';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import { streamDefaults } from '../support/reader-rig.ts';
 
 const parse = (text: string) => parseStreamOptions(text, streamDefaults);

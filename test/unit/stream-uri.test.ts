@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatStreamUri, maxStreamUriLength, parseStreamUri } from '../../src/audio/stream-uri.ts';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/base/errors.ts';
 
 describe('a stream address', () => {
   it('is taken apart into all of its parts', () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { TimeWatch } from '../../src/server/time-watch.ts';
+import { TimeWatch } from '../../src/figures/time-watch.ts';
 import { LogLines } from '../support/log-lines.ts';
 
 const tickMs = 250;

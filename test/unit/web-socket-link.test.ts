@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
-import { monotonicClock } from '../../src/clock.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import { encodeTimeReply } from '../../src/protocol/messages.ts';
 import { Connection } from '../../src/transport/connection.ts';
 import { Cursor } from '../../src/transport/cursor.ts';

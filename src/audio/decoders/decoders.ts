@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../errors.ts';
+import { ProtocolError } from '../../base/errors.ts';
 import type { Decoder } from './decoder.ts';
 import { createFlacDecoder } from './flac-decoder.ts';
 import { createOpusDecoder } from './opus-decoder.ts';

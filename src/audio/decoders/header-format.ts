@@ -1,4 +1,4 @@
-import { messageOf, ProtocolError } from '../../errors.ts';
+import { messageOf, ProtocolError } from '../../base/errors.ts';
 import { SampleFormat } from '../sample-format.ts';
 
 /** Makes a format of the numbers in a codec header, which came from a network. */

@@ -1,5 +1,5 @@
 import type { Decoder as LibopusDecoder } from '@evan/opus';
-import { messageOf, ProtocolError, ZerocastError } from '../../errors.ts';
+import { messageOf, ProtocolError, ZerocastError } from '../../base/errors.ts';
 import { bytesOf } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { Decoder } from './decoder.ts';

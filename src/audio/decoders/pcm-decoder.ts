@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../errors.ts';
+import { ProtocolError } from '../../base/errors.ts';
 import { bytesOf } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { Decoder } from './decoder.ts';

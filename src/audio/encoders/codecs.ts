@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 import type { Codec, Encoder, EncoderContext } from './encoder.ts';
 import { flacCodec } from './flac-encoder.ts';
 import { nullCodec } from './null-encoder.ts';

@@ -1,4 +1,4 @@
-import { assert, SourceError } from '../../errors.ts';
+import { assert, SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import { ChunkPool } from '../chunk-pool.ts';
 import { type Samples, samplesOf } from '../sample-conversion.ts';

@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 
 /**
  * What we use of `libflacjs`: libFLAC 1.3.4 compiled to plain JavaScript, with one heap for all

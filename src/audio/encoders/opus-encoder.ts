@@ -1,5 +1,5 @@
 import type { Encoder as LibopusEncoder } from '@evan/opus';
-import { assert, messageOf, SourceError } from '../../errors.ts';
+import { assert, messageOf, SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import { newSamples, type Samples, samplesOf } from '../sample-conversion.ts';
 import { SampleFormat } from '../sample-format.ts';

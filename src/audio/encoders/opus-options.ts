@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 
 export interface OpusOptions {
   /** Bits per second, or one of libopus' two special values. */

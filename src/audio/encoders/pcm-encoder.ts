@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { Codec, Encoder, EncoderContext } from './encoder.ts';

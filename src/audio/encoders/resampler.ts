@@ -1,5 +1,5 @@
 import type { SRC } from '@alexanderolsen/libsamplerate-js/dist/src.js';
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 import { inSlices } from './in-slices.ts';
 
 export interface ResamplerShape {

@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 import { ChunkPool } from '../chunk-pool.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import { createEncoder } from './codecs.ts';

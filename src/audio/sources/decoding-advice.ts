@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
+import { quoteWord } from '../../base/children/command-line.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import { legible, type StreamUri } from '../stream-uri.ts';
-import { quoteWord } from './command-line.ts';
 import type { FileKind } from './file-kind.ts';
 
 /** Of the parameters that every stream has; no others, as those may hold secrets. */

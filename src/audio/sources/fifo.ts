@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { codeOf, messageOf } from '../../errors.ts';
+import { codeOf, messageOf } from '../../base/errors.ts';
 import type { FileGate } from './file-gate.ts';
 
 const run = promisify(execFile);

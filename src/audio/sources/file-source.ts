@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { messageOf, SourceError } from '../../errors.ts';
+import { messageOf, SourceError } from '../../base/errors.ts';
 import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import { adviceFor, decodingAdvice } from './decoding-advice.ts';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { ReadInto } from '../../adopt-socket.ts';
-import { assert, type SourceError } from '../../errors.ts';
+import { assert, type SourceError } from '../../base/errors.ts';
+import type { ReadInto } from '../../base/net/adopt-socket.ts';
 import type { InputQueue, SourceSink } from './stream-source.ts';
 
 /** The least that a kernel may keep of a producer, whatever the rate of its audio is. */

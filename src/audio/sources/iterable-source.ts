@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { assert, messageOf, SourceError } from '../../errors.ts';
+import { assert, messageOf, SourceError } from '../../base/errors.ts';
 import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { SourceSink, StreamSource } from './stream-source.ts';

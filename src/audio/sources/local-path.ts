@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 import type { SourceContext } from './stream-source.ts';
 
 /** The absolute path of a source that has one. Failure: throws a `SourceError` when it is empty. */

@@ -1,7 +1,7 @@
-import { isSecretName, mask, withoutSecrets } from '../../secrets.ts';
+import { quoteWord, splitCommandLine } from '../../base/children/command-line.ts';
+import { isSecretName, mask, withoutSecrets } from '../../base/secrets.ts';
 import { flagOf, textOf } from '../stream-parameters.ts';
 import { legible, type StreamUri } from '../stream-uri.ts';
-import { quoteWord, splitCommandLine } from './command-line.ts';
 import type { SourceContext } from './stream-source.ts';
 
 /** The program that does what a kind of stream would, for one address of that kind. */

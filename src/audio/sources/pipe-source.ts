@@ -1,7 +1,7 @@
 import { existsSync, stat } from 'node:fs';
-import { openDescriptor } from '../../adopt-socket.ts';
-import { codeOf, messageOf, SourceError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
+import { codeOf, messageOf, SourceError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { openDescriptor } from '../../base/net/adopt-socket.ts';
 import { choiceOf } from '../stream-parameters.ts';
 import { makeFifoBehind, type OpenFifo, openFifoForReading } from './fifo.ts';
 import type { FileGate } from './file-gate.ts';

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { constants, existsSync } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { messageOf, SourceError } from '../../errors.ts';
+import { messageOf, SourceError } from '../../base/errors.ts';
 import { choiceOf } from '../stream-parameters.ts';
 import type { StreamUri } from '../stream-uri.ts';
 import { makeFifoBehind } from './fifo.ts';

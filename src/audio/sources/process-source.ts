@@ -1,11 +1,11 @@
-import { monotonicClock } from '../../clock.ts';
-import { messageOf } from '../../errors.ts';
-import type { LogFields } from '../../logger.ts';
-import { PatientTimer } from '../patient-timer.ts';
+import type { GiveBack } from '../../base/children/child-places.ts';
+import { splitCommandLine } from '../../base/children/command-line.ts';
+import { findProgram } from '../../base/children/find-program.ts';
+import { monotonicClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { LogFields } from '../../base/logger.ts';
+import { PatientTimer } from '../../base/time/patient-timer.ts';
 import { flagOf, numberOf } from '../stream-parameters.ts';
-import type { GiveBack } from './child-places.ts';
-import { splitCommandLine } from './command-line.ts';
-import { findProgram } from './find-program.ts';
 import type { Intake } from './intake.ts';
 import { pathOf } from './local-path.ts';
 import { ProducerProcess } from './producer-process.ts';

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { adoptSocket, openDescriptor, type ReadInto } from '../../adopt-socket.ts';
-import { assert } from '../../errors.ts';
+import { LineSplitter } from '../../base/children/line-splitter.ts';
+import { type ProcessExit, ProcessGroup } from '../../base/children/process-group.ts';
+import { assert } from '../../base/errors.ts';
+import { adoptSocket, openDescriptor, type ReadInto } from '../../base/net/adopt-socket.ts';
 import { openAnonymousPipe } from './fifo.ts';
-import { LineSplitter } from './line-splitter.ts';
-import { type ProcessExit, ProcessGroup } from './process-group.ts';
 
 export interface ProducerOptions {
   readonly program: string;

@@ -1,5 +1,5 @@
-import type { Clock } from '../../clock.ts';
-import type { LogFields, Logger, SeverityName } from '../../logger.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { LogFields, Logger, SeverityName } from '../../base/logger.ts';
 
 /** Lines that one program gets into the log within a window of time. */
 export const maxWindowLines = 100;

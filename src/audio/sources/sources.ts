@@ -1,4 +1,4 @@
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../base/errors.ts';
 import { createFileSource } from './file-source.ts';
 import { missingSourceAdvice } from './missing-sources.ts';
 import { createPipeSource } from './pipe-source.ts';

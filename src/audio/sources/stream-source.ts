@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
-import type { SourceError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
+import type { ChildPlaces } from '../../base/children/child-places.ts';
+import type { SourceError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { StreamOptions } from '../stream-options.ts';
 import type { StreamParameters } from '../stream-parameters.ts';
 import type { StreamUri } from '../stream-uri.ts';
-import type { ChildPlaces } from './child-places.ts';
 import type { FileGate } from './file-gate.ts';
 
 /** What a source tells the stream that reads it. */

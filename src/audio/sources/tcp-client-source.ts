@@ -1,7 +1,7 @@
 import net from 'node:net';
-import { SourceError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
-import { PatientTimer } from '../patient-timer.ts';
+import { SourceError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { PatientTimer } from '../../base/time/patient-timer.ts';
 import type { Intake } from './intake.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';

@@ -1,7 +1,7 @@
 import net from 'node:net';
-import { adoptSocket } from '../../adopt-socket.ts';
-import { SourceError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
+import { SourceError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { adoptSocket } from '../../base/net/adopt-socket.ts';
 import type { Intake } from './intake.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';

@@ -1,5 +1,5 @@
 import { fstatSync, readSync } from 'node:fs';
-import { SourceError, ZerocastError } from '../../errors.ts';
+import { SourceError, ZerocastError } from '../../base/errors.ts';
 import { SampleFormat } from '../sample-format.ts';
 
 /** Where the audio of a WAV file lies and what it is. */

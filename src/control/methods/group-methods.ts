@@ -1,4 +1,4 @@
-import { playedStreamId } from '../../server/registry.ts';
+import { playedStreamId } from '../../clients/registry.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { groupId, groupOf } from './targets.ts';
 

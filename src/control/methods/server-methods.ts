@@ -1,5 +1,5 @@
 import { refusalReason } from '../../auth/login-errors.ts';
-import { ConfigError } from '../../errors.ts';
+import { ConfigError } from '../../base/errors.ts';
 import { internalError } from '../rpc-errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { clientId, clientOf } from './targets.ts';

@@ -1,6 +1,6 @@
-import { RpcError } from '../../errors.ts';
-import type { StreamChannel } from '../../server/stream-channel.ts';
-import type { StreamProperties } from '../../server/stream-properties.ts';
+import { RpcError } from '../../base/errors.ts';
+import type { StreamChannel } from '../../streams/stream-channel.ts';
+import type { StreamProperties } from '../../streams/stream-properties.ts';
 import { invalidParams, quoted } from '../rpc-errors.ts';
 import type { RpcParams } from '../rpc-params.ts';
 import { playerOf } from './stream-player-of.ts';

@@ -1,6 +1,6 @@
-import { RpcError } from '../../errors.ts';
-import type { StreamChannel } from '../../server/stream-channel.ts';
-import type { StreamPlayer } from '../../server/stream-player.ts';
+import { RpcError } from '../../base/errors.ts';
+import type { StreamChannel } from '../../streams/stream-channel.ts';
+import type { StreamPlayer } from '../../streams/stream-player.ts';
 
 /** The player of a stream that has said it can be controlled. */
 export function playerOf({ player }: StreamChannel): StreamPlayer {

@@ -1,5 +1,5 @@
-import { RpcError } from '../../errors.ts';
-import type { StreamChannel } from '../../server/stream-channel.ts';
+import { RpcError } from '../../base/errors.ts';
+import type { StreamChannel } from '../../streams/stream-channel.ts';
 import { invalidParams, quoted } from '../rpc-errors.ts';
 import { isNumber, type RpcParams } from '../rpc-params.ts';
 import { playerOf } from './stream-player-of.ts';

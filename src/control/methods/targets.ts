@@ -1,5 +1,5 @@
-import type { ClientRecord, GroupRecord } from '../../server/registry.ts';
-import type { StreamChannel } from '../../server/stream-channel.ts';
+import type { ClientRecord, GroupRecord } from '../../clients/registry.ts';
+import type { StreamChannel } from '../../streams/stream-channel.ts';
 import { internalError } from '../rpc-errors.ts';
 import type { RpcContext, RpcParameter } from '../rpc-method.ts';
 import type { RpcParams } from '../rpc-params.ts';

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { monotonicClock } from '../../../src/clock.ts';
+import { monotonicClock } from '../../../src/base/clock.ts';
 import { feedPipe } from '../../support/feeder.ts';
 import { clockBody, playerMessage, readClock, textBody } from '../../support/player-messages.ts';
 import { ProgramStage } from '../../support/program-stage.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { monotonicClock } from '../../../src/clock.ts';
+import { monotonicClock } from '../../../src/base/clock.ts';
 import { ControlInbox } from '../../support/control-inbox.ts';
 import { KnownThings } from '../../support/known-things.ts';
 import { clockBody, playerMessage, readClock, textBody } from '../../support/player-messages.ts';

@@ -1,5 +1,5 @@
 // Saves one state after the other until it is killed: node save-in-a-loop.mjs MODULE PATH
-// MODULE is src/server/atomic-file.ts as JavaScript. In every state all clients have one name.
+// MODULE is src/base/files/atomic-file.ts as JavaScript. In every state all clients have one name.
 
 const [, , modulePath, path] = process.argv;
 const { writeFileAtomically } = await import(modulePath);

@@ -1,0 +1,359 @@
+import { ChunkPool } from '../audio/chunk-pool.ts';
+import { AccessGate } from '../auth/access-gate.ts';
+import { monotonicClock } from '../base/clock.ts';
+import { ConfigError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { loadNativeAddon } from '../base/native/native-addon.ts';
+import { Registry } from '../clients/registry.ts';
+import { StateFile } from '../clients/state-file.ts';
+import type { Config } from '../config/config.ts';
+import { LiveConfig } from '../config/live-config.ts';
+import type { SettingOrigins } from '../config/load-config.ts';
+import { ControlServer } from '../control/control-server.ts';
+import { hostFacts } from '../control/host-facts.ts';
+import type { RpcHandler } from '../control/rpc.ts';
+import { RpcDispatcher } from '../control/rpc-dispatcher.ts';
+import { StatusTree } from '../control/status-tree.ts';
+import type { Announcer } from '../discovery/announcer.ts';
+import { ServerMetrics } from '../figures/server-metrics.ts';
+import { StatusReporter } from '../figures/status-reporter.ts';
+import { TimeWatch } from '../figures/time-watch.ts';
+import { GroupControl } from '../players/group-control.ts';
+import { StreamServer } from '../players/stream-server.ts';
+import type { AddedStreams } from '../streams/added-streams.ts';
+import type { Change, ChangeListener, Requester } from '../streams/change.ts';
+import { ImageStore } from '../streams/image-store.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
+import type { FanOut } from '../transport/fan-out.ts';
+import { openFanOut } from '../transport/open-fan-out.ts';
+import { openAccess } from './access.ts';
+import { announce, loadAnnouncer } from './announcement.ts';
+import { callMethod } from './call-method.ts';
+import { ClosingOrder } from './closing-order.ts';
+import type { ConfigReload, ReloadInputs, ReloadReport } from './config-reload.ts';
+import { openEntrance } from './connections.ts';
+import { Listeners } from './listeners.ts';
+import { openReload } from './reload-parts.ts';
+import { zeroCopyOptions } from './stream-settings.ts';
+import { openAddedStreams, openStreams } from './streams.ts';
+import { openSurroundings } from './surroundings.ts';
+import { warmUp } from './warm-up.ts';
+
+/** Turns of the event loop that broken-off writes may take to report their end. */
+const maxDrainTurns = 100;
+/** For saving after an internal error: whoever starts the server again shall not wait for long. */
+const maxLastSaveMs = 3000;
+
+export interface ApplicationOptions {
+  readonly config: Config;
+  /** Where the settings stand, for messages. */
+  readonly origins?: SettingOrigins;
+  /** From where the configuration can be read again; absent: it cannot. */
+  readonly reload?: ReloadInputs | undefined;
+  readonly logger: Logger;
+  /** Where clients, groups and added streams are saved; absent: nowhere. */
+  readonly dataFolder?: string | undefined;
+  /** Is told of every change of clients, groups and streams. */
+  readonly onChange?: (change: Change) => void;
+  /** Is called when all ports are bound, and before anything of the streams is opened. */
+  readonly onBound?: () => void;
+  /** Check all chunks for writes after their seal: for tests. */
+  readonly verifySeals?: boolean;
+  /** Time between two reports of the statistics: for tests. */
+  readonly statusIntervalMs?: number;
+}
+
+/** What has to be read before the server can be built. */
+interface Prepared {
+  readonly access: AccessGate;
+  readonly persist: AddedStreams | undefined;
+}
+
+/** The whole server: builds every part once and wires it. */
+export class Application {
+  readonly pool: ChunkPool;
+  readonly registry: Registry;
+  readonly streams: StreamDirectory;
+  readonly server: StreamServer;
+  readonly control: ControlServer;
+  readonly #options: ApplicationOptions;
+  readonly #fanOut: FanOut;
+  readonly #status: StatusTree;
+  readonly #rpc: RpcHandler;
+  readonly #listeners: Listeners;
+  readonly #statusReporter: StatusReporter;
+  readonly #reload: ConfigReload | undefined;
+  readonly #timeWatch: TimeWatch;
+  readonly #persist: AddedStreams | undefined;
+  #stateFile: StateFile | undefined;
+  #announcer: Announcer | undefined;
+
+  /** Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open. */
+  static async start(options: ApplicationOptions): Promise<Application> {
+    const { config, origins, logger, dataFolder: folder } = options;
+    const access = new AccessGate(await openAccess(config, origins));
+    const persist = await openAddedStreams(config, { folder, logger });
+    // What takes long is loaded and run before anybody can be kept waiting by it.
+    await warmUp(config, [...config.stream.source, ...(persist?.addresses ?? [])]);
+    await loadAnnouncer(config);
+    const application = new Application(options, { access, persist });
+    try {
+      await application.#open();
+    } catch (error) {
+      await application.close();
+      throw error;
+    }
+    return application;
+  }
+
+  private constructor(options: ApplicationOptions, { access, persist }: Prepared) {
+    const { config, logger, verifySeals = false, statusIntervalMs } = options;
+    const live = new LiveConfig(config);
+    this.#options = options;
+    this.#persist = persist;
+    const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
+    const native = loadNativeAddon();
+    this.pool = new ChunkPool({
+      verifySeals,
+      ...('addon' in native && {
+        allocate: native.addon.allocateSlab,
+        release: native.addon.releaseSlab,
+      }),
+    });
+    this.#fanOut = openFanOut({
+      pool: this.pool,
+      native,
+      zeroCopy: zeroCopyOptions(config),
+      logger: logger.tagged('Zerocast'),
+    });
+    this.registry = new Registry({
+      bufferMs: config.stream.buffer,
+      get initialVolume() {
+        return live.current.streamingClient.initialVolume;
+      },
+      get maxClients() {
+        return live.current.limits.maxKnownClients;
+      },
+      nowMs: Date.now,
+    });
+    const images = new ImageStore();
+    this.streams = openStreams({
+      live,
+      logger,
+      pool: this.pool,
+      fanOut: this.#fanOut,
+      images,
+      surroundings: openSurroundings({ native, config: () => live.current }),
+      onChange,
+      persist,
+      own: [options.dataFolder, options.reload?.file].filter((path) => path !== undefined),
+      httpPort: () => this.ports.http || live.current.http.port,
+    });
+    this.server = new StreamServer({
+      clock: monotonicClock,
+      logger,
+      fanOut: this.#fanOut,
+      registry: this.registry,
+      streams: this.streams,
+      access,
+      onChange,
+      get sendToMuted() {
+        return live.current.stream.sendToMuted;
+      },
+      get helloTimeoutMs() {
+        return live.current.tcpStreaming.helloTimeout;
+      },
+      get stallTimeoutMs() {
+        return live.current.tcpStreaming.stallTimeout;
+      },
+    });
+    this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger });
+    const { registry, streams, server } = this;
+    const groups = new GroupControl({
+      registry,
+      server,
+      streams,
+      bufferMs: config.stream.buffer,
+      onChange,
+    });
+    this.#status = new StatusTree({ registry, streams, host: hostFacts() });
+    this.#rpc = new RpcDispatcher({
+      access,
+      groups,
+      streams,
+      registry,
+      status: this.#status,
+      reload: () => this.#reloadOn((reload) => reload.runPaced()),
+      logger,
+    });
+    this.control = new ControlServer({
+      access,
+      handler: this.#rpc,
+      status: this.#status,
+      logger,
+      get loginTimeoutMs() {
+        return live.current.limits.loginTimeout;
+      },
+    });
+    const entrance = openEntrance({
+      config: () => live.current,
+      native,
+      logger: logger.tagged('Zerocast'),
+    });
+    const metrics = new ServerMetrics({
+      pool: this.pool,
+      server,
+      streams,
+      registry,
+      control: this.control,
+      time: () => this.#timeWatch.figures,
+      refusals: () => entrance.refusals,
+      get isOn() {
+        return live.current.http.metrics;
+      },
+      get listsClients() {
+        return live.current.http.metricsPerClient;
+      },
+    });
+    this.#listeners = new Listeners({
+      get config() {
+        return live.current;
+      },
+      logger,
+      server,
+      control: this.control,
+      entrance,
+      http: {
+        access,
+        images,
+        control: {
+          handle: (text, caller) => this.#rpc.handle(text, caller),
+          accept: (peer, login) => this.control.accept(peer, login),
+        },
+        metrics,
+      },
+    });
+    this.#statusReporter = new StatusReporter({
+      server,
+      pool: this.pool,
+      logger,
+      ...(statusIntervalMs !== undefined && { intervalMs: statusIntervalMs }),
+    });
+    const { control } = this;
+    this.#reload = openReload(options.reload, {
+      live,
+      logger,
+      access,
+      server,
+      control,
+      streams,
+      listeners: this.#listeners,
+    });
+  }
+
+  /** The ports really bound; 0 for what is disabled. */
+  get ports() {
+    return this.#listeners.ports;
+  }
+
+  /** Calls a method of the JSON-RPC interface. Failure: rejects with an `RpcError`. */
+  async request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    return callMethod(this.#rpc, method, params);
+  }
+
+  /**
+   * Reads the configuration again and puts into force what can be changed while the server runs.
+   *
+   * Failure: rejects with a `ConfigError` that lists every fault; then nothing has changed.
+   */
+  async reload(): Promise<ReloadReport> {
+    return this.#reloadOn((reload) => reload.run());
+  }
+
+  /**
+   * Closes listeners, sessions, sources and children, in this order.
+   *
+   * Shape: resolves with the names of what did not close in time, which the log has, too.
+   * Failure: rejects with an `AssertionError` when a chunk did not come home.
+   */
+  async close(): Promise<readonly string[]> {
+    const order = new ClosingOrder(this.#options.logger.tagged('Zerocast'));
+    const { streams } = this;
+    await order.step('reload', () => this.#reload?.close());
+    this.#statusReporter.close();
+    this.#timeWatch.close();
+    const goodbye = order.step('mDNS', () => this.#announcer?.close());
+    await order.step('ports', () => this.#listeners.close());
+    const parted = order.step('controllers', () => this.control.close());
+    await order.step('players', () => this.server.close());
+    await order.step(
+      'streams',
+      () => streams.close(),
+      () => streams.held,
+    );
+    await order.step('fan-out', () => this.#fanOut.close());
+    await Promise.all([goodbye, parted]);
+    await order.step('state file', () => this.#stateFile?.close());
+    // What is left may have chunks, and the process ends.
+    if (order.late.length === 0) await order.step('pool', () => this.#closePool());
+    order.finish();
+    return order.late;
+  }
+
+  /**
+   * Saves what is not saved yet and touches nothing else: for an end that nobody has planned. The
+   * last save: later changes stay unsaved.
+   *
+   * Failure: never rejects, and gives up what does not answer in time; the log says so.
+   */
+  async saveLast(): Promise<void> {
+    const limits = { maxStepMs: maxLastSaveMs, maxCloseMs: maxLastSaveMs };
+    const order = new ClosingOrder(this.#options.logger.tagged('Zerocast'), limits);
+    await Promise.all([
+      order.step('state file', () => this.#stateFile?.close()),
+      order.step('added streams', () => this.#persist?.close()),
+    ]);
+  }
+
+  async #closePool(): Promise<void> {
+    // Sockets that were destroyed with a write under way report it in the next turns of the loop.
+    for (let turn = 0; turn < maxDrainTurns && !this.pool.isFull; turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.pool.close();
+  }
+
+  async #reloadOn(run: (reload: ConfigReload) => Promise<ReloadReport>): Promise<ReloadReport> {
+    if (this.#reload) return run(this.#reload);
+    throw new ConfigError(
+      'nothing-to-reload',
+      'there is nothing to reload: this server was given its settings by a program',
+    );
+  }
+
+  async #open(): Promise<void> {
+    const { config, logger, dataFolder, onBound } = this.#options;
+    if (dataFolder !== undefined) {
+      const { registry } = this;
+      this.#stateFile = await StateFile.open({ folder: dataFolder, logger, registry });
+    }
+    await this.#listeners.open();
+    onBound?.();
+    for (const address of config.stream.source) await this.streams.addConfigured(address);
+    await this.streams.restoreAdded();
+    // The first one costs most; nobody shall wait for it.
+    this.#status.server();
+    this.#listeners.release();
+    this.#announcer = await announce(config, this.ports, logger);
+    this.#timeWatch.start();
+  }
+
+  #onChange(change: Change, by?: Requester): void {
+    this.#status.invalidate(change);
+    if (change.kind === 'stream-removed') this.server.streamRemoved();
+    else if ('channel' in change) this.server.reroute();
+    else if (change.kind !== 'stream-order') this.#stateFile?.schedule();
+    this.control.announce(change, by);
+    this.#options.onChange?.(change);
+  }
+}

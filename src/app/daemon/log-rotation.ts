@@ -1,0 +1,39 @@
+import { messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+
+/** A log whose file can be opened anew: see `Log`. */
+export interface RotatedLog {
+  readonly logger: Logger;
+  reopen(): boolean;
+}
+
+/**
+ * Opens the log file anew on SIGUSR1, which programs that rotate logs send.
+ *
+ * To be made first of all, and for good: where nobody listens to SIGUSR1, Node opens its debugger.
+ */
+export class LogRotation {
+  #log: RotatedLog | undefined;
+
+  constructor() {
+    process.on('SIGUSR1', () => this.#rotate());
+  }
+
+  use(log: RotatedLog): void {
+    this.#log = log;
+  }
+
+  #rotate(): void {
+    if (!this.#log) return;
+    const logger = this.#log.logger.tagged('Log');
+    try {
+      if (this.#log.reopen()) logger.info('log file opened anew');
+      else logger.info('the log is no file, nothing to open anew');
+    } catch (error) {
+      logger.error('the log file cannot be opened anew, the old one stays in use', {
+        reason: messageOf(error),
+        remedy: 'make the file first, or allow the user of the server to make it',
+      });
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError, codeOf } from '../base/errors.ts';
+import { writeFileAtomically } from '../base/files/atomic-file.ts';
+import { makeFolder } from '../base/files/make-folder.ts';
+import { describeProcess } from '../base/files/process-holder.ts';
+import {
+  type LockOutcome,
+  ProcessLock,
+  type ProcessLockOptions,
+} from '../base/files/process-lock.ts';
+
+export interface DataFolderOptions {
+  /** The setting `[server] datadir`; empty: chosen here. */
+  readonly datadir: string;
+  /** `$HOME` of the user that the server runs as, if there is one. */
+  readonly home: string | undefined;
+  readonly isDaemon: boolean;
+}
+
+/** The folder of `server.json`: never that of snapserver unless it is set. */
+export function dataFolder(options: DataFolderOptions): string {
+  return options.datadir || usualFolder('zerocast', options);
+}
+
+/** Where snapserver, started in the same way, has its state; nothing is taken from there when `datadir` is set. */
+export function snapserverFolder(options: DataFolderOptions): string | undefined {
+  return options.datadir ? undefined : usualFolder('snapserver', options);
+}
+
+/** Source: protocol reference, 8.3. */
+function usualFolder(program: string, { home, isDaemon }: DataFolderOptions): string {
+  return home && !isDaemon ? join(home, '.config', program) : join('/var/lib', program);
+}
+
+const stateName = 'server.json';
+/** More is no state file. */
+const maxStateBytes = 64 * 1024 * 1024;
+
+/**
+ * Copies what snapserver has saved into a data folder that holds no state yet; its own file stays
+ * as it is. The result is the path of that file, or `undefined` when there is nothing to take over.
+ *
+ * Failure: rejects with the error of the system; then there is no copy, and the next start tries again.
+ */
+export async function takeOverState(from: string, into: string): Promise<string | undefined> {
+  const target = join(into, stateName);
+  // A link that leads nowhere at present is somebody's wish, too.
+  if (lstatSync(target, { throwIfNoEntry: false })) return undefined;
+  const state = readSnapserverState(from);
+  if (!state) return undefined;
+  await writeFileAtomically(target, state.text);
+  return state.path;
+}
+
+/**
+ * What snapserver has saved in its folder; `undefined` when that is nothing.
+ *
+ * Failure: throws when it may not be read, or is not to be.
+ */
+export function readSnapserverState(
+  folder: string,
+): { readonly path: string; readonly text: string } | undefined {
+  const path = join(folder, stateName);
+  const fd = openUnlinked(path);
+  if (fd === undefined) return undefined;
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile() || stats.size > maxStateBytes) throw new Error(`${path} is no small file`);
+    if (stats.nlink > 1) throw new Error(`${path} has a second name`);
+    return { path, text: readFileSync(fd, 'utf8') };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Root may be reading a folder of somebody else, who may have put anything there. */
+function openUnlinked(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ELOOP') throw new Error(`${path} is a link`, { cause: error });
+    throw error;
+  }
+}
+
+/** Shows which server has a data folder; beside `server.json`, which is replaced as a whole. */
+const lockName = 'server.json.lock';
+
+export interface DataFolderLockOptions extends Omit<ProcessLockOptions, 'path'> {
+  /** Made if it does not exist. */
+  readonly folder: string;
+}
+
+/**
+ * Keeps other servers out of a data folder, as each would overwrite what the other saves.
+ *
+ * Shape: `undefined` when nothing can be written there; then nobody overwrites anything.
+ * Failure: throws a `ConfigError` that names the server which has the folder.
+ */
+export function lockDataFolder(options: DataFolderLockOptions): ProcessLock | undefined {
+  const { folder, ...how } = options;
+  const outcome = acquireIn(folder, how);
+  if (!outcome) return undefined;
+  if ('lock' in outcome) return outcome.lock;
+  throw new ConfigError(
+    'data-folder-in-use',
+    `the data folder ${folder} is in use by ${describeProcess(outcome.holder)}; ` +
+      'stop that server, or give each its own folder with [server] datadir',
+  );
+}
+
+function acquireIn(folder: string, how: Omit<ProcessLockOptions, 'path'>): LockOutcome | undefined {
+  try {
+    makeFolder(folder);
+    return ProcessLock.acquire({ ...how, path: join(folder, lockName) });
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    // The state file says what is wrong with the folder.
+    return undefined;
+  }
+}

@@ -1,0 +1,208 @@
+import type { Logger } from '../base/logger.ts';
+import { maxSliceMs } from '../base/time/loop-share.ts';
+import { SharedTurns } from '../base/time/shared-turns.ts';
+import type { Config } from '../config/config.ts';
+import type { ControlPeerContext } from '../control/control-peer.ts';
+import type { ControlServer } from '../control/control-server.ts';
+import { RequestBudget } from '../control/request-budget.ts';
+import { TcpControlPeer } from '../control/tcp-control-peer.ts';
+import { HttpServer, type HttpServerOptions, type HttpSettings } from '../http/http-server.ts';
+import { loadTlsMaterial, type TlsMaterial } from '../http/tls-material.ts';
+import type { StreamServer } from '../players/stream-server.ts';
+import type { Entrance } from '../transport/entrance.ts';
+import { Listener, socketServers } from '../transport/listener.ts';
+import { TcpLink } from '../transport/tcp-link.ts';
+
+const bytesPerKiB = 1024;
+
+/** What the ports lead to. */
+export interface ListenersOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly server: StreamServer;
+  readonly control: ControlServer;
+  /** What all connections pass. */
+  readonly entrance: Entrance;
+  /** What both HTTP ports serve alike. */
+  readonly http: Pick<HttpServerOptions, 'access' | 'control' | 'images' | 'metrics'>;
+}
+
+/** All ports of the server. */
+export class Listeners {
+  readonly #options: ListenersOptions;
+  readonly #controlPeers: ControlPeerContext;
+  #streaming: Listener | undefined;
+  #control: Listener | undefined;
+  #http: HttpServer | undefined;
+  #https: HttpServer | undefined;
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+    this.#controlPeers = controlPeerContext(() => options.config);
+  }
+
+  /** 0 for what is disabled. */
+  get ports() {
+    return {
+      streaming: this.#streaming?.port ?? 0,
+      control: this.#control?.port ?? 0,
+      http: this.#http?.port ?? 0,
+      https: this.#https?.port ?? 0,
+    };
+  }
+
+  /**
+   * Binds all ports, that of the players last: whoever finds it open finds all open. Whoever
+   * connects waits for `release`.
+   *
+   * Failure: rejects with a `ConfigError` when a port cannot be bound; `close` is to be called.
+   */
+  async open(): Promise<void> {
+    await this.#openControl();
+    await this.#openHttp();
+    await this.#openHttps();
+    await this.#openStreaming();
+  }
+
+  /** Serves those who wait, and from now on everybody at once. */
+  release(): void {
+    this.#options.entrance.release();
+  }
+
+  /**
+   * Resolves with what puts into force what can change of `wanted`: certificates, web pages and
+   * who may control from where. Connections at hand do not notice.
+   *
+   * Failure: rejects with a `ConfigError` when the certificate of `wanted` cannot be used.
+   */
+  async prepare(wanted: Config): Promise<() => void> {
+    const logger = this.#options.logger.tagged('HttpServer');
+    const { ssl, http } = wanted;
+    // Whether clients have to show a certificate stays as it is, and so it goes on to need them.
+    const verifyClients = ssl.verifyClients || this.#options.config.ssl.verifyClients;
+    const tls = await loadTlsMaterial({ ...ssl, verifyClients, isWanted: http.sslEnabled, logger });
+    const settings = httpSettings(wanted);
+    const applies = await Promise.all([
+      this.#http?.prepare(settings),
+      this.#https?.prepare({ ...settings, tls }),
+    ]);
+    return () => {
+      for (const apply of applies) apply?.();
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#options.entrance.close();
+    await this.#streaming?.close();
+    await this.#control?.close();
+    await this.#http?.close();
+    await this.#https?.close();
+  }
+
+  async #openStreaming(): Promise<void> {
+    const { enabled, bindToAddress, port } = this.#options.config.tcpStreaming;
+    if (!enabled) return;
+    const logger = this.#options.logger.tagged('StreamServer');
+    this.#streaming = await Listener.open({
+      addresses: bindToAddress,
+      port,
+      setting: 'tcp-streaming',
+      logger,
+      door: this.#options.entrance.doorFor('player'),
+      createServer: socketServers((socket) => this.#options.server.accept(new TcpLink(socket))),
+    });
+    logger.info('listening for clients', { port: this.ports.streaming });
+  }
+
+  async #openControl(): Promise<void> {
+    const { enabled, bindToAddress, port } = this.#options.config.tcpControl;
+    if (!enabled) return;
+    const { control } = this.#options;
+    const logger = this.#options.logger.tagged('ControlServer');
+    this.#control = await Listener.open({
+      addresses: bindToAddress,
+      port,
+      setting: 'tcp-control',
+      logger,
+      door: this.#options.entrance.doorFor('controller'),
+      createServer: socketServers((socket) =>
+        control.accept(new TcpControlPeer(socket, this.#controlPeers)),
+      ),
+    });
+    logger.info('listening for controllers', { port: this.ports.control });
+  }
+
+  async #openHttp(): Promise<void> {
+    const { enabled, bindToAddress, port } = this.#options.config.http;
+    if (!enabled) return;
+    this.#http = await this.#openWeb({ addresses: bindToAddress, port, setting: 'http' });
+    this.#log('listening for HTTP and WebSocket', this.#http);
+  }
+
+  async #openHttps(): Promise<void> {
+    const { ssl, http } = this.#options.config;
+    const logger = this.#options.logger.tagged('HttpServer');
+    const tls = await loadTlsMaterial({ ...ssl, isWanted: http.sslEnabled, logger });
+    if (!tls) return;
+    const { sslBindToAddress: addresses, sslPort: port } = http;
+    this.#https = await this.#openWeb({ addresses, port, setting: 'http', tls });
+    this.#log('listening for HTTPS and WebSocket', this.#https);
+  }
+
+  #openWeb(at: {
+    readonly addresses: readonly string[];
+    readonly port: number;
+    readonly setting: string;
+    readonly tls?: TlsMaterial;
+  }): Promise<HttpServer> {
+    const { config, logger, server, http, entrance } = this.#options;
+    return HttpServer.open({
+      ...at,
+      ...http,
+      logger: logger.tagged('HttpServer'),
+      ...httpSettings(config),
+      onStream: (link) => server.accept(link),
+      door: entrance.doorFor('http'),
+      mayBecome: (kind, socket) => entrance.mayBecome(kind, socket),
+      maxHeaderBytes: config.limits.maxHttpHeader * bytesPerKiB,
+      controlPeers: this.#controlPeers,
+    });
+  }
+
+  #log(phrase: string, { port }: HttpServer): void {
+    this.#options.logger.tagged('HttpServer').info(phrase, { port });
+  }
+}
+
+/** What the peers of all controllers share, by whichever port they come. */
+function controlPeerContext(config: () => Config): ControlPeerContext {
+  return {
+    limits: {
+      get maxRequestBytes() {
+        return config().limits.maxRequest * bytesPerKiB;
+      },
+      get maxQueuedBytes() {
+        return config().limits.maxUnread * bytesPerKiB;
+      },
+      get peerTimeoutMs() {
+        return config().server.peerTimeout;
+      },
+    },
+    budget: new RequestBudget({
+      get maxIncompleteBytes() {
+        return config().limits.maxIncompleteRequests * bytesPerKiB;
+      },
+    }),
+    turns: new SharedTurns(maxSliceMs),
+  };
+}
+
+function httpSettings(config: Config): HttpSettings {
+  const { docRoot, allowedOrigin: allowedOrigins } = config.http;
+  return { docRoot, allowedOrigins, ownNames: ownNames(config) };
+}
+
+/** What cover art is asked for under is a name of this server too. */
+function ownNames({ http: { host, urlPrefix } }: Config): string[] {
+  return URL.canParse(urlPrefix) ? [host, new URL(urlPrefix).hostname] : [host];
+}

@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
+import { monotonicClock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Config } from '../config/config.ts';
+import type { LiveConfig } from '../config/live-config.ts';
+import { AddedStreams } from '../streams/added-streams.ts';
+import type { ChangeListener } from '../streams/change.ts';
+import type { ImageStore } from '../streams/image-store.ts';
+import { StreamPlugin } from '../streams/plugin/stream-plugin.ts';
+import { SourceFolders } from '../streams/source-folders.ts';
+import { StreamDirectory } from '../streams/stream-directory.ts';
+import { StreamFactory } from '../streams/stream-factory.ts';
+import type { StartPlayer } from '../streams/stream-player.ts';
+import type { FanOut } from '../transport/fan-out.ts';
+import { ownPaths } from './own-paths.ts';
+import { broadcastOptions, streamDefaults } from './stream-settings.ts';
+
+export interface StreamsOptions {
+  readonly live: LiveConfig;
+  readonly logger: Logger;
+  readonly pool: ChunkPool;
+  readonly fanOut: FanOut;
+  readonly images: ImageStore;
+  /** What the sources of all streams share. */
+  readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate'>>;
+  readonly onChange: ChangeListener;
+  readonly persist: AddedStreams | undefined;
+  /** Files and folders of the server that the configuration does not name. */
+  readonly own: readonly string[];
+  /** The port of plain HTTP, as soon as it is known. */
+  readonly httpPort: () => number;
+}
+
+/** Wires the directory of streams to what builds them. */
+export function openStreams(options: StreamsOptions): StreamDirectory {
+  const { live, logger, pool, fanOut, onChange, persist } = options;
+  const factory = new StreamFactory({
+    pool,
+    clock: monotonicClock,
+    logger,
+    fanOut,
+    get defaults() {
+      return streamDefaults(live.current);
+    },
+    broadcast: broadcastOptions(live.current),
+    get pluginDir() {
+      return live.current.stream.pluginDir;
+    },
+    get sandboxDir() {
+      return live.current.stream.sandboxDir;
+    },
+    fileGate: new SourceFolders({
+      get folders() {
+        return live.current.stream.sourceDir;
+      },
+      get own() {
+        return [...options.own, ...ownPaths(live.current)];
+      },
+    }),
+    startPlayer: playerStarter(options),
+    surroundings: options.surroundings,
+    onState: (channel) => streams.stateChanged(channel),
+    onProperties: (channel) => streams.propertiesChanged(channel),
+  });
+  const streams = new StreamDirectory({
+    factory,
+    onChange,
+    logger,
+    persist,
+    get maxStreams() {
+      return live.current.limits.maxStreams;
+    },
+    get maxAddedSamplesEach() {
+      return live.current.limits.maxAddedSamplesEach;
+    },
+    get maxAddedSamples() {
+      return live.current.limits.maxAddedSamples;
+    },
+  });
+  return streams;
+}
+
+/** `undefined` unless streams that controllers add are to be kept, and there is a place for that. */
+export async function openAddedStreams(
+  { stream }: Config,
+  { folder, logger }: { readonly folder: string | undefined; readonly logger: Logger },
+): Promise<AddedStreams | undefined> {
+  if (!stream.persistAdded || folder === undefined) return undefined;
+  return AddedStreams.open({ path: join(folder, 'streams.json'), logger });
+}
+
+function playerStarter(options: StreamsOptions): StartPlayer {
+  const { live, logger, images, httpPort, surroundings } = options;
+  return (request) => {
+    const { host, enabled } = live.current.http;
+    return StreamPlugin.start({
+      request,
+      http: enabled ? { host, port: httpPort() } : undefined,
+      imagePrefix: () => imagePrefix(live.current, httpPort()),
+      images,
+      logger,
+      clock: monotonicClock,
+      children: surroundings.children,
+    });
+  };
+}
+
+/** Source: protocol reference, 12 and 16.6. */
+function imagePrefix({ http }: Config, httpPort: number): string {
+  if (http.urlPrefix) return http.urlPrefix.replace(/\/+$/, '');
+  return http.sslEnabled
+    ? `https://${http.host}:${http.sslPort}`
+    : `http://${http.host}:${httpPort}`;
+}

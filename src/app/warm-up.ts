@@ -1,0 +1,34 @@
+import { type EncoderKind, warmUpEncoders } from '../audio/encoders/warm-up.ts';
+import { SampleFormat } from '../audio/sample-format.ts';
+import { parseStreamOptions, type StreamDefaults } from '../audio/stream-options.ts';
+import { SourceError } from '../base/errors.ts';
+import type { Config } from '../config/config.ts';
+import { streamDefaults } from './stream-settings.ts';
+
+/** What a controller may add at any time; the resampler is fast from its third instance on. */
+const usualKinds = [
+  ['flac', '48000:16:2'],
+  ['opus', '48000:16:2'],
+  ['opus', '44100:16:2'],
+  ['opus', '44100:16:2'],
+] as const;
+
+/** Makes those encoders fast that a server with these streams may need once it serves. */
+export async function warmUp(config: Config, addresses: readonly string[]): Promise<void> {
+  const defaults = streamDefaults(config);
+  await warmUpEncoders([
+    ...usualKinds.map(([codec, format]) => ({ codec, format: SampleFormat.parse(format) })),
+    defaults,
+    ...addresses.flatMap((address) => kindOf(address, defaults)),
+  ]);
+}
+
+/** Nothing for an address with a fault, which whoever opens the stream will tell. */
+function kindOf(address: string, defaults: StreamDefaults): EncoderKind[] {
+  try {
+    return [parseStreamOptions(address, defaults)];
+  } catch (error) {
+    if (error instanceof SourceError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,230 @@
+import { Registry as MetricsRegistry } from 'prom-client';
+import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { Registry } from '../clients/registry.ts';
+import type { ControlServer } from '../control/control-server.ts';
+import type { StreamServer } from '../players/stream-server.ts';
+import type { StreamChannel } from '../streams/stream-channel.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
+import { addMetric, type Metric, type Sample } from './metric.ts';
+import { processMetrics } from './process-metrics.ts';
+import { clientMetrics, readSends, type Sends, sendMetrics } from './send-metrics.ts';
+import { timeMetrics } from './time-metrics.ts';
+import type { TimeFigures } from './time-watch.ts';
+
+/** What the figures are about. */
+export interface ServerMetricsOptions {
+  readonly pool: ChunkPool;
+  readonly server: StreamServer;
+  readonly streams: StreamDirectory;
+  readonly registry: Registry;
+  readonly control: ControlServer;
+  /** Connections that were refused since the start, by reason. */
+  readonly refusals: () => ReadonlyMap<string, number>;
+  readonly time: () => TimeFigures;
+  /** Whether there is a series for every single client. */
+  readonly listsClients: boolean;
+  /** Whether anybody may have them; absent: yes. */
+  readonly isOn?: boolean;
+}
+
+const usPerSecond = 1e6;
+const msPerSecond = 1000;
+
+/**
+ * The figures of the server in the format of Prometheus.
+ *
+ * Nothing is measured until somebody asks for the first time.
+ */
+export class ServerMetrics {
+  readonly #options: ServerMetricsOptions;
+  #registry: MetricsRegistry | undefined;
+  #sends: Sends;
+
+  constructor(options: ServerMetricsOptions) {
+    this.#options = options;
+    this.#sends = readSends(options.server);
+  }
+
+  get isOn(): boolean {
+    return this.#options.isOn ?? true;
+  }
+
+  get contentType(): string {
+    return this.#metrics.contentType;
+  }
+
+  text(): Promise<string> {
+    this.#sends = readSends(this.#options.server);
+    return this.#metrics.metrics();
+  }
+
+  get #metrics(): MetricsRegistry {
+    this.#registry ??= this.#start();
+    return this.#registry;
+  }
+
+  #start(): MetricsRegistry {
+    const metrics = new MetricsRegistry();
+    const sends = () => this.#sends;
+    const own = [
+      ...peerMetrics(this.#options),
+      ...streamMetrics(this.#options),
+      ...poolMetrics(this.#options),
+      ...sendMetrics(sends),
+      ...timeMetrics(this.#options.time),
+      ...clientMetrics(() => (this.#options.listsClients ? sends() : { ofClients: [] })),
+    ];
+    for (const metric of own) addMetric(metrics, metric);
+    return MetricsRegistry.merge([processMetrics(), metrics]);
+  }
+}
+
+function peerMetrics({ server, registry, control, refusals }: ServerMetricsOptions): Metric[] {
+  return [
+    {
+      type: 'counter',
+      name: 'zerocast_refused_connections_total',
+      help: 'Connections that were refused, by the limit that was reached',
+      labels: ['reason'],
+      samples: () => [...refusals()].map(([reason, value]) => ({ labels: { reason }, value })),
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_clients',
+      help: 'Clients that the server knows',
+      labels: ['state'],
+      samples: () => clientCounts(registry),
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_sessions',
+      help: 'Connections of players',
+      samples: () => [{ value: server.sessionCount }],
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_control_sessions',
+      help: 'Connections of controllers',
+      samples: () => [{ value: control.sessionCount }],
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_groups',
+      help: 'Groups of clients',
+      samples: () => [{ value: registry.groups.size }],
+    },
+  ];
+}
+
+function clientCounts({ clients }: Registry): Sample[] {
+  const connected = [...clients.values()].filter(({ isConnected }) => isConnected).length;
+  return [
+    { labels: { state: 'connected' }, value: connected },
+    { labels: { state: 'away' }, value: clients.size - connected },
+  ];
+}
+
+function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
+  const perStream = (read: (channel: StreamChannel) => number | undefined) => () =>
+    [...streams.channels.values()].flatMap((channel) => {
+      const value = read(channel);
+      return value === undefined ? [] : [{ labels: { stream: channel.id }, value }];
+    });
+  const metric = (
+    type: Metric['type'],
+    {
+      name,
+      help,
+      value,
+    }: { name: string; help: string; value: (of: StreamChannel) => number | undefined },
+  ): Metric => ({ type, name, help, labels: ['stream'], samples: perStream(value) });
+  return [
+    metric('gauge', {
+      name: 'zerocast_stream_playing',
+      help: '1 while the stream plays, 0 while it is idle or disabled',
+      value: ({ stream }) => (stream.state === 'playing' ? 1 : 0),
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_listeners',
+      help: 'Clients that get the audio of the stream',
+      value: ({ broadcast }) => broadcast.subscribers,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_encoded_chunks_total',
+      help: 'Chunks that were encoded',
+      value: ({ figures }) => figures.encodedChunks,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_encode_seconds_total',
+      help: 'Time that encoding took',
+      value: ({ figures }) => figures.encodeUs / usPerSecond,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_encoder_dropped_chunks_total',
+      help: 'Chunks that were dropped because the encoder was too slow',
+      value: ({ figures }) => figures.droppedChunks,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_outdated_chunks_total',
+      help: 'Chunks that were older than the buffer when they were ready, so that nobody got them',
+      value: ({ figures }) => figures.outdatedChunks,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_chunk_age_seconds',
+      help: 'Time from the first sample of the newest chunk to its publication',
+      value: ({ figures }) => figures.chunkAgeUs / usPerSecond,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_source_drift_ppm',
+      help: 'By how many millionths the source runs faster than the clock of this machine',
+      value: ({ figures }) => figures.driftPpm,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_source_backlog_seconds',
+      help: 'Audio that has arrived from the source and waits to be read, where that can be told',
+      value: ({ figures: { backlogMs } }) =>
+        backlogMs === undefined ? undefined : backlogMs / msPerSecond,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_max_chunk_age_seconds',
+      help: 'The longest such time of the last minute',
+      value: ({ figures }) => figures.maxChunkAgeUs / usPerSecond,
+    }),
+  ];
+}
+
+function poolMetrics({ pool }: ServerMetricsOptions): Metric[] {
+  return [
+    {
+      type: 'gauge',
+      name: 'zerocast_pool_slots',
+      help: 'Slots of memory for chunks',
+      labels: ['state'],
+      samples: () => {
+        const { totalSlots, availableSlots } = pool.statistics;
+        return [
+          { labels: { state: 'available' }, value: availableSlots },
+          { labels: { state: 'used' }, value: totalSlots - availableSlots },
+        ];
+      },
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_pool_bytes',
+      help: 'Memory of these slots',
+      samples: () => [{ value: pool.statistics.bytesAllocated }],
+    },
+    {
+      type: 'counter',
+      name: 'zerocast_pool_slots_reused_total',
+      help: 'Slots that served once more',
+      samples: () => [{ value: pool.statistics.reused }],
+    },
+    {
+      type: 'counter',
+      name: 'zerocast_pool_slots_created_total',
+      help: 'Slots that were made',
+      samples: () => [{ value: pool.statistics.created }],
+    },
+  ];
+}

@@ -1,0 +1,114 @@
+import { RpcError } from '../base/errors.ts';
+import { cutText } from '../base/foreign-text.ts';
+import {
+  type ClientRecord,
+  type GroupRecord,
+  isMuted,
+  type Registry,
+} from '../clients/registry.ts';
+import type { ChangeListener, Requester } from '../streams/change.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
+import type { StreamServer } from './stream-server.ts';
+
+/** Longer names of clients and groups are cut: every controller gets them all. */
+export const maxNameLength = 512;
+const minLatencyMs = -10_000;
+
+export interface GroupControlOptions {
+  readonly registry: Registry;
+  readonly server: StreamServer;
+  readonly streams: Pick<StreamDirectory, 'channels'>;
+  readonly bufferMs: number;
+  readonly onChange: ChangeListener;
+}
+
+/** What controllers do with clients and groups. Source: protocol reference, 5.2 to 5.4 and 8.2. */
+export class GroupControl {
+  readonly #options: GroupControlOptions;
+
+  constructor(options: GroupControlOptions) {
+    this.#options = options;
+  }
+
+  /** Percent is clamped to 0..100 and rounded; what is absent keeps its value. */
+  setVolume(
+    client: ClientRecord,
+    volume: { readonly percent?: number; readonly muted?: boolean },
+    by?: Requester,
+  ): void {
+    const { server, onChange } = this.#options;
+    const { percent = client.volume, muted = client.isMuted } = volume;
+    client.volume = within(percent, 0, 100);
+    client.isMuted = muted;
+    server.sendSettings(client);
+    server.route([client]);
+    onChange({ kind: 'client-volume', client }, by);
+  }
+
+  /** Clamped to −10 000 .. buffer, milliseconds. */
+  setLatency(client: ClientRecord, latencyMs: number, by?: Requester): void {
+    const { server, bufferMs, onChange } = this.#options;
+    client.latencyMs = within(latencyMs, minLatencyMs, bufferMs);
+    server.sendSettings(client);
+    onChange({ kind: 'client-latency', client }, by);
+  }
+
+  setClientName(client: ClientRecord, name: string, by?: Requester): void {
+    const { server, onChange } = this.#options;
+    client.name = cutText(name, maxNameLength);
+    // Existing servers send the unchanged settings, too.
+    server.sendSettings(client);
+    onChange({ kind: 'client-name', client }, by);
+  }
+
+  setGroupName(group: GroupRecord, name: string, by?: Requester): void {
+    group.name = cutText(name, maxNameLength);
+    this.#options.onChange({ kind: 'group-name', group }, by);
+  }
+
+  setMute(group: GroupRecord, isGroupMuted: boolean, by?: Requester): void {
+    const { server, onChange } = this.#options;
+    group.isMuted = isGroupMuted;
+    for (const client of group.clients) server.sendSettings(client);
+    server.route(group.clients);
+    onChange({ kind: 'group-mute', group }, by);
+  }
+
+  /** Failure: throws an `RpcError` "Stream not found" for unknown streams and those without codec. */
+  setStream(group: GroupRecord, streamId: string, by?: Requester): void {
+    const { server, streams, onChange } = this.#options;
+    const channel = streams.channels.get(streamId);
+    if (!channel || channel.stream.codec === 'null') {
+      throw new RpcError(-32603, 'Internal error', 'Stream not found');
+    }
+    group.streamId = streamId;
+    group.fallbackId = undefined;
+    onChange({ kind: 'group-stream', group }, by);
+    // Afterwards, as a stream that is disabled makes the server choose another one, and say so.
+    server.routeGroup(group);
+  }
+
+  /** Makes `clientIds` the members of the group; unknown ids are ignored. */
+  setClients(group: GroupRecord, clientIds: readonly string[], by?: Requester): void {
+    const { registry, server, onChange } = this.#options;
+    const moves = registry.setClients(group, clientIds);
+    for (const { client, from } of moves) {
+      const wasMuted = client.isMuted || from.isMuted;
+      if (isMuted(client) !== wasMuted) server.sendSettings(client);
+    }
+    onChange({ kind: 'groups' }, by);
+    server.route(moves.map(({ client }) => client));
+  }
+
+  /** Forgets the client; a session of it is closed and would come back as a new client. */
+  deleteClient(client: ClientRecord, by?: Requester): void {
+    const { registry, server, onChange } = this.#options;
+    registry.remove(client);
+    server.dismiss(client);
+    onChange({ kind: 'client-removed', client }, by);
+  }
+}
+
+function within(value: number, min: number, max: number): number {
+  return Math.round(Math.max(min, Math.min(max, value)));
+}

@@ -1,0 +1,227 @@
+import { ProtocolError } from '../base/errors.ts';
+import { PatientTimer } from '../base/time/patient-timer.ts';
+import type { ClientRecord } from '../clients/registry.ts';
+import { messageType } from '../protocol/layout.ts';
+import type { IncomingMessage } from '../protocol/message-reader.ts';
+import {
+  type ClientInfo,
+  decodeClientInfo,
+  decodeHello,
+  encodeRefusal,
+  encodeServerSettings,
+  encodeTimeReply,
+  type Hello,
+  type Refusal,
+  type ServerSettings,
+} from '../protocol/messages.ts';
+import type { StreamChannel } from '../streams/stream-channel.ts';
+import type { AudioPath } from '../transport/audio-path.ts';
+import { Connection, type ConnectionContext } from '../transport/connection.ts';
+import type { Cursor } from '../transport/cursor.ts';
+import type { FanOut } from '../transport/fan-out.ts';
+
+/** A client says Hello once; each one more may bring an id that the registry has to remember. */
+export const maxHellos = 8;
+/** How often a session that is refused looks whether its peer has been told. */
+const farewellCheckMs = 50;
+
+/** What a session asks of the server that keeps it. */
+export interface SessionHost {
+  /**
+   * Finds out who the client is and calls `welcome` or `refuse`: at once, or when the promise that
+   * it returns resolves.
+   */
+  onHello(session: Session, hello: Hello, requestId: number): Promise<void> | undefined;
+  onClientInfo(session: Session, client: ClientRecord, info: ClientInfo): void;
+  onSignOfLife(client: ClientRecord): void;
+  onClose(session: Session, reason: string): void;
+}
+
+export interface SessionOptions extends ConnectionContext {
+  /** A peer that says no Hello within this time is not a client. */
+  readonly helloTimeoutMs: number;
+  readonly fanOut: FanOut;
+}
+
+/**
+ * The protocol state of one client: `greeting` until its Hello, `streaming`, then `closed`.
+ *
+ * No audio leaves before the Hello, and of each stream the codec header goes first.
+ */
+export class Session {
+  readonly connection: Connection;
+  readonly path: AudioPath;
+  readonly #host: SessionHost;
+  readonly #helloTimer: PatientTimer;
+  #client: ClientRecord | undefined;
+  #lastHeardUs = 0;
+  #helloUs = 0;
+  #channel: StreamChannel | undefined;
+  #cursor: Cursor | undefined;
+  #hasHeader = false;
+  /** Sequence of the first chunk of the channel that the client has not got. */
+  #resumeAt = 0;
+  #hellos = 0;
+  #isBeingAdmitted = false;
+  #isRefused = false;
+  #farewellTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: SessionOptions, host: SessionHost) {
+    this.#host = host;
+    this.connection = new Connection(options, {
+      onMessage: (message) => this.#onMessage(message),
+      onClose: (reason) => this.#onClose(reason),
+    });
+    this.path = options.fanOut.attach(this.connection);
+    const { helloTimeoutMs } = options;
+    this.#helloTimer = new PatientTimer(helloTimeoutMs, () =>
+      this.close(`no Hello within ${helloTimeoutMs} ms`),
+    );
+    this.#helloTimer.restart();
+  }
+
+  get state(): 'greeting' | 'streaming' | 'closed' {
+    if (this.connection.isClosed) return 'closed';
+    return this.#client ? 'streaming' : 'greeting';
+  }
+
+  get client(): ClientRecord | undefined {
+    return this.#client;
+  }
+
+  get channel(): StreamChannel | undefined {
+    return this.#channel;
+  }
+
+  /** When the last message came; 0 before the first one. */
+  get lastHeardUs(): number {
+    return this.#lastHeardUs;
+  }
+
+  /** When the last message before `welcome` came: the Hello. */
+  get helloUs(): number {
+    return this.#helloUs;
+  }
+
+  /** Answers the Hello `requestId`; from here on the session belongs to `client`. */
+  welcome(client: ClientRecord, settings: ServerSettings, requestId: number): void {
+    this.#helloTimer.stop();
+    this.#leaveChannel();
+    this.#client = client;
+    this.#helloUs = this.#lastHeardUs;
+    this.connection.send(encodeServerSettings(settings, requestId));
+  }
+
+  /**
+   * Answers the Hello `requestId` with the reason, and closes when the peer has been told. Nothing
+   * else is said to it, also when an earlier Hello was welcome.
+   */
+  refuse(refusal: Refusal, requestId: number): void {
+    this.#isRefused = true;
+    this.#leaveChannel();
+    this.connection.send(encodeRefusal(refusal, requestId));
+    const reason = `refused: ${refusal.name}, ${refusal.detail}`;
+    // What answers received bytes is written when those are used up, and a peer may be slow to read.
+    const check = () => {
+      if (this.connection.busySinceUs === undefined) this.close(reason);
+    };
+    this.#farewellTimer = setInterval(check, farewellCheckMs);
+  }
+
+  /** Tells the client settings that it has not asked for. */
+  update(settings: ServerSettings): void {
+    if (!this.#isRefused) this.connection.send(encodeServerSettings(settings, 0));
+  }
+
+  /** Plays `channel`: its codec header first, then its audio unless the client is to hear none. */
+  play(channel: StreamChannel | undefined, isAudible: boolean): void {
+    if (this.connection.isClosed || this.#isRefused) return;
+    if (channel !== this.#channel) {
+      this.#leaveChannel();
+      this.#channel = channel;
+    }
+    if (!this.#hasHeader) {
+      const header = channel?.codecHeaderMessage();
+      if (!header) return;
+      this.connection.send(header);
+      this.#hasHeader = true;
+    }
+    if (isAudible) this.#subscribe();
+    else this.#unsubscribe();
+  }
+
+  close(reason: string): void {
+    this.connection.close(reason);
+  }
+
+  readonly #handlers: ReadonlyMap<number, (message: IncomingMessage) => void> = new Map([
+    [messageType.hello, (message) => this.#onHello(message)],
+    [messageType.time, (message) => this.#onTime(message)],
+    [messageType.clientInfo, (message) => this.#onClientInfo(message)],
+  ]);
+
+  #onMessage(message: IncomingMessage): void {
+    this.#lastHeardUs = message.receivedUs;
+    if (!this.#isRefused) this.#handlers.get(message.type)?.(message);
+  }
+
+  #onHello(message: IncomingMessage): void {
+    if (this.#isBeingAdmitted) {
+      throw new ProtocolError('early-hello', 'another Hello before the answer to the last one');
+    }
+    this.#hellos += 1;
+    if (this.#hellos > maxHellos) {
+      throw new ProtocolError('many-hellos', `more than ${maxHellos} Hellos on one connection`);
+    }
+    const admission = this.#host.onHello(this, decodeHello(message.body), message.id);
+    if (admission) this.#await(admission);
+  }
+
+  async #await(admission: Promise<void>): Promise<void> {
+    this.#isBeingAdmitted = true;
+    await admission;
+    this.#isBeingAdmitted = false;
+  }
+
+  #onTime(message: IncomingMessage): void {
+    const { id: requestId, receivedUs, sentUs } = message;
+    const latencyUs = receivedUs - sentUs;
+    this.connection.send(encodeTimeReply({ requestId, receivedUs, latencyUs }));
+    if (this.#client) this.#host.onSignOfLife(this.#client);
+  }
+
+  #onClientInfo(message: IncomingMessage): void {
+    if (!this.#client) return;
+    this.#host.onClientInfo(this, this.#client, decodeClientInfo(message.body));
+  }
+
+  #onClose(reason: string): void {
+    this.#helloTimer.stop();
+    clearInterval(this.#farewellTimer);
+    this.#leaveChannel();
+    this.path.detach();
+    this.#host.onClose(this, reason);
+  }
+
+  #leaveChannel(): void {
+    this.#unsubscribe();
+    this.#channel = undefined;
+    this.#hasHeader = false;
+    this.#resumeAt = 0;
+  }
+
+  #subscribe(): void {
+    if (this.#cursor) return;
+    this.#cursor = this.#channel?.subscribe(this.path);
+    // Whoever was muted for a moment has the audio before that already.
+    if (this.#cursor && this.#cursor.sequence < this.#resumeAt)
+      this.#cursor.startAt(this.#resumeAt);
+  }
+
+  #unsubscribe(): void {
+    if (!this.#cursor) return;
+    this.#resumeAt = this.#cursor.sequence;
+    this.#channel?.unsubscribe(this.#cursor);
+    this.#cursor = undefined;
+  }
+}

@@ -1,0 +1,413 @@
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { Access, Login } from '../auth/access.ts';
+import type { Clock } from '../base/clock.ts';
+import { cutText } from '../base/foreign-text.ts';
+import type { Logger } from '../base/logger.ts';
+import {
+  type ClientRecord,
+  type GroupRecord,
+  isMuted,
+  type Registry,
+} from '../clients/registry.ts';
+import {
+  type ClientInfo,
+  clientIdOf,
+  type Hello,
+  maxHelloTextLength,
+  type Refusal,
+} from '../protocol/messages.ts';
+import type { ChangeListener } from '../streams/change.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
+import type { FanOut } from '../transport/fan-out.ts';
+import type { Framing, Link } from '../transport/link.ts';
+import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
+import { ClientSessions, maxSessionsOfClient, silentUs } from './client-sessions.ts';
+import { GroupStreams } from './group-streams.ts';
+import { LaterWork } from './later-work.ts';
+import { admissionOf, refusalFor } from './player-admission.ts';
+import { Session, type SessionHost } from './session.ts';
+import { SessionLog } from './session-log.ts';
+
+const stallCheckMs = 1000;
+/** What a mixer says so soon after it was set from elsewhere is its rounding of that. */
+const mixerEchoUs = 1_000_000;
+const replacedReason = 'replaced by a newer connection of the same client';
+
+const transportNames: Readonly<Record<Framing, string>> = { tcp: 'TCP', websocket: 'WebSocket' };
+
+export interface StreamServerOptions {
+  readonly clock: Clock;
+  readonly fanOut: FanOut;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly streams: Pick<StreamDirectory, 'channels' | 'default'>;
+  readonly access: Access;
+  readonly onChange: ChangeListener;
+  /** Whether audio goes to clients that are muted. */
+  readonly sendToMuted: boolean;
+  readonly helloTimeoutMs: number;
+  /** A client that takes no data for this long is closed. */
+  readonly stallTimeoutMs: number;
+}
+
+interface Greeting {
+  readonly session: Session;
+  readonly id: string;
+  readonly hello: Hello;
+  readonly requestId: number;
+}
+
+/** Accepts connections, keeps sessions, and joins them to streams. */
+export class StreamServer implements SessionHost {
+  readonly #options: StreamServerOptions;
+  readonly #logger: Logger;
+  readonly #sessionLog: SessionLog;
+  readonly #sessions = new Set<Session>();
+  readonly #ofClients = new ClientSessions();
+  readonly #groupStreams: GroupStreams;
+  /** When each session was last told what another one of its client said of its mixer. */
+  readonly #mixerSetUs = new WeakMap<Session, number>();
+  /** Whom each session has logged in as. */
+  readonly #logins = new WeakMap<Session, Login>();
+  readonly #stallTimer: NodeJS.Timeout;
+  /** When stalled clients were looked for last, and since when that was done without a break. */
+  #lookedUs: number;
+  #awakeSinceUs = 0;
+  /** What the audio of sessions that are gone did. */
+  readonly #endedSends = noSends();
+  readonly #departures = new LaterWork();
+  #isReroutePending = false;
+
+  constructor(options: StreamServerOptions) {
+    this.#options = options;
+    this.#logger = options.logger.tagged('StreamServer');
+    this.#sessionLog = new SessionLog(this.#logger);
+    const { registry, streams, onChange } = options;
+    this.#groupStreams = new GroupStreams({ registry, streams, logger: this.#logger, onChange });
+    this.#lookedUs = options.clock.nowUs();
+    this.#stallTimer = setInterval(() => this.#review(), stallCheckMs);
+  }
+
+  get sessions(): Iterable<Session> {
+    return this.#sessions;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** What the audio of sessions that are gone did since the start. */
+  get endedSends(): SendStatistics {
+    return { ...this.#endedSends };
+  }
+
+  /** The connections of a client: more than one while several players have its id. */
+  sessionsOf({ id }: ClientRecord): readonly Session[] {
+    return this.#ofClients.of(id).map(({ session }) => session);
+  }
+
+  /** Tells a client its settings, when it is connected. */
+  sendSettings(client: ClientRecord): void {
+    const settings = this.#options.registry.settingsOf(client);
+    for (const { session } of this.#ofClients.of(client.id)) session.update(settings);
+  }
+
+  /** Finds out what these clients play now; header and audio follow from it. */
+  route(clients: Iterable<ClientRecord>): void {
+    for (const client of clients) {
+      for (const { session } of this.#ofClients.of(client.id)) this.#route(session, client);
+    }
+  }
+
+  /** The same for a group that was given a stream: also when all of its clients are away. */
+  routeGroup(group: GroupRecord): void {
+    this.#groupStreams.channelFor(group);
+    this.route(group.clients);
+  }
+
+  /**
+   * Finds anew what each session plays: a stream has come, or one cannot go on.
+   *
+   * Not at once, as a stream may break in the very moment in which a session subscribes to it.
+   */
+  reroute(): void {
+    if (this.#isReroutePending) return;
+    this.#isReroutePending = true;
+    queueMicrotask(() => {
+      this.#isReroutePending = false;
+      this.#routeAll();
+    });
+  }
+
+  /**
+   * The groups of a stream that is no longer in the directory play the one that has taken over its
+   * name, or else the default one. When this returns no session plays the old one, and each has the
+   * new codec header before its audio.
+   */
+  streamRemoved(): void {
+    this.#routeAll();
+  }
+
+  /** Ends the connections of a client that the registry has forgotten. */
+  dismiss(client: ClientRecord): void {
+    for (const session of this.sessionsOf(client)) {
+      this.#ofClients.delete(client.id, session);
+      session.close('deleted by a controller');
+    }
+  }
+
+  /** After a change of the users: ends the sessions of those who may not play any more. */
+  reviewLogins(): void {
+    for (const session of [...this.#sessions]) {
+      const login = this.#logins.get(session);
+      if (login && refusalFor(login)) session.close('its login does not permit to play any more');
+    }
+  }
+
+  accept(link: Link): void {
+    const { clock, fanOut, helloTimeoutMs } = this.#options;
+    const session = new Session({ link, clock, fanOut, helloTimeoutMs }, this);
+    this.#sessions.add(session);
+    const transport = transportNames[link.framing];
+    const kind = session.path.isZeroCopy ? 'zerocopy-enabled' : `regular ${transport}`;
+    const { remoteAddress } = session.connection;
+    const phrase = `Creating ${kind} session for ${remoteAddress}`;
+    this.#sessionLog.add('created', remoteAddress, { level: 'info', phrase });
+  }
+
+  /** Ends all sessions; the streams stay. */
+  async close(): Promise<void> {
+    clearInterval(this.#stallTimer);
+    for (const session of [...this.#sessions]) session.close('the server stops');
+    this.#departures.finish();
+    this.#sessionLog.stop();
+  }
+
+  onHello(session: Session, hello: Hello, requestId: number): Promise<void> | undefined {
+    const { access } = this.#options;
+    const id = clientIdOf(hello) || randomUUID();
+    this.#logHello(session, id, hello);
+    const finish = (admission: Login | Refusal) => {
+      if (session.state === 'closed') return;
+      if ('code' in admission) return session.refuse(admission, requestId);
+      this.#logins.set(session, admission);
+      this.#admit({ session, id, hello, requestId });
+    };
+    if (!access.anonymous) {
+      const { remoteAddress } = session.connection;
+      return admissionOf(access, hello.auth, remoteAddress).then(finish);
+    }
+    finish(refusalFor(access.anonymous) ?? access.anonymous);
+    return undefined;
+  }
+
+  onClientInfo(session: Session, client: ClientRecord, info: ClientInfo): void {
+    this.#options.registry.report(client, info);
+    this.#tellOtherMixers(session, client);
+    this.route([client]);
+    this.#options.onChange({ kind: 'client-volume', client });
+  }
+
+  onSignOfLife(client: ClientRecord): void {
+    this.#options.registry.seen(client);
+  }
+
+  onClose(session: Session, reason: string): void {
+    this.#sessions.delete(session);
+    addSends(this.#endedSends, session.path.totals);
+    this.#departures.add(() => this.#seeOff(session, reason));
+  }
+
+  #seeOff(session: Session, reason: string): void {
+    const { client, connection } = session;
+    this.#forget(session);
+    const isFault = reason.startsWith('protocol violation') || reason.startsWith('refused');
+    const address = connection.remoteAddress;
+    this.#sessionLog.add('closed', address, {
+      level: isFault ? 'warn' : 'info',
+      phrase: 'session closed',
+      fields: { client: client?.id ?? 'unknown', address, reason },
+    });
+  }
+
+  #logHello(session: Session, id: string, hello: Hello): void {
+    const address = session.connection.remoteAddress;
+    const program = cutText(`${hello.clientName} ${hello.version}`, maxHelloTextLength);
+    this.#sessionLog.add('hello', address, {
+      level: 'info',
+      phrase: `Hello from ${id}`,
+      fields: { address, host: hello.hostName, program, os: hello.os },
+    });
+  }
+
+  #admit({ session, id, hello, requestId }: Greeting): void {
+    if (session.client?.id !== id) this.#forget(session);
+    this.#makeWay(id, session);
+    const players = this.#ofClients.of(id);
+    const isAnother = !players.some((player) => player.session === session);
+    if (isAnother && players.length >= maxSessionsOfClient) {
+      session.close(`refused: ${maxSessionsOfClient} players have the id ${id} already`);
+      return;
+    }
+    const { auth: _secret, ...known } = hello;
+    this.#ofClients.add(id, { session, hello: known });
+    const client = this.#options.registry.clients.get(id);
+    if (client && !this.#isFirst(session, id)) {
+      if (!hello.isVisitor) client.isVisitor = false;
+      this.#joinOthers(session, client, requestId);
+    } else this.#join({ session, id, hello: known, requestId });
+  }
+
+  /** Ends the connections of a client that nobody is behind any more; it does not go away by that. */
+  #makeWay(id: string, newer: Session): void {
+    for (const older of this.#ofClients.silentOf(id, this.#silentSinceUs())) {
+      if (older === newer) continue;
+      const wasFirst = this.#isFirst(older, id);
+      this.#ofClients.delete(id, older);
+      if (wasFirst && older.client) this.#describeBySuccessor(older.client);
+      older.close(replacedReason);
+    }
+  }
+
+  #isFirst(session: Session, id: string): boolean {
+    return this.#ofClients.of(id)[0]?.session === session;
+  }
+
+  #join({ session, id, hello, requestId }: Greeting): void {
+    const { registry, streams, onChange } = this.#options;
+    const address = session.connection.remoteAddress;
+    const { client, isNew, forgotten } = registry.join(id, { hello, address });
+    // Nobody has heard of its group yet: that it has a stream from now on is no news.
+    if (isNew) client.group.streamId = streams.default?.id ?? '';
+    session.welcome(client, registry.settingsOf(client), requestId);
+    this.#route(session, client);
+    this.#logFallback(client);
+    for (const gone of forgotten) onChange({ kind: 'client-removed', client: gone });
+    onChange({ kind: isNew ? 'client-added' : 'client-connected', client });
+  }
+
+  #logFallback({ id, address, group }: ClientRecord): void {
+    const { streamId, fallbackId } = group;
+    if (fallbackId === undefined) return;
+    this.#sessionLog.add('fallback', address, {
+      level: 'info',
+      phrase: 'client plays another stream while its own cannot be played',
+      fields: { client: id, own: streamId, plays: fallbackId },
+    });
+  }
+
+  /** Another player has the id: the client stays what the first one has said. */
+  #joinOthers(session: Session, client: ClientRecord, requestId: number): void {
+    const { registry } = this.#options;
+    registry.seen(client);
+    session.welcome(client, registry.settingsOf(client), requestId);
+    this.#route(session, client);
+  }
+
+  /** The session no longer speaks for its client, which is away when it was the last one. */
+  #forget(session: Session): void {
+    const { client } = session;
+    if (!client) return;
+    const wasFirst = this.#isFirst(session, client.id);
+    if (!this.#ofClients.delete(client.id, session)) return;
+    const { registry, onChange } = this.#options;
+    if (this.#ofClients.of(client.id).length > 0) {
+      if (wasFirst) this.#describeBySuccessor(client);
+      return;
+    }
+    const forgotten = registry.leave(client);
+    if (!forgotten.includes(client)) onChange({ kind: 'client-disconnected', client });
+    for (const gone of forgotten) onChange({ kind: 'client-removed', client: gone });
+  }
+
+  /** The player that has been there longest now is the one that controllers see. */
+  #describeBySuccessor(client: ClientRecord): void {
+    const [player] = this.#ofClients.of(client.id);
+    if (!player) return;
+    const { registry, onChange } = this.#options;
+    const { address: oldAddress, hello: oldHello } = client;
+    const { hello, session } = player;
+    const address = session.connection.remoteAddress;
+    registry.join(client.id, { hello, address });
+    if (address === oldAddress && isDeepStrictEqual(hello, oldHello)) return;
+    onChange({ kind: 'client-connected', client });
+  }
+
+  /**
+   * One volume holds for all players of a client. What their mixers make of it is not told on: two that
+   * round differently would answer each other for ever.
+   */
+  #tellOtherMixers(from: Session, client: ClientRecord): void {
+    const nowUs = this.#options.clock.nowUs();
+    const setUs = this.#mixerSetUs.get(from);
+    if (setUs !== undefined && nowUs - setUs < mixerEchoUs) return;
+    const settings = this.#options.registry.settingsOf(client);
+    for (const session of this.sessionsOf(client)) {
+      if (session === from) continue;
+      this.#mixerSetUs.set(session, nowUs);
+      session.update(settings);
+    }
+  }
+
+  #routeAll(): void {
+    this.#groupStreams.review();
+    for (const session of this.#sessions) {
+      if (session.client) this.#route(session, session.client);
+    }
+  }
+
+  #route(session: Session, client: ClientRecord): void {
+    const isAudible = this.#options.sendToMuted || !isMuted(client);
+    session.play(this.#groupStreams.channelFor(client.group), isAudible);
+  }
+
+  #review(): void {
+    this.#noteAbsence();
+    this.#closeStalled();
+    this.#reviewSharedIds();
+  }
+
+  /** What a client took or said while this server was away is not known yet: its time begins anew. */
+  #noteAbsence(): void {
+    const nowUs = this.#options.clock.nowUs();
+    if (nowUs - this.#lookedUs > 2 * stallCheckMs * 1000) this.#awakeSinceUs = nowUs;
+    this.#lookedUs = nowUs;
+  }
+
+  #closeStalled(): void {
+    const { clock, stallTimeoutMs } = this.#options;
+    const limitUs = clock.nowUs() - stallTimeoutMs * 1000;
+    for (const session of [...this.#sessions]) {
+      const { busySinceUs } = session.connection;
+      if (busySinceUs !== undefined && Math.max(busySinceUs, this.#awakeSinceUs) < limitUs) {
+        session.close(`took no data for ${stallTimeoutMs} ms`);
+      }
+    }
+  }
+
+  #reviewSharedIds(): void {
+    for (const session of this.#ofClients.replaced(this.#silentSinceUs())) {
+      session.close(replacedReason);
+    }
+    for (const { client, older, newer } of this.#ofClients.takeSharedIds()) {
+      const { remoteAddress } = newer.connection;
+      this.#sessionLog.add('shared-id', remoteAddress, {
+        level: 'warn',
+        phrase: 'several players have one id: all of them play, as one client',
+        fields: {
+          client: client.id,
+          addresses: `${older.connection.remoteAddress}, ${remoteAddress}`,
+          remedy: 'start each with --hostID, or --instance if they run on one machine',
+        },
+      });
+    }
+  }
+
+  /** Who has said nothing since then has gone. */
+  #silentSinceUs(): number {
+    this.#noteAbsence();
+    const limitUs = this.#options.clock.nowUs() - silentUs;
+    return limitUs > this.#awakeSinceUs ? limitUs : Number.NEGATIVE_INFINITY;
+  }
+}

@@ -1,0 +1,94 @@
+import { realpath, stat } from 'node:fs/promises';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import type { StreamUri } from '../audio/stream-uri.ts';
+import { findProgram } from '../base/children/find-program.ts';
+import { RpcError, SourceError } from '../base/errors.ts';
+
+const invalidParams = -32602;
+/** Only the path itself counts: no other program of the same name is looked for. */
+const noSearchPath = '';
+
+export interface ScriptRequest {
+  /** As the address names it: relative to `pluginDir`, or absolute. */
+  readonly script: string;
+  readonly pluginDir: string;
+  /** From the configuration: the script may lie anywhere. */
+  readonly isTrusted: boolean;
+  /** Starting it is tried until it is there: the audio of the stream does not depend on it. */
+  readonly mayBeMissing?: boolean;
+}
+
+/**
+ * Where the control script of a stream lies, with all links resolved.
+ *
+ * Failure: rejects with an `RpcError` "Invalid params" when there is none, or none that may be
+ * started. Source: protocol reference, 9.5 and 16.1.
+ */
+export async function allowedScript(request: ScriptRequest): Promise<string> {
+  const { script, pluginDir, isTrusted, mayBeMissing } = request;
+  const named = resolve(pluginDir, script);
+  const path = await resolved(named);
+  // What exists outside is nobody's business, so that fault comes first.
+  if (!isTrusted && !isBelow(path ?? named, await folderFor(path, pluginDir))) {
+    throw badScript(`Control script must be located in '${pluginDir}'`);
+  }
+  if (mayBeMissing) return path ?? named;
+  if (path === undefined) throw badScript(`Control script '${named}' does not exist`);
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isFile()) throw badScript(`Control script '${named}' is no regular file`);
+  return path;
+}
+
+/**
+ * Where the program of a stream that a controller adds lies, with all links resolved: what is
+ * started later cannot be replaced by another link.
+ *
+ * Failure: rejects with a `SourceError` unless `path`, with all links resolved, is a program below
+ * `sandboxDir`. Source: protocol reference, 9.5.
+ */
+export async function allowedProgram(path: string, sandboxDir: string): Promise<string> {
+  const real = await resolved(path);
+  if (!isBelow(real ?? resolve(path), await folderFor(real, sandboxDir))) {
+    throw new SourceError(
+      'outside-sandbox',
+      `Process stream executable must be located in '${sandboxDir}'`,
+    );
+  }
+  // A source would go on and take a program of the same name from PATH.
+  return findProgram(real ?? path, noSearchPath);
+}
+
+/**
+ * What a controller is told of a source that it wanted to add. Which files there are, of what kind
+ * and who may read them, is the business of whoever reads the log.
+ */
+export function discreetFault(fault: SourceError, { path }: StreamUri): SourceError {
+  const known = [`the file ${path} cannot be played`, `the pipe ${path} cannot be used`];
+  const told = known.find((text) => fault.message.startsWith(`${text}: `));
+  if (told === undefined) return fault;
+  return new SourceError('not-opened', `${told}: the log of the server says why`, { cause: fault });
+}
+
+/** The folder to compare with: links are resolved on both sides or on none. */
+async function folderFor(realPath: string | undefined, folder: string): Promise<string> {
+  return (realPath !== undefined && (await resolved(folder))) || resolve(folder);
+}
+
+/** `undefined` when there is nothing at `path`, or nothing that we may see. */
+async function resolved(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether `path` lies in `folder`; links are not resolved here. */
+export function isBelow(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+function badScript(text: string): RpcError {
+  return new RpcError(invalidParams, 'Invalid params', text);
+}

@@ -1,0 +1,392 @@
+import { type IterableInput, iterableSource } from '../audio/sources/iterable-source.ts';
+import type { SourceFactory } from '../audio/sources/stream-source.ts';
+import type { CustomStreamOptions, StreamOptions } from '../audio/stream-options.ts';
+import { formatStreamUri, type StreamUri } from '../audio/stream-uri.ts';
+import { RpcError, SourceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { addressMask, isMasked } from '../base/secrets.ts';
+import type { AddedStreams } from './added-streams.ts';
+import type { ChangeListener, Requester } from './change.ts';
+import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
+import { FifoMending } from './fifo-mending.ts';
+import { SampleBudget, type SampleBudgetOptions, type SampleShare } from './sample-budget.ts';
+import { discreetFault } from './sandbox.ts';
+import { sharedFifoAdvice, sharedFifos } from './shared-fifos.ts';
+import type { StreamChannel } from './stream-channel.ts';
+import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
+
+export interface StreamDirectoryOptions extends SampleBudgetOptions {
+  readonly factory: StreamFactory;
+  readonly onChange: ChangeListener;
+  readonly logger: Logger;
+  /**
+   * Streams at one time, those that are just being opened included. The streams of the
+   * configuration count, but are never refused.
+   */
+  readonly maxStreams: number;
+  /** Where streams that controllers add are saved; absent: they are gone after a restart. */
+  readonly persist?: AddedStreams | undefined;
+}
+
+/** A stream whose source is made by the program. */
+export interface CustomSourceOptions extends CustomStreamOptions {
+  readonly createSource: SourceFactory;
+}
+
+/** A stream whose audio is at hand. */
+export interface CustomInputOptions extends CustomStreamOptions {
+  readonly input: IterableInput['input'];
+}
+
+interface AddRequest extends ChannelRequest {
+  /** Of the configuration: it is there also when its source cannot be opened. */
+  readonly isConfigured?: boolean;
+  /** The address to save. */
+  readonly savedAs?: string;
+}
+
+interface OpenRequest extends AddRequest {
+  readonly by: Requester | undefined;
+  /** What it takes the place of. */
+  readonly predecessor: StreamChannel | undefined;
+  /** Absent for who may add as much as it likes. */
+  readonly share: SampleShare | undefined;
+}
+
+type StreamChangeKind = 'stream-added' | 'stream-state' | 'stream-properties';
+
+/** The streams of the server, in their order; the first that clients can play is the default. */
+export class StreamDirectory {
+  readonly #options: StreamDirectoryOptions;
+  readonly #logger: Logger;
+  readonly #channels = new Map<string, StreamChannel>();
+  /** Names that are taken although nothing is there yet; these promises never reject. */
+  readonly #openings = new Map<string, Promise<unknown>>();
+  /** Streams that are not there any more and still hold something. */
+  readonly #removals = new Map<string, Promise<unknown>>();
+  readonly #budget: SampleBudget;
+  /** Streams that controllers have added. */
+  readonly #shares = new WeakMap<StreamChannel, SampleShare>();
+  readonly #configured: ConfiguredStreams;
+  readonly #mending: FifoMending;
+  #isClosed = false;
+
+  constructor(options: StreamDirectoryOptions) {
+    this.#options = options;
+    this.#logger = options.logger.tagged('Stream');
+    this.#budget = new SampleBudget(options);
+    this.#configured = new ConfiguredStreams({
+      factory: options.factory,
+      channels: this.#channels,
+      isClosed: () => this.#isClosed,
+      open: (options) => this.#openConfigured(options),
+      remove: (channel) => this.#remove(channel),
+      leaveOut: (error) => this.#leaveOut(error),
+      onReorder: () => options.onChange({ kind: 'stream-order' }),
+    });
+    this.#mending = new FifoMending({
+      isPresent: (channel) =>
+        this.#channels.get(channel.id) === channel && !this.#configured.isLeaving(channel),
+      reopen: (options) => this.#reopen(options),
+    });
+  }
+
+  get channels(): ReadonlyMap<string, StreamChannel> {
+    return this.#channels;
+  }
+
+  /** The first stream that clients can play. */
+  get default(): StreamChannel | undefined {
+    for (const channel of this.#channels.values()) if (channel.isPlayable) return channel;
+    return undefined;
+  }
+
+  /**
+   * Adds a stream of the configuration.
+   *
+   * Failure: one with a bad address is left out and the log says why; one whose source cannot be
+   * opened is there, disabled.
+   */
+  async addConfigured(address: string): Promise<void> {
+    try {
+      await this.#openConfigured(this.#options.factory.optionsOf(address));
+    } catch (error) {
+      this.#leaveOut(error);
+    }
+  }
+
+  /**
+   * Makes the streams of the configuration those of `addresses`, and their order that of a start.
+   *
+   * A stream that would be opened as it is now goes on untouched, unless it is disabled: then it is
+   * tried again. What has changed takes the place of what had its name, and its groups stay. All
+   * that goes has ended before anything new is opened, so that ports and fifos can change hands,
+   * but its groups are given to the default stream only when the new ones are there. Streams that
+   * controllers or the program have added are not concerned.
+   *
+   * Failure: as `addConfigured`; one call at a time.
+   */
+  async reconfigure(addresses: readonly string[]): Promise<StreamsReport> {
+    await this.#mending.settled();
+    return this.#configured.change(addresses);
+  }
+
+  /**
+   * Adds a stream that a controller asks for; it has started when this resolves.
+   *
+   * Failure: rejects with a `SourceError` when the address is bad, the name is taken, the source
+   * cannot be opened, or it names a program that a controller may not start, and with an
+   * `RpcError` for such a script; nothing stays behind.
+   */
+  async add(address: string, by?: Requester): Promise<StreamChannel> {
+    const options = this.#options.factory.optionsOf(address);
+    if (!this.#channels.has(options.name)) refuseMasked(options.uri);
+    return this.#add({ options, isTrusted: false, savedAs: address }, by);
+  }
+
+  /** The same for the program that this server runs in, which may start what it likes. */
+  async addTrusted(address: string): Promise<StreamChannel> {
+    return this.#add({ options: this.#options.factory.optionsOf(address), isTrusted: true });
+  }
+
+  /** Adds a stream with a source of the program's own. Failure: as `add`. */
+  async addSource(custom: CustomSourceOptions, by?: Requester): Promise<StreamChannel> {
+    const { createSource } = custom;
+    const options = this.#options.factory.customOptions(custom);
+    return this.#add({ options, isTrusted: true, createSource }, by);
+  }
+
+  /** Adds a stream of audio that is at hand. Failure: as `add`. */
+  async addInput({ input, ...custom }: CustomInputOptions): Promise<StreamChannel> {
+    return this.addSource({
+      ...custom,
+      createSource: ({ format, packed24 }) => iterableSource({ format, packed24, input }),
+    });
+  }
+
+  /** Adds the saved streams; one that cannot be opened stays saved. */
+  async restoreAdded(): Promise<void> {
+    const { factory, persist } = this.#options;
+    for (const address of persist?.addresses ?? []) {
+      try {
+        const options = factory.optionsOf(address);
+        await this.#add({ options, isTrusted: false, isPatient: true });
+      } catch (error) {
+        this.#logger.error('saved stream left out', { reason: reasonOf(error) });
+      }
+    }
+  }
+
+  /** Its port, fifo, child and control script are gone when this resolves; unknown ids are fine. */
+  async remove(id: string, by?: Requester): Promise<void> {
+    const opening = this.#openings.get(id);
+    if (opening) await opening;
+    this.#options.persist?.remove(id);
+    const channel = this.#channels.get(id);
+    if (channel) this.#remove(channel, by);
+    await this.#removals.get(id);
+  }
+
+  /** Tells that a stream is idle, plays, or cannot go on; before and after its time nobody asks. */
+  stateChanged(channel: StreamChannel): void {
+    this.#announce('stream-state', channel);
+    const isPresent = this.#channels.get(channel.id) === channel;
+    if (isPresent && this.#configured.has(channel)) this.#mending.consider(channel);
+  }
+
+  propertiesChanged(channel: StreamChannel): void {
+    this.#announce('stream-properties', channel);
+  }
+
+  /** What `close` waits for: streams that still open, or still hold something. */
+  get held(): readonly string[] {
+    return [...this.#openings.keys(), ...this.#removals.keys()];
+  }
+
+  /** Ends all streams without a word; what is saved stays saved. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const saved = this.#options.persist?.close();
+    const mended = this.#mending.close();
+    const opened = Promise.all(this.#openings.values());
+    this.#stopAll();
+    // What is just being opened stops by itself.
+    await Promise.all([saved, opened, mended]);
+    await Promise.all(this.#removals.values());
+  }
+
+  #stopAll(): void {
+    for (const channel of this.#channels.values()) this.#stop(channel);
+    this.#channels.clear();
+  }
+
+  /** Takes the name at once, so that the second of two requests fails. */
+  async #add(request: AddRequest, by?: Requester): Promise<StreamChannel> {
+    const { name, format } = request.options;
+    const predecessor = this.#predecessorOf(request);
+    this.#refuse(request, predecessor);
+    const replaced = predecessor && this.#shares.get(predecessor);
+    const share = request.isTrusted ? undefined : this.#budget.take(format, replaced);
+    const opening = this.#open({ ...request, by, predecessor, share });
+    this.#openings.set(
+      name,
+      opening.catch(() => undefined),
+    );
+    try {
+      return await opening;
+    } catch (error) {
+      share?.release();
+      throw error;
+    } finally {
+      this.#openings.delete(name);
+    }
+  }
+
+  #refuse(request: AddRequest, predecessor: StreamChannel | undefined): void {
+    const { name } = request.options;
+    if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
+    if (this.#channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
+    // What somebody has written into the configuration is wanted, whatever was added before.
+    if (request.isConfigured || predecessor) return;
+    const present = this.#channels.size + this.#openings.size + this.#removals.size;
+    const count = present - this.#configured.leavingCount;
+    const { maxStreams } = this.#options;
+    if (count >= maxStreams) {
+      throw new SourceError(
+        'many-streams',
+        `there are ${count} streams already, and ${maxStreams} are the limit: remove one ` +
+          'that is not needed, or raise [limits] max_streams',
+      );
+    }
+  }
+
+  async #open(request: OpenRequest): Promise<StreamChannel> {
+    const { options, isTrusted, isConfigured = false, savedAs, by, predecessor, share } = request;
+    // What had this name may still hold the port or the fifo.
+    await this.#removals.get(options.name);
+    const channel = await this.#options.factory.build(request);
+    try {
+      await channel.start(predecessor);
+      const { fault } = channel.stream;
+      if (fault && !isConfigured) throw isTrusted ? fault : discreetFault(fault, options.uri);
+      if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
+      share?.resize(channel.stream.format);
+      // It led somewhere after all.
+      if (!isTrusted && predecessor?.stream.state === 'playing') throw isTaken(options.name);
+    } catch (error) {
+      await channel.stop();
+      throw error;
+    }
+    if (share) this.#shares.set(channel, share);
+    if (isConfigured) this.#configured.opened(channel);
+    if (savedAs !== undefined) this.#options.persist?.add(channel.id, savedAs);
+    // The same place in the order, and at no time without a stream for the groups that play it.
+    this.#channels.set(channel.id, channel);
+    if (predecessor) this.#letGo(predecessor, by);
+    this.#warnOfSharedFifo(channel);
+    if (isConfigured) this.#mending.consider(channel);
+    this.#announce('stream-added', channel, by);
+    return channel;
+  }
+
+  #warnOfSharedFifo(opened: StreamChannel): void {
+    const running = [...this.#channels.values()].filter(
+      (channel) => !this.#configured.isLeaving(channel),
+    );
+    const shared = sharedFifos(running.map(({ stream }) => stream.options));
+    const found = shared.find(({ names }) => names.includes(opened.id));
+    if (found) {
+      const { fault: reason } = found;
+      this.#logger.warn('streams share a fifo', { reason, remedy: sharedFifoAdvice });
+    }
+  }
+
+  async #openConfigured(options: StreamOptions): Promise<void> {
+    await this.#add({ options, isTrusted: true, isConfigured: true, isPatient: true });
+    // What had the name before counts as a stream until then.
+    await this.#removals.get(options.name);
+  }
+
+  async #reopen(options: StreamOptions): Promise<void> {
+    try {
+      await this.#openConfigured(options);
+    } catch (error) {
+      if (!this.#isClosed) this.#leaveOut(error);
+    }
+  }
+
+  /** Returns the sentence that it logs. */
+  #leaveOut(error: unknown): string {
+    const reason = reasonOf(error);
+    this.#logger.error('stream left out', { reason });
+    return reason;
+  }
+
+  #remove(channel: StreamChannel, by?: Requester): void {
+    this.#channels.delete(channel.id);
+    this.#letGo(channel, by);
+  }
+
+  /** Ends what is not in the list any more. */
+  #letGo(channel: StreamChannel, by?: Requester): void {
+    this.#shares.get(channel)?.release();
+    this.#options.onChange({ kind: 'stream-removed', channel }, by);
+    this.#stop(channel);
+  }
+
+  #stop(channel: StreamChannel): void {
+    const { id } = channel;
+    // One that took over the name may go before its predecessor has ended.
+    const removal = Promise.all([this.#removals.get(id), channel.stop()]).finally(() => {
+      if (this.#removals.get(id) === removal) this.#removals.delete(id);
+    });
+    this.#removals.set(id, removal);
+  }
+
+  /**
+   * Some producers never remove their stream and listen elsewhere after a restart: what they add
+   * takes the place of what leads nowhere any more, or that name would be silent for ever.
+   */
+  #predecessorOf({ options, isTrusted, isConfigured }: AddRequest): StreamChannel | undefined {
+    const old = this.#channels.get(options.name);
+    // What has ended for this one, when the configuration was read again.
+    if (isConfigured && old && this.#configured.isLeaving(old)) return old;
+    if (isConfigured && old && this.#mending.has(old)) return old;
+    if (isTrusted || !old || !this.#shares.has(old)) return undefined;
+    const [from, to] = [old.stream.options.uri, options.uri];
+    const hasMoved =
+      isTcpClient(from) && isTcpClient(to) && formatStreamUri(from) !== formatStreamUri(to);
+    if (!hasMoved || old.stream.state !== 'idle') return undefined;
+    this.#logger.info('producer of stream has moved', { stream: old.id, from: from.host });
+    return old;
+  }
+
+  #announce(kind: StreamChangeKind, channel: StreamChannel, by?: Requester): void {
+    if (this.#channels.get(channel.id) === channel) this.#options.onChange({ kind, channel }, by);
+  }
+}
+
+/** Controllers save and restore the addresses that they were told, in which secrets are masked. */
+function refuseMasked({ query }: StreamUri): void {
+  const masked = Object.keys(query).find((key) => isMasked(key, query[key] ?? ''));
+  if (masked === undefined) return;
+  throw new SourceError(
+    'masked-secret',
+    `${masked} holds ${addressMask} in place of the secret, which is shown to nobody: write it anew`,
+  );
+}
+
+function isTaken(name: string): SourceError {
+  return new SourceError('duplicate-name', `Stream with name "${name}" already exists`);
+}
+
+function isTcpClient({ scheme, query }: StreamUri): boolean {
+  return scheme === 'tcp' && query.mode?.toLowerCase() === 'client';
+}
+
+/** What to say about a stream that is left out; our own bugs are nothing to go on after. */
+function reasonOf(error: unknown): string {
+  if (error instanceof RpcError) return error.data ?? error.message;
+  if (error instanceof SourceError) return error.message;
+  throw error;
+}

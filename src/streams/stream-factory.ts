@@ -1,0 +1,196 @@
+import { resolve } from 'node:path';
+import { AudioStream, type StreamState } from '../audio/audio-stream.ts';
+import type { ChunkPool } from '../audio/chunk-pool.ts';
+import { EncodeTurns } from '../audio/encode-turns.ts';
+import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
+import type { FileGate } from '../audio/sources/file-gate.ts';
+import { createSource } from '../audio/sources/sources.ts';
+import type { SourceFactory, SourceSurroundings } from '../audio/sources/stream-source.ts';
+import {
+  type CustomStreamOptions,
+  customStreamOptions,
+  parseStreamOptions,
+  type StreamDefaults,
+  type StreamOptions,
+} from '../audio/stream-options.ts';
+import { textOf } from '../audio/stream-parameters.ts';
+import { formatStreamUri } from '../audio/stream-uri.ts';
+import type { Clock } from '../base/clock.ts';
+import { SourceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
+import type { FanOut } from '../transport/fan-out.ts';
+import { allowedProgram, allowedScript } from './sandbox.ts';
+import { StreamChannel } from './stream-channel.ts';
+import type { StartPlayer, StreamPlayer } from './stream-player.ts';
+import { timingProblem } from './stream-timing.ts';
+
+/** A reload of the configuration may change defaults and folders: they are read for each stream. */
+export interface StreamFactoryOptions {
+  readonly pool: ChunkPool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fanOut: FanOut;
+  /** What holds for streams whose address does not say otherwise. */
+  readonly defaults: StreamDefaults;
+  readonly broadcast: BroadcastOptions;
+  /** Where control scripts lie. */
+  readonly pluginDir: string;
+  /** Where the programs lie that controllers may have started. */
+  readonly sandboxDir: string;
+  /** Which files and pipes controllers may have read. */
+  readonly fileGate: FileGate;
+  readonly startPlayer: StartPlayer;
+  /** What the sources of all streams share. */
+  readonly surroundings?: SourceSurroundings;
+  /** The stream is idle, plays, or cannot go on. */
+  readonly onState: (channel: StreamChannel) => void;
+  /** The player says something new. */
+  readonly onProperties: (channel: StreamChannel) => void;
+}
+
+export interface ChannelRequest {
+  readonly options: StreamOptions;
+  /** Not from a controller: programs and scripts may lie anywhere. */
+  readonly isTrusted: boolean;
+  /** Makes the source; absent: by the scheme of the address. */
+  readonly createSource?: SourceFactory;
+  /** Nobody waits for an answer: a control script that is not there may come later. */
+  readonly isPatient?: boolean;
+}
+
+interface Script {
+  readonly script: string;
+  /** Its stream plays also without it. */
+  readonly isPatient: boolean;
+}
+
+/** Others are told that they name none. */
+function namesPath(scheme: string, path: string): boolean {
+  return ['file', 'pipe'].includes(scheme) && !/^\/?$/.test(path);
+}
+
+/** Builds streams with all that belongs to them. */
+export class StreamFactory {
+  readonly #options: StreamFactoryOptions;
+  readonly #turns = new EncodeTurns();
+
+  constructor(options: StreamFactoryOptions) {
+    this.#options = options;
+  }
+
+  /** Failure: throws a `SourceError` that says how to mend the address. */
+  optionsOf(address: string): StreamOptions {
+    return parseStreamOptions(address, this.#options.defaults);
+  }
+
+  /** Failure: as `optionsOf`. */
+  customOptions(custom: CustomStreamOptions): StreamOptions {
+    return customStreamOptions(custom, this.#options.defaults);
+  }
+
+  /** The same text for streams between which nobody could tell a difference. */
+  signatureOf(options: StreamOptions): string {
+    const { uri, format } = options;
+    const script = textOf(uri, 'controlscript');
+    return JSON.stringify({
+      ...options,
+      uri: formatStreamUri(uri),
+      format: String(format),
+      ...(script !== undefined && { script: resolve(this.#options.pluginDir, script) }),
+    });
+  }
+
+  /**
+   * Builds a channel that is still to be started.
+   *
+   * Failure: rejects with a `SourceError` or `RpcError` when the address names a program, script,
+   * file or pipe that may not be used.
+   */
+  async build(request: ChannelRequest): Promise<StreamChannel> {
+    const script = await this.#scriptOf(request);
+    return this.#wire(request.isTrusted ? request : await this.#confined(request), script);
+  }
+
+  /** What a controller asks for is looked at here, to tell it, and again when it is opened. */
+  async #confined(request: ChannelRequest): Promise<ChannelRequest> {
+    const { sandboxDir, fileGate } = this.#options;
+    const { scheme, path } = request.options.uri;
+    if (namesPath(scheme, path)) fileGate.checkPath(path);
+    if (scheme !== 'process') return request;
+    const program = await allowedProgram(path, sandboxDir);
+    return {
+      ...request,
+      createSource: (context) =>
+        createSource({ ...context, uri: { ...context.uri, path: program } }),
+    };
+  }
+
+  async #scriptOf(request: ChannelRequest): Promise<string | undefined> {
+    const { options, isTrusted, isPatient = false } = request;
+    const script = textOf(options.uri, 'controlscript');
+    const { pluginDir } = this.#options;
+    return script === undefined
+      ? undefined
+      : allowedScript({ script, pluginDir, isTrusted, mayBeMissing: isPatient });
+  }
+
+  #wire(
+    { options, isTrusted, createSource, isPatient = false }: ChannelRequest,
+    script: string | undefined,
+  ): StreamChannel {
+    const { pool, clock, logger, fanOut, onState, surroundings, fileGate } = this.#options;
+    const broadcast = new Broadcast(fanOut, clock, this.#options.broadcast);
+    const stream = new AudioStream(options, {
+      pool,
+      clock,
+      logger,
+      turns: this.#turns,
+      onTiming: (timing) => this.#judge(options, timing),
+      onChunk: (chunk) => broadcast.publish(chunk),
+      onOutdated: () => broadcast.clear(),
+      onState: (state: StreamState) => {
+        logger.tagged('Stream').info('state changed', { stream: options.name, state });
+        onState(channel);
+      },
+      surroundings: isTrusted ? surroundings : { ...surroundings, fileGate },
+      ...(createSource && { createSource }),
+    });
+    const startPlayer =
+      script === undefined ? undefined : () => this.#startPlayer(channel, { script, isPatient });
+    const channel: StreamChannel = new StreamChannel(stream, broadcast, startPlayer);
+    return channel;
+  }
+
+  /** Failure: throws a `SourceError` when nothing of the stream would be played. */
+  #judge(options: StreamOptions, timing: ChunkTiming): void {
+    const { broadcast, logger } = this.#options;
+    const problem = timingProblem(options, timing, broadcast);
+    if (!problem) return;
+    const { plays, text, remedy } = problem;
+    if (plays === 'nothing') throw new SourceError('unplayable-chunks', `${text}: ${remedy}`);
+    logger.tagged('Stream').warn('audio may come too late', {
+      stream: options.name,
+      reason: text,
+      remedy,
+    });
+  }
+
+  /** Nothing when the script cannot be started, and the stream may do without it. */
+  #startPlayer(channel: StreamChannel, { script, isPatient }: Script): StreamPlayer | undefined {
+    const { startPlayer, onProperties, logger } = this.#options;
+    try {
+      return startPlayer({
+        streamId: channel.id,
+        script,
+        params: textOf(channel.stream.options.uri, 'controlscriptparams') ?? '',
+        onProperties: () => onProperties(channel),
+      });
+    } catch (error) {
+      if (!isPatient || !(error instanceof SourceError)) throw error;
+      const { message: reason } = error;
+      logger.tagged('Stream').warn('stream has no control script', { stream: channel.id, reason });
+      return undefined;
+    }
+  }
+}
