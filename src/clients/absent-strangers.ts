@@ -1,4 +1,4 @@
-import type { ClientRecord } from './registry.ts';
+import type { ClientRecord } from './client-record.ts';
 
 /** Anybody can say Hello under thousands of ids, each of them a part of every complete status. */
 export const maxAbsentStrangers = 1000;

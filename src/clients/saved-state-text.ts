@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../base/files/json-fields.ts';
-import type { ClientState, GroupState } from './registry.ts';
+import type { ClientState, GroupState } from './client-record.ts';
 
 /**
  * So much is built before other work gets its turn: a millisecond on a busy core, where the text

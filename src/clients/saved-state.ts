@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FieldFaults, isObject, JsonFields, type JsonObject } from '../base/files/json-fields.ts';
 import { DamagedFileError } from '../base/files/json-file.ts';
-import type { ClientState, GroupState } from './registry.ts';
+import type { ClientState, GroupState } from './client-record.ts';
 
 const maxInt32 = 2 ** 31 - 1;
 const latencyRange = { min: -maxInt32, max: maxInt32, fallback: 0 };

@@ -3,7 +3,7 @@ import type { JsonObject } from '../base/files/json-fields.ts';
 import { JsonFile } from '../base/files/json-file.ts';
 import { SaveSchedule } from '../base/files/save-schedule.ts';
 import type { Logger } from '../base/logger.ts';
-import type { GroupRecord, GroupState } from './registry.ts';
+import type { GroupRecord, GroupState } from './client-record.ts';
 import { parseSavedState } from './saved-state.ts';
 import { savedStateText } from './saved-state-text.ts';
 

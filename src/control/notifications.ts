@@ -1,4 +1,5 @@
-import { type ClientRecord, type GroupRecord, playedStreamId } from '../clients/registry.ts';
+import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
+import { playedStreamId } from '../clients/registry.ts';
 import type { Change } from '../streams/change.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import { ControlMessage } from './control-peer.ts';

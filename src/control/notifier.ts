@@ -1,4 +1,4 @@
-import type { ClientRecord } from '../clients/registry.ts';
+import type { ClientRecord } from '../clients/client-record.ts';
 import type { Change, Requester } from '../streams/change.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { ControlMessage } from './control-peer.ts';

@@ -1,10 +1,6 @@
 import { compatibleVersion } from '../base/version.ts';
-import {
-  type ClientRecord,
-  type GroupRecord,
-  playedStreamId,
-  type Registry,
-} from '../clients/registry.ts';
+import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
+import { playedStreamId, type Registry } from '../clients/registry.ts';
 import type { Change } from '../streams/change.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';

@@ -1,4 +1,5 @@
-import { type ClientRecord, playedStreamId } from '../clients/registry.ts';
+import type { ClientRecord } from '../clients/client-record.ts';
+import { playedStreamId } from '../clients/registry.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamProperties } from '../streams/stream-properties.ts';
 

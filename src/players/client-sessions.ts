@@ -1,4 +1,4 @@
-import type { ClientRecord } from '../clients/registry.ts';
+import type { ClientRecord } from '../clients/client-record.ts';
 import type { Hello } from '../protocol/messages.ts';
 import type { Session } from './session.ts';
 

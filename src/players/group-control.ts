@@ -1,11 +1,7 @@
 import { RpcError } from '../base/errors.ts';
 import { cutText } from '../base/foreign-text.ts';
-import {
-  type ClientRecord,
-  type GroupRecord,
-  isMuted,
-  type Registry,
-} from '../clients/registry.ts';
+import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
+import { isMuted, type Registry } from '../clients/registry.ts';
 import type { ChangeListener, Requester } from '../streams/change.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { StreamServer } from './stream-server.ts';

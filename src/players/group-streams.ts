@@ -1,5 +1,6 @@
 import type { Logger } from '../base/logger.ts';
-import { type GroupRecord, playedStreamId, type Registry } from '../clients/registry.ts';
+import type { GroupRecord } from '../clients/client-record.ts';
+import { playedStreamId, type Registry } from '../clients/registry.ts';
 import type { ChangeListener } from '../streams/change.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';

@@ -1,6 +1,6 @@
 import { ProtocolError } from '../base/errors.ts';
 import { PatientTimer } from '../base/time/patient-timer.ts';
-import type { ClientRecord } from '../clients/registry.ts';
+import type { ClientRecord } from '../clients/client-record.ts';
 import { messageType } from '../protocol/layout.ts';
 import type { IncomingMessage } from '../protocol/message-reader.ts';
 import {

@@ -4,12 +4,8 @@ import type { Access, Login } from '../auth/access.ts';
 import type { Clock } from '../base/clock.ts';
 import { cutText } from '../base/foreign-text.ts';
 import type { Logger } from '../base/logger.ts';
-import {
-  type ClientRecord,
-  type GroupRecord,
-  isMuted,
-  type Registry,
-} from '../clients/registry.ts';
+import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
+import { isMuted, type Registry } from '../clients/registry.ts';
 import {
   type ClientInfo,
   clientIdOf,

@@ -1,4 +1,4 @@
-import type { ClientRecord, GroupRecord } from '../clients/registry.ts';
+import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
 import type { StreamChannel } from './stream-channel.ts';
 
 /** Something about clients, groups or streams is different now. */

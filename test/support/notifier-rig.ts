@@ -1,4 +1,4 @@
-import type { ClientRecord } from '../../src/clients/registry.ts';
+import type { ClientRecord } from '../../src/clients/client-record.ts';
 import type { ControlMessage } from '../../src/control/control-peer.ts';
 import {
   type NotificationReceiver,

@@ -1,12 +1,8 @@
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
 import type { Clock } from '../../src/base/clock.ts';
-import {
-  type ClientRecord,
-  type GroupRecord,
-  playedStreamId,
-  type Registry,
-} from '../../src/clients/registry.ts';
+import type { ClientRecord, GroupRecord } from '../../src/clients/client-record.ts';
+import { playedStreamId, type Registry } from '../../src/clients/registry.ts';
 import type { GroupControl } from '../../src/players/group-control.ts';
 import type { Session } from '../../src/players/session.ts';
 import type { StreamServer } from '../../src/players/stream-server.ts';

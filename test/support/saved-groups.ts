@@ -1,4 +1,4 @@
-import type { ClientState, GroupState } from '../../src/clients/registry.ts';
+import type { ClientState, GroupState } from '../../src/clients/client-record.ts';
 import { helloOf } from './scripted-client.ts';
 
 /** A client as the state file brings it back. */

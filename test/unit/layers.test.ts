@@ -64,6 +64,26 @@ function faults(find: (file: string) => readonly string[]): string[] {
   return sources.flatMap((file) => find(file).map((fault) => `${file}: ${fault}`));
 }
 
+/** A circle of imports, from a file to itself. */
+function circleIn(graph: ReadonlyMap<string, readonly string[]>): readonly string[] | undefined {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): readonly string[] | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return undefined;
+    for (const target of graph.get(file) ?? []) {
+      const circle = visit(target, [...path, file]);
+      if (circle) return circle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  for (const file of graph.keys()) {
+    const circle = visit(file, []);
+    if (circle) return circle;
+  }
+  return undefined;
+}
+
 describe('the layers', () => {
   it('import only inwards', () => {
     const found = faults((file) =>
@@ -78,6 +98,20 @@ describe('the layers', () => {
 
   it('are all known here, so that a new folder gets its place', () => {
     expect(new Set(sources.map(layerOf))).toEqual(new Set(order));
+  });
+
+  it('have no circle of files', () => {
+    expect(circleIn(imports)).toBeUndefined();
+  });
+
+  it('would see a circle', () => {
+    const graph = new Map([
+      ['a', ['b']],
+      ['b', ['c']],
+      ['c', ['d', 'b']],
+      ['d', []],
+    ]);
+    expect(circleIn(graph)).toEqual(['b', 'c', 'b']);
   });
 
   it('share in base only what two of them need', () => {

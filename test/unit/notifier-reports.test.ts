@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ClientRecord } from '../../src/clients/registry.ts';
+import type { ClientRecord } from '../../src/clients/client-record.ts';
 import type { Requester } from '../../src/streams/change.ts';
 import type { StreamChannel } from '../../src/streams/stream-channel.ts';
 import { noProperties } from '../../src/streams/stream-properties.ts';

@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type ClientRecord,
-  type ClientState,
-  type GroupState,
-  Registry,
-} from '../../src/clients/registry.ts';
+import type { ClientRecord, ClientState, GroupState } from '../../src/clients/client-record.ts';
+import { Registry } from '../../src/clients/registry.ts';
 import { savedClient, savedGroup } from '../support/saved-groups.ts';
 import { helloOf } from '../support/scripted-client.ts';
 

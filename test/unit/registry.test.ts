@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { maxAbsentStrangers } from '../../src/clients/absent-strangers.ts';
-import { type ClientRecord, Registry } from '../../src/clients/registry.ts';
+import type { ClientRecord } from '../../src/clients/client-record.ts';
+import { Registry } from '../../src/clients/registry.ts';
 import type { Hello } from '../../src/protocol/messages.ts';
 import { helloOf } from '../support/scripted-client.ts';
 

@@ -1,4 +1,4 @@
-import type { ClientRecord, GroupRecord } from '../../clients/registry.ts';
+import type { ClientRecord, GroupRecord } from '../../clients/client-record.ts';
 import type { StreamChannel } from '../../streams/stream-channel.ts';
 import { internalError } from '../rpc-errors.ts';
 import type { RpcContext, RpcParameter } from '../rpc-method.ts';
