@@ -1,0 +1,209 @@
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { formatStreamUri, parseStreamUri } from '../../../../src/audio/stream-uri.ts';
+import { quoteWord, splitCommandLine } from '../../../../src/base/children/command-line.ts';
+import { readIniText } from '../../../../src/config/ini-text.ts';
+import { Report } from '../../../../src/config/report.ts';
+import { scratchFolder } from '../../../support/fifo.ts';
+import { SourceHarness } from '../../../support/source-harness.ts';
+import { until } from '../../../support/waiting.ts';
+
+const cd = 'sampleformat=44100:16:2';
+const usual = '--bitrate 320 --initial-volume 100';
+const ports = 'system:capture_1 system:capture_2';
+
+/** An address of upstream, what is advised instead, and what the advice says besides. */
+const cases: readonly (readonly [string, string, RegExp?])[] = [
+  [
+    'librespot:///?name=Spotify',
+    `/usr/bin/librespot?name=Spotify&${cd}&params=--name Spotify ${usual} --backend pipe`,
+  ],
+  [
+    'spotify:///librespot?name=A&devicename=Living%20Room&bitrate=160&volume=40&codec=pcm&chunk_ms=30',
+    `/usr/bin/librespot?name=A&${cd}&codec=pcm&chunk_ms=30&params=--name %22Living Room%22 ` +
+      '--bitrate 160 --initial-volume 40 --backend pipe',
+  ],
+  [
+    'librespot:///opt/my bin/librespot?name=A&cache=/var/cache/l&disable_audio_cache=true' +
+      '&normalize=true&autoplay=true&onevent=/opt/on&params=--device-type avr&wd_timeout=60',
+    `/opt/my bin/librespot?name=A&${cd}&wd_timeout=60&params=--device-type avr --name A ${usual} ` +
+      '--cache /var/cache/l --disable-audio-cache --enable-volume-normalisation --autoplay on ' +
+      '--onevent /opt/on --backend pipe',
+  ],
+  [
+    'spotify:///librespot?name=A&username=me&password=a%26b&killall=true&sampleformat=48000:24:2',
+    `/usr/bin/librespot?name=A&${cd}&params=--name A ${usual} --backend pipe`,
+    /Spotify takes no user name and password any more.*left out \(killall\)/,
+  ],
+  [
+    'librespot:///?name=A&params=--access-token topsecret --proxy=x --password=topsecret',
+    `/usr/bin/librespot?name=A&${cd}&params=--access-token *** --proxy=x --password=*** --name A ` +
+      `${usual} --backend pipe`,
+    /put the secret in the place of \*\*\*/,
+  ],
+  [
+    'airplay:///shairport-sync?name=Airplay',
+    `/usr/bin/shairport-sync?name=Airplay&${cd}&params=--name=Airplay --output=stdout`,
+  ],
+  [
+    'airplay:///?name=A&devicename=My: "Box"&port=7000&password=topsecret&params=-- x&log_stderr=true',
+    `/usr/bin/shairport-sync?name=A&${cd}&log_stderr=true&params=%22--name=My:%20%5C%22Box%5C%22%22 ` +
+      '--output=stdout --port=7000 --password=*** -- x',
+    /put the secret in the place/,
+  ],
+  [
+    'alsa:///?name=Line',
+    '/usr/bin/arecord?name=Line&sampleformat=48000:16:2&params=-q -t raw -D hw:0 -f S16_LE ' +
+      '-r 48000 -c 2 -F 20000',
+  ],
+  [
+    'alsa://?name=Line&device=plughw:CARD=X,DEV=0&sampleformat=96000:24:1&idle_threshold=5000',
+    '/usr/bin/arecord?name=Line&sampleformat=96000:24:1&idle_threshold=5000&params=-q -t raw ' +
+      '-D plughw:CARD=X,DEV=0 -f S24_LE -r 96000 -c 1 -F 20000',
+  ],
+  [
+    'jack:///?name=Jack',
+    `/usr/bin/jack-stdout?name=Jack&sampleformat=48000:16:2&params=-q -b 16 ${ports}`,
+    /the rate of sampleformat must be that of JACK/,
+  ],
+  [
+    'jack:///?name=Jack&server_name=zc&autoconnect=player&sampleformat=44100:32:3',
+    '/usr/bin/env?name=Jack&sampleformat=44100:24:3&packed_s24le=true&params=' +
+      `JACK_DEFAULT_SERVER=zc jack-stdout -q -b 24 ${ports} system:capture_3`,
+    /left out \(autoconnect\)/,
+  ],
+  [
+    'pipewire://?name=House&send_silence=false',
+    '/usr/bin/pw-record?name=House&sampleformat=48000:16:2&send_silence=false&params=-P ' +
+      '%22{ media.class=Audio/Sink node.name=%5C%22House%5C%22 node.description=%5C%22House%5C%22 ' +
+      'node.virtual=true }%22 --target 0 --latency 20ms --rate 48000 --channels 2 --format s16 -',
+    /--raw/,
+  ],
+  [
+    'pipewire://?name=House&target=speakers&capture_sink=true&sampleformat=48000:24:2',
+    '/usr/bin/pw-record?name=House&sampleformat=48000:16:2&params=-P ' +
+      '%22{ stream.capture.sink=true }%22 --target speakers --latency 20ms --rate 48000 ' +
+      '--channels 2 --format s16 -',
+    /pw-record has no 24 bit/,
+  ],
+  [
+    'pipewire://?name=House&target=mic&sampleformat=48000:32:1',
+    '/usr/bin/pw-record?name=House&sampleformat=48000:32:1&params=--target mic --latency 20ms ' +
+      '--rate 48000 --channels 1 --format s32 -',
+  ],
+];
+
+function adviceFor(address: string): string {
+  try {
+    new SourceHarness(address);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error(`${address} was not refused`);
+}
+
+/** Whoever reads the advice takes what stands behind the equals sign, to the end of the line. */
+function advisedFor(address: string): string {
+  const [, advised] = /: write source = (process:\/\/\/.*)$/.exec(adviceFor(address)) ?? [];
+  if (advised === undefined) throw new Error(`no address is advised: ${adviceFor(address)}`);
+  return advised;
+}
+
+describe('the advice for a kind of stream that is missing', () => {
+  it.for(cases)('keeps what the address says: %s', ([address, advised, besides = /yet/]) => {
+    expect(advisedFor(address)).toBe(`process://${advised}`);
+    expect(adviceFor(address)).toMatch(besides);
+    expect(adviceFor(address)).toMatch(/^streams of type "\w+" are not supported yet[;:] /);
+    expect(adviceFor(address)).not.toMatch(/topsecret|a&b|a%26b/);
+  });
+
+  it('names the streams that a meta stream is made of', () => {
+    expect(adviceFor('meta:///Spotify/MPD?name=All')).toMatch(
+      /"meta" are not supported yet: leave this line out .* one of "Spotify", "MPD"$/,
+    );
+  });
+
+  it('survives names of any kind, in the configuration file too', () => {
+    const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((it) => !it.includes('\0'));
+    const schemes = fc.constantFrom('librespot', 'airplay', 'alsa', 'jack', 'pipewire');
+    fc.assert(
+      fc.property(schemes, text, text, (scheme, name, device) => {
+        const query = { name, devicename: device, device, server_name: device, target: device };
+        const address = formatStreamUri({ scheme, host: '', path: '', fragment: '', query });
+        const given = parseStreamUri(address).query;
+        const advised = advisedFor(address);
+        const report = new Report();
+        const [line] = readIniText(`[stream]\nsource = ${advised}\n`, 'file', report);
+        const { query: kept } = parseStreamUri(line?.value ?? '');
+        expect(kept.name).toBe(given.name);
+        const words = splitCommandLine(kept.params ?? '');
+        const shown =
+          scheme === 'librespot' || scheme === 'airplay' ? given.devicename : given.device;
+        if (shown) expect(words.some((word) => word.endsWith(shown))).toBe(true);
+      }),
+    );
+  });
+
+  it('is one that README gives, too', () => {
+    const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
+    const pairs = [...readme.matchAll(/^# .*?(\w+:\/\/\S+)\nsource = (process:.*)$/gm)];
+    for (const [, address, advised] of pairs) expect(advisedFor(address!)).toBe(advised);
+    const schemes = pairs.map(([, address]) => address!.split(':')[0]);
+    expect(schemes).toEqual(['librespot', 'airplay', 'alsa', 'jack', 'pipewire']);
+  });
+});
+
+describe('an advised address', () => {
+  const folder = scratchFolder();
+  const harnesses: SourceHarness[] = [];
+  const path = process.env.PATH;
+
+  afterEach(async () => {
+    process.env.PATH = path;
+    await Promise.all(harnesses.splice(0).map(({ source }) => source.stop()));
+  });
+  afterAll(() => folder.remove());
+
+  /** Notes its arguments and plays. */
+  function standIn(name: string, argumentsFile: string): void {
+    const file = join(folder.path, name);
+    const note = `printf '%s\\0' "$@" > '${argumentsFile}.new'; mv '${argumentsFile}.new' '${argumentsFile}'`;
+    writeFileSync(file, `#!/bin/sh\n${note}\nexec cat /dev/zero\n`);
+    chmodSync(file, 0o755);
+  }
+
+  it.for(cases)('starts its program with these arguments: %s', async ([address, advised]) => {
+    const [, program = '', params = ''] =
+      /^(?:\/[\w ]+)+\/([\w-]+)\?.*&params=(.*)$/.exec(advised) ?? [];
+    const words = splitCommandLine(parseStreamUri(`process:///x?params=${params}`).query.params!);
+    const behindEnv = words.indexOf('jack-stdout');
+    const [name, expected] =
+      program === 'env' ? ['jack-stdout', words.slice(behindEnv + 1)] : [program, words];
+    const argumentsFile = join(folder.path, `arguments-of-${name}`);
+    standIn(name, argumentsFile);
+    process.env.PATH = `${folder.path}:${path}`;
+    // Found in PATH, as the real one may be installed where the address says.
+    const elsewhere = advisedFor(address).replace(
+      /^process:\/\/\/(usr|opt)(?!\/bin\/env)/,
+      'process:///absent',
+    );
+    const harness = new SourceHarness(elsewhere).start();
+    harnesses.push(harness);
+    await harness.read(4000);
+    await until(() => readFileSync(argumentsFile, 'utf8').endsWith('\0'), 'it noted its arguments');
+    expect(readFileSync(argumentsFile, 'utf8').split('\0').slice(0, -1)).toEqual(expected);
+    expect(harness.source.format.toString()).toBe(/sampleformat=([\d:]+)/.exec(advised)?.[1]);
+  });
+});
+
+describe('a quoted word', () => {
+  it('is read back as it was', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'grapheme' })), (words) => {
+        expect(splitCommandLine(words.map(quoteWord).join(' '))).toEqual(words);
+      }),
+    );
+  });
+});

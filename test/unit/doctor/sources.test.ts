@@ -1,0 +1,299 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { DoctorContext } from '../../../src/doctor/context.ts';
+import { type Identity, identityOf, ownIdentity } from '../../../src/doctor/identity.ts';
+import { sourcesCheck } from '../../../src/doctor/source-check.ts';
+import { SystemFiles } from '../../../src/doctor/system-files.ts';
+import { doctorContext, systemWith, textsOf } from '../../support/doctor-rig.ts';
+import { makeFifoAt } from '../../support/fifo.ts';
+import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
+import { until } from '../../support/waiting.ts';
+
+const nobody = 65_534;
+let folder: string;
+
+beforeEach(() => {
+  folder = makeScratchFolder();
+});
+
+afterEach(() => removeScratchFolder(folder));
+
+function check(addresses: readonly string[], changes: Partial<DoctorContext> = {}) {
+  return sourcesCheck(
+    doctorContext(
+      addresses.map((address) => ['stream.source', address] as const),
+      changes,
+    ),
+  );
+}
+
+const problemsOf = async (address: string, changes: Partial<DoctorContext> = {}) => [
+  ...(await textsOf(check([address], changes), 'fault')),
+  ...(await textsOf(check([address], changes), 'warning')),
+];
+
+describe('an address', () => {
+  it.each([
+    ['nonsense', /it names no scheme/],
+    ['pipe:///tmp/x', /lacks a name/],
+    ['alsa:///?name=A', /are not supported yet -> write source = process:.*arecord\?name=A&/],
+    ['tone:///?name=A&sampleformat=48000:20:2', /48000:20:2.* 8, 16, 24 or 32 bits/],
+    ['tone:///?name=A&sampleformat=48000:32:2&codec=flac', /"A": flac carries at most 24 bits/],
+    ['tone:///?name=A&codec=mp3', /"mp3" is no codec -> use one of flac, opus/],
+    ['tone:///?name=A&codec=ogg', /codec ogg \(Vorbis\) is not supported yet -> use flac or opus/],
+    ['process:///nonexistent/player?name=A', /nonexistent\/player does not exist.* -> /],
+    ['tone:///?name=A&chunk_ms=20ms', /"A": chunk_ms=20ms is taken as 20/],
+    ['tone:///?name=A&freq=1kHz', /"A".*freq=1kHz is taken as 1/],
+    ['tone:///?name=A&cdec=pcm', /"A": the parameter "cdec" has no effect: codec may be meant/],
+    [
+      'tone:///?name=A&chunk_ms=1000&codec=pcm',
+      /"A": it takes 1000 ms .* nothing is played -> set \[stream\] buffer to at least 1051, or/,
+    ],
+    [
+      'tone:///?name=A&chunk_ms=960&codec=pcm',
+      /"A": it takes 960 ms .* late -> set .* at least 1011/,
+    ],
+    ['tone:///?name=A&sampleformat=3000:16:1&codec=flac:8', /1386 ms.*nothing.*or choose a codec/],
+    ['tone:///?name=A&controlscript=none.py', /"A": Control script .*none.py' does not exist/],
+  ])('that cannot be used is a finding: %s', async (address, text) => {
+    expect(await problemsOf(address)).toEqual([expect.stringMatching(text)]);
+  });
+
+  it('that can be used is told with its format and codec', async () => {
+    const address = 'tone:///?name=A&sampleformat=44100:16:2&codec=opus';
+    expect(await problemsOf(address)).toEqual([]);
+    expect(await textsOf(check([address]), 'ok')).toEqual([
+      'stream "A": tone:///, 44100:16:2, opus',
+    ]);
+    const conversion = /audio is converted from 44100:16:2 to 48000:16:2 for opus/;
+    expect(await textsOf(check([address]), 'note')).toEqual([expect.stringMatching(conversion)]);
+  });
+
+  it('may not have the name of another', async () => {
+    const twins = ['tone:///?name=A', 'tone:///?name=A&codec=pcm'];
+    expect(await textsOf(check(twins), 'fault')).toEqual([
+      expect.stringMatching(/two sources have the name "A".* -> give each source a name/),
+    ]);
+  });
+
+  it('may not read the fifo of another', async () => {
+    const fifo = join(folder, 'fifo');
+    makeFifoAt(fifo);
+    symlinkSync(fifo, join(folder, 'link'));
+    const twins = [`pipe://${fifo}?name=A`, `pipe://${folder}/link?name=B`];
+    expect(await textsOf(check(twins), 'warning')).toEqual([
+      expect.stringMatching(/"A" and "B" read one fifo, .* -> give each a fifo of its own/),
+    ]);
+  });
+
+  it('of a file is compared with its WAV header', async () => {
+    const file = join(folder, 'a.wav');
+    const header = Buffer.from(
+      '524946462408000057415645666d74201000000001000200' +
+        '44ac000010b102000400100064617461ffffffff',
+      'hex',
+    );
+    writeFileSync(file, Buffer.concat([header, Buffer.alloc(40_000)]));
+    expect(await problemsOf(`file://${file}?name=A`)).toEqual([]);
+    expect(await problemsOf(`file://${file}?name=A&sampleformat=48000:16:2`)).toEqual([
+      expect.stringMatching(/header says 44100:16:2.* -> leave that parameter away/),
+    ]);
+  });
+
+  it('of a producer that is unknown is a fault', async () => {
+    expect(await problemsOf('tcp://no.such.host.invalid?name=A&mode=client')).toEqual([
+      expect.stringMatching(/the host no.such.host.invalid is unknown/),
+    ]);
+  });
+
+  it('of a control script wants it to be executable', async () => {
+    const script = join(folder, 'control.sh');
+    writeFileSync(script, '#!/bin/sh\n');
+    const address = `tone:///?name=A&controlscript=${script}`;
+    expect(await problemsOf(address)).toEqual([
+      expect.stringMatching(/control script cannot be started.* -> chmod 755 /),
+    ]);
+    chmodSync(script, 0o755);
+    expect(await problemsOf(address)).toEqual([]);
+  });
+});
+
+describe('a pipe', () => {
+  it('is fine where there is a fifo, or one can be made', async () => {
+    const path = join(folder, 'fifo');
+    const address = `pipe://${path}?name=A`;
+    expect(await problemsOf(address)).toEqual([]);
+    makeFifoAt(path);
+    expect(await problemsOf(address)).toEqual([]);
+  });
+
+  it('that is something else is a fault', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    mkdirSync(join(folder, 'sub'));
+    expect(await problemsOf(`pipe://${join(folder, 'file')}?name=A`)).toEqual([
+      expect.stringMatching(/file is a regular file, not a fifo -> remove it \(rm /),
+    ]);
+    expect(await problemsOf(`pipe://${join(folder, 'sub')}?name=A`)).toEqual([
+      expect.stringMatching(/sub is a folder, not a fifo/),
+    ]);
+  });
+
+  it('that is missing is a fault without its folder, and a warning where others make it', async () => {
+    expect(await problemsOf(`pipe://${folder}/no/fifo?name=A`)).toEqual([
+      expect.stringMatching(/the folder .*\/no of the pipe does not exist -> mkdir -p /),
+    ]);
+    expect(await problemsOf(`pipe://${folder}/fifo?name=A&mode=read`)).toEqual([
+      expect.stringMatching(/does not exist, and mode=read waits.* -> mkfifo /),
+    ]);
+  });
+
+  it('tells who else reads from it, and who writes', async () => {
+    const path = join(folder, 'fifo');
+    makeFifoAt(path);
+    chmodSync(path, 0o666);
+    const children: ChildProcess[] = [
+      spawn('cat', [path], { stdio: 'ignore' }),
+      spawn('sh', ['-c', `exec sleep 60 > ${path}`], { stdio: 'ignore' }),
+    ];
+    try {
+      const { processes } = doctorContext();
+      await until(() => processes.usersOfFifo(path).length === 2, 'both have opened the fifo');
+      const address = `pipe://${path}?name=A`;
+      expect(await problemsOf(address)).toEqual([
+        expect.stringMatching(
+          new RegExp(`cat \\(process ${children[0]?.pid}\\) reads from .* too, and each`),
+        ),
+      ]);
+      expect(await textsOf(check([address]), 'note')).toEqual([
+        expect.stringMatching(/sleep \(process \d+\) has .* open for writing/),
+      ]);
+    } finally {
+      for (const child of children) {
+        child.kill('SIGKILL');
+        if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      }
+    }
+  });
+});
+
+describe('a fifo in a folder like /tmp', () => {
+  const protectedFifos = '/proc/sys/fs/protected_fifos';
+  const stranger: Identity = { ...ownIdentity(), uid: 4711, isOwn: false };
+
+  it.each([
+    ['1777', '1', 1],
+    ['1777', '2', 1],
+    ['1777', '0', 0],
+    ['1775', '1', 0],
+    ['1775', '2', 1],
+    ['0777', '2', 0],
+  ])(
+    'of mode %s is refused to others when fs.protected_fifos is %s: %i',
+    async (octal, level, count) => {
+      const mode = Number.parseInt(octal, 8);
+      const shared = join(folder, 'shared');
+      mkdirSync(shared);
+      chmodSync(shared, mode);
+      const files = systemWith(join(folder, 'root'), { [protectedFifos]: level });
+      // Whoever may not write there is another fault.
+      const identity =
+        mode % 8 === 7 ? stranger : { ...stranger, gids: [process.getegid?.() ?? -1] };
+      const problems = await problemsOf(`pipe://${shared}/fifo?name=A`, { files, identity });
+      const text = /even root, are refused.*fs.protected_fifos is \d.* -> use a folder of its own/;
+      expect(problems).toEqual(Array(count).fill(expect.stringMatching(text)));
+    },
+  );
+
+  it('is no problem for the owner of the folder', async () => {
+    const shared = join(folder, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o1777);
+    const files = systemWith(join(folder, 'root'), { [protectedFifos]: '2' });
+    expect(await problemsOf(`pipe://${shared}/fifo?name=A`, { files })).toEqual([]);
+  });
+
+  it.skipIf(!isRoot)('is judged like the kernel of this machine does', async () => {
+    const shared = join(folder, 'shared');
+    const path = join(shared, 'fifo');
+    mkdirSync(shared);
+    chmodSync(shared, 0o1777);
+    makeFifoAt(path);
+    chmodSync(path, 0o666);
+    chownSync(path, nobody, nobody);
+    const reader = spawn('cat', [path], { stdio: 'ignore' });
+    const writer = spawn('sh', ['-c', `echo > ${path}`], { stdio: 'ignore' });
+    const [status] = (await once(writer, 'exit')) as [number];
+    reader.kill('SIGKILL');
+    if (reader.signalCode === null && reader.exitCode === null) await once(reader, 'exit');
+    const warnings = await textsOf(check([`pipe://${path}?name=A`]), 'warning');
+    expect(warnings.some((text) => text.includes('protected_fifos'))).toBe(status !== 0);
+  });
+});
+
+describe.skipIf(!isRoot)('another user', () => {
+  const user = () => identityOf('nobody', '');
+
+  it('may not read from a fifo that is closed to it', async () => {
+    const path = join(folder, 'fifo');
+    makeFifoAt(path);
+    chmodSync(path, 0o600);
+    const address = `pipe://${path}?name=A`;
+    expect(await problemsOf(address)).toEqual([]);
+    expect(await problemsOf(address, { identity: user() })).toEqual([
+      expect.stringMatching(/fifo may not be read by nobody -> chmod 666 /),
+    ]);
+    chmodSync(path, 0o644);
+    expect(await problemsOf(address, { identity: user() })).toEqual([]);
+  });
+
+  it('may not enter a folder that is closed to it', async () => {
+    const path = join(folder, 'fifo');
+    makeFifoAt(path);
+    chmodSync(folder, 0o700);
+    expect(await problemsOf(`pipe://${path}?name=A`, { identity: user() })).toEqual([
+      expect.stringMatching(/nobody may not enter the folder .* -> /),
+    ]);
+  });
+
+  it('may not make a fifo, read a file or start a program that is closed to it', async () => {
+    chmodSync(folder, 0o755);
+    const file = join(folder, 'file');
+    writeFileSync(file, Buffer.alloc(40_000));
+    chmodSync(file, 0o600);
+    const program = join(folder, 'program');
+    writeFileSync(program, '#!/bin/sh\n');
+    chmodSync(program, 0o700);
+    const identity = user();
+    const texts = await Promise.all(
+      [`pipe://${folder}/fifo`, `file://${file}`, `process://${program}`].map((address) =>
+        problemsOf(`${address}?name=A`, { identity }),
+      ),
+    );
+    expect(texts).toEqual([
+      [expect.stringMatching(/cannot be made: .* may not be written by nobody/)],
+      [expect.stringMatching(/file may not be read by nobody -> /)],
+      [expect.stringMatching(/program may not be executed by nobody -> chmod 755/)],
+    ]);
+  });
+
+  it('is unknown when this machine does not have it', () => {
+    expect(() => identityOf('no-such-user', '')).toThrow(/there is no user/);
+    expect(() => identityOf('nobody', 'no-such-group')).toThrow(/there is no group/);
+    expect(user()).toMatchObject({ name: 'nobody', uid: nobody, isOwn: false });
+  });
+});
+
+describe('the files of the system', () => {
+  it('are read below a root', () => {
+    const files = systemWith(folder, { '/proc/sys/x': '12\n', '/proc/word': 'word' });
+    symlinkSync('target', join(folder, 'link'));
+    expect(files.number('/proc/sys/x')).toBe(12);
+    expect(files.number('/proc/word')).toBeUndefined();
+    expect(files.text('/nothing')).toBeUndefined();
+    expect(files.linkTarget('/link')).toBe('target');
+    expect(new SystemFiles().text('/proc/self/comm')).toBeTruthy();
+  });
+});
