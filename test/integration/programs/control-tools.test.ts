@@ -12,7 +12,7 @@ import { freePort } from '../../support/server-process.ts';
 import { groupOf, type ServerStatus, streamOf } from '../../support/server-status.ts';
 import { until } from '../../support/waiting.ts';
 
-// What these programs write and rely on: reference on clients, 1 and 4; protocol reference, 9 and 10.
+// What these programs write and rely on: protocol reference, 7.2, 9 and 10.
 
 const tone = 'stream.source=tone:///?name=default&codec=pcm';
 let stage: ProgramStage;

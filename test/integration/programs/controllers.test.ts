@@ -11,7 +11,7 @@ import { groupOf, type ServerStatus, streamOf } from '../../support/server-statu
 import { browserUpgrade } from '../../support/upgrade-requests.ts';
 import { until } from '../../support/waiting.ts';
 
-// What these programs write and rely on: reference on clients, 1 and 4; protocol reference, 7 and 9.
+// What these programs write and rely on: protocol reference, 7.2 and 9.
 
 const tone = 'stream.source=tone:///?name=default&codec=pcm';
 let stage: ProgramStage;

@@ -16,7 +16,7 @@ import { assertBuilt, freePort, mainFile } from '../../support/server-process.ts
 import { clientOf, groupOf, type ServerStatus, streamOf } from '../../support/server-status.ts';
 import { until } from '../../support/waiting.ts';
 
-// What Music Assistant writes and relies on: reference on clients, 1 and 3.
+// What Music Assistant writes and relies on: protocol reference, 7.2, 9 and 18.
 
 const [wireChunk, serverSettings] = [2, 3];
 const line = (id: number, method: string, params: object) => {

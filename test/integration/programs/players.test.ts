@@ -10,7 +10,7 @@ import type { ScriptedClient } from '../../support/scripted-client.ts';
 import { groupOf, type ServerStatus } from '../../support/server-status.ts';
 import { until } from '../../support/waiting.ts';
 
-// What these programs write and rely on: reference on clients, 2; protocol reference, 3 and 7.
+// What these programs write and rely on: protocol reference, 3 and 7.1.
 
 const [codecHeader, wireChunk, serverSettings, time, hello] = [1, 2, 3, 4, 5];
 const flacTone = 'stream.source=tone:///?name=default';

@@ -8,7 +8,7 @@ import { freePort } from '../../support/server-process.ts';
 import { groupOf, type ServerStatus, streamOf } from '../../support/server-status.ts';
 import { until } from '../../support/waiting.ts';
 
-// What these programs write and rely on: reference on clients, 4; protocol reference, 7 and 9.5.
+// What these programs write and rely on: protocol reference, 7.2, 7.3 and 9.5.
 
 const tone = 'stream.source=tone:///?name=default&codec=pcm';
 const [codecHeader, wireChunk] = [1, 2];

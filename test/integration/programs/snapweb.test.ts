@@ -9,7 +9,7 @@ import { groupOf, type ServerStatus } from '../../support/server-status.ts';
 import { browserUpgrade } from '../../support/upgrade-requests.ts';
 import { until } from '../../support/waiting.ts';
 
-// What Snapweb writes and relies on: reference on clients, 1 and 2; protocol reference, 7 and 11.
+// What Snapweb writes and relies on: protocol reference, 7 and 11.
 
 const [codecHeader, wireChunk, serverSettings, time, hello] = [1, 2, 3, 4, 5];
 const uuid = '5c3f7a52-0b43-4d8e-9d8a-2f3a1d1f7c11';

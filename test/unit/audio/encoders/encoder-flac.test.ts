@@ -49,7 +49,7 @@ describe.each(roundTrips)('audio of %s through %s', (formatText, spec) => {
 describe('the flac header', () => {
   it('is STREAMINFO alone, flagged as last, as captured from upstream', async () => {
     const { encoder, pool } = await benchFor('flac', '48000:16:2');
-    // Protocol reference, appendix A, with byte 4 set to 80.
+    // Protocol reference, appendix A.
     expect(Buffer.from(encoder.header).toString('hex')).toBe(
       `664c614380000022048004800000000000000bb802f000000000${'00'.repeat(16)}`,
     );
