@@ -86,12 +86,12 @@ ssize_t AudioSocket::sendPlainly(const msghdr& message, const SystemCalls& calls
 Outcome AudioSocket::settle(ssize_t taken, std::span<const Piece> chunks, std::size_t bytes) {
   if (taken < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
     const int error = errno;
-    reservation_.letGo();
+    reservation_.release();
     return {Status::failed, 0, error};
   }
   auto rest = static_cast<std::size_t>(taken < 0 ? 0 : taken);
   if (rest == bytes) {
-    reservation_.letGo();
+    reservation_.release();
     counters_.chunks += chunks.size();
     return {Status::sent, static_cast<std::int32_t>(chunks.size()), 0};
   }

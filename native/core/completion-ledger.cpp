@@ -32,14 +32,14 @@ void CompletionLedger::accept(std::span<const std::uint32_t> handles, ChunkHolds
 
 std::uint32_t CompletionLedger::complete(std::uint32_t first, std::uint32_t last,
                                          ChunkHolds& holds) noexcept {
-  // Offsets instead of comparisons of numbers: both the range and the sends on the air may wrap.
+  // Offsets instead of comparisons of numbers: both the range and the sends in flight may wrap.
   const std::uint32_t lastOffset = last - first;
   const std::uint32_t before = outstanding_;
   const std::uint32_t known = outstandingIds();
   if (lastOffset < known) {
     for (std::uint32_t offset = 0; offset <= lastOffset; ++offset) end(first + offset, holds);
   } else {
-    // A range that is wider than everything on the air could be 2^32 numbers long.
+    // A range that is wider than everything in flight could be 2^32 numbers long.
     for (std::uint32_t id = oldestId_; id != nextId_; ++id) {
       if (id - first <= lastOffset) end(id, holds);
     }
@@ -55,8 +55,8 @@ void CompletionLedger::abandon(ChunkHolds& holds) noexcept {
 void CompletionLedger::end(std::uint32_t id, ChunkHolds& holds) noexcept {
   if (id - oldestId_ >= outstandingIds()) return;
   Send& send = sends_[id];
-  if (!send.onAir) return;
-  send.onAir = false;
+  if (!send.inFlight) return;
+  send.inFlight = false;
   --outstanding_;
   for (std::uint32_t index = 0; index < send.handleCount; ++index) {
     holds.release(handles_[send.firstHandle + index]);
@@ -66,7 +66,7 @@ void CompletionLedger::end(std::uint32_t id, ChunkHolds& holds) noexcept {
 // The handles of an ended send keep their slots until all older sends have ended: at most those of
 // `maxOutstanding` sends.
 void CompletionLedger::forgetEnded() noexcept {
-  while (oldestId_ != nextId_ && !sends_[oldestId_].onAir) {
+  while (oldestId_ != nextId_ && !sends_[oldestId_].inFlight) {
     const Send& send = sends_[oldestId_++];
     oldestHandle_ = send.firstHandle + send.handleCount;
   }

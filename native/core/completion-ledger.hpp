@@ -8,7 +8,7 @@
 
 namespace zerocast {
 
-// The zero-copy sends of one socket that are on the air: which chunks each of them needs.
+// The zero-copy sends of one socket that are in flight: which chunks each of them needs.
 //
 // The kernel numbers the accepted zero-copy sends of a socket from 0 with 32 bits that wrap, and
 // reports their completion by ranges of numbers, in any order.
@@ -18,7 +18,7 @@ namespace zerocast {
 // Threads: one.
 class CompletionLedger {
  public:
-  // More sends than that on the air to one socket mean a peer that acknowledges nothing: whoever
+  // More sends than that in flight to one socket mean a peer that acknowledges nothing: whoever
   // asks `isFull` sends plainly until some are completed.
   static constexpr std::uint32_t maxOutstanding = 256;
 
@@ -32,7 +32,7 @@ class CompletionLedger {
   void accept(std::span<const std::uint32_t> handles, ChunkHolds& holds);
 
   // Ends the sends `first`..`last`, both included, and lets go of their chunks. Numbers that are
-  // not on the air are ignored. Returns how many sends it ended.
+  // not in flight are ignored. Returns how many sends it ended.
   std::uint32_t complete(std::uint32_t first, std::uint32_t last, ChunkHolds& holds) noexcept;
 
   // Lets go of everything, although the kernel may still read it: only right before the memory is
@@ -46,7 +46,7 @@ class CompletionLedger {
   struct Send {
     std::uint32_t firstHandle;
     std::uint32_t handleCount;
-    bool onAir;
+    bool inFlight;
   };
 
   // Elements that are known by numbers which rise by one and wrap. A power of two of slots keeps

@@ -23,7 +23,7 @@ struct Order {
 // Sends the chunks of a ring to all sessions that are due, by one call.
 //
 // Ownership: owns a duplicate of each socket. The memory of a chunk must stay as it is until
-// `takeReleased` names its handle; so a chunk on the air outlives its socket.
+// `takeReleased` names its handle; so a chunk in flight outlives its socket.
 // Threads: one; the reservations are shared with other threads.
 class FanOut {
  public:
@@ -38,12 +38,12 @@ class FanOut {
   // Failure: returns a negative error number.
   [[nodiscard]] std::int32_t add(int fd, Reservation reservation, Framing framing);
 
-  // Ends a socket: closes it at once, or when nothing of it is on the air any more.
+  // Ends a socket: closes it at once, or when nothing of it is in flight any more.
   void remove(std::int32_t socket, std::int64_t nowUs);
 
   // Serves `orders` one by one and writes what became of each to `outcomes`; ends early when
   // `sliceUs` are over, so that nobody else waits for long. Returns how many it has served.
-  // Every chunk of the window counts as released afterwards unless it is on the air.
+  // Every chunk of the window counts as released afterwards unless it is in flight.
   std::size_t deliver(const Batch& window, std::span<const Order> orders,
                       std::span<Outcome> outcomes, std::int64_t sliceUs);
 
@@ -56,13 +56,13 @@ class FanOut {
   // Breaks the closed sockets whose time to linger is over.
   void sweep(std::int64_t nowUs);
 
-  // Lets go of all chunks, on the air or not: only before their memory is given back for good.
+  // Lets go of all chunks, in flight or not: only before their memory is given back for good.
   void abandon();
 
   // Closes all descriptors. Nothing can be added afterwards.
   void close() noexcept;
 
-  // Closed sockets that still have chunks on the air.
+  // Closed sockets that still have chunks in flight.
   [[nodiscard]] std::size_t lingering() const noexcept { return lingering_.size(); }
 
   [[nodiscard]] std::size_t takeReleased(std::span<std::uint32_t> into) noexcept {

@@ -27,7 +27,7 @@ class Reservation {
   }
 
   // Gives back what `tryHold` took.
-  void letGo() const noexcept {
+  void release() const noexcept {
     std::int32_t seen = held;
     atomic().compare_exchange_strong(seen, free, givingBack, refused);
   }

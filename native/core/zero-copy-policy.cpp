@@ -6,7 +6,7 @@ namespace zerocast {
 
 bool ZeroCopyPolicy::wants() noexcept {
   if (state_ == State::active) return true;
-  // What is on the air in state `copied` is the probe, or what was sent before the verdict: there
+  // What is in flight in state `copied` is the probe, or what was sent before the verdict: there
   // is never a second probe beside it.
   if (outstanding_ > 0) return false;
   switch (state_) {

@@ -31,9 +31,9 @@ class ZeroCopyPolicy {
   // Asked once before each send that is large enough.
   [[nodiscard]] bool wants() noexcept;
   void onAccepted() noexcept;
-  // ENOBUFS, with so many sends on the air.
+  // ENOBUFS, with so many sends in flight.
   void onNoBuffers(std::uint32_t outstanding) noexcept;
-  // `outstanding`: what is left on the air afterwards.
+  // `outstanding`: what is left in flight afterwards.
   void onCompleted(std::uint32_t sends, bool copied, std::uint32_t outstanding) noexcept;
 
   [[nodiscard]] State state() const noexcept { return state_; }
@@ -46,7 +46,7 @@ class ZeroCopyPolicy {
   State state_ = State::active;
   std::uint32_t copiedSends_ = 0;
   std::uint32_t outstanding_ = 0;
-  // Plain sends since nothing was on the air any more, in the states `copied` and `congested`.
+  // Plain sends since nothing was in flight any more, in the states `copied` and `congested`.
   std::uint32_t plainSends_ = 0;
   std::uint32_t backOffSends_ = 0;
   std::uint32_t nextBackOffSends_ = firstBackOffSends;

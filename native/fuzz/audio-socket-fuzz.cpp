@@ -56,7 +56,7 @@ struct Stage {
     Expectation::append(inKernel().wire, expected.rest);
     Expectation::append(expected.wire, expected.rest);
     expected.rest.clear();
-    Reservation(word).letGo();
+    Reservation(word).release();
   }
 
   void writeMessage() {

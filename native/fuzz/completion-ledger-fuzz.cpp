@@ -97,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       default:
         bench.holdsModel.takeFrom(bench.holds, input.below(16));
     }
-    check(bench.ledger.outstanding() == bench.model.outstanding(), "it knows what is on the air");
+    check(bench.ledger.outstanding() == bench.model.outstanding(), "it knows what is in flight");
   }
   bench.ledger.abandon(bench.holds);
   bench.model.complete(0, UINT32_MAX, bench.holdsModel);

@@ -71,7 +71,7 @@ struct Stage {
     peer.name = fanOut.add(peer.node.fd(), Reservation(peer.word), peer.framing);
     check(peer.name >= 0, "an open socket is taken in");
     peer.fd = fanOut.find(peer.name)->fd();
-    check(peer.inKernel().onAir.empty(), "no socket is closed with chunks on the air");
+    check(peer.inKernel().inFlight.empty(), "no socket is closed with chunks in flight");
     peer.inKernel() = {};
   }
 
@@ -135,7 +135,7 @@ struct Stage {
     Expectation::append(peer.inKernel().wire, peer.expected.rest);
     Expectation::append(peer.expected.wire, peer.expected.rest);
     peer.expected.rest.clear();
-    Reservation(peer.word).letGo();
+    Reservation(peer.word).release();
   }
 
   void remove(Peer& peer) {

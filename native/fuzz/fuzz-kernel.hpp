@@ -31,7 +31,7 @@ struct FuzzKernel {
 
   struct Socket {
     std::vector<std::byte> wire;
-    std::map<std::uint32_t, PinnedSend> onAir;
+    std::map<std::uint32_t, PinnedSend> inFlight;
     std::deque<CompletionRange> completions;
     std::uint32_t nextId = 0;
     std::uint64_t plainBytes = 0, pinnedBytes = 0, plainSends = 0, pinnedSends = 0;
@@ -40,29 +40,29 @@ struct FuzzKernel {
   Input* input = nullptr;
   std::map<int, Socket> sockets;
 
-  // Completes a range of what is on the air, as far as there is something.
+  // Completes a range of what is in flight, as far as there is something.
   void completeSome(Socket& socket) {
-    if (socket.onAir.empty()) return;
-    auto first = socket.onAir.begin();
-    std::advance(first, input->below(256) % socket.onAir.size());
+    if (socket.inFlight.empty()) return;
+    auto first = socket.inFlight.begin();
+    std::advance(first, input->below(256) % socket.inFlight.size());
     complete(socket, first, 1 + input->below(8));
   }
 
   void completeAll(Socket& socket) {
-    while (!socket.onAir.empty()) complete(socket, socket.onAir.begin(), 256);
+    while (!socket.inFlight.empty()) complete(socket, socket.inFlight.begin(), 256);
   }
 
  private:
-  using OnAir = std::map<std::uint32_t, PinnedSend>;
+  using InFlight = std::map<std::uint32_t, PinnedSend>;
 
   // Only neighbours make one range.
-  void complete(Socket& socket, OnAir::iterator send, std::uint32_t most) {
+  void complete(Socket& socket, InFlight::iterator send, std::uint32_t most) {
     const std::uint32_t first = send->first;
     std::uint32_t next = first;
-    while (send != socket.onAir.end() && send->first == next && next - first < most) {
+    while (send != socket.inFlight.end() && send->first == next && next - first < most) {
       check(gather(send->second.pieces, SIZE_MAX) == send->second.bytes,
-            "memory on the air stays as it is");
-      send = socket.onAir.erase(send);
+            "memory in flight stays as it is");
+      send = socket.inFlight.erase(send);
       next += 1;
     }
     socket.completions.push_back({first, next - 1, input->flip()});
@@ -119,7 +119,7 @@ inline ssize_t fuzzedSendmsg(int fd, const msghdr* message, int flags) {
       piece.iov_len = std::min(piece.iov_len, left);
       left -= piece.iov_len;
     }
-    socket.onAir[socket.nextId++] = {held, taken};
+    socket.inFlight[socket.nextId++] = {held, taken};
   }
   return static_cast<ssize_t>(bytes);
 }

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
       case 1:
         // Without effect when nobody holds it.
-        view.letGo();
+        view.release();
         isHeld = false;
         break;
       case 2:

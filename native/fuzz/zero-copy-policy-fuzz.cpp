@@ -22,7 +22,7 @@ struct History {
   void send(Input& input) {
     const bool wasWaiting = policy.state() != State::active && outstanding > 0;
     if (!policy.wants()) return;
-    check(!wasWaiting, "it never probes while something is on the air");
+    check(!wasWaiting, "it never probes while something is in flight");
     switch (input.below(4)) {
       case 0:
         return policy.onNoBuffers(outstanding);

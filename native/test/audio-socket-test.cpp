@@ -62,7 +62,7 @@ void cutEverywhere(Run& t, ZeroCopyRules rules, Framing framing) {
       begun.resize(cuts);
       t.expect(stage.receive(cuts) == begun, "what was taken arrives");
       if (cuts > 0 && rules.enabled) accepted += 1;
-      t.expect(stage.socket.outstanding() == accepted, "only what was taken is on the air");
+      t.expect(stage.socket.outstanding() == accepted, "only what was taken is in flight");
     }
   }
   t.expect(cuts == memory.wire(framing).size(), "the batch was cut everywhere");
@@ -73,7 +73,7 @@ void cutEverywhere(Run& t, ZeroCopyRules rules, Framing framing) {
   t.expect(counters.wouldBlock == 1 && counters.partialSends == cuts - 1, "the cuts are counted");
   t.expect(stage.receive(cuts) == memory.wire(framing), "and arrives");
   t.expect(hasNothing(stage.connection->receiver), "no byte was sent twice");
-  t.expect(!stage.holds.hasReleased(), "what is on the air is kept");
+  t.expect(!stage.holds.hasReleased(), "what is in flight is kept");
   if (!rules.enabled) return;
   stage.complete(0, accepted);
   t.expect(stage.socket.outstanding() == 0, "every part has one number");

@@ -27,7 +27,7 @@ void testCompletions(Run& run) {
       t.expect(stage.send(memory.batch(first, 2)).status == Status::sent, "it is sent");
     }
     stage.drain();
-    t.expect(stage.released().empty() && stage.socket.outstanding() == 5, "all is on the air");
+    t.expect(stage.released().empty() && stage.socket.outstanding() == 5, "all is in flight");
     stage.complete(4, 4);
     t.expect(stage.released() == Handles{5}, "out of order: the other send keeps number 4");
     stage.complete(1, 2);
@@ -37,7 +37,7 @@ void testCompletions(Run& run) {
     t.expect(stage.released().empty() && stage.socket.outstanding() == 2, "nothing twice");
     stage.complete(UINT32_MAX, 4);
     t.expect(stage.released() == Handles{0, 1, 3, 4}, "the rest, each once");
-    t.expect(stage.socket.outstanding() == 0, "nothing is on the air");
+    t.expect(stage.socket.outstanding() == 0, "nothing is in flight");
   });
 
   run.it("sends small batches plainly", [](Run& t) {
@@ -55,7 +55,7 @@ void testCompletions(Run& run) {
              "the frame headers count");
   });
 
-  run.it("sends plainly while too much is on the air", [](Run& t) {
+  run.it("sends plainly while too much is in flight", [](Run& t) {
     const ChunkMemory memory(small);
     Stage stage(pinned);
     kernel.scriptsCompletions = true;
@@ -96,7 +96,7 @@ void testNoBuffers(Run& run) {
     Stage other(pinned);
     kernel.answers = {{.error = ENOBUFS}, {.error = 0, .takes = 9}};
     t.expect(other.is(other.send(memory), Status::cut, 2, 1), "at the byte");
-    t.expect(other.socket.outstanding() == 0, "nothing is on the air");
+    t.expect(other.socket.outstanding() == 0, "nothing is in flight");
   });
 }
 

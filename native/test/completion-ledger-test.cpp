@@ -59,12 +59,12 @@ void testRanges(Run& run) {
     CompletionLedger ledger;
     accept(ledger, holds, {3, 4});
     accept(ledger, holds, {4, 5});
-    t.expect(ledger.outstanding() == 2, "two sends are on the air");
+    t.expect(ledger.outstanding() == 2, "two sends are in flight");
     t.expect(ledger.complete(0, 0, holds) == 1, "the first ends");
     t.expect(takeAll(holds) == Handles{3}, "the chunk of both stays");
     t.expect(ledger.complete(1, 1, holds) == 1, "the second ends");
     t.expect(takeAll(holds) == Handles({4, 5}), "the pool is full");
-    t.expect(ledger.outstanding() == 0, "nothing is on the air");
+    t.expect(ledger.outstanding() == 0, "nothing is in flight");
   });
 
   run.it("lets go at once although an older send is still out", [](Run& t) {
@@ -73,7 +73,7 @@ void testRanges(Run& run) {
     for (std::uint32_t handle = 0; handle < 4; ++handle) accept(ledger, holds, {handle});
     t.expect(ledger.complete(2, 3, holds) == 2, "the younger two end");
     t.expect(takeAll(holds) == Handles({2, 3}), "their chunks are let go");
-    t.expect(ledger.outstanding() == 2, "the older two are on the air");
+    t.expect(ledger.outstanding() == 2, "the older two are in flight");
     t.expect(ledger.complete(0, 1, holds) == 2, "then they end");
     t.expect(takeAll(holds) == Handles({0, 1}), "the pool is full");
   });
@@ -88,14 +88,14 @@ void testRanges(Run& run) {
     t.expect(takeAll(holds) == Handles({0, 4}), "the pool is full");
   });
 
-  run.it("ignores numbers that are not on the air", [](Run& t) {
+  run.it("ignores numbers that are not in flight", [](Run& t) {
     ChunkHolds holds;
     CompletionLedger ledger(10);
     t.expect(ledger.complete(0, UINT32_MAX, holds) == 0, "an idle socket has nothing to end");
     for (std::uint32_t handle = 0; handle < 3; ++handle) accept(ledger, holds, {handle});
     t.expect(ledger.complete(13, 13, holds) == 0, "a number that is not given yet");
     t.expect(ledger.complete(9, 9, holds) == 0, "a number from before");
-    t.expect(ledger.complete(13, 9, holds) == 0, "every number but those on the air");
+    t.expect(ledger.complete(13, 9, holds) == 0, "every number but those in flight");
     t.expect(takeAll(holds).empty(), "no chunk is let go");
     t.expect(ledger.complete(11, 11, holds) == 1, "one ends");
     t.expect(ledger.complete(11, 11, holds) == 0, "but not twice");
@@ -104,7 +104,7 @@ void testRanges(Run& run) {
     t.expect(ledger.complete(10, 12, holds) == 0, "a repeated range ends nothing");
   });
 
-  run.it("ends exactly what is on the air for ranges that cover everything", [](Run& t) {
+  run.it("ends exactly what is in flight for ranges that cover everything", [](Run& t) {
     const std::array<std::array<std::uint32_t, 2>, 4> ranges{
         {{0, UINT32_MAX}, {7, 6}, {UINT32_MAX - 9, 1000}, {nearTheWrap + 1, nearTheWrap}}};
     for (const auto& [first, last] : ranges) {
@@ -133,7 +133,7 @@ void testRanges(Run& run) {
     ledger.complete(1, 1, holds);
     ledger.abandon(holds);
     t.expect(takeAll(holds) == Handles({0, 1, 2, 3, 9}), "the pool is full");
-    t.expect(ledger.outstanding() == 0, "nothing is on the air");
+    t.expect(ledger.outstanding() == 0, "nothing is in flight");
     ledger.abandon(holds);
     t.expect(ledger.complete(UINT32_MAX, 2, holds) == 0, "a late completion ends nothing");
     t.expect(!holds.hasReleased(), "no chunk is let go twice");

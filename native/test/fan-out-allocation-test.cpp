@@ -36,7 +36,7 @@ namespace {
 
 constexpr std::size_t peerCount = 3;
 constexpr std::size_t sends = 1000;
-// A socket needs memory for what is on the air, and more of it when a peer is slow to acknowledge:
+// A socket needs memory for what is in flight, and more of it when a peer is slow to acknowledge:
 // whether all of it is there is not known before a round has passed without.
 constexpr int maxRounds = 5;
 

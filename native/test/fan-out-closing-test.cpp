@@ -23,7 +23,7 @@ const Handles three{0, 1, 2};
 const std::vector<std::uint32_t> large(16, 16 * 1024);
 
 void testAtOnce(Run& run) {
-  run.it("closes a socket at once when nothing of it is on the air", [](Run& t) {
+  run.it("closes a socket at once when nothing of it is in flight", [](Run& t) {
     const ChunkMemory memory(small);
     FanOutStage stage(plainly);
     const std::size_t before = openDescriptors();
@@ -58,7 +58,7 @@ void testAtOnce(Run& run) {
     kernel.scriptsCompletions = true;
     for (const bool lingers : {false, true}) {
       auto& peer = stage.connect();
-      if (lingers) t.expect(stage.sendAll(memory, peer), "something is on the air");
+      if (lingers) t.expect(stage.sendAll(memory, peer), "something is in flight");
       stage.fanOut.remove(peer.socket, 0);
       t.expect(stage.fanOut.lingering() == (lingers ? 1U : 0U), "it lingers or not");
       const std::size_t asked = kernel.pinned;
@@ -154,7 +154,7 @@ void testLingering(Run& run) {
     const std::size_t before = openDescriptors();
     const auto [peer, taken] = stall(stage, memory);
     auto& other = stage.connect();
-    t.expect(stage.sendAll(memory, other), "somebody else has something on the air");
+    t.expect(stage.sendAll(memory, other), "somebody else has something in flight");
     peer.closeByNode();
     stage.fanOut.remove(peer.socket, nowUs);
     auto& next = stage.connect();
@@ -174,12 +174,12 @@ void testLingering(Run& run) {
     t.expect(openDescriptors() == before, "all is closed");
   });
 
-  run.it("closes its descriptors when it ends, whatever is on the air", [](Run& t) {
+  run.it("closes its descriptors when it ends, whatever is in flight", [](Run& t) {
     const ChunkMemory memory(large);
     const std::size_t before = openDescriptors();
     {
       FanOutStage stage(pinned);
-      t.expect(!stall(stage, memory).taken.empty(), "something is on the air");
+      t.expect(!stall(stage, memory).taken.empty(), "something is in flight");
       stage.fanOut.remove(stall(stage, memory).peer.socket, 0);
       t.expect(stage.fanOut.lingering() == 1, "something lingers");
     }

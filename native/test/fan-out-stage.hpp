@@ -75,7 +75,7 @@ struct FanOutStage {
     return socket->outstanding() == 0;
   }
 
-  // Lets a peer read whatever comes, until nothing to it is on the air any more.
+  // Lets a peer read whatever comes, until nothing to it is in flight any more.
   bool readUntilCompleted(const Peer& peer) {
     const AudioSocket* const socket = fanOut.find(peer.socket);
     while (socket->outstanding() > 0) {

@@ -251,7 +251,7 @@ void testReleases(Run& run) {
     const auto& peer = stage.connect();
     static_cast<void>(stage.fill(memory, peer));
     const std::uint32_t before = stage.fanOut.find(peer.socket)->outstanding();
-    t.expect(before > 0, "something is on the air");
+    t.expect(before > 0, "something is in flight");
     receiveArrived(peer.receiver());
     t.expect(awaitNews(stage.fanOut.watchedFd()), "some of it is completed");
     t.expect(stage.deliver(memory, {}).empty(), "nobody is due");
@@ -284,7 +284,7 @@ void testReleases(Run& run) {
     kernel.scriptsCompletions = true;
     const auto& stays = stage.connect();
     const auto& closed = stage.connect();
-    t.expect(stage.sendAll(memory, stays) && stage.sendAll(memory, closed), "all is on the air");
+    t.expect(stage.sendAll(memory, stays) && stage.sendAll(memory, closed), "all is in flight");
     stage.fanOut.remove(closed.socket, 0);
     t.expect(stage.fanOut.lingering() == 1 && stage.released().empty(), "and stays there");
     stage.fanOut.abandon();

@@ -100,7 +100,7 @@ void testRules(Run& run) {
     t.expect(!reservation.isFree(), "then it is not free");
     t.expect(!reservation.tryHold(), "nobody else can hold it");
     t.expect(!reservation.tryRaise(), "no asynchronous write can begin");
-    reservation.letGo();
+    reservation.release();
     t.expect(reservation.isFree() && word == 0, "it is free again");
   });
 
@@ -119,7 +119,7 @@ void testRules(Run& run) {
     std::int32_t word = 0;
     const Reservation reservation(word);
     t.expect(reservation.tryRaise(), "an asynchronous write begins");
-    reservation.letGo();
+    reservation.release();
     t.expect(word == 1, "it is still under way");
   });
 
@@ -129,7 +129,7 @@ void testRules(Run& run) {
     const Reservation copy = reservation;
     t.expect(copy.tryHold(), "the copy holds it");
     t.expect(!Reservation(word).tryHold(), "then nobody else can");
-    reservation.letGo();
+    reservation.release();
     t.expect(copy.isFree(), "the original lets it go");
   });
 }
@@ -145,7 +145,7 @@ void testThreads(Run& run) {
       for (std::uint32_t i = 0; i < rounds; ++i) {
         if (!meetings.meet(i) || !eventually([&] { return reservation.tryHold(); })) return;
         socket.write(i);
-        reservation.letGo();
+        reservation.release();
       }
     });
     std::thread replies([&] {
@@ -194,7 +194,7 @@ void testThreads(Run& run) {
 
     std::thread fanOut([&] {
       socket.write(7);
-      reservation.letGo();
+      reservation.release();
     });
     t.expect(eventually([&] { return reservation.isFree(); }), "it becomes free");
     t.expect(socket.messages() == std::vector<std::uint32_t>{7}, "the message is there");

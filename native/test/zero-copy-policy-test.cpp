@@ -103,7 +103,7 @@ void testProbes(Run& run) {
     t.expect(policy.state() == State::copied, "the proof is of the sends since then");
   });
 
-  run.it("has one probe on the air at a time", [](Run& t) {
+  run.it("has one probe in flight at a time", [](Run& t) {
     ZeroCopyPolicy policy = copiedPolicy();
     t.expect(plainSendsBefore(policy) != never, "a probe is due");
     policy.onAccepted();
@@ -117,7 +117,7 @@ void testProbes(Run& run) {
     constexpr std::uint32_t sends = ZeroCopyPolicy::copiedProof + 2;
     for (std::uint32_t send = 0; send < sends; ++send) policy.onAccepted();
     policy.onCompleted(ZeroCopyPolicy::copiedProof, true, 2);
-    t.expect(policy.state() == State::copied, "the verdict is made with two on the air");
+    t.expect(policy.state() == State::copied, "the verdict is made with two in flight");
     t.expect(plainSendsBefore(policy) == never, "no probe while they are out");
     policy.onCompleted(1, true, 1);
     t.expect(plainSendsBefore(policy) == never, "nor while one is out");
@@ -135,7 +135,7 @@ void testProbes(Run& run) {
 }
 
 void testCongestion(Run& run) {
-  run.it("waits for everything on the air and then for a number of sends", [](Run& t) {
+  run.it("waits for everything in flight and then for a number of sends", [](Run& t) {
     ZeroCopyPolicy policy(ZeroCopyMode::adaptive);
     for (int send = 0; send < 3; ++send) policy.onAccepted();
     policy.onNoBuffers(3);
@@ -149,7 +149,7 @@ void testCongestion(Run& run) {
     t.expect(policy.state() == State::active && policy.wants(), "it is active");
   });
 
-  run.it("waits for no event when nothing was on the air", [](Run& t) {
+  run.it("waits for no event when nothing was in flight", [](Run& t) {
     for (const ZeroCopyMode mode : {ZeroCopyMode::adaptive, ZeroCopyMode::always}) {
       ZeroCopyPolicy policy(mode);
       policy.onNoBuffers(0);

@@ -19,7 +19,7 @@ import { ServerMetrics } from '../figures/server-metrics.ts';
 import { StatusReporter } from '../figures/status-reporter.ts';
 import { TimeWatch } from '../figures/time-watch.ts';
 import { GroupControl } from '../players/group-control.ts';
-import { StreamServer } from '../players/stream-server.ts';
+import { PlayerServer } from '../players/player-server.ts';
 import type { AddedStreams } from '../streams/added-streams.ts';
 import type { Change, ChangeListener, Requester } from '../streams/change.ts';
 import { ImageStore } from '../streams/image-store.ts';
@@ -31,7 +31,7 @@ import { announce, loadAnnouncer } from './announcement.ts';
 import { callMethod } from './call-method.ts';
 import { ClosingOrder } from './closing-order.ts';
 import type { ConfigReload, ReloadInputs, ReloadReport } from './config-reload.ts';
-import { openEntrance } from './connections.ts';
+import { openAdmission } from './connections.ts';
 import { Listeners } from './listeners.ts';
 import { openReload } from './reload-parts.ts';
 import { zeroCopyOptions } from './stream-settings.ts';
@@ -74,7 +74,7 @@ export class Application {
   readonly pool: ChunkPool;
   readonly registry: Registry;
   readonly streams: StreamDirectory;
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly control: ControlServer;
   readonly #options: ApplicationOptions;
   readonly #fanOut: FanOut;
@@ -149,7 +149,7 @@ export class Application {
       own: [options.dataFolder, options.reload?.file].filter((path) => path !== undefined),
       httpPort: () => this.ports.http || live.current.http.port,
     });
-    this.server = new StreamServer({
+    this.server = new PlayerServer({
       clock: monotonicClock,
       logger,
       fanOut: this.#fanOut,
@@ -195,7 +195,7 @@ export class Application {
         return live.current.limits.loginTimeout;
       },
     });
-    const entrance = openEntrance({
+    const admission = openAdmission({
       config: () => live.current,
       native,
       logger: logger.tagged('Zerocast'),
@@ -207,7 +207,7 @@ export class Application {
       registry,
       control: this.control,
       time: () => this.#timeWatch.figures,
-      refusals: () => entrance.refusals,
+      refusals: () => admission.refusals,
       get isOn() {
         return live.current.http.metrics;
       },
@@ -222,7 +222,7 @@ export class Application {
       logger,
       server,
       control: this.control,
-      entrance,
+      admission,
       http: {
         access,
         images,

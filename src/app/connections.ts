@@ -1,12 +1,12 @@
 import type { Logger } from '../base/logger.ts';
 import { canSend, type NativeAddonResult } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
+import { Admission } from '../transport/admission.ts';
 import { ConnectionLimits } from '../transport/connection-limits.ts';
 import { DescriptorGuard } from '../transport/descriptor-guard.ts';
-import { Entrance } from '../transport/entrance.ts';
 import { PeerTimeout } from '../transport/peer-timeout.ts';
 
-export interface EntranceSetup {
+export interface AdmissionSetup {
   /** The configuration that holds now. */
   readonly config: () => Config;
   readonly native: NativeAddonResult;
@@ -14,12 +14,12 @@ export interface EntranceSetup {
 }
 
 /** What all connections pass, by the settings of [limits]; says whether all players fit. */
-export function openEntrance({ config, native, logger }: EntranceSetup): Entrance {
+export function openAdmission({ config, native, logger }: AdmissionSetup): Admission {
   const descriptors = new DescriptorGuard({ logger });
   // The addon writes by a descriptor of its own.
   const audioDescriptors = 'addon' in native && canSend(native.addon) ? 1 : 0;
   descriptors.warnAbout(config().limits.maxPlayers, 1 + audioDescriptors);
-  return new Entrance({
+  return new Admission({
     descriptors,
     logger,
     audioDescriptors,

@@ -8,8 +8,8 @@ import { RequestBudget } from '../control/request-budget.ts';
 import { TcpControlPeer } from '../control/tcp-control-peer.ts';
 import { HttpServer, type HttpServerOptions, type HttpSettings } from '../http/http-server.ts';
 import { loadTlsMaterial, type TlsMaterial } from '../http/tls-material.ts';
-import type { StreamServer } from '../players/stream-server.ts';
-import type { Entrance } from '../transport/entrance.ts';
+import type { PlayerServer } from '../players/player-server.ts';
+import type { Admission } from '../transport/admission.ts';
 import { Listener, socketServers } from '../transport/listener.ts';
 import { TcpLink } from '../transport/tcp-link.ts';
 
@@ -19,10 +19,10 @@ const bytesPerKiB = 1024;
 export interface ListenersOptions {
   readonly config: Config;
   readonly logger: Logger;
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly control: ControlServer;
   /** What all connections pass. */
-  readonly entrance: Entrance;
+  readonly admission: Admission;
   /** What both HTTP ports serve alike. */
   readonly http: Pick<HttpServerOptions, 'access' | 'control' | 'images' | 'metrics'>;
 }
@@ -66,7 +66,7 @@ export class Listeners {
 
   /** Serves those who wait, and from now on everybody at once. */
   release(): void {
-    this.#options.entrance.release();
+    this.#options.admission.release();
   }
 
   /**
@@ -92,7 +92,7 @@ export class Listeners {
   }
 
   async close(): Promise<void> {
-    this.#options.entrance.close();
+    this.#options.admission.close();
     await this.#streaming?.close();
     await this.#control?.close();
     await this.#http?.close();
@@ -102,13 +102,13 @@ export class Listeners {
   async #openStreaming(): Promise<void> {
     const { enabled, bindToAddress, port } = this.#options.config.tcpStreaming;
     if (!enabled) return;
-    const logger = this.#options.logger.tagged('StreamServer');
+    const logger = this.#options.logger.tagged('PlayerServer');
     this.#streaming = await Listener.open({
       addresses: bindToAddress,
       port,
       setting: 'tcp-streaming',
       logger,
-      door: this.#options.entrance.doorFor('player'),
+      admit: this.#options.admission.admitFor('player'),
       createServer: socketServers((socket) => this.#options.server.accept(new TcpLink(socket))),
     });
     logger.info('listening for clients', { port: this.ports.streaming });
@@ -124,7 +124,7 @@ export class Listeners {
       port,
       setting: 'tcp-control',
       logger,
-      door: this.#options.entrance.doorFor('controller'),
+      admit: this.#options.admission.admitFor('controller'),
       createServer: socketServers((socket) =>
         control.accept(new TcpControlPeer(socket, this.#controlPeers)),
       ),
@@ -155,15 +155,15 @@ export class Listeners {
     readonly setting: string;
     readonly tls?: TlsMaterial;
   }): Promise<HttpServer> {
-    const { config, logger, server, http, entrance } = this.#options;
+    const { config, logger, server, http, admission } = this.#options;
     return HttpServer.open({
       ...at,
       ...http,
       logger: logger.tagged('HttpServer'),
       ...httpSettings(config),
       onStream: (link) => server.accept(link),
-      door: entrance.doorFor('http'),
-      mayBecome: (kind, socket) => entrance.mayBecome(kind, socket),
+      admit: admission.admitFor('http'),
+      mayBecome: (kind, socket) => admission.mayBecome(kind, socket),
       maxHeaderBytes: config.limits.maxHttpHeader * bytesPerKiB,
       controlPeers: this.#controlPeers,
     });

@@ -2,7 +2,7 @@ import type { AccessGate } from '../auth/access-gate.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { ControlServer } from '../control/control-server.ts';
-import type { StreamServer } from '../players/stream-server.ts';
+import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import { openAccess } from './access.ts';
 import { ConfigReload, type ReloadablePart, type ReloadInputs } from './config-reload.ts';
@@ -12,7 +12,7 @@ export interface ReloadTargets {
   readonly live: LiveConfig;
   readonly logger: Logger;
   readonly access: AccessGate;
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly control: ControlServer;
   readonly streams: StreamDirectory;
   readonly listeners: Listeners;

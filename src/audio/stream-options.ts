@@ -40,7 +40,7 @@ export interface StreamOptions extends StreamDefaults {
   readonly sendSilence: boolean;
   /** Raw 24-bit samples arrive as 3 bytes each, without the 4-byte container. */
   readonly packed24: boolean;
-  /** What is not right in the address and was mended or has no effect. */
+  /** What is not right in the address and was fixed or has no effect. */
   readonly warnings: readonly string[];
 }
 
@@ -112,7 +112,7 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
 /**
  * The same for a stream without an address; what it does not say has the defaults.
  *
- * Failure: also for what would be mended in an address, as whoever wrote the program can mend it.
+ * Failure: also for what would be fixed in an address, as whoever wrote the program can fix it.
  */
 export function customStreamOptions(
   custom: CustomStreamOptions,

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { assert } from '../base/errors.ts';
 import { networkOf } from '../base/net/remote-address.ts';
 import type { NameAndPassword } from './credential-text.ts';
-import { GuessBrake } from './guess-brake.ts';
+import { GuessLimiter } from './guess-limiter.ts';
 import { HashQueue } from './hash-queue.ts';
 import { failedToCreate } from './login-errors.ts';
 import { costsTheSame, decoyOf, type PasswordHash } from './password-hash.ts';
@@ -31,7 +31,7 @@ export class PasswordCheck {
   /** In place of the password of a user that there is not. */
   readonly #nonsense = randomBytes(32).toString('base64');
   readonly #queue = new HashQueue();
-  readonly #brake: GuessBrake;
+  readonly #limiter: GuessLimiter;
   /** Of this process: what is kept below says nothing to whoever reads a dump of another one. */
   readonly #digestKey = randomBytes(32);
   /** Until when a login is known to be right, by its digest, oldest first. */
@@ -42,7 +42,7 @@ export class PasswordCheck {
     this.#clock = clock;
     this.#users = users;
     this.#decoys = decoysFor([...users.values()]);
-    this.#brake = new GuessBrake(clock);
+    this.#limiter = new GuessLimiter(clock);
   }
 
   /** Failure: rejects with an `RpcError` when there are too many logins to look at this one. */
@@ -78,17 +78,17 @@ export class PasswordCheck {
     return this.#queue.matches({ password, expected: own, decoys, address });
   }
 
-  /** Costs next to nothing, so that nothing but the brake slows down who guesses. */
+  /** Costs next to nothing, so that nothing but the limiter slows down who guesses. */
   #isSameUnlessGuessed({ login, address }: Attempt): boolean {
     // Names are as long as their senders like.
     const name = this.#digest(login.name).toString('base64');
-    if (!this.#brake.lets(name, address)) {
+    if (!this.#limiter.allows(name, address)) {
       throw failedToCreate('too many wrong passwords, try again later');
     }
     const own = this.#users.get(login.name)?.password ?? this.#nonsense;
     assert(typeof own === 'string', 'no user has a hash');
     const isRight = this.#isSame(login.password, own);
-    if (!isRight) this.#brake.wasWrong(name, address);
+    if (!isRight) this.#limiter.wasWrong(name, address);
     return isRight;
   }
 

@@ -26,10 +26,10 @@ export function cutText(text: string, maxLength: number): string {
  */
 export function parseJson(text: string): unknown {
   const whole = wellFormed(text);
-  return JSON.parse(loneEscape.test(whole) ? whole.replace(escapes, mendEscape) : whole);
+  return JSON.parse(loneEscape.test(whole) ? whole.replace(escapes, fixEscape) : whole);
 }
 
 /** Every escape is looked at in turn, as a backslash may itself be escaped. */
-function mendEscape(found: string, pair: string | undefined): string {
+function fixEscape(found: string, pair: string | undefined): string {
   return pair === undefined && loneEscape.test(found) ? '\\ufffd' : found;
 }

@@ -24,7 +24,7 @@ export interface Assignment {
  */
 export function readIniText(text: string, file: string, report: Report): readonly Assignment[] {
   const originOf = (line: number) => `${file}, line ${line}`;
-  const parsed = ini.parse(armour(text, originOf, report), { bracketedArray: false });
+  const parsed = ini.parse(escapeIni(text, originOf, report), { bracketedArray: false });
   return Object.entries(parsed).flatMap(([header, keys]) =>
     Object.entries(keys as Record<string, unknown>).map(([tagged, value]) => {
       const [line, key] = untag(tagged);
@@ -43,8 +43,8 @@ export function readIniText(text: string, file: string, report: Report): readonl
 const noText = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\uFFFD]/;
 
 /** The text as `ini` shall see it. */
-function armour(text: string, originOf: (line: number) => string, report: Report): string {
-  const armoured = ['[0:]'];
+function escapeIni(text: string, originOf: (line: number) => string, report: Report): string {
+  const escaped = ['[0:]'];
   let inBrokenSection = false;
   for (const [index, raw] of text
     .replace(/^\uFEFF/, '')
@@ -61,7 +61,7 @@ function armour(text: string, originOf: (line: number) => string, report: Report
       if (name === undefined) {
         report.fault(originOf(number), 'this line is no section; allowed: [name]');
       } else {
-        armoured.push(`[${number}:${armourName(name.trim()).replaceAll('.', '\\.')}]`);
+        escaped.push(`[${number}:${escapeName(name.trim()).replaceAll('.', '\\.')}]`);
       }
     } else if (!line.includes('=')) {
       report.warn(
@@ -69,22 +69,22 @@ function armour(text: string, originOf: (line: number) => string, report: Report
         'this line is ignored: it is no [section], key = value or # comment',
       );
     } else if (!inBrokenSection) {
-      armoured.push(armourPair(line, number));
+      escaped.push(escapePair(line, number));
     }
   }
-  return armoured.join('\n');
+  return escaped.join('\n');
 }
 
-function armourPair(line: string, number: number): string {
+function escapePair(line: string, number: number): string {
   const equals = line.indexOf('=');
   const value = JSON.stringify(unquote(line.slice(equals + 1).trim()))
     // JSON leaves these two as they are, but the patterns of `ini` take them for line ends.
     .replaceAll('\u2028', '\\u2028')
     .replaceAll('\u2029', '\\u2029');
-  return `${number}:${armourName(line.slice(0, equals).trim())} = ${value}`;
+  return `${number}:${escapeName(line.slice(0, equals).trim())} = ${value}`;
 }
 
-function armourName(name: string): string {
+function escapeName(name: string): string {
   return name.replace(/[\\;#]/g, '\\$&');
 }
 

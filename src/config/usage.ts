@@ -8,7 +8,7 @@ const options = `Usage: zerocast [options]
        zerocast probe [host[:port]] [options]
        zerocast hash-password
        zerocast token USER [--hours N] [options]
-       zerocast doctor [--json] [options]: look for what is wrong, and say how to mend it
+       zerocast doctor [--json] [options]: look for what is wrong, and say how to fix it
 
   -h, --help            Show this text; -hh adds every setting
   -v, --version         Show the version

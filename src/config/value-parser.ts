@@ -11,7 +11,7 @@ export interface ValueParser<Value> {
   readonly allowed: string;
   /** The unit of the value; empty when it has none. */
   readonly unit: string;
-  /** The value, or `undefined` when `text` is none; `warn` is told what was mended. */
+  /** The value, or `undefined` when `text` is none; `warn` is told what was fixed. */
   parse(text: string, warn: (sentence: string) => void): Value | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { AssertionError, messageOf, RpcError, ZerocastError } from '../base/errors.ts';
 import { parseJson } from '../base/foreign-text.ts';
 import type { Logger } from '../base/logger.ts';
-import { LogBrake } from '../base/time/log-brake.ts';
+import { LogLimiter } from '../base/time/log-limiter.ts';
 import { SharedTurns } from '../base/time/shared-turns.ts';
 import { LongIds } from './long-ids.ts';
 import { allMethods } from './methods/all-methods.ts';
@@ -44,7 +44,7 @@ export class RpcDispatcher implements RpcHandler {
       ...targets,
       methods: byName,
       logger: this.#logger,
-      refusalLog: new LogBrake(),
+      refusalLog: new LogLimiter(),
     };
   }
 

@@ -1,6 +1,6 @@
 import type { Access } from '../auth/access.ts';
 import type { Logger } from '../base/logger.ts';
-import type { LogBrake } from '../base/time/log-brake.ts';
+import type { LogLimiter } from '../base/time/log-limiter.ts';
 import type { Registry } from '../clients/registry.ts';
 import type { GroupControl } from '../players/group-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
@@ -28,7 +28,7 @@ export interface ReloadResult {
 
 export interface RpcContext extends RpcTargets {
   /** Of the lines about refused logins. */
-  readonly refusalLog: LogBrake;
+  readonly refusalLog: LogLimiter;
   /** All methods, by name. */
   readonly methods: ReadonlyMap<string, RpcMethod>;
   readonly logger: Logger;

@@ -37,7 +37,7 @@ export interface DoctorOutput {
 }
 
 /**
- * Looks at everything that the server needs, changes nothing, and says how to mend what is wrong.
+ * Looks at everything that the server needs, changes nothing, and says how to fix what is wrong.
  *
  * Shape: resolves with the exit status: 1 when there is a fault, else 0.
  */

@@ -8,7 +8,7 @@ export interface Finding {
   readonly level: Level;
   /** One sentence: what is so. */
   readonly text: string;
-  /** One sentence: how to mend it. */
+  /** One sentence: how to fix it. */
   readonly mend?: string;
 }
 

@@ -10,7 +10,7 @@ const minPlayers = 8;
 /** As the server asks for; the kernel cuts it silently. */
 const backlog = 1024;
 const minBacklog = 128;
-/** A send on the air takes some hundred bytes of it. Source: Linux, sock_omalloc. */
+/** A send in flight takes some hundred bytes of it. Source: Linux, sock_omalloc. */
 const minOptionMemoryBytes = 20_480;
 /** Two batches of uncompressed stereo. */
 const pinnedBytesPerPlayer = 128 * 1024;

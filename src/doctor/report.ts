@@ -23,7 +23,7 @@ export function totalsOf(results: readonly CheckResult[]): Totals {
   return { faults: count('fault'), warnings: count('warning') };
 }
 
-/** One check for a terminal: a heading, a line per finding, and below it how to mend it. */
+/** One check for a terminal: a heading, a line per finding, and below it how to fix it. */
 export function checkText({ name, findings }: CheckResult, isColoured: boolean): string {
   const heading = isColoured ? `\u001b[1m${name}\u001b[0m` : name;
   return `${heading}\n${findings.map((finding) => findingText(finding, isColoured)).join('')}`;

@@ -1,4 +1,4 @@
-import type { StreamServer } from '../players/stream-server.ts';
+import type { PlayerServer } from '../players/player-server.ts';
 import { addSends, type SendStatistics } from '../transport/send-statistics.ts';
 import type { Metric } from './metric.ts';
 
@@ -9,7 +9,7 @@ export interface Sends {
   readonly ofClients: readonly { readonly id: string; readonly sends: SendStatistics }[];
 }
 
-export function readSends(server: StreamServer): Sends {
+export function readSends(server: PlayerServer): Sends {
   const total = server.endedSends;
   const ofClients: { id: string; sends: SendStatistics }[] = [];
   for (const { client, path } of server.sessions) {

@@ -2,7 +2,7 @@ import { Registry as MetricsRegistry } from 'prom-client';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { Registry } from '../clients/registry.ts';
 import type { ControlServer } from '../control/control-server.ts';
-import type { StreamServer } from '../players/stream-server.ts';
+import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import { addMetric, type Metric, type Sample } from './metric.ts';
@@ -14,7 +14,7 @@ import type { TimeFigures } from './time-watch.ts';
 /** What the figures are about. */
 export interface ServerMetricsOptions {
   readonly pool: ChunkPool;
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly streams: StreamDirectory;
   readonly registry: Registry;
   readonly control: ControlServer;

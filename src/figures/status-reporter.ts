@@ -1,10 +1,10 @@
 import type { ChunkPool, ChunkPoolStatistics } from '../audio/chunk-pool.ts';
 import type { Logger } from '../base/logger.ts';
-import type { StreamServer } from '../players/stream-server.ts';
+import type { PlayerServer } from '../players/player-server.ts';
 import { poolStatus, reportIntervalMs, type SessionStatus, statusReport } from './status-report.ts';
 
 export interface StatusReporterOptions {
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly pool: ChunkPool;
   readonly logger: Logger;
   readonly intervalMs?: number;
@@ -15,7 +15,7 @@ export interface StatusReporterOptions {
  * connected. Counters that nobody wants to see, because of the filter of the log, stay untouched.
  */
 export class StatusReporter {
-  readonly #server: StreamServer;
+  readonly #server: PlayerServer;
   readonly #pool: ChunkPool;
   readonly #logger: Logger;
   readonly #timer: NodeJS.Timeout;

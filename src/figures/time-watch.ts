@@ -1,7 +1,7 @@
 import { uptime } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import type { LogFields, Logger } from '../base/logger.ts';
-import { LogBrake } from '../base/time/log-brake.ts';
+import { LogLimiter } from '../base/time/log-limiter.ts';
 
 /** How often the clocks are compared: an absence of twice this length never goes unnoticed. */
 const tickMs = 250;
@@ -48,7 +48,7 @@ interface Reading {
 export class TimeWatch {
   readonly #options: TimeWatchOptions;
   readonly #logger: Logger;
-  readonly #brakes = new Map<string, LogBrake>();
+  readonly #limiters = new Map<string, LogLimiter>();
   readonly #figures = { stalls: 0, stalledMs: 0, suspensions: 0, suspendedMs: 0, clockSteps: 0 };
   #timer: NodeJS.Timeout | undefined;
   #last: Reading;
@@ -115,10 +115,10 @@ export class TimeWatch {
   }
 
   #tell(phrase: string, fields: LogFields): void {
-    const brake = this.#brakes.get(phrase) ?? new LogBrake();
-    this.#brakes.set(phrase, brake);
-    if (!brake.lets(this.#last.monotonicMs)) return;
-    const { unlogged } = brake;
+    const limiter = this.#limiters.get(phrase) ?? new LogLimiter();
+    this.#limiters.set(phrase, limiter);
+    if (!limiter.allows(this.#last.monotonicMs)) return;
+    const { unlogged } = limiter;
     this.#logger.warn(phrase, { ...fields, ...(unlogged > 0 && { unlogged }) });
   }
 

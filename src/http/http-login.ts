@@ -4,7 +4,7 @@ import { refusalReason } from '../auth/login-errors.ts';
 import { RpcError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { addressOf } from '../base/net/remote-address.ts';
-import { LogBrake } from '../base/time/log-brake.ts';
+import { LogLimiter } from '../base/time/log-limiter.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="Zerocast", charset="UTF-8"' };
@@ -18,7 +18,7 @@ export interface HttpLoginOptions {
 export class HttpLogin {
   readonly #access: Access;
   readonly #logger: Logger;
-  readonly #refusalLog = new LogBrake();
+  readonly #refusalLog = new LogLimiter();
 
   constructor({ access, logger }: HttpLoginOptions) {
     this.#access = access;
@@ -40,7 +40,7 @@ export class HttpLogin {
       return await this.#access.login({ scheme, param }, remoteAddress);
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      if (this.#refusalLog.lets()) {
+      if (this.#refusalLog.allows()) {
         this.#logger.warn('login refused', { remoteAddress, reason: refusalReason(error) });
       }
       throw unauthorized(error.message);

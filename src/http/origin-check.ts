@@ -2,7 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { Logger } from '../base/logger.ts';
-import { LogBrake } from '../base/time/log-brake.ts';
+import { LogLimiter } from '../base/time/log-limiter.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 /** What a check looks at. */
@@ -34,7 +34,7 @@ export class OriginCheck {
   #allowed: ReadonlySet<string> = new Set();
   #ownNames: ReadonlySet<string> = new Set();
   readonly #logger: Logger;
-  readonly #refusalLog = new LogBrake();
+  readonly #refusalLog = new LogLimiter();
 
   constructor(options: OriginCheckOptions) {
     this.#logger = options.logger;
@@ -81,7 +81,7 @@ export class OriginCheck {
   }
 
   #log(origin: string): void {
-    if (!this.#refusalLog.lets()) return;
+    if (!this.#refusalLog.allows()) return;
     const remedy = 'add it to [http] allowed_origin if it may control this server';
     this.#logger.warn('a web page of another origin was refused', { origin, remedy });
   }

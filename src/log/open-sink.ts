@@ -55,7 +55,7 @@ function openFileSink(fileName: string, { isEmptied, fileOwner: owner }: SinkOpt
   } catch (thrown) {
     throw new ConfigError(
       'bad-log-file',
-      `the log file cannot be opened: ${messageOf(thrown)}; mend [logging] sink = file:<name>`,
+      `the log file cannot be opened: ${messageOf(thrown)}; fix [logging] sink = file:<name>`,
       { cause: thrown },
     );
   }

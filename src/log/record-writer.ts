@@ -30,7 +30,7 @@ export class RecordWriter {
   }
 
   write(json: string): void {
-    if (this.#droppedCount > 0 && !this.#confess()) {
+    if (this.#droppedCount > 0 && !this.#reportDropped()) {
       this.#droppedCount += 1;
       return;
     }
@@ -48,7 +48,7 @@ export class RecordWriter {
     return sink.write(formatters[format](json, record), severities[record.level]);
   }
 
-  #confess(): boolean {
+  #reportDropped(): boolean {
     const level: SeverityName = 'warn';
     const record: LogRecord = {
       level,

@@ -4,7 +4,7 @@ import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
 import { isMuted, type Registry } from '../clients/registry.ts';
 import type { ChangeListener, Requester } from '../streams/change.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
-import type { StreamServer } from './stream-server.ts';
+import type { PlayerServer } from './player-server.ts';
 
 /** Longer names of clients and groups are cut: every controller gets them all. */
 export const maxNameLength = 512;
@@ -12,7 +12,7 @@ const minLatencyMs = -10_000;
 
 export interface GroupControlOptions {
   readonly registry: Registry;
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly streams: Pick<StreamDirectory, 'channels'>;
   readonly bufferMs: number;
   readonly onChange: ChangeListener;
@@ -100,7 +100,7 @@ export class GroupControl {
   deleteClient(client: ClientRecord, by?: Requester): void {
     const { registry, server, onChange } = this.#options;
     registry.remove(client);
-    server.dismiss(client);
+    server.disconnect(client);
     onChange({ kind: 'client-removed', client }, by);
   }
 }

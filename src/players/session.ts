@@ -173,13 +173,13 @@ export class Session {
     if (this.#hellos > maxHellos) {
       throw new ProtocolError('many-hellos', `more than ${maxHellos} Hellos on one connection`);
     }
-    const admission = this.#host.onHello(this, decodeHello(message.body), message.id);
-    if (admission) this.#await(admission);
+    const entry = this.#host.onHello(this, decodeHello(message.body), message.id);
+    if (entry) this.#await(entry);
   }
 
-  async #await(admission: Promise<void>): Promise<void> {
+  async #await(entry: Promise<void>): Promise<void> {
     this.#isBeingAdmitted = true;
-    await admission;
+    await entry;
     this.#isBeingAdmitted = false;
   }
 

@@ -24,7 +24,7 @@ export interface ConfiguredStreamsOptions {
   readonly open: (options: StreamOptions) => Promise<unknown>;
   readonly remove: (channel: StreamChannel) => void;
   /** Logs why a stream is left out, and returns the sentence. */
-  readonly leaveOut: (error: unknown) => string;
+  readonly skip: (error: unknown) => string;
   readonly onReorder: () => void;
 }
 
@@ -77,8 +77,8 @@ export class ConfiguredStreams {
   /** Opens what is new, then gives away the groups of what is gone. */
   async #settle(plan: ConfiguredPlan): Promise<StreamsReport> {
     const { toOpen, kept, leaving, order, faults } = plan;
-    const { channels, isClosed, open, remove, leaveOut } = this.#options;
-    const warnings = [...faults.map((fault) => leaveOut(fault)), ...plan.warnings];
+    const { channels, isClosed, open, remove, skip } = this.#options;
+    const warnings = [...faults.map((fault) => skip(fault)), ...plan.warnings];
     const opened: string[] = [];
     for (const options of toOpen) {
       if (isClosed()) break;
@@ -86,7 +86,7 @@ export class ConfiguredStreams {
         await open(options);
         opened.push(options.name);
       } catch (error) {
-        warnings.push(leaveOut(error));
+        warnings.push(skip(error));
       }
     }
     const ended = new Set(leaving.map(({ id }) => id));

@@ -3,8 +3,8 @@ import { encodeCodecHeader } from '../protocol/messages.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
 import type { Cursor } from '../transport/cursor.ts';
+import type { StreamController } from './stream-controller.ts';
 import { StreamFigures } from './stream-figures.ts';
-import type { StreamPlayer } from './stream-player.ts';
 import { noProperties, type StreamProperties } from './stream-properties.ts';
 
 /** A stream together with its way to the sessions that play it, and the player behind it. */
@@ -12,14 +12,14 @@ export class StreamChannel {
   readonly stream: AudioStream;
   readonly broadcast: Broadcast;
   readonly figures: StreamFigures;
-  readonly #startPlayer: (() => StreamPlayer | undefined) | undefined;
-  #player: StreamPlayer | undefined;
+  readonly #startPlayer: (() => StreamController | undefined) | undefined;
+  #player: StreamController | undefined;
   #isStopped = false;
 
   constructor(
     stream: AudioStream,
     broadcast: Broadcast,
-    startPlayer?: () => StreamPlayer | undefined,
+    startPlayer?: () => StreamController | undefined,
   ) {
     this.stream = stream;
     this.broadcast = broadcast;
@@ -37,7 +37,7 @@ export class StreamChannel {
   }
 
   /** What the control script speaks for; absent without one. */
-  get player(): StreamPlayer | undefined {
+  get player(): StreamController | undefined {
     return this.#player;
   }
 

@@ -8,7 +8,7 @@ import { addressMask, isMasked } from '../base/secrets.ts';
 import type { AddedStreams } from './added-streams.ts';
 import type { ChangeListener, Requester } from './change.ts';
 import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
-import { FifoMending } from './fifo-mending.ts';
+import { FifoRetry } from './fifo-retry.ts';
 import { SampleBudget, type SampleBudgetOptions, type SampleShare } from './sample-budget.ts';
 import { discreetFault } from './sandbox.ts';
 import { sharedFifoAdvice, sharedFifos } from './shared-fifos.ts';
@@ -68,7 +68,7 @@ export class StreamDirectory {
   /** Streams that controllers have added. */
   readonly #shares = new WeakMap<StreamChannel, SampleShare>();
   readonly #configured: ConfiguredStreams;
-  readonly #mending: FifoMending;
+  readonly #fifoRetry: FifoRetry;
   #isClosed = false;
 
   constructor(options: StreamDirectoryOptions) {
@@ -81,10 +81,10 @@ export class StreamDirectory {
       isClosed: () => this.#isClosed,
       open: (options) => this.#openConfigured(options),
       remove: (channel) => this.#remove(channel),
-      leaveOut: (error) => this.#leaveOut(error),
+      skip: (error) => this.#skip(error),
       onReorder: () => options.onChange({ kind: 'stream-order' }),
     });
-    this.#mending = new FifoMending({
+    this.#fifoRetry = new FifoRetry({
       isPresent: (channel) =>
         this.#channels.get(channel.id) === channel && !this.#configured.isLeaving(channel),
       reopen: (options) => this.#reopen(options),
@@ -111,7 +111,7 @@ export class StreamDirectory {
     try {
       await this.#openConfigured(this.#options.factory.optionsOf(address));
     } catch (error) {
-      this.#leaveOut(error);
+      this.#skip(error);
     }
   }
 
@@ -127,7 +127,7 @@ export class StreamDirectory {
    * Failure: as `addConfigured`; one call at a time.
    */
   async reconfigure(addresses: readonly string[]): Promise<StreamsReport> {
-    await this.#mending.settled();
+    await this.#fifoRetry.settled();
     return this.#configured.change(addresses);
   }
 
@@ -191,7 +191,7 @@ export class StreamDirectory {
   stateChanged(channel: StreamChannel): void {
     this.#announce('stream-state', channel);
     const isPresent = this.#channels.get(channel.id) === channel;
-    if (isPresent && this.#configured.has(channel)) this.#mending.consider(channel);
+    if (isPresent && this.#configured.has(channel)) this.#fifoRetry.consider(channel);
   }
 
   propertiesChanged(channel: StreamChannel): void {
@@ -207,11 +207,11 @@ export class StreamDirectory {
   async close(): Promise<void> {
     this.#isClosed = true;
     const saved = this.#options.persist?.close();
-    const mended = this.#mending.close();
+    const retried = this.#fifoRetry.close();
     const opened = Promise.all(this.#openings.values());
     this.#stopAll();
     // What is just being opened stops by itself.
-    await Promise.all([saved, opened, mended]);
+    await Promise.all([saved, opened, retried]);
     await Promise.all(this.#removals.values());
   }
 
@@ -282,9 +282,9 @@ export class StreamDirectory {
     if (savedAs !== undefined) this.#options.persist?.add(channel.id, savedAs);
     // The same place in the order, and at no time without a stream for the groups that play it.
     this.#channels.set(channel.id, channel);
-    if (predecessor) this.#letGo(predecessor, by);
+    if (predecessor) this.#release(predecessor, by);
     this.#warnOfSharedFifo(channel);
-    if (isConfigured) this.#mending.consider(channel);
+    if (isConfigured) this.#fifoRetry.consider(channel);
     this.#announce('stream-added', channel, by);
     return channel;
   }
@@ -311,12 +311,12 @@ export class StreamDirectory {
     try {
       await this.#openConfigured(options);
     } catch (error) {
-      if (!this.#isClosed) this.#leaveOut(error);
+      if (!this.#isClosed) this.#skip(error);
     }
   }
 
   /** Returns the sentence that it logs. */
-  #leaveOut(error: unknown): string {
+  #skip(error: unknown): string {
     const reason = reasonOf(error);
     this.#logger.error('stream left out', { reason });
     return reason;
@@ -324,11 +324,11 @@ export class StreamDirectory {
 
   #remove(channel: StreamChannel, by?: Requester): void {
     this.#channels.delete(channel.id);
-    this.#letGo(channel, by);
+    this.#release(channel, by);
   }
 
   /** Ends what is not in the list any more. */
-  #letGo(channel: StreamChannel, by?: Requester): void {
+  #release(channel: StreamChannel, by?: Requester): void {
     this.#shares.get(channel)?.release();
     this.#options.onChange({ kind: 'stream-removed', channel }, by);
     this.#stop(channel);
@@ -351,7 +351,7 @@ export class StreamDirectory {
     const old = this.#channels.get(options.name);
     // What has ended for this one, when the configuration was read again.
     if (isConfigured && old && this.#configured.isLeaving(old)) return old;
-    if (isConfigured && old && this.#mending.has(old)) return old;
+    if (isConfigured && old && this.#fifoRetry.has(old)) return old;
     if (isTrusted || !old || !this.#shares.has(old)) return undefined;
     const [from, to] = [old.stream.options.uri, options.uri];
     const hasMoved =

@@ -22,7 +22,7 @@ import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import { allowedProgram, allowedScript } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
-import type { StartPlayer, StreamPlayer } from './stream-player.ts';
+import type { StartPlayer, StreamController } from './stream-controller.ts';
 import { timingProblem } from './stream-timing.ts';
 
 /** A reload of the configuration may change defaults and folders: they are read for each stream. */
@@ -79,7 +79,7 @@ export class StreamFactory {
     this.#options = options;
   }
 
-  /** Failure: throws a `SourceError` that says how to mend the address. */
+  /** Failure: throws a `SourceError` that says how to fix the address. */
   optionsOf(address: string): StreamOptions {
     return parseStreamOptions(address, this.#options.defaults);
   }
@@ -177,7 +177,10 @@ export class StreamFactory {
   }
 
   /** Nothing when the script cannot be started, and the stream may do without it. */
-  #startPlayer(channel: StreamChannel, { script, isPatient }: Script): StreamPlayer | undefined {
+  #startPlayer(
+    channel: StreamChannel,
+    { script, isPatient }: Script,
+  ): StreamController | undefined {
     const { startPlayer, onProperties, logger } = this.#options;
     try {
       return startPlayer({

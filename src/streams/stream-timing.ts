@@ -7,7 +7,7 @@ export interface TimingProblem {
   readonly plays: Unplayable['plays'];
   /** One sentence. */
   readonly text: string;
-  /** One sentence: how to mend it. */
+  /** One sentence: how to fix it. */
   readonly remedy: string;
 }
 

@@ -39,7 +39,7 @@ export class AudioPath {
     return since;
   }
 
-  /** Ends the path, with the connection. Chunks on the air stay retained until they are completed. */
+  /** Ends the path, with the connection. Chunks in flight stay retained until they are completed. */
   detach(): void {
     this.#collect();
     this.#totals.outstanding = 0;

@@ -129,14 +129,14 @@ export class Connection {
   writeAudio(audio: Buffer, written: () => void): boolean {
     this.#socket.write(audio);
     const isTaken = this.#isTaken(written);
-    if (isTaken) this.reservation.letGo();
+    if (isTaken) this.reservation.release();
     return isTaken;
   }
 
   /** Ends an audio write that took longer: waiting messages go next. */
   audioWritten(): void {
     this.#busySinceUs = undefined;
-    this.reservation.letGo();
+    this.reservation.release();
     this.#writeWaiting();
   }
 

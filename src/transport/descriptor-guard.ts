@@ -12,7 +12,7 @@ const addressShare = 2;
 /** Counting takes a look at every descriptor. */
 const countIntervalMs = 1000;
 
-/** How to mend a want of descriptors. */
+/** How to fix a want of descriptors. */
 export const moreDescriptors = 'raise "ulimit -n", or LimitNOFILE of the service';
 
 /** Loading the modules of the server takes 73 at one time with Node 20; others may take more. */

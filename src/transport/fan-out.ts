@@ -22,11 +22,11 @@ export interface FanOut {
    * Returns false when it stopped early so as not to block the event loop: the caller then calls
    * again in a later turn, with the same arguments.
    *
-   * Ownership: keeps the chunks that are on the way to a socket, or on the air, retained until
+   * Ownership: keeps the chunks that are on the way to a socket, or in flight, retained until
    * nobody reads their memory any more.
    */
   deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean;
 
-  /** Ends it; every path was detached before. Resolves when no chunk is on the air any more. */
+  /** Ends it; every path was detached before. Resolves when no chunk is in flight any more. */
   close(): Promise<void>;
 }

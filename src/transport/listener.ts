@@ -1,8 +1,8 @@
 import { createServer, type Server, type ServerOpts, type Socket } from 'node:net';
 import { ConfigError, codeOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { LogBrake } from '../base/time/log-brake.ts';
-import type { Door } from './entrance.ts';
+import { LogLimiter } from '../base/time/log-limiter.ts';
+import type { Admit } from './admission.ts';
 
 export interface ListenerOptions {
   readonly addresses: readonly string[];
@@ -13,7 +13,7 @@ export interface ListenerOptions {
   /** Makes the server of one address; the listener binds and closes it. */
   readonly createServer: (options: ServerOpts) => Server;
   /** What connections pass before the server hears of them; absent: they are let in at once. */
-  readonly door?: Door | undefined;
+  readonly admit?: Admit | undefined;
 }
 
 /** Makes servers that hand on plain sockets: whoever takes one begins to read. */
@@ -76,17 +76,17 @@ async function bind(address: string, options: ListenerOptions): Promise<Server> 
 }
 
 function listen(address: string, options: ListenerOptions): Promise<Server> {
-  const { logger, port, door } = options;
+  const { logger, port, admit } = options;
   const server = options.createServer({ noDelay: true });
-  if (door) putInFront(server, door);
+  if (admit) putInFront(server, admit);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: address, port, backlog: 1024 }, () => {
       server.off('error', reject);
       // A machine without free descriptors would log each refused connection.
-      const brake = new LogBrake();
+      const limiter = new LogLimiter();
       server.on('error', (error) => {
-        if (!brake.lets()) return;
+        if (!limiter.allows()) return;
         logger.warn('a connection could not be accepted', { port, reason: error.message });
       });
       resolve(server);
@@ -95,11 +95,11 @@ function listen(address: string, options: ListenerOptions): Promise<Server> {
 }
 
 /** Servers of HTTP and TLS begin with a connection by this event, as those for plain sockets do. */
-function putInFront(server: Server, door: Door): void {
+function putInFront(server: Server, admit: Admit): void {
   const own = server.listeners('connection');
   server.removeAllListeners('connection');
   server.on('connection', (socket) =>
-    door(socket, () => {
+    admit(socket, () => {
       for (const listener of own) Reflect.apply(listener, server, [socket]);
     }),
   );

@@ -19,7 +19,7 @@ import { NodeFanOut } from './node-fan-out.ts';
 const maxOrders = 256;
 /** Chunks that one call describes to the addon, whatever lies between those who are due. */
 const maxWindowChunks = 1024;
-/** How often closed sockets with chunks on the air are looked after. */
+/** How often closed sockets with chunks in flight are looked after. */
 const sweepMs = 100;
 /** Closed sockets may hold up the end of the server for so long: twice what each of them gets. */
 const maxCloseMs = 2000;
@@ -244,7 +244,7 @@ export class NativeFanOut implements FanOut {
     if (lingering > 0) this.#sweepTimer ??= setInterval(() => this.#sweep(), sweepMs).unref();
   }
 
-  /** Returns how many closed sockets still have chunks on the air. */
+  /** Returns how many closed sockets still have chunks in flight. */
   #sweep(): number {
     const lingering = this.#native.sweep();
     this.#release();

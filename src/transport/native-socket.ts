@@ -6,7 +6,7 @@ export interface NativeSocketContext {
   readonly native: NativeFanOutAddon;
   /** Where the addon puts its counters. */
   readonly counters: Float64Array;
-  /** Told after a socket was removed: `lingering` closed sockets still have chunks on the air. */
+  /** Told after a socket was removed: `lingering` closed sockets still have chunks in flight. */
   readonly onRemoved: (lingering: number) => void;
   /** Told when the system has no descriptor to spare: Node's writes carry the audio then. */
   readonly onShortage: (error: number) => void;

@@ -23,7 +23,7 @@ export class Reservation {
   }
 
   /** Gives back what `tryHold` took. */
-  letGo(): void {
+  release(): void {
     Atomics.compareExchange(this.word, 0, held, free);
   }
 

@@ -189,7 +189,7 @@ describe('a server whose wall clock is set', () => {
       await heardUntil(client, fromUs + 1.2 * usPerSecond);
       client.requestTime(step > 0 ? 1 : 2);
     }
-    // The kinds of lines are braked, so the first one only.
+    // The kinds of lines are limited, so the first one only.
     const [line = ''] = linesWith(server, 'the wall clock was set');
     const [, byMs] = /byMs=(\d+)/.exec(line) ?? [];
     expect(Math.round(Number(byMs) / hourMs)).toBe(1);

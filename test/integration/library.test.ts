@@ -200,7 +200,7 @@ describe('a server inside a program', () => {
     expect(server.clients).toMatchObject([{ id: 'a', name: 'Kitchen', isConnected: false }]);
   });
 
-  it('tells its logger which values were mended', async () => {
+  it('tells its logger which values were fixed', async () => {
     const log = new LogLines();
     const server = createServer({ ...loopback, stream: { buffer: 1, chunkMs: 10 } }, log);
     servers.push(server);

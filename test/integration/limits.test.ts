@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { messageType } from '../../src/protocol/layout.ts';
 import type { PeerKind, RefusalReason } from '../../src/transport/connection-limits.ts';
-import { EntranceRig } from '../support/entrance-rig.ts';
+import { AdmissionRig } from '../support/admission-rig.ts';
 import { basic } from '../support/http-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -73,7 +73,7 @@ describe('one connection more than allowed', () => {
     ['player', 'max_players', ({ port }) => port],
     ['controller', 'max_controllers', ({ controlPort }) => controlPort],
   ])(
-    'of a %s is closed at once, logged with a brake and counted',
+    'of a %s is closed at once, logged with a limiter and counted',
     async (kind, setting, portOf) => {
       const started = await start(`limits.${setting}=2`);
       const first = [await visit(portOf(started)), await visit(portOf(started))];
@@ -157,15 +157,15 @@ describe('one connection more than allowed', () => {
   });
 
   it('is let in as soon as the limit is another', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     rig.limits.maxPlayers = 0;
-    rig.entrance.release();
-    const door = rig.entrance.doorFor('player');
+    rig.admission.release();
+    const admit = rig.admission.admitFor('player');
     let served = 0;
     const enter = () => {
       const socket = connect(1, '127.0.0.1').on('error', () => {});
       sockets.push(socket);
-      door(socket, () => {
+      admit(socket, () => {
         served += 1;
       });
     };
@@ -177,7 +177,7 @@ describe('one connection more than allowed', () => {
     rig.limits.maxPlayers = 5;
     enter();
     expect(served).toBe(1);
-    expect([...rig.entrance.refusals]).toEqual([
+    expect([...rig.admission.refusals]).toEqual([
       ['player', 1],
       ['address', 1],
     ]);

@@ -81,7 +81,7 @@ describe('two players with one id', () => {
     expect(replaced()).toEqual([]);
   });
 
-  it('are warned about once, with the id, both addresses, and how to mend it', async () => {
+  it('are warned about once, with the id, both addresses, and how to fix it', async () => {
     const [a, b] = [await player(), await player()];
     await pass(1, a, b);
     expect(warnings()).toEqual([]);

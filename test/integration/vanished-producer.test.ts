@@ -60,7 +60,7 @@ describe('a producer whose network is gone', () => {
     expect(performance.now() - cutMs).toBeGreaterThan(peerTimeoutMs / 2);
     expect(running.log.with('producer left')[0]?.fields.reason).toContain('network is gone');
     expect(stateOf(running)).toBe('idle');
-    network.mend();
+    network.fix();
     network.run(`${connect} ${produce}`);
     await logged(running, 'producer connected', 2);
     await logged(running, '"state":"playing"', 2);
@@ -79,7 +79,7 @@ describe('a producer whose network is gone', () => {
     expect(stateOf(running)).toBe('idle');
     // Whoever does not answer is tried again and again, and that is logged once.
     await logged(running, 'producer not reachable');
-    network.mend();
+    network.fix();
     await logged(running, 'connected to producer', 2);
     await logged(running, '"state":"playing"', 2);
   });

@@ -88,7 +88,7 @@ describe('zero-copy sending', () => {
   });
 });
 
-describe('a thousand clients that break off with chunks on the air', () => {
+describe('a thousand clients that break off with chunks in flight', () => {
   it('leave no chunk and no descriptor behind, while somebody plays on', async () => {
     const { port, application } = await start(...always, 'stream.sampleformat=96000:32:2');
     const healthy = await ScriptedClient.greet(port, 'healthy');
@@ -113,7 +113,7 @@ describe('a thousand clients that break off with chunks on the air', () => {
   });
 });
 
-describe('the end of the server with chunks on the air', () => {
+describe('the end of the server with chunks in flight', () => {
   it('frees what stalled clients never acknowledge, and they see the end', async () => {
     const running = await start(...always, 'stream.sampleformat=96000:32:2');
     const clients = await greetAll(running.port, 20);

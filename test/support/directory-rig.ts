@@ -4,9 +4,9 @@ import { monotonicClock } from '../../src/base/clock.ts';
 import type { AddedStreams } from '../../src/streams/added-streams.ts';
 import type { Change, Requester } from '../../src/streams/change.ts';
 import { SourceFolders } from '../../src/streams/source-folders.ts';
+import type { PlayerRequest, StreamController } from '../../src/streams/stream-controller.ts';
 import { StreamDirectory } from '../../src/streams/stream-directory.ts';
 import { StreamFactory } from '../../src/streams/stream-factory.ts';
-import type { PlayerRequest, StreamPlayer } from '../../src/streams/stream-player.ts';
 import { noProperties } from '../../src/streams/stream-properties.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { LogLines } from './log-lines.ts';
@@ -30,7 +30,7 @@ export interface Announcement {
 }
 
 /** A player that does nothing but end when it is told to. */
-export class IdlePlayer implements StreamPlayer {
+export class IdlePlayer implements StreamController {
   readonly request: PlayerRequest;
   properties = noProperties;
   isStopped = false;

@@ -37,7 +37,7 @@ export class NetworkNamespace {
     ip('-n', this.#name, 'link', 'set', `${this.#name}b`, 'down');
   }
 
-  mend(): void {
+  fix(): void {
     ip('-n', this.#name, 'link', 'set', `${this.#name}b`, 'up');
   }
 

@@ -4,13 +4,13 @@ import type { Clock } from '../../src/base/clock.ts';
 import type { ClientRecord, GroupRecord } from '../../src/clients/client-record.ts';
 import { playedStreamId, type Registry } from '../../src/clients/registry.ts';
 import type { GroupControl } from '../../src/players/group-control.ts';
+import type { PlayerServer } from '../../src/players/player-server.ts';
 import type { Session } from '../../src/players/session.ts';
-import type { StreamServer } from '../../src/players/stream-server.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeCodecHeader, type Hello } from '../../src/protocol/messages.ts';
 import type { Change, Requester } from '../../src/streams/change.ts';
 import type { StreamDirectory } from '../../src/streams/stream-directory.ts';
-import type { Door } from '../../src/transport/entrance.ts';
+import type { Admit } from '../../src/transport/admission.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
 import { Listener, socketServers } from '../../src/transport/listener.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
@@ -27,7 +27,7 @@ export interface PlayerRigOptions {
   readonly helloTimeoutMs?: number;
   readonly stallTimeoutMs?: number;
   /** What connections pass; absent: they are let in at once. */
-  readonly door?: Door;
+  readonly admit?: Admit;
   readonly fanOut?: (pool: ChunkPool) => FanOut;
   /** Of the sessions; absent: the real one. */
   readonly clock?: Clock;
@@ -39,7 +39,7 @@ export class PlayerRig {
   readonly log = new LogLines();
   readonly registry: Registry;
   readonly streams: StreamDirectory;
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly groups: GroupControl;
   /** What was told: kind, id of what it is about, and who caused it. */
   readonly changes: [Change['kind'], string, Requester?][] = [];
@@ -56,7 +56,7 @@ export class PlayerRig {
       port: 0,
       setting: 'tcp-streaming',
       logger: rig.log,
-      door: options.door,
+      admit: options.admit,
       createServer: socketServers((socket) => rig.server.accept(new TcpLink(socket))),
     });
     rig.changes.length = 0;

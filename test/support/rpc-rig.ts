@@ -8,10 +8,10 @@ import type { RpcCaller } from '../../src/control/rpc.ts';
 import { RpcDispatcher } from '../../src/control/rpc-dispatcher.ts';
 import { StatusTree } from '../../src/control/status-tree.ts';
 import type { GroupControl } from '../../src/players/group-control.ts';
-import type { StreamServer } from '../../src/players/stream-server.ts';
+import type { PlayerServer } from '../../src/players/player-server.ts';
 import type { Change, Requester } from '../../src/streams/change.ts';
+import type { StreamController } from '../../src/streams/stream-controller.ts';
 import type { StreamDirectory } from '../../src/streams/stream-directory.ts';
-import type { StreamPlayer } from '../../src/streams/stream-player.ts';
 import { noProperties, type StreamProperties } from '../../src/streams/stream-properties.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { LogLines } from './log-lines.ts';
@@ -22,7 +22,7 @@ import { helloOf } from './scripted-client.ts';
 import { serverParts } from './server-parts.ts';
 
 /** A player that notes what it is asked, and answers as the test says. */
-export class NotingPlayer implements StreamPlayer {
+export class NotingPlayer implements StreamController {
   properties: StreamProperties = noProperties;
   readonly asked: unknown[] = [];
   /** What comes of the next request. */
@@ -60,7 +60,7 @@ export class RpcRig {
   readonly caller: RpcCaller = { login: undefined, remoteAddress: '10.0.0.9' };
   /** Time of the registry's clock, Unix milliseconds. */
   nowMs = 1_795_172_274_691;
-  readonly #server: StreamServer;
+  readonly #server: PlayerServer;
   readonly #dispatcher: RpcDispatcher;
 
   constructor(access: Access = openAccess) {

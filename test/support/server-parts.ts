@@ -5,7 +5,7 @@ import { monotonicClock } from '../../src/base/clock.ts';
 import type { Logger } from '../../src/base/logger.ts';
 import { Registry, type RegistryOptions } from '../../src/clients/registry.ts';
 import { GroupControl } from '../../src/players/group-control.ts';
-import { StreamServer, type StreamServerOptions } from '../../src/players/stream-server.ts';
+import { PlayerServer, type PlayerServerOptions } from '../../src/players/player-server.ts';
 import type { ChangeListener } from '../../src/streams/change.ts';
 import { SourceFolders } from '../../src/streams/source-folders.ts';
 import { StreamDirectory } from '../../src/streams/stream-directory.ts';
@@ -22,13 +22,13 @@ export interface ServerPartsOptions {
   /** What is to be other than usual. */
   readonly registry?: Partial<RegistryOptions>;
   readonly factory?: Partial<StreamFactoryOptions>;
-  readonly server?: Partial<StreamServerOptions>;
+  readonly server?: Partial<PlayerServerOptions>;
 }
 
 export interface ServerParts {
   readonly registry: Registry;
   readonly streams: StreamDirectory;
-  readonly server: StreamServer;
+  readonly server: PlayerServer;
   readonly groups: GroupControl;
 }
 
@@ -69,7 +69,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     maxAddedSamplesEach: 1_536_000,
     maxAddedSamples: 24_576_000,
   });
-  const server = new StreamServer({
+  const server = new PlayerServer({
     clock,
     logger,
     fanOut,

@@ -33,7 +33,7 @@ function acquire(options: ProcessLockOptions): LockOutcome {
   } catch (error) {
     throw new ConfigError(
       'bad-pid-file',
-      `the pid file cannot be made: ${messageOf(error)}; mend [server] pidfile`,
+      `the pid file cannot be made: ${messageOf(error)}; fix [server] pidfile`,
       { cause: error },
     );
   }

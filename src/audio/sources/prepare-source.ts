@@ -63,7 +63,7 @@ async function prepareTcp({ uri }: SourceContext): Promise<StreamUri> {
   } catch (cause) {
     throw new SourceError(
       'address-unknown',
-      `cannot listen on ${uri.host}: ${messageOf(cause)}: mend the host name, or write 0.0.0.0`,
+      `cannot listen on ${uri.host}: ${messageOf(cause)}: fix the host name, or write 0.0.0.0`,
       { cause },
     );
   }

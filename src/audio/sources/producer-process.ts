@@ -77,16 +77,16 @@ export class ProducerProcess {
 
   /** Lets the program end by itself for a moment, or until `isHurried`, then ends it. */
   async finish(isHurried: () => boolean): Promise<ProcessExit> {
-    return this.#hushed(await this.#group.finish(isHurried));
+    return this.#muteStderr(await this.#group.finish(isHurried));
   }
 
   /** Ends the program and all that it started: by `signal`, after two seconds by force. */
   async end(signal: NodeJS.Signals): Promise<ProcessExit> {
-    return this.#hushed(await this.#group.end(signal));
+    return this.#muteStderr(await this.#group.end(signal));
   }
 
   /** Nothing that its last words come from is read any more. */
-  #hushed(exit: ProcessExit): ProcessExit {
+  #muteStderr(exit: ProcessExit): ProcessExit {
     this.#child.stderr?.destroy();
     return exit;
   }

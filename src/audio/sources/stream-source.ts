@@ -92,7 +92,7 @@ export interface SourceContext
   readonly logger: Logger;
 }
 
-/** Checks the address and builds the source; throws a `SourceError` that says how to mend it. */
+/** Checks the address and builds the source; throws a `SourceError` that says how to fix it. */
 export type SourceFactory = (context: SourceContext) => StreamSource;
 
 /** The parameters of the address; what is not right in them goes to the log. */

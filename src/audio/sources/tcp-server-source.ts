@@ -80,7 +80,7 @@ class TcpServerConnector implements Connector {
 
   #fail(error: NodeJS.ErrnoException): void {
     void this.stop();
-    const [code, hint] = faults[error.code ?? ''] ?? ['tcp-listen', 'mend the address'];
+    const [code, hint] = faults[error.code ?? ''] ?? ['tcp-listen', 'fix the address'];
     const address = addressText(this.#address);
     this.#intake.fail(
       new SourceError(code, `cannot listen on ${address}: ${error.message}: ${hint}`, {
@@ -97,6 +97,6 @@ const faults: Readonly<Record<string, readonly [code: string, hint: string]>> = 
     'another stream or program has this port: stop it, or choose another port',
   ],
   EADDRNOTAVAIL: ['address-unknown', 'this machine has no such address: choose one, or 0.0.0.0'],
-  ENOTFOUND: ['address-unknown', 'no such host name: mend it, or write 0.0.0.0'],
+  ENOTFOUND: ['address-unknown', 'no such host name: fix it, or write 0.0.0.0'],
   EACCES: ['address-refused', 'ports below 1024 need privileges: choose a higher one'],
 };

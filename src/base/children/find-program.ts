@@ -16,7 +16,7 @@ export function findProgram(path: string, searchPath = process.env.PATH ?? ''): 
     'no-program',
     statSync(path, { throwIfNoEntry: false })?.isFile()
       ? `the program ${path} may not be executed: make it executable with chmod +x`
-      : `the program ${path} does not exist, and PATH has no ${basename(path)}: install it or mend the path`,
+      : `the program ${path} does not exist, and PATH has no ${basename(path)}: install it or fix the path`,
   );
 }
 

@@ -78,7 +78,7 @@ export interface NativeFanOutAddon {
   /** The number of the new socket, or a negative error number. */
   add(descriptor: number, reservation: Int32Array, isWebSocket: boolean): number;
   isZeroCopy(socket: number): boolean;
-  /** Returns how many closed sockets have chunks on the air. */
+  /** Returns how many closed sockets have chunks in flight. */
   remove(socket: number): number;
   /** Returns how many of the orders were served before the time was over. */
   deliver(chunks: number, orders: number, sliceUs: number): number;
@@ -88,7 +88,7 @@ export interface NativeFanOutAddon {
   takeReleased(): number;
   /** False when there is no such socket. */
   takeCounters(socket: number): boolean;
-  /** Breaks closed sockets whose time is over; returns how many still have chunks on the air. */
+  /** Breaks closed sockets whose time is over; returns how many still have chunks in flight. */
   sweep(): number;
   /** Lets go of all chunks, only right before their memory is given back for good. */
   abandon(): void;

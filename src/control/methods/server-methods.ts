@@ -69,7 +69,7 @@ export const serverMethods: readonly RpcMethod[] = [
       try {
         caller.login = await access.login(credentials, remoteAddress);
       } catch (error) {
-        if (refusalLog.lets()) {
+        if (refusalLog.allows()) {
           logger.warn('login refused', { remoteAddress, reason: refusalReason(error) });
         }
         throw error;

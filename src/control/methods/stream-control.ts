@@ -3,7 +3,7 @@ import type { StreamChannel } from '../../streams/stream-channel.ts';
 import type { StreamProperties } from '../../streams/stream-properties.ts';
 import { invalidParams, quoted } from '../rpc-errors.ts';
 import type { RpcParams } from '../rpc-params.ts';
-import { playerOf } from './stream-player-of.ts';
+import { streamControllerOf } from './stream-controller-of.ts';
 
 interface Command {
   readonly needs: keyof StreamProperties;
@@ -53,7 +53,7 @@ export async function controlStream(channel: StreamChannel, params: RpcParams): 
   if (channel.properties[needs] !== true) {
     throw new RpcError(code, `Stream property ${named} is false`);
   }
-  await playerOf(channel).control(name, values);
+  await streamControllerOf(channel).control(name, values);
   return 'ok';
 }
 

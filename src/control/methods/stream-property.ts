@@ -2,7 +2,7 @@ import { RpcError } from '../../base/errors.ts';
 import type { StreamChannel } from '../../streams/stream-channel.ts';
 import { invalidParams, quoted } from '../rpc-errors.ts';
 import { isNumber, type RpcParams } from '../rpc-params.ts';
-import { playerOf } from './stream-player-of.ts';
+import { streamControllerOf } from './stream-controller-of.ts';
 
 type Value = boolean | number | string;
 /** The value to set, made of the value asked for. Failure: throws an `RpcError`. */
@@ -29,7 +29,7 @@ export async function setStreamProperty(channel: StreamChannel, params: RpcParam
   if (!channel.properties.canControl) {
     throw new RpcError(7, 'Stream property canControl is false');
   }
-  await playerOf(channel).setProperty(name, value);
+  await streamControllerOf(channel).setProperty(name, value);
   return 'ok';
 }
 

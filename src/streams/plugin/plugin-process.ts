@@ -76,12 +76,12 @@ export class PluginProcess {
    */
   async finish(isHurried: () => boolean): Promise<ProcessExit> {
     const { stdin, stdout, stderr } = this.#child;
-    const exit = isHurried() ? await this.#end() : await this.#letGo(isHurried);
+    const exit = isHurried() ? await this.#end() : await this.#finish(isHurried);
     for (const stream of [stdin, stdout, stderr]) stream?.destroy();
     return exit;
   }
 
-  async #letGo(isHurried: () => boolean): Promise<ProcessExit> {
+  async #finish(isHurried: () => boolean): Promise<ProcessExit> {
     this.#child.stdin?.end();
     await this.#group.exitsWithin(partingMs);
     return this.#group.finish(isHurried);

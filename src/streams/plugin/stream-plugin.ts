@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from '../../base/files/json-fields.ts';
 import { parseJson } from '../../base/foreign-text.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ImageStore } from '../image-store.ts';
-import type { PlayerRequest, StreamPlayer } from '../stream-player.ts';
+import type { PlayerRequest, StreamController } from '../stream-controller.ts';
 import { noProperties, type StreamProperties } from '../stream-properties.ts';
 import { cut, severityNamed } from './plugin-log.ts';
 import { type CoverArt, parseProperties } from './plugin-properties.ts';
@@ -42,7 +42,7 @@ export interface StreamPluginOptions {
 }
 
 /** A control script: the player behind a stream. Source: protocol reference, 16. */
-export class StreamPlugin implements StreamPlayer {
+export class StreamPlugin implements StreamController {
   readonly #options: StreamPluginOptions;
   readonly #log: ProgramLog;
   readonly #requests: PluginRequests;

@@ -102,7 +102,7 @@ describe('options that are not right', () => {
     ['silence_threshold_percent=-1', 'silenceThresholdPercent', 0],
     ['send_silence=maybe', 'sendSilence', false],
     ['packed_s24le=2', 'packed24', false],
-  ] as const)('are mended, and a warning names what is used: %s', (parameter, key, value) => {
+  ] as const)('are fixed, and a warning names what is used: %s', (parameter, key, value) => {
     const options = parse(`tone:///?name=x&${parameter}`);
     expect(options[key]).toBe(value);
     expect(options.warnings).toEqual([

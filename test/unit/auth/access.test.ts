@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Access, openAccess } from '../../../src/auth/access.ts';
 import { createAccess } from '../../../src/auth/create-access.ts';
-import { maxWrongPerSecond } from '../../../src/auth/guess-brake.ts';
+import { maxWrongPerSecond } from '../../../src/auth/guess-limiter.ts';
 import {
   maxConcurrentHashes,
   maxWaitingLogins,

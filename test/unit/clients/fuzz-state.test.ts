@@ -8,7 +8,7 @@ import { savedStateText } from '../../../src/clients/saved-state-text.ts';
 import { hostileJson, hostileObject, mutationsOf } from '../../support/hostile-values.ts';
 
 const fixtures = ['snapserver-0.26', 'missing-fields', 'unknown-fields'].map((name) =>
-  readFileSync(new URL(`../support/state/${name}.state`, import.meta.url)),
+  readFileSync(new URL(`../../support/state/${name}.state`, import.meta.url)),
 );
 
 const keys = [

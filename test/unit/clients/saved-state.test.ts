@@ -10,7 +10,7 @@ import { clientIdOf } from '../../../src/protocol/messages.ts';
 import { helloOf } from '../../support/scripted-client.ts';
 
 const fixture = (name: string) =>
-  readFileSync(new URL(`../support/state/${name}.state`, import.meta.url), 'utf8');
+  readFileSync(new URL(`../../support/state/${name}.state`, import.meta.url), 'utf8');
 const parse = (text: string) => parseSavedState(JSON.parse(text));
 const textOf = (groups: Iterable<GroupState>, unknown = {}) =>
   [...savedStateText({ groups, unknown })].join('');

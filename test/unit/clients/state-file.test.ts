@@ -29,7 +29,7 @@ import {
 import { helloOf } from '../../support/scripted-client.ts';
 
 const fixture = (name: string) =>
-  readFileSync(new URL(`../support/state/${name}.state`, import.meta.url), 'utf8');
+  readFileSync(new URL(`../../support/state/${name}.state`, import.meta.url), 'utf8');
 
 let folder: string;
 let path: string;

@@ -10,7 +10,7 @@ import { loadText, withoutFile } from '../../support/config-text.ts';
 import { hostileText, mutationsOf } from '../../support/hostile-values.ts';
 
 const realFiles = ['current', 'nixos', 'old'].map((name) =>
-  readFileSync(new URL(`../support/conf/${name}.conf`, import.meta.url)),
+  readFileSync(new URL(`../../support/conf/${name}.conf`, import.meta.url)),
 );
 
 /** Every fault is a sentence without control characters, however wild the input is. */

@@ -8,7 +8,7 @@ import { parseLogFilter } from '../../../src/log/log-filter.ts';
 import { faultsOf, loadText, option, withoutFile } from '../../support/config-text.ts';
 
 function sample(name: string): string {
-  return fileURLToPath(new URL(`../support/conf/${name}`, import.meta.url));
+  return fileURLToPath(new URL(`../../support/conf/${name}`, import.meta.url));
 }
 
 describe('the defaults', () => {

@@ -231,7 +231,7 @@ describe('sinks', () => {
   it.each(['/nowhere/at/all.log', '/'])('refuse the file %s', (name) => {
     const open = () => createLogger({ format: 'text', sink: `file:${name}`, filter: [] });
     expect(open).toThrow(ConfigError);
-    expect(open).toThrow(/the log file cannot be opened: E.*mend \[logging\] sink/);
+    expect(open).toThrow(/the log file cannot be opened: E.*fix \[logging\] sink/);
   });
 
   it('refuse an unknown name', () => {

@@ -595,30 +595,27 @@ describe('streams that lack something at the start', () => {
       (path: string) => rmSync(path),
       'it is no fifo',
     ],
-  ])(
-    'are disabled while their fifo %s, and play it when it is one',
-    async (_, spoil, mend, why) => {
-      const path = join(folder.path, 'later', 'fifo');
-      spoil(path);
-      await rig.directory.addConfigured(`pipe://${path}?name=P`);
-      await rig.directory.addConfigured('tone:///?name=T');
-      const channel = () => rig.directory.channels.get('P');
-      expect(channel()?.stream.fault?.message).toContain(why);
-      expect(rig.directory.default?.id).toBe('T');
-      // Time for several attempts, none of which is worth a line.
-      await new Promise((resolve) => setTimeout(resolve, 1800));
-      expect(rig.log.with('stream disabled')).toHaveLength(1);
-      expect(rig.told).toHaveLength(2);
-      mend(path);
-      await until(() => channel()?.stream.state === 'idle', 'it is opened');
-      expect(rig.names).toEqual(['P', 'T']);
-      const writer = new FifoWriter(path);
-      writer.write(numberedBytes(65_536));
-      await until(() => channel()?.stream.state === 'playing');
-      writer.close();
-      expect(rig.log.with('stream disabled')).toHaveLength(1);
-    },
-  );
+  ])('are disabled while their fifo %s, and play it when it is one', async (_, spoil, fix, why) => {
+    const path = join(folder.path, 'later', 'fifo');
+    spoil(path);
+    await rig.directory.addConfigured(`pipe://${path}?name=P`);
+    await rig.directory.addConfigured('tone:///?name=T');
+    const channel = () => rig.directory.channels.get('P');
+    expect(channel()?.stream.fault?.message).toContain(why);
+    expect(rig.directory.default?.id).toBe('T');
+    // Time for several attempts, none of which is worth a line.
+    await new Promise((resolve) => setTimeout(resolve, 1800));
+    expect(rig.log.with('stream disabled')).toHaveLength(1);
+    expect(rig.told).toHaveLength(2);
+    fix(path);
+    await until(() => channel()?.stream.state === 'idle', 'it is opened');
+    expect(rig.names).toEqual(['P', 'T']);
+    const writer = new FifoWriter(path);
+    writer.write(numberedBytes(65_536));
+    await until(() => channel()?.stream.state === 'playing');
+    writer.close();
+    expect(rig.log.with('stream disabled')).toHaveLength(1);
+  });
 
   it('are disabled when their fifo is replaced, and play when it is back', async () => {
     const path = join(folder.path, 'fifo');

@@ -14,7 +14,7 @@ it('is held by one at a time', () => {
   expect(reservation.tryHold()).toBe(true);
   expect(reservation.tryHold()).toBe(false);
   expect(reservation.tryRaise()).toBe(false);
-  reservation.letGo();
+  reservation.release();
   expect(reservation.isFree).toBe(true);
 });
 
@@ -31,7 +31,7 @@ it('counts asynchronous writes and refuses the fan-out until all have ended', ()
 it('cannot be let go by somebody who does not hold it', () => {
   const reservation = new Reservation();
   reservation.tryRaise();
-  reservation.letGo();
+  reservation.release();
   expect(reservation.isFree).toBe(false);
 });
 
@@ -40,7 +40,7 @@ it('is the same right for everybody with the same word', () => {
   const native = new Reservation(reservation.word);
   expect(native.tryHold()).toBe(true);
   expect(reservation.tryRaise()).toBe(false);
-  native.letGo();
+  native.release();
   expect(reservation.tryRaise()).toBe(true);
 });
 
@@ -51,7 +51,7 @@ it('keeps the messages of two threads whole', async () => {
   const shared = { word: reservation.word, socket, arrived, rounds, messageWords };
 
   await Promise.all([
-    runThread('tryHold', 'letGo', { ...shared, first: 0 }),
+    runThread('tryHold', 'release', { ...shared, first: 0 }),
     runThread('tryRaise', 'lower', { ...shared, first: rounds }),
   ]);
 

@@ -273,7 +273,7 @@ describe('a process source', () => {
     ['wd_timeout=-1', 'wd_timeout=-1 is taken as 0: write a number from 0 to 86400 seconds'],
     ['wd_timeout=5s', 'wd_timeout=5s is taken as 5: write'],
     ['log_stderr=perhaps', 'log_stderr=perhaps is taken as false: write true or false'],
-  ])('mends %s, and the log says what is used', (parameter, reason) => {
+  ])('fixes %s, and the log says what is used', (parameter, reason) => {
     const harness = new SourceHarness(`process:///bin/sh?name=x&${parameter}`);
     expect(harness.logged('stream address is not as it should be')).toMatchObject([
       { level: 'warn', fields: { stream: 'x', reason: expect.stringContaining(reason) } },

@@ -4,10 +4,10 @@ import type { StreamChannel } from './stream-channel.ts';
 
 const firstRetryMs = 500;
 const slowestRetryMs = 5000;
-/** Faults that somebody mends by making a folder, removing a file, or giving a right. */
-const mendable: ReadonlySet<string> = new Set(['mkfifo', 'no-fifo', 'pipe-open']);
+/** Faults that somebody fixes by making a folder, removing a file, or giving a right. */
+const retryable: ReadonlySet<string> = new Set(['mkfifo', 'no-fifo', 'pipe-open']);
 
-export interface FifoMendingOptions {
+export interface FifoRetryOptions {
   /** Still there, and nobody is about to replace it. */
   readonly isPresent: (channel: StreamChannel) => boolean;
   /** Opens the stream anew in the place of the one that is disabled. */
@@ -18,15 +18,15 @@ export interface FifoMendingOptions {
  * Streams that are disabled because their fifo cannot be read: each is opened anew when it can be.
  * Nothing is logged until then, and no timer runs while there are none.
  */
-export class FifoMending {
-  readonly #options: FifoMendingOptions;
+export class FifoRetry {
+  readonly #options: FifoRetryOptions;
   readonly #broken = new Set<StreamChannel>();
   #timer: NodeJS.Timeout | undefined;
   #retryMs = firstRetryMs;
   #work: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: FifoMendingOptions) {
+  constructor(options: FifoRetryOptions) {
     this.#options = options;
   }
 
@@ -37,7 +37,8 @@ export class FifoMending {
   /** Takes the stream if it is disabled for its fifo. */
   consider(channel: StreamChannel): void {
     const { fault, options } = channel.stream;
-    if (this.#isClosed || options.uri.scheme !== 'pipe' || !mendable.has(fault?.code ?? '')) return;
+    if (this.#isClosed || options.uri.scheme !== 'pipe' || !retryable.has(fault?.code ?? ''))
+      return;
     this.#broken.add(channel);
     this.#retryMs = firstRetryMs;
     this.#wait();

@@ -11,7 +11,7 @@ export function refusalFor(login: Login): Refusal | undefined {
 }
 
 /** Whom a player has logged in as, or why it may not play. */
-export async function admissionOf(
+export async function loginOfPlayer(
   access: Access,
   auth: HelloAuth | undefined,
   remoteAddress: string,

@@ -1,7 +1,7 @@
 import type { StreamProperties } from './stream-properties.ts';
 
 /** The player behind a stream, which controllers can ask to pause, skip, seek and so on. */
-export interface StreamPlayer {
+export interface StreamController {
   readonly properties: StreamProperties;
   /**
    * Shape: `command` and `params` as in `Stream.Control`, checked by the caller.
@@ -25,4 +25,4 @@ export interface PlayerRequest {
   readonly onProperties: () => void;
 }
 
-export type StartPlayer = (request: PlayerRequest) => StreamPlayer;
+export type StartPlayer = (request: PlayerRequest) => StreamController;

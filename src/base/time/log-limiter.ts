@@ -2,7 +2,7 @@
 export const logPauseMs = 10_000;
 
 /** Keeps whoever floods us from flooding the log as well: for lines that any peer can cause. */
-export class LogBrake {
+export class LogLimiter {
   #lastMs = Number.NEGATIVE_INFINITY;
   #heldBack = 0;
   #unlogged = 0;
@@ -13,7 +13,7 @@ export class LogBrake {
   }
 
   /** Whether there may be a line now, which the caller then writes. */
-  lets(nowMs = performance.now()): boolean {
+  allows(nowMs = performance.now()): boolean {
     if (nowMs - this.#lastMs < logPauseMs) {
       this.#heldBack += 1;
       return false;

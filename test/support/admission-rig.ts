@@ -1,14 +1,14 @@
+import { Admission } from '../../src/transport/admission.ts';
 import {
   ConnectionLimits,
   type ConnectionLimitsOptions,
 } from '../../src/transport/connection-limits.ts';
 import { type DescriptorFacts, DescriptorGuard } from '../../src/transport/descriptor-guard.ts';
-import { Entrance } from '../../src/transport/entrance.ts';
 import { PeerTimeout } from '../../src/transport/peer-timeout.ts';
 import { LogLines } from './log-lines.ts';
 
-/** An entrance whose limits a test may change at any time. */
-export class EntranceRig {
+/** An admission whose limits a test may change at any time. */
+export class AdmissionRig {
   readonly log = new LogLines();
   readonly limits: { -readonly [Name in keyof ConnectionLimitsOptions]-?: number } = {
     maxPlayers: 1000,
@@ -17,10 +17,10 @@ export class EntranceRig {
     maxConnectionsPerAddress: 0,
     descriptorShare: Number.POSITIVE_INFINITY,
   };
-  readonly entrance: Entrance;
+  readonly admission: Admission;
 
   constructor(facts: DescriptorFacts = { limit: () => undefined, open: () => 0 }) {
-    this.entrance = new Entrance({
+    this.admission = new Admission({
       limits: new ConnectionLimits(this.limits),
       descriptors: new DescriptorGuard({ logger: this.log, facts }),
       peerTimeout: new PeerTimeout({ native: { reason: 'not for this test' }, timeoutMs: 15_000 }),

@@ -2,13 +2,13 @@ import type { Socket } from 'node:net';
 import type { Logger } from '../base/logger.ts';
 import { whenEnded } from '../base/net/adopt-socket.ts';
 import { addressOf } from '../base/net/remote-address.ts';
-import { LogBrake } from '../base/time/log-brake.ts';
+import { LogLimiter } from '../base/time/log-limiter.ts';
 import type { ConnectionLimits, PeerKind, RefusalReason } from './connection-limits.ts';
 import { type DescriptorGuard, moreDescriptors } from './descriptor-guard.ts';
 import type { PeerTimeout } from './peer-timeout.ts';
 
 /** Where the connections of one port come in: calls `serve` for those that are let in, now or later. */
-export type Door = (socket: Socket, serve: () => void) => void;
+export type Admit = (socket: Socket, serve: () => void) => void;
 
 /** What is said of a limit that was reached, and which setting of [limits] it is. */
 const refusalTexts: Readonly<
@@ -29,7 +29,7 @@ const refusalTexts: Readonly<
   },
 };
 
-export interface EntranceOptions {
+export interface AdmissionOptions {
   readonly limits: ConnectionLimits;
   readonly descriptors: DescriptorGuard;
   readonly peerTimeout: PeerTimeout;
@@ -42,14 +42,14 @@ export interface EntranceOptions {
  * What every connection to every port passes. Before anything is kept for it, it is counted, and
  * refused beyond the limits; the kernel is told to watch its peer; until `release` it waits.
  */
-export class Entrance {
-  readonly #options: EntranceOptions;
+export class Admission {
+  readonly #options: AdmissionOptions;
   readonly #waiting = new Map<Socket, () => void>();
-  readonly #brakes = new Map<RefusalReason, LogBrake>();
+  readonly #limiters = new Map<RefusalReason, LogLimiter>();
   readonly #refusals = new Map<RefusalReason, number>();
   #isReleased = false;
 
-  constructor(options: EntranceOptions) {
+  constructor(options: AdmissionOptions) {
     this.#options = options;
   }
 
@@ -58,7 +58,7 @@ export class Entrance {
     return this.#refusals;
   }
 
-  doorFor(kind: PeerKind): Door {
+  admitFor(kind: PeerKind): Admit {
     return (socket, serve) => {
       if (!this.#isTakenIn(kind, socket)) socket.destroy();
       else if (this.#isReleased) serve();
@@ -129,12 +129,12 @@ export class Entrance {
     this.#refusals.set(refusal, (this.#refusals.get(refusal) ?? 0) + 1);
     // The guard of the descriptors speaks for itself.
     if (refusal === 'descriptors') return false;
-    const brake = this.#brakes.get(refusal) ?? new LogBrake();
-    this.#brakes.set(refusal, brake);
-    if (brake.lets()) {
+    const limiter = this.#limiters.get(refusal) ?? new LogLimiter();
+    this.#limiters.set(refusal, limiter);
+    if (limiter.allows()) {
       const { phrase, setting } = refusalTexts[refusal];
       const limit = this.#options.limits.limitOf(refusal);
-      const { unlogged } = brake;
+      const { unlogged } = limiter;
       this.#options.logger.warn(phrase, {
         address,
         limit,

@@ -12,7 +12,7 @@ interface Window {
 }
 
 /** Slows down who guesses the passwords of a user, and nobody at another address. */
-export class GuessBrake {
+export class GuessLimiter {
   readonly #clock: Clock;
   /** By user and address, oldest first. */
   readonly #windows = new Map<string, Window>();
@@ -22,7 +22,7 @@ export class GuessBrake {
   }
 
   /** Whether another password of this user may be looked at now. */
-  lets(user: string, address: string): boolean {
+  allows(user: string, address: string): boolean {
     return (this.#windowOf(keyOf(user, address))?.wrong ?? 0) < maxWrongPerSecond;
   }
 

@@ -21,7 +21,7 @@ import { addSends, noSends, type SendStatistics } from '../transport/send-statis
 import { ClientSessions, maxSessionsOfClient, silentUs } from './client-sessions.ts';
 import { GroupStreams } from './group-streams.ts';
 import { LaterWork } from './later-work.ts';
-import { admissionOf, refusalFor } from './player-admission.ts';
+import { loginOfPlayer, refusalFor } from './player-login.ts';
 import { Session, type SessionHost } from './session.ts';
 import { SessionLog } from './session-log.ts';
 
@@ -32,7 +32,7 @@ const replacedReason = 'replaced by a newer connection of the same client';
 
 const transportNames: Readonly<Record<Framing, string>> = { tcp: 'TCP', websocket: 'WebSocket' };
 
-export interface StreamServerOptions {
+export interface PlayerServerOptions {
   readonly clock: Clock;
   readonly fanOut: FanOut;
   readonly logger: Logger;
@@ -55,8 +55,8 @@ interface Greeting {
 }
 
 /** Accepts connections, keeps sessions, and joins them to streams. */
-export class StreamServer implements SessionHost {
-  readonly #options: StreamServerOptions;
+export class PlayerServer implements SessionHost {
+  readonly #options: PlayerServerOptions;
   readonly #logger: Logger;
   readonly #sessionLog: SessionLog;
   readonly #sessions = new Set<Session>();
@@ -75,9 +75,9 @@ export class StreamServer implements SessionHost {
   readonly #departures = new LaterWork();
   #isReroutePending = false;
 
-  constructor(options: StreamServerOptions) {
+  constructor(options: PlayerServerOptions) {
     this.#options = options;
-    this.#logger = options.logger.tagged('StreamServer');
+    this.#logger = options.logger.tagged('PlayerServer');
     this.#sessionLog = new SessionLog(this.#logger);
     const { registry, streams, onChange } = options;
     this.#groupStreams = new GroupStreams({ registry, streams, logger: this.#logger, onChange });
@@ -146,7 +146,7 @@ export class StreamServer implements SessionHost {
   }
 
   /** Ends the connections of a client that the registry has forgotten. */
-  dismiss(client: ClientRecord): void {
+  disconnect(client: ClientRecord): void {
     for (const session of this.sessionsOf(client)) {
       this.#ofClients.delete(client.id, session);
       session.close('deleted by a controller');
@@ -184,15 +184,15 @@ export class StreamServer implements SessionHost {
     const { access } = this.#options;
     const id = clientIdOf(hello) || randomUUID();
     this.#logHello(session, id, hello);
-    const finish = (admission: Login | Refusal) => {
+    const finish = (entry: Login | Refusal) => {
       if (session.state === 'closed') return;
-      if ('code' in admission) return session.refuse(admission, requestId);
-      this.#logins.set(session, admission);
+      if ('code' in entry) return session.refuse(entry, requestId);
+      this.#logins.set(session, entry);
       this.#admit({ session, id, hello, requestId });
     };
     if (!access.anonymous) {
       const { remoteAddress } = session.connection;
-      return admissionOf(access, hello.auth, remoteAddress).then(finish);
+      return loginOfPlayer(access, hello.auth, remoteAddress).then(finish);
     }
     finish(refusalFor(access.anonymous) ?? access.anonymous);
     return undefined;
@@ -212,10 +212,10 @@ export class StreamServer implements SessionHost {
   onClose(session: Session, reason: string): void {
     this.#sessions.delete(session);
     addSends(this.#endedSends, session.path.totals);
-    this.#departures.add(() => this.#seeOff(session, reason));
+    this.#departures.add(() => this.#closeSession(session, reason));
   }
 
-  #seeOff(session: Session, reason: string): void {
+  #closeSession(session: Session, reason: string): void {
     const { client, connection } = session;
     this.#forget(session);
     const isFault = reason.startsWith('protocol violation') || reason.startsWith('refused');

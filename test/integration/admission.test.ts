@@ -10,8 +10,8 @@ import { WebSocket } from 'ws';
 import { loadTlsMaterial } from '../../src/http/tls-material.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { Listener, socketServers } from '../../src/transport/listener.ts';
+import { AdmissionRig } from '../support/admission-rig.ts';
 import { makeCertificate } from '../support/certificates.ts';
-import { EntranceRig } from '../support/entrance-rig.ts';
 import { HttpRig } from '../support/http-rig.ts';
 import { LogLines } from '../support/log-lines.ts';
 import { PlayerRig } from '../support/player-rig.ts';
@@ -26,13 +26,13 @@ async function whileHeld(): Promise<void> {
   await turn();
 }
 
-async function listener(rig: EntranceRig, serve: (socket: Socket) => void): Promise<Listener> {
+async function listener(rig: AdmissionRig, serve: (socket: Socket) => void): Promise<Listener> {
   const opened = await Listener.open({
     addresses: ['127.0.0.1'],
     port: 0,
     setting: 'tcp-control',
     logger: rig.log,
-    door: rig.entrance.doorFor('controller'),
+    admit: rig.admission.admitFor('controller'),
     createServer: socketServers(serve),
   });
   onTestFinished(() => opened.close());
@@ -47,15 +47,15 @@ async function tcpClient(port: number): Promise<Socket> {
   return socket;
 }
 
-async function httpRig(rig: EntranceRig, options: Parameters<typeof HttpRig.open>[0] = {}) {
-  const http = await HttpRig.open({ door: rig.entrance.doorFor('http'), ...options });
+async function httpRig(rig: AdmissionRig, options: Parameters<typeof HttpRig.open>[0] = {}) {
+  const http = await HttpRig.open({ admit: rig.admission.admitFor('http'), ...options });
   onTestFinished(() => http.close());
   return http;
 }
 
 describe('connections before the release', () => {
   it('wait on plain ports, with what they have said, and are then served', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     const served: string[] = [];
     const { port } = await listener(rig, (socket) => {
       socket.on('data', (data) => served.push(String(data)));
@@ -65,7 +65,7 @@ describe('connections before the release', () => {
     client.write('early');
     await whileHeld();
     expect(served).toEqual([]);
-    rig.entrance.release();
+    rig.admission.release();
     await until(() => served.length === 1);
     const late = await tcpClient(port);
     late.write('late');
@@ -74,7 +74,7 @@ describe('connections before the release', () => {
   });
 
   it('wait as HTTP requests', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     const http = await httpRig(rig);
     let answers = 0;
     const count = (answer: { status: number }) => {
@@ -84,26 +84,26 @@ describe('connections before the release', () => {
     const asked = [http.get('/healthz').then(count), http.post('x'.repeat(300_000)).then(count)];
     await whileHeld();
     expect([answers, http.requests.length]).toEqual([0, 0]);
-    rig.entrance.release();
+    rig.admission.release();
     await Promise.all(asked);
     expect(http.requests[0]?.text).toHaveLength(300_000);
   });
 
   it('wait as WebSockets', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     const http = await httpRig(rig);
     const webSocket = new WebSocket(`ws://127.0.0.1:${http.port}/jsonrpc`);
     onTestFinished(() => webSocket.terminate());
     await whileHeld();
     expect([webSocket.readyState, http.sessions.length]).toEqual([WebSocket.CONNECTING, 0]);
-    rig.entrance.release();
+    rig.admission.release();
     await once(webSocket, 'open');
     webSocket.send('asked');
     await until(() => http.sessions[0]?.texts.length === 1);
   });
 
   it('wait before TLS begins', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'zerocast-entrance-'));
+    const folder = mkdtempSync(join(tmpdir(), 'zerocast-admission-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     makeCertificate({ folder, name: 'server' });
     const tls = await loadTlsMaterial({
@@ -115,7 +115,7 @@ describe('connections before the release', () => {
       isWanted: true,
       logger: new LogLines(),
     });
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     const { port } = await httpRig(rig, { tls });
     const ca = readFileSync(join(folder, 'server.crt'));
     const asking = request({ host: '127.0.0.1', port, path: '/healthz', agent: false, ca });
@@ -128,21 +128,21 @@ describe('connections before the release', () => {
     const answered = once(asking.end(), 'response');
     await whileHeld();
     expect(isSecure).toBe(false);
-    rig.entrance.release();
+    rig.admission.release();
     const [response] = await answered;
     expect(await text(response)).toBe('ok');
   });
 
   it('have all their time for a Hello from the release on', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     const helloTimeoutMs = 400;
-    const door = rig.entrance.doorFor('player');
-    const players = await PlayerRig.open([], { helloTimeoutMs, door });
+    const admit = rig.admission.admitFor('player');
+    const players = await PlayerRig.open([], { helloTimeoutMs, admit });
     onTestFinished(() => players.close().then(() => undefined));
     const client = players.keep(await ScriptedClient.connect(players.port));
     await new Promise((resolve) => setTimeout(resolve, 2 * helloTimeoutMs));
     expect([client.isClosed, players.server.sessionCount]).toEqual([false, 0]);
-    rig.entrance.release();
+    rig.admission.release();
     await until(() => players.server.sessionCount === 1);
     expect(client.isClosed).toBe(false);
     await client.untilClosed();
@@ -150,14 +150,14 @@ describe('connections before the release', () => {
   });
 
   it('wait within the limits only, and make room when they go', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     rig.limits.maxControllers = 2;
     const served: Socket[] = [];
     const { port } = await listener(rig, (socket) => served.push(socket));
     const [first] = [await tcpClient(port), await tcpClient(port)];
     const refused = await tcpClient(port);
     await until(() => refused.destroyed || refused.readableEnded || refused.closed);
-    rig.entrance.release();
+    rig.admission.release();
     await until(() => served.length === 2);
     first?.destroy();
     served[0]?.resume();
@@ -167,7 +167,7 @@ describe('connections before the release', () => {
   });
 
   it('end when the server ends instead', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     const { port } = await listener(rig, () => {
       throw new Error('nobody is to be served');
     });
@@ -175,12 +175,12 @@ describe('connections before the release', () => {
     const clients = [await tcpClient(port), await tcpClient(http.port)];
     await whileHeld();
     for (const client of clients) client.resume();
-    rig.entrance.close();
+    rig.admission.close();
     await until(() => clients.every(({ closed }) => closed));
   });
 
   it('may have gone by then', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     const { port } = await listener(rig, (socket) => {
       socket.on('error', () => {});
       socket.resume();
@@ -192,24 +192,24 @@ describe('connections before the release', () => {
       client.resetAndDestroy();
     }
     await whileHeld();
-    rig.entrance.release();
+    rig.admission.release();
     expect((await http.get('/healthz')).status).toBe(200);
   });
 });
 
 describe('the place of a controller', () => {
   it('is given back by a WebSocket that is gone before it has logged in', async () => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     rig.limits.maxControllers = 1;
-    rig.entrance.release();
+    rig.admission.release();
     const sockets: Socket[] = [];
     const logins: (() => void)[] = [];
     const http = await httpRig(rig, {
-      door: (socket, serve) => {
+      admit: (socket, serve) => {
         sockets.push(socket);
         serve();
       },
-      mayBecome: (kind, socket) => rig.entrance.mayBecome(kind, socket),
+      mayBecome: (kind, socket) => rig.admission.mayBecome(kind, socket),
       access: {
         anonymous: undefined,
         login: () =>
@@ -238,10 +238,10 @@ describe('the place of a controller', () => {
 
 describe('one address where descriptors are few', () => {
   const third = async (setting: number) => {
-    const rig = new EntranceRig();
+    const rig = new AdmissionRig();
     rig.limits.maxConnectionsPerAddress = setting;
     rig.limits.descriptorShare = 2;
-    rig.entrance.release();
+    rig.admission.release();
     let served = 0;
     const { port } = await listener(rig, (socket) => {
       served += 1;
@@ -255,7 +255,7 @@ describe('one address where descriptors are few', () => {
   it('gets no more than its share of them, and the log says how to get more', async () => {
     const { rig, served } = await third(512);
     expect(served).toBe(2);
-    expect(rig.entrance.refusals.get('address')).toBe(1);
+    expect(rig.admission.refusals.get('address')).toBe(1);
     expect(rig.log.lines[0]?.fields).toMatchObject({
       limit: 2,
       remedy: 'raise "ulimit -n", or LimitNOFILE of the service',

@@ -1,16 +1,16 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { LogBrake, logPauseMs } from '../../../../src/base/time/log-brake.ts';
+import { LogLimiter, logPauseMs } from '../../../../src/base/time/log-limiter.ts';
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-it('a log brake lets one line through, and after a pause the next with the number of those in between', () => {
+it('a log limiter lets one line through, and after a pause the next with the number of those in between', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  const brake = new LogBrake();
+  const limiter = new LogLimiter();
   const looks = [0, logPauseMs - 1, 1, 0, logPauseMs].map((passedMs) => {
     vi.advanceTimersByTime(passedMs);
-    return brake.lets() ? brake.unlogged : 'held back';
+    return limiter.allows() ? limiter.unlogged : 'held back';
   });
   expect(looks).toEqual([0, 'held back', 1, 'held back', 1]);
 });
