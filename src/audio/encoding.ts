@@ -4,7 +4,7 @@ import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeTurn, EncodeTurns } from './encode-turns.ts';
 import { type ChunkTiming, chunkTiming } from './encoders/chunk-timing.ts';
 import { createEncoder } from './encoders/codecs.ts';
-import type { Encoder } from './encoders/encoder.ts';
+import type { Emit, Encoder } from './encoders/encoder.ts';
 import type { Place } from './pacer.ts';
 import { RunTime } from './run-time.ts';
 import type { SampleFormat } from './sample-format.ts';
@@ -89,12 +89,7 @@ export class Encoding {
 
   static async open(options: EncodingOptions): Promise<Encoding> {
     const { codec, format, pool } = options;
-    // The encoder only emits while it is given audio, which is after the constructor has run.
-    let seal: (chunk: Chunk, frames: number) => void = (chunk) => chunk.release();
-    const emit = (chunk: Chunk, frames: number) => seal(chunk, frames);
-    const encoding = new Encoding(await createEncoder(codec, { format, pool, emit }), options);
-    seal = (chunk, frames) => encoding.#seal(chunk, frames);
-    return encoding;
+    return new Encoding(await createEncoder(codec, { format, pool }), options);
   }
 
   private constructor(encoder: Encoder, options: EncodingOptions) {
@@ -213,7 +208,7 @@ export class Encoding {
     if (this.#current) this.#encode(this.#current);
     if (this.#current || this.#waiting.length > 0) return this.#isActive;
     this.#overload = noOverload;
-    if (this.#owesFlush) this.#timed(() => this.#encoder.flush());
+    if (this.#owesFlush) this.#timed(() => this.#encoder.flush(this.#seal));
     this.#owesFlush = false;
     this.#isTailOld = false;
     return false;
@@ -223,7 +218,7 @@ export class Encoding {
     const pcm = this.#waiting.shift();
     if (!pcm) return undefined;
     if (pcm.startsRun) {
-      this.#timed(() => this.#encoder.flush());
+      this.#timed(() => this.#encoder.flush(this.#seal));
       this.#runTime = new RunTime();
       this.#inputFrames = 0;
       this.#frames = 0;
@@ -241,7 +236,7 @@ export class Encoding {
     const startCpuUs = cpuUs();
     // The encoder gives the chunk back, also when it breaks.
     this.#current = undefined;
-    const next = this.#timed(() => this.#encoder.encode(pcm.chunk, startFrame));
+    const next = this.#timed(() => this.#encoder.encode(pcm.chunk, startFrame, this.#seal));
     if (next !== undefined) this.#current = { pcm, startFrame: next };
     // On a busy machine time passes in which the encoder does nothing.
     const usedUs = Math.min(this.#figures.encodeUs - startUs, cpuUs() - startCpuUs);
@@ -278,7 +273,7 @@ export class Encoding {
     }
   }
 
-  #seal(chunk: Chunk, frames: number): void {
+  readonly #seal: Emit = (chunk, frames) => {
     if (this.#isTailOld) {
       chunk.release();
       return;
@@ -294,7 +289,7 @@ export class Encoding {
     this.#options.publish(chunk);
     // The encoder waits here for its chunk to be sent, which is no work of its own.
     this.#figures.encodeUs -= (performance.now() - startMs) * 1000;
-  }
+  };
 }
 
 function cpuUs(): number {

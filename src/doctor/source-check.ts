@@ -85,8 +85,7 @@ async function checkEncoder(
 ): Promise<readonly Finding[]> {
   const pool = new ChunkPool();
   try {
-    const emit = () => undefined;
-    const encoder = await createEncoder(options.codec, { format, pool, emit });
+    const encoder = await createEncoder(options.codec, { format, pool });
     const sent = encoder.format;
     const timing = chunkTiming(encoder, { format, chunkMs: options.chunkMs });
     encoder.close();

@@ -23,7 +23,7 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
     const bench = await benchFor(spec, formatText);
     feed(bench, pcmOf(bench.format, 3000, music), [480]);
     expect(bench.pool.isFull).toBe(true);
-    bench.encoder.flush();
+    bench.encoder.flush(bench.emit);
     feed(bench, pcmOf(bench.format, 100, music), [100]);
     const before = bench.emitted.length;
     bench.encoder.close();
@@ -84,10 +84,10 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
 
   it('emits nothing at a flush without input, nor for an empty chunk', async () => {
     const bench = await benchFor(spec, formatText);
-    bench.encoder.flush();
+    bench.encoder.flush(bench.emit);
     const empty = bench.pool.acquire(0, 'test source');
-    bench.encoder.encode(empty, 0);
-    bench.encoder.flush();
+    bench.encoder.encode(empty, 0, bench.emit);
+    bench.encoder.flush(bench.emit);
     expect(bench.emitted).toEqual([]);
     bench.encoder.close();
     expect(bench.pool.isFull).toBe(true);

@@ -1,6 +1,6 @@
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { createEncoder } from '../../src/audio/encoders/codecs.ts';
-import type { Encoder } from '../../src/audio/encoders/encoder.ts';
+import type { Emit, Encoder } from '../../src/audio/encoders/encoder.ts';
 import { bytesOf, newSamples } from '../../src/audio/sample-conversion.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 
@@ -15,6 +15,7 @@ export interface Bench {
   readonly encoder: Encoder;
   readonly format: SampleFormat;
   readonly pool: ChunkPool;
+  readonly emit: Emit;
   readonly emitted: Emitted[];
 }
 
@@ -23,16 +24,12 @@ export async function benchFor(spec: string, formatText: string): Promise<Bench>
   const format = SampleFormat.parse(formatText);
   const pool = new ChunkPool({ verifySeals: true });
   const emitted: Emitted[] = [];
-  const encoder = await createEncoder(spec, {
-    format,
-    pool,
-    emit: (chunk, frames) => {
-      chunk.seal({ timestampUs: 0, durationUs: format.durationUs(frames) });
-      emitted.push({ payload: Buffer.from(chunk.payload), frames });
-      chunk.release();
-    },
-  });
-  return { encoder, format, pool, emitted };
+  const emit: Emit = (chunk, frames) => {
+    chunk.seal({ timestampUs: 0, durationUs: format.durationUs(frames) });
+    emitted.push({ payload: Buffer.from(chunk.payload), frames });
+    chunk.release();
+  };
+  return { encoder: await createEncoder(spec, { format, pool }), format, pool, emit, emitted };
 }
 
 /** Cuts `pcm` into chunks of `chunkFrames` (taken in turn) and encodes them. */
@@ -45,7 +42,7 @@ export function feed(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]):
     chunk.writable.set(part);
     chunk.payloadBytes = part.length;
     let frame: number | undefined = 0;
-    while (frame !== undefined) frame = bench.encoder.encode(chunk, frame);
+    while (frame !== undefined) frame = bench.encoder.encode(chunk, frame, bench.emit);
     start += part.length;
   }
 }
@@ -53,7 +50,7 @@ export function feed(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]):
 /** Everything a listener gets from `pcm`: encoded, flushed, and taken off the bench. */
 export function encodeAll(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]): Emitted[] {
   feed(bench, pcm, chunkFrames);
-  bench.encoder.flush();
+  bench.encoder.flush(bench.emit);
   return bench.emitted.splice(0);
 }
 

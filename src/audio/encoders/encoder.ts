@@ -2,6 +2,9 @@ import type { Chunk } from '../chunk.ts';
 import type { ChunkPool } from '../chunk-pool.ts';
 import type { SampleFormat } from '../sample-format.ts';
 
+/** Takes an encoded chunk (not sealed) with the number of frames that it holds. */
+export type Emit = (chunk: Chunk, frames: number) => void;
+
 /**
  * Turns PCM chunks into chunks of one codec.
  *
@@ -31,9 +34,9 @@ export interface Encoder {
    * Ownership: takes over the caller's reference with the call that reaches the end, or throws.
    * Failure: throws a `SourceError`; the encoder is then of no further use.
    */
-  encode(pcm: Chunk, startFrame: number): number | undefined;
+  encode(pcm: Chunk, startFrame: number, emit: Emit): number | undefined;
   /** Emits what is left over and forgets the past: the next `encode` starts a new run. */
-  flush(): void;
+  flush(emit: Emit): void;
   close(): void;
 }
 
@@ -43,8 +46,6 @@ export interface EncoderContext {
   /** What stands behind the colon of `codec:options`; empty for the defaults. */
   readonly options: string;
   readonly pool: ChunkPool;
-  /** Takes each encoded chunk (not sealed) with the number of frames that it holds. */
-  readonly emit: (chunk: Chunk, frames: number) => void;
 }
 
 /** Samples of all channels that one call of `encode` takes on at most. */

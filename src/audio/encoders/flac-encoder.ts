@@ -3,7 +3,13 @@ import type { Chunk } from '../chunk.ts';
 import { ChunkPool } from '../chunk-pool.ts';
 import { type Samples, samplesOf } from '../sample-conversion.ts';
 import { SampleFormat } from '../sample-format.ts';
-import { type Codec, type Encoder, type EncoderContext, maxEncodeSamples } from './encoder.ts';
+import {
+  type Codec,
+  type Emit,
+  type Encoder,
+  type EncoderContext,
+  maxEncodeSamples,
+} from './encoder.ts';
 import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
 import { inSlices } from './in-slices.ts';
 import { type Libflac, loadLibflac } from './libflac.ts';
@@ -25,14 +31,14 @@ export const flacCodec: Codec = {
     `flac[:level]: lossless; level 0 (fast) to 8 (small), default ${defaultLevel}; ` +
     `levels 0 to ${lastShortLevel} send ${shortBlockFrames} samples per chunk, ` +
     `higher ones ${longBlockFrames} up to ${maxLongBlockChannels} channels`,
-  create: async ({ format, options, pool, emit }) => {
+  create: async ({ format, options, pool }) => {
     const level = parseLevel(options);
     checkFormat(format);
     const flac = await loadLibflac();
     await warmUp(flac, { format, level });
     const isShort = level <= lastShortLevel || format.channels > maxLongBlockChannels;
     const blockFrames = isShort ? shortBlockFrames : longBlockFrames;
-    return new FlacEncoder(flac, { format, level, blockFrames, pool, emit });
+    return new FlacEncoder(flac, { format, level, blockFrames, pool });
   },
 };
 
@@ -89,7 +95,7 @@ class FlacEncoder implements Encoder {
     }
   }
 
-  encode(pcm: Chunk, startFrame: number): number | undefined {
+  encode(pcm: Chunk, startFrame: number, emit: Emit): number | undefined {
     let next: number | undefined;
     try {
       assert(!this.#closed, 'a flac encoder was used after it was closed');
@@ -97,16 +103,16 @@ class FlacEncoder implements Encoder {
     } finally {
       if (next === undefined) pcm.release();
     }
-    this.#emitWritten();
+    this.#emitWritten(emit);
     return next;
   }
 
-  flush(): void {
+  flush(emit: Emit): void {
     assert(!this.#closed, 'a flac encoder was used after it was closed');
     if (!this.#hasInput) return;
     this.#finish();
     this.#begin();
-    this.#emitWritten();
+    this.#emitWritten(emit);
   }
 
   close(): void {
@@ -160,7 +166,7 @@ class FlacEncoder implements Encoder {
     if (ok === 0) throw this.#fault(this.#state());
   }
 
-  #emitWritten(): void {
+  #emitWritten(emit: Emit): void {
     const written = this.#written;
     if (written.length === 0) return;
     this.#written = [];
@@ -168,7 +174,7 @@ class FlacEncoder implements Encoder {
       const chunk = this.#settings.pool.acquire(bytes.length, 'flac encoder');
       chunk.writable.set(bytes);
       chunk.payloadBytes = bytes.length;
-      this.#settings.emit(chunk, samples);
+      emit(chunk, samples);
     }
   }
 
@@ -203,13 +209,13 @@ async function warmUp(flac: Libflac, { format, level }: Pick<FlacSettings, 'form
   const pool = new ChunkPool({});
   const emit = (chunk: Chunk) => chunk.release();
   const stereo = new SampleFormat({ rateHz: 48_000, bits: format.bits, channels: 2 });
-  const settings = { format: stereo, level, blockFrames: warmUpFrames, pool, emit };
+  const settings = { format: stereo, level, blockFrames: warmUpFrames, pool };
   const encoder = new FlacEncoder(flac, settings);
   await inSlices(warmUpBlocks, () => {
     const chunk = pool.acquire(warmUpFrames * stereo.frameBytes, 'flac warm-up');
     chunk.payloadBytes = warmUpFrames * stereo.frameBytes;
     fillWithNoise(samplesOf(chunk.payload, stereo), stereo.bits);
-    encoder.encode(chunk, 0);
+    encoder.encode(chunk, 0, emit);
   });
   encoder.close();
   pool.close();

@@ -3,7 +3,7 @@ import { assert, messageOf, SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import { newSamples, type Samples, samplesOf } from '../sample-conversion.ts';
 import { SampleFormat } from '../sample-format.ts';
-import type { Codec, Encoder, EncoderContext } from './encoder.ts';
+import type { Codec, Emit, Encoder, EncoderContext } from './encoder.ts';
 import { maxOpusInputFrames, OpusInput, opusChannels, opusRateHz } from './opus-input.ts';
 import { type OpusOptions, opusOptionsHelp, parseOpusOptions } from './opus-options.ts';
 import { resamplerRangeHz } from './resampler.ts';
@@ -62,7 +62,7 @@ class OpusEncoder implements Encoder {
     this.maxPaddingFrames = this.delayFrames + packetFrames;
   }
 
-  encode(pcm: Chunk, startFrame: number): number | undefined {
+  encode(pcm: Chunk, startFrame: number, emit: Emit): number | undefined {
     const { format } = this.#context;
     let next: number | undefined;
     try {
@@ -70,7 +70,7 @@ class OpusEncoder implements Encoder {
       const samples = samplesOf(pcm.payload, format);
       const start = startFrame * format.channels;
       const part = samples.subarray(start, start + maxOpusInputFrames * format.channels);
-      this.#feed(part);
+      this.#feed(part, emit);
       const frames = part.length / format.channels;
       this.#inputFrames += frames;
       if (start + part.length < samples.length) next = startFrame + frames;
@@ -80,7 +80,7 @@ class OpusEncoder implements Encoder {
     return next;
   }
 
-  flush(): void {
+  flush(emit: Emit): void {
     assert(!this.#closed, 'an opus encoder was used after it was closed');
     if (this.#inputFrames === 0) return;
     const { rateHz, channels } = this.#context.format;
@@ -88,7 +88,7 @@ class OpusEncoder implements Encoder {
     // Short pieces, so that no packet of mere silence follows.
     const pieceFrames = Math.min(Math.ceil(rateHz / 100), maxOpusInputFrames);
     const silence = newSamples(pieceFrames * channels, this.#context.format);
-    while (this.#emittedFrames < audibleFrames) this.#feed(silence);
+    while (this.#emittedFrames < audibleFrames) this.#feed(silence, emit);
     this.#input.reset();
     this.#opus.reset();
     this.#filled = 0;
@@ -103,25 +103,25 @@ class OpusEncoder implements Encoder {
     idleEncoders.push(this.#opus);
   }
 
-  #feed(samples: Samples): void {
+  #feed(samples: Samples, emit: Emit): void {
     const stereo = guarded('resampler', () => this.#input.convert(samples));
     for (let start = 0; start < stereo.length; ) {
       const part = stereo.subarray(start, start + this.#packet.length - this.#filled);
       this.#packet.set(part, this.#filled);
       this.#filled += part.length;
       start += part.length;
-      if (this.#filled === this.#packet.length) this.#emitPacket();
+      if (this.#filled === this.#packet.length) this.#emitPacket(emit);
     }
   }
 
-  #emitPacket(): void {
+  #emitPacket(emit: Emit): void {
     this.#filled = 0;
     const bytes = guarded('opus library', () => this.#opus.encode(this.#packet));
     const chunk = this.#context.pool.acquire(bytes.length, 'opus encoder');
     chunk.writable.set(bytes);
     chunk.payloadBytes = bytes.length;
     this.#emittedFrames += packetFrames;
-    this.#context.emit(chunk, packetFrames);
+    emit(chunk, packetFrames);
   }
 }
 

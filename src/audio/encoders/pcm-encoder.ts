@@ -1,7 +1,7 @@
 import { SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import type { Codec, Encoder, EncoderContext } from './encoder.ts';
+import type { Codec, Emit, Encoder } from './encoder.ts';
 
 const headerBytes = 44;
 
@@ -16,7 +16,7 @@ export const pcmCodec: Codec = {
         `pcm takes no options, but "${context.options}" was given: write just pcm`,
       );
     }
-    return new PcmEncoder(context);
+    return new PcmEncoder(context.format);
   },
 };
 
@@ -27,18 +27,16 @@ class PcmEncoder implements Encoder {
   readonly blockFrames = 0;
   readonly blockLookAheadFrames = 0;
   readonly maxPaddingFrames = 0;
-  readonly #emit: EncoderContext['emit'];
 
-  constructor(context: EncoderContext) {
-    this.header = riffHeader(context.format);
-    this.format = context.format;
-    this.#emit = context.emit;
+  constructor(format: SampleFormat) {
+    this.header = riffHeader(format);
+    this.format = format;
   }
 
-  encode(pcm: Chunk): undefined {
+  encode(pcm: Chunk, _startFrame: number, emit: Emit): undefined {
     const frames = pcm.payloadBytes / this.format.frameBytes;
     if (frames === 0) pcm.release();
-    else this.#emit(pcm, frames);
+    else emit(pcm, frames);
   }
 
   flush(): void {}

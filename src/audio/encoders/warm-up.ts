@@ -20,7 +20,7 @@ export async function warmUpEncoders(kinds: readonly EncoderKind[]): Promise<voi
   const encoders: Encoder[] = [];
   for (const { codec, format } of kinds) {
     try {
-      encoders.push(await createEncoder(codec, { format, pool, emit: (chunk) => chunk.release() }));
+      encoders.push(await createEncoder(codec, { format, pool }));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
     }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { chunkTiming } from '../../../src/audio/encoders/chunk-timing.ts';
 import { createEncoder } from '../../../src/audio/encoders/codecs.ts';
+import type { Emit } from '../../../src/audio/encoders/encoder.ts';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import { unplayable } from '../../../src/transport/playability.ts';
 
@@ -24,17 +25,14 @@ describe('the timing of chunks', () => {
     let sentFrames = 0;
     let oldestMs = 0;
     const durations = new Set<number>();
-    const encoder = await createEncoder(codec, {
-      format,
-      pool,
-      emit: (chunk, frames) => {
-        chunk.release();
-        const firstMs = encoder.format.durationUs(sentFrames - encoder.delayFrames) / 1000;
-        oldestMs = Math.max(oldestMs, format.durationUs(readFrames) / 1000 - firstMs);
-        sentFrames += frames;
-        durations.add(encoder.format.durationUs(frames) / 1000);
-      },
-    });
+    const encoder = await createEncoder(codec, { format, pool });
+    const emit: Emit = (chunk, frames) => {
+      chunk.release();
+      const firstMs = encoder.format.durationUs(sentFrames - encoder.delayFrames) / 1000;
+      oldestMs = Math.max(oldestMs, format.durationUs(readFrames) / 1000 - firstMs);
+      sentFrames += frames;
+      durations.add(encoder.format.durationUs(frames) / 1000);
+    };
     const { ageMs, durationMs } = chunkTiming(encoder, { format, chunkMs });
     const frames = format.framesIn(chunkMs);
     for (let piece = 0; piece < 10_000 / chunkMs; piece += 1) {
@@ -43,7 +41,7 @@ describe('the timing of chunks', () => {
       chunk.payloadBytes = frames * format.frameBytes;
       readFrames += frames;
       let next: number | undefined = 0;
-      while (next !== undefined) next = encoder.encode(chunk, next);
+      while (next !== undefined) next = encoder.encode(chunk, next, emit);
     }
     encoder.close();
     pool.close();

@@ -35,14 +35,13 @@ it('pcm hands on the very chunk that came in', async () => {
   const encoder = await createEncoder('pcm', {
     format: SampleFormat.parse('48000:24:2'),
     pool,
-    emit: (chunk, frames) => {
-      passed.push(chunk, frames);
-      chunk.release();
-    },
   });
   const chunk = pool.acquire(960 * 8, 'test source');
   chunk.payloadBytes = 960 * 8;
-  encoder.encode(chunk, 0);
+  encoder.encode(chunk, 0, (emitted, frames) => {
+    passed.push(emitted, frames);
+    emitted.release();
+  });
   expect(passed).toEqual([chunk, 960]);
   expect(passed[0]).toBe(chunk);
   expect(pool.isFull).toBe(true);
