@@ -29,6 +29,7 @@ const isPossible = BareRoot.isPossible() || process.env.CI === 'true';
 /** Everything that a release may hold. */
 const allowed = [
   /^(LICENSE|README\.md|CHANGELOG\.md|package\.json|binding\.gyp)$/,
+  /^docs\/[\w-]+\.md$/,
   /^dist\/([\w-]+\/)*[\w-]+\.(js|d\.ts)$/,
   /^dist\/prebuilt\/linux-(x64|arm64)\/zerocast\.node$/,
   /^native\/(binding|core)\/[\w-]+\.(cpp|hpp)$/,
@@ -83,6 +84,14 @@ describe('the release archive', () => {
     );
     expect(faults).toEqual([]);
     expect(modules.length).toBeGreaterThan(100);
+  });
+
+  it('holds the documents that its README links to', () => {
+    const readme = readFileSync(join(unpacked(), 'README.md'), 'utf8');
+    const linked = [...readme.matchAll(/\]\((docs\/[\w-]+\.md)/g)].map(([, file = '']) => file);
+    const held = filesOf(unpacked()).filter((file) => file.startsWith('docs/'));
+    expect([...new Set(linked)].sort()).toEqual(held.sort());
+    expect(held.length).toBeGreaterThan(10);
   });
 
   it('has no comment that points to a file which is not there', () => {

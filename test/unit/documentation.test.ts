@@ -14,7 +14,7 @@ function filesUnder(folder: string): readonly string[] {
 }
 
 const topics = filesUnder('docs');
-const documents = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', ...topics];
+const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...topics];
 
 /** Headings and prose, without what stands in fences. */
 function proseOf(text: string): string {
@@ -51,6 +51,24 @@ describe('the documents', () => {
     const links = documents.flatMap((file) => linksIn(read(file)).map((link) => ({ file, link })));
     expect(links.length).toBeGreaterThan(20);
     expect(links.map(({ file, link }) => faultOf(link, file)).filter(Boolean)).toEqual([]);
+  });
+
+  it('are all found from README', () => {
+    const linked = linksIn(read('README.md'));
+    expect(documents.filter((file) => file !== 'README.md' && !linked.includes(file))).toEqual([]);
+  });
+
+  it.each([['README.md', 200]])('are short where everybody reads: %s', (file, lines) => {
+    expect(read(file).trimEnd().split('\n').length).toBeLessThanOrEqual(lines);
+  });
+
+  it('name every figure of /metrics', () => {
+    const sources = filesUnder('src/figures').map(read).join('\n');
+    const names = [...sources.matchAll(/'((?:zerocast_)?[a-z_]+_(?:total|ppm|bytes))'/g)];
+    expect(names.length).toBeGreaterThan(25);
+    const text = read('docs/metrics.md');
+    const bare = names.map(([, name = '']) => `zerocast_${name.replace(/^zerocast_/, '')}`);
+    expect(bare.filter((name) => !text.includes(name))).toEqual([]);
   });
 
   it.each([

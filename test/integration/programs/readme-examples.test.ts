@@ -10,9 +10,11 @@ import { SourceHarness } from '../../support/source-harness.ts';
 import { uniqueSignal } from '../../support/test-signal.ts';
 import { until } from '../../support/waiting.ts';
 
-// How programs are said to feed the pipe, typed as README has it.
+// How programs are said to feed the pipe, typed as the documents have it.
 
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+const documents = ['README.md', 'docs/settings.md']
+  .map((file) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8'))
+  .join('\n');
 const music = uniqueSignal({ format: SampleFormat.parse('48000:16:2'), seconds: 2 });
 let folder: string;
 let harness: SourceHarness;
@@ -39,10 +41,10 @@ afterEach(async () => {
 const isMissing = (program: string) =>
   !process.env.CI && spawnSync(program, ['--version']).error !== undefined;
 
-/** The part of README, with the fifo and the music of the test. */
+/** The part of the documents, with the fifo and the music of the test. */
 function example(pattern: RegExp): string {
-  const [, text] = pattern.exec(readme) ?? [];
-  if (text === undefined) throw new Error(`README has no ${pattern}`);
+  const [, text] = pattern.exec(documents) ?? [];
+  if (text === undefined) throw new Error(`the documents have no ${pattern}`);
   expect(text).toContain('/tmp/snapfifo');
   return text
     .replaceAll('/tmp/snapfifo', join(folder, 'fifo'))
@@ -59,7 +61,7 @@ function wavHeader(): Buffer {
   return header;
 }
 
-describe('the example of README for', () => {
+describe('the example of the documents for', () => {
   it.skipIf(isMissing('ffmpeg'))('ffmpeg plays into the pipe', async () => {
     const line = example(/^(ffmpeg .*?)\s*(?:#.*)?$/m);
     children.push(spawn('sh', ['-c', `exec ${line}`], { stdio: 'ignore' }));

@@ -146,9 +146,10 @@ describe('the advice for a kind of stream that is missing', () => {
     );
   });
 
-  it('is one that README gives, too', () => {
-    const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
-    const pairs = [...readme.matchAll(/^# .*?(\w+:\/\/\S+)\nsource = (process:.*)$/gm)];
+  it('is one that the documents give, too', () => {
+    const settings = new URL('../../../../docs/settings.md', import.meta.url);
+    const text = readFileSync(settings, 'utf8');
+    const pairs = [...text.matchAll(/^# .*?(\w+:\/\/\S+)\nsource = (process:.*)$/gm)];
     for (const [, address, advised] of pairs) expect(advisedFor(address!)).toBe(advised);
     const schemes = pairs.map(([, address]) => address!.split(':')[0]);
     expect(schemes).toEqual(['librespot', 'airplay', 'alsa', 'jack', 'pipewire']);
