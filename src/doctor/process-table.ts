@@ -1,4 +1,4 @@
-import { type ProcessProgram, programOf } from '../base/files/process-program.ts';
+import { type ProcessProgram, programOf } from '../base/files/process-holder.ts';
 import type { SystemFiles } from './system-files.ts';
 
 /** A process, as far as the user of this program may see it. */

@@ -1,6 +1,28 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { codeOf } from '../errors.ts';
-import { programOf } from './process-program.ts';
+
+/** What runs in a process, without its options: they may hold passwords. */
+export interface ProcessProgram {
+  readonly name: string;
+  /** What kind of audio server it is, if any. */
+  readonly server: 'zerocast' | 'snapserver' | undefined;
+}
+
+/** The same place from src/ and from dist/. */
+const ownProgram = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+/** Other commands of this program are no servers. */
+const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
+
+/** What the system shows of a process. */
+export interface ProcessView {
+  readonly argv: readonly string[];
+  /** The folder that it is in; `undefined` where that is hidden. */
+  readonly folder: string | undefined;
+  /** For a process that has no arguments. */
+  readonly usualName?: string;
+}
 
 /** `process 123 (zerocast)`, with its program where the system tells it. */
 export function describeProcess(pid: number | undefined): string {
@@ -25,6 +47,20 @@ export function isHeldBy(path: string, pid: number): boolean {
   const argv = argvOf(pid);
   if (argv) return /node|zerocast|snapserver/.test(argv.join(' '));
   return isAlive(pid);
+}
+
+export function programOf({ argv, folder, usualName = 'a program' }: ProcessView): ProcessProgram {
+  const [program = '', ...options] = argv;
+  const [word = '', command = ''] = options.slice(firstWord(options));
+  const script = word && folder ? resolve(folder, word) : word;
+  const name = basename(program) || usualName;
+  if (name === 'snapserver') return { name, server: 'snapserver' };
+  if (!/^node(js)?$/.test(name)) return { name, server: undefined };
+  const isOurs =
+    ['zerocast', basename(ownProgram)].includes(basename(script)) &&
+    (script === ownProgram || /\bzerocast\b/.test(script));
+  if (!isOurs) return { name: `${name} ${basename(script)}`.trim(), server: undefined };
+  return { name: 'zerocast', server: otherCommands.has(command) ? undefined : 'zerocast' };
 }
 
 /** `undefined` where they are not shown. */
@@ -62,4 +98,12 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return codeOf(error) === 'EPERM';
   }
+}
+
+/** Behind the options of Node itself. */
+function firstWord(options: readonly string[]): number {
+  return Math.max(
+    0,
+    options.findIndex((option) => !option.startsWith('-')),
+  );
 }
