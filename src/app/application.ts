@@ -30,13 +30,10 @@ import { openAccess } from './access.ts';
 import { announce, loadAnnouncer } from './announcement.ts';
 import { callMethod } from './call-method.ts';
 import { ClosingOrder } from './closing-order.ts';
-import type { ConfigReload, ReloadInputs, ReloadReport } from './config-reload.ts';
-import { openAdmission } from './connections.ts';
+import { ConfigReload, type ReloadInputs, type ReloadReport } from './config-reload.ts';
+import { openConnections } from './connections.ts';
 import { Listeners } from './listeners.ts';
-import { openReload } from './reload-parts.ts';
-import { zeroCopyOptions } from './stream-settings.ts';
-import { openAddedStreams, openStreams } from './streams.ts';
-import { openSurroundings } from './surroundings.ts';
+import { openAddedStreams, openStreams, zeroCopyOptions } from './streams.ts';
 import { warmUp } from './warm-up.ts';
 
 /** Turns of the event loop that broken-off writes may take to report their end. */
@@ -136,6 +133,11 @@ export class Application {
       },
       nowMs: Date.now,
     });
+    const { admission, surroundings } = openConnections({
+      config: () => live.current,
+      native,
+      logger: logger.tagged('Zerocast'),
+    });
     const images = new ImageStore();
     this.streams = openStreams({
       live,
@@ -143,7 +145,7 @@ export class Application {
       pool: this.pool,
       fanOut: this.#fanOut,
       images,
-      surroundings: openSurroundings({ native, config: () => live.current }),
+      surroundings,
       onChange,
       persist,
       own: [options.dataFolder, options.reload?.file].filter((path) => path !== undefined),
@@ -195,11 +197,6 @@ export class Application {
         return live.current.limits.loginTimeout;
       },
     });
-    const admission = openAdmission({
-      config: () => live.current,
-      native,
-      logger: logger.tagged('Zerocast'),
-    });
     const metrics = new ServerMetrics({
       pool: this.pool,
       server,
@@ -239,16 +236,18 @@ export class Application {
       logger,
       ...(statusIntervalMs !== undefined && { intervalMs: statusIntervalMs }),
     });
-    const { control } = this;
-    this.#reload = openReload(options.reload, {
-      live,
-      logger,
-      access,
-      server,
-      control,
-      streams,
-      listeners: this.#listeners,
-    });
+    this.#reload =
+      options.reload &&
+      new ConfigReload({
+        inputs: options.reload,
+        live,
+        logger,
+        access,
+        server,
+        control: this.control,
+        streams,
+        listeners: this.#listeners,
+      });
   }
 
   /** The ports really bound; 0 for what is disabled. */

@@ -1,11 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AccessGate } from '../auth/access-gate.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/config.ts';
 import { differencesBetween, type SettingDifference } from '../config/difference.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
+import type { ControlServer } from '../control/control-server.ts';
+import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamsReport } from '../streams/configured-streams.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
+import { openAccess } from './access.ts';
+import type { Listeners } from './listeners.ts';
 
 /**
  * Controllers may ask as often as they like: all of them together get one reload in this time, as
@@ -35,23 +41,16 @@ export interface ReloadInputs {
   readonly onEnd?: (outcome: string) => void;
 }
 
-/** What one part of the server will do with a configuration that it has checked. */
-export type Apply = () => void;
-
-/** A part of the server that has to get ready for another configuration. */
-export interface ReloadablePart {
-  /** Changes nothing yet. Failure: rejects with a `ConfigError` when it cannot be used. */
-  prepare(loaded: LoadedConfig): Promise<Apply>;
-}
-
+/** What is read, and the parts of the server that follow it. */
 export interface ConfigReloadOptions {
   readonly inputs: ReloadInputs;
   readonly live: LiveConfig;
   readonly logger: Logger;
-  /** In the order in which they are applied. */
-  readonly parts: readonly ReloadablePart[];
-  /** Opens and ends streams; called last. */
-  readonly changeStreams: (sources: readonly string[]) => Promise<StreamsReport>;
+  readonly access: AccessGate;
+  readonly server: PlayerServer;
+  readonly control: ControlServer;
+  readonly streams: StreamDirectory;
+  readonly listeners: Listeners;
 }
 
 export interface ReloadReport {
@@ -153,9 +152,9 @@ export class ConfigReload {
 
   /** All that may fail. */
   async #prepare(): Promise<Prepared> {
-    const { inputs, live, parts } = this.#options;
+    const { inputs, live, listeners } = this.#options;
     const loaded = inputs.load(this.#file);
-    const applies = await prepareAll(parts, loaded);
+    const applies = await allOf([this.#prepareAccess(loaded), listeners.prepare(loaded.config)]);
     const differences = differencesBetween(live.current, loaded.config);
     const config = live.with(loaded.config);
     // The last one, as it changes the log: all or nothing.
@@ -164,19 +163,32 @@ export class ConfigReload {
   }
 
   async #change({ loaded, applies, differences, config }: Prepared): Promise<ReloadReport> {
-    const { live, changeStreams } = this.#options;
+    const { live, server, streams: directory } = this.#options;
     for (const difference of differences) this.#tell(difference);
     live.put(config);
     for (const apply of applies) apply();
+    // Whether muted players get audio is decided when they are given their stream.
+    server.reroute();
     this.#file = loaded.file;
     this.#warn(loaded.warnings);
-    const { warnings, ...streams } = await changeStreams(config.stream.source);
+    const { warnings, ...streams } = await directory.reconfigure(config.stream.source);
     const changed = differences.map(({ row: { section, key, setting } }) => ({
       section,
       key,
       applies: setting.isLive ? ('now' as const) : ('restart' as const),
     }));
     return { changed, streams, warnings: [...loaded.warnings, ...warnings] };
+  }
+
+  /** Users, roles and tokens; who has lost the right to be here is sent away at once. */
+  async #prepareAccess({ config, origins }: LoadedConfig): Promise<() => void> {
+    const { access, server, control } = this.#options;
+    const entries = await openAccess(config, origins, access.entries);
+    return () => {
+      access.replace(entries);
+      control.reviewLogins((login) => access.holds(login));
+      server.reviewLogins();
+    };
   }
 
   #tell({ row, before, after }: SettingDifference): void {
@@ -223,18 +235,16 @@ export class ConfigReload {
 /** A configuration that was checked. */
 interface Prepared {
   readonly loaded: LoadedConfig;
-  readonly applies: readonly Apply[];
+  /** What the parts of the server do with it, in this order. */
+  readonly applies: readonly (() => void)[];
   readonly differences: readonly SettingDifference[];
   /** What will be in force. */
   readonly config: Config;
 }
 
-/** Lets all parts get ready. Failure: rejects with one `ConfigError` for the faults of all. */
-async function prepareAll(
-  parts: readonly ReloadablePart[],
-  loaded: LoadedConfig,
-): Promise<readonly Apply[]> {
-  const results = await Promise.allSettled(parts.map((part) => part.prepare(loaded)));
+/** Failure: rejects with one `ConfigError` for the faults of all. */
+async function allOf<Value>(preparations: readonly Promise<Value>[]): Promise<readonly Value[]> {
+  const results = await Promise.allSettled(preparations);
   const errors = results.flatMap((result) =>
     result.status === 'rejected' ? [result.reason as unknown] : [],
   );

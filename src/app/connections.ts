@@ -1,25 +1,41 @@
+import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
+import { ChildPlaces } from '../base/children/child-places.ts';
 import type { Logger } from '../base/logger.ts';
 import { canSend, type NativeAddonResult } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import { Admission } from '../transport/admission.ts';
 import { ConnectionLimits } from '../transport/connection-limits.ts';
 import { DescriptorGuard } from '../transport/descriptor-guard.ts';
+import { openInputQueue } from '../transport/input-queue.ts';
 import { PeerTimeout } from '../transport/peer-timeout.ts';
 
-export interface AdmissionSetup {
+export interface ConnectionsOptions {
   /** The configuration that holds now. */
   readonly config: () => Config;
   readonly native: NativeAddonResult;
   readonly logger: Logger;
 }
 
-/** What all connections pass, by the settings of [limits]; says whether all players fit. */
-export function openAdmission({ config, native, logger }: AdmissionSetup): Admission {
+export interface Connections {
+  /** What all connections to the ports pass. */
+  readonly admission: Admission;
+  /** What the sources of all streams share. */
+  readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate'>>;
+}
+
+/** What the server lets in and what its sources reach out with; says whether all players fit. */
+export function openConnections({ config, native, logger }: ConnectionsOptions): Connections {
+  const peerTimeout = new PeerTimeout({
+    native,
+    get timeoutMs() {
+      return config().server.peerTimeout;
+    },
+  });
   const descriptors = new DescriptorGuard({ logger });
   // The addon writes by a descriptor of its own.
   const audioDescriptors = 'addon' in native && canSend(native.addon) ? 1 : 0;
   descriptors.warnAbout(config().limits.maxPlayers, 1 + audioDescriptors);
-  return new Admission({
+  const admission = new Admission({
     descriptors,
     logger,
     audioDescriptors,
@@ -40,11 +56,19 @@ export function openAdmission({ config, native, logger }: AdmissionSetup): Admis
         return descriptors.connectionsPerAddress(1 + audioDescriptors);
       },
     }),
-    peerTimeout: new PeerTimeout({
-      native,
-      get timeoutMs() {
-        return config().server.peerTimeout;
-      },
-    }),
+    peerTimeout,
   });
+  const children = new ChildPlaces({
+    get maxChildren() {
+      return config().limits.maxChildren;
+    },
+  });
+  return {
+    admission,
+    surroundings: {
+      children,
+      inputQueue: openInputQueue(native),
+      watchPeer: (socket) => peerTimeout.watch(socket),
+    },
+  };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
+import type { StreamDefaults } from '../audio/stream-options.ts';
 import { monotonicClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/config.ts';
@@ -13,9 +14,13 @@ import { SourceFolders } from '../streams/source-folders.ts';
 import type { StartPlayer } from '../streams/stream-controller.ts';
 import { StreamDirectory } from '../streams/stream-directory.ts';
 import { StreamFactory } from '../streams/stream-factory.ts';
+import { type BroadcastOptions, playablePastMs } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
-import { ownPaths } from './own-paths.ts';
-import { broadcastOptions, streamDefaults } from './stream-settings.ts';
+import { autoZeroCopyMinBytes, type ZeroCopyOptions } from '../transport/native-fan-out.ts';
+
+/** `resync_tolerance = auto`: a share of the buffer, but never more than this. */
+const autoToleranceShare = 4;
+const maxAutoToleranceMs = 250;
 
 export interface StreamsOptions {
   readonly live: LiveConfig;
@@ -89,6 +94,44 @@ export async function openAddedStreams(
 ): Promise<AddedStreams | undefined> {
   if (!stream.persistAdded || folder === undefined) return undefined;
   return AddedStreams.open({ path: join(folder, 'streams.json'), logger });
+}
+
+/** What holds for streams whose address does not say otherwise. */
+export function streamDefaults({ stream }: Config): StreamDefaults {
+  const autoToleranceMs = Math.min(maxAutoToleranceMs, stream.buffer / autoToleranceShare);
+  return {
+    format: stream.sampleformat,
+    codec: stream.codec,
+    chunkMs: stream.chunkMs,
+    bufferMs: stream.buffer,
+    pastMs: playablePastMs(stream.buffer),
+    resyncToleranceMs: stream.resyncTolerance === 'auto' ? autoToleranceMs : stream.resyncTolerance,
+  };
+}
+
+export function broadcastOptions({ stream }: Config): BroadcastOptions {
+  return {
+    bufferMs: stream.buffer,
+    sendIntervalMs: stream.sendInterval,
+    instantStart: stream.instantStart,
+    burstBytes: stream.instantStartBurst * 1024,
+  };
+}
+
+/** `undefined` while zero-copy is off. */
+export function zeroCopyOptions({ stream }: Config): ZeroCopyOptions | undefined {
+  if (!stream.zerocopy) return undefined;
+  const minBytes =
+    stream.zerocopyMinBytes === 'auto' ? autoZeroCopyMinBytes : stream.zerocopyMinBytes;
+  return { minBytes, mode: stream.zerocopyMode };
+}
+
+/** Files and folders of the server itself that its configuration names. */
+function ownPaths({ server, ssl, logging }: Config): readonly string[] {
+  const [, logFile = ''] = /^file:(.+)$/s.exec(logging.sink) ?? [];
+  const { certificateKey, certificate } = ssl;
+  const { datadir, pidfile } = server;
+  return [datadir, pidfile, logFile, certificate, certificateKey].filter((path) => path !== '');
 }
 
 function playerStarter(options: StreamsOptions): StartPlayer {

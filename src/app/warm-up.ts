@@ -3,7 +3,7 @@ import { SampleFormat } from '../audio/sample-format.ts';
 import { parseStreamOptions, type StreamDefaults } from '../audio/stream-options.ts';
 import { SourceError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
-import { streamDefaults } from './stream-settings.ts';
+import { streamDefaults } from './streams.ts';
 
 /** What a controller may add at any time; the resampler is fast from its third instance on. */
 const usualKinds = [

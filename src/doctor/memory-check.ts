@@ -1,5 +1,5 @@
 import { freemem } from 'node:os';
-import { streamDefaults } from '../app/stream-settings.ts';
+import { streamDefaults } from '../app/streams.ts';
 import { parseStreamOptions } from '../audio/stream-options.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, ok, warning } from './finding.ts';

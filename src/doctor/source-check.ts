@@ -1,4 +1,4 @@
-import { broadcastOptions, streamDefaults } from '../app/stream-settings.ts';
+import { broadcastOptions, streamDefaults } from '../app/streams.ts';
 import { ChunkPool } from '../audio/chunk-pool.ts';
 import { type ChunkTiming, chunkTiming } from '../audio/encoders/chunk-timing.ts';
 import { codecName, createEncoder } from '../audio/encoders/codecs.ts';
