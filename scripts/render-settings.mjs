@@ -1,0 +1,76 @@
+// What is written of the table of settings; functions of the table, which comes from src or dist.
+
+const comment = { width: 96, indent: '# ' };
+
+const introduction =
+  'Configuration of Zerocast. Every setting is listed with its default, which is also what ' +
+  'counts when the line stays a comment; remove the # to change it. Files written for ' +
+  'snapserver work as they are. Environment variables such as ZEROCAST_STREAM_CODEC and options ' +
+  'such as --stream.codec override this file.';
+
+const origin =
+  '# This file is generated: scripts/generate-config.mjs writes it from the table of settings.';
+
+const begin = '<!-- settings: written by scripts/generate-config.mjs -->\n';
+const end = '<!-- end of settings -->';
+
+/** What the shipped file says about a setting besides. */
+const hints = new Map([
+  [
+    'stream.source',
+    'While there is no source, the pipe below is one. To hear it, write audio into it: ' +
+      'ffmpeg -i song.mp3 -f s16le -ar 48000 -ac 2 -y /tmp/snapfifo',
+  ],
+]);
+
+/** The text of `config/zerocast.conf`; `wrapText` is that of the server. */
+export function configFileText(rows, wrapText) {
+  const sections = new Set(rows.map(({ section }) => section));
+  const parts = [...sections].map((name) => {
+    const keys = rows.filter(({ section }) => section === name);
+    return `\n[${name}]\n\n${keys.map((row) => rowText(row, wrapText)).join('\n')}`;
+  });
+  return `${wrapText(introduction, comment)}\n#\n${origin}\n${parts.join('')}`;
+}
+
+function rowText({ section, key, setting }, wrapText) {
+  const notes = [
+    setting.doc,
+    setting.parser.unit && `Unit: ${setting.parser.unit}.`,
+    setting.repeatable && 'May stand several times.',
+    !setting.isLive && 'Needs a restart.',
+    hints.get(`${section}.${key}`),
+  ].filter(Boolean);
+  const texts =
+    setting.repeatable && setting.default.length === 0 ? [''] : [setting.default].flat();
+  const lines = texts.map((text) => `#${key} = ${text}`.trimEnd());
+  return `${wrapText(notes.join(' '), comment)}\n${lines.join('\n')}\n`;
+}
+
+/** Puts the present table between its two marks in `text`. */
+export function insertSettingsTable(text, rows) {
+  const from = text.indexOf(begin) + begin.length;
+  return text.slice(0, from) + settingsTable(rows) + text.slice(text.indexOf(end));
+}
+
+/** All settings as a Markdown table, one row per key. */
+export function settingsTable(rows) {
+  const lines = rows.map(({ section, key, setting }) => {
+    const standard = [setting.default].flat().map(code).join(', ') || '–';
+    const extra = setting.repeatable ? ' Repeatable.' : '';
+    const applies = setting.isLive ? 'reload' : 'restart';
+    const { unit } = setting.parser;
+    const cells = [code(section), code(key), standard, unit, applies, setting.doc + extra];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  return [
+    '| Section | Key | Default | Unit | Applied by | Meaning |',
+    '|---|---|---|---|---|---|',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+function code(text) {
+  return text && `\`${text}\``;
+}
