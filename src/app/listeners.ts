@@ -1,6 +1,5 @@
 import type { Logger } from '../base/logger.ts';
-import { maxSliceMs } from '../base/time/loop-share.ts';
-import { SharedTurns } from '../base/time/shared-turns.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlPeerContext } from '../control/control-peer.ts';
 import type { ControlServer } from '../control/control-server.ts';
@@ -193,7 +192,7 @@ function controlPeerContext(config: () => Config): ControlPeerContext {
         return config().limits.maxIncompleteRequests * bytesPerKiB;
       },
     }),
-    turns: new SharedTurns(maxSliceMs),
+    turns: new LoopShare(),
   };
 }
 

@@ -1,4 +1,5 @@
 import { assert } from '../base/errors.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import { Chunk, headroomBytes, type Slot } from './chunk.ts';
 
 const smallestSlotBytes = 1024;
@@ -50,8 +51,7 @@ export class ChunkPool {
   readonly #verifySeals: boolean;
   readonly #classes = new Map<number, SizeClass>();
   readonly #idleTimer: NodeJS.Timeout;
-  /** Memory of slabs that are gone already. */
-  readonly #leaving: ArrayBuffer[] = [];
+  readonly #share = new LoopShare(giveBackSliceMs);
   #serial = 0;
   #misses = 0;
   #created = 0;
@@ -108,20 +108,10 @@ export class ChunkPool {
     }
     for (const sizeClass of this.#classes.values()) sizeClass.drop(dropped);
     this.#cleanups += dropped.size;
-    if (!this.#release) return;
-    for (const { memory } of dropped) this.#leaving.push(memory);
-    this.#giveBack(this.#release);
-  }
-
-  /** To unmap a megabyte takes a tenth of a millisecond. */
-  #giveBack(release: (memory: ArrayBuffer) => void): void {
-    const endMs = performance.now() + giveBackSliceMs;
-    let memory = this.#leaving.pop();
-    while (memory) {
-      release(memory);
-      memory = performance.now() < endMs ? this.#leaving.pop() : undefined;
-    }
-    if (this.#leaving.length > 0) setImmediate(() => this.#giveBack(release)).unref();
+    const release = this.#release;
+    if (!release) return;
+    // To unmap a megabyte takes a tenth of a millisecond.
+    for (const { memory } of dropped) this.#share.soon(() => release(memory));
   }
 
   /** Ends the life of the pool; every chunk must have come home. */

@@ -1,3 +1,5 @@
+import { LoopShare } from '../base/time/loop-share.ts';
+
 /** All encoders together keep the event loop for this long per turn. */
 const sliceMs = 5;
 
@@ -26,8 +28,8 @@ export class EncodeTurns {
   readonly #waiting = new Set<Waiter>();
   /** What the one that went last had had by then. */
   #reachedMs = 0;
-  /** When the slice of this turn of the loop is over. */
-  #endMs: number | undefined;
+  readonly #share = new LoopShare(sliceMs);
+  readonly #goOn = () => this.#run();
 
   join(step: EncodeStep): EncodeTurn {
     const waiter = { step, usedMs: 0 };
@@ -45,31 +47,23 @@ export class EncodeTurns {
   }
 
   #run(): void {
-    this.#endMs ??= this.#begin();
-    let nowMs = performance.now();
-    while (nowMs < this.#endMs) {
+    let leftMs = this.#share.leftMs;
+    while (leftMs > 0) {
       const waiter = this.#next();
       if (!waiter) return;
       this.#reachedMs = waiter.usedMs;
       const hasMore = waiter.step();
-      const endMs = performance.now();
-      waiter.usedMs += endMs - nowMs;
-      nowMs = endMs;
+      const startLeftMs = leftMs;
+      leftMs = this.#share.leftMs;
+      waiter.usedMs += startLeftMs - leftMs;
       if (!hasMore) this.#waiting.delete(waiter);
     }
+    this.#share.later(this.#goOn);
   }
 
   #next(): Waiter | undefined {
     let next: Waiter | undefined;
     for (const waiter of this.#waiting) if (!next || waiter.usedMs < next.usedMs) next = waiter;
     return next;
-  }
-
-  #begin(): number {
-    setImmediate(() => {
-      this.#endMs = undefined;
-      if (this.#waiting.size > 0) this.#run();
-    });
-    return performance.now() + sliceMs;
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { SourceError } from '../base/errors.ts';
 import type { LogFields, Logger } from '../base/logger.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import { RestartableTimer } from '../base/time/restartable-timer.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
@@ -72,7 +73,8 @@ export class PacedReader {
   readonly #lookTimer: RestartableTimer;
   readonly #outdatedTimer: RestartableTimer;
   #slotTimer: NodeJS.Timeout | undefined;
-  #nextTurn: NodeJS.Immediate | undefined;
+  readonly #share = new LoopShare(sliceMs);
+  readonly #goOn = () => this.#pump();
   #chunk: Chunk | undefined;
   #isReading = false;
   /** Looks at the outstanding read so far, and when the last one was. */
@@ -152,8 +154,7 @@ export class PacedReader {
     if (!this.#source.skip) return;
     this.#isPaused = true;
     clearTimeout(this.#slotTimer);
-    clearImmediate(this.#nextTurn);
-    this.#nextTurn = undefined;
+    this.#share.cancel(this.#goOn);
     this.#outdatedTimer.restart();
   }
 
@@ -183,7 +184,7 @@ export class PacedReader {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#slotTimer);
-    clearImmediate(this.#nextTurn);
+    this.#share.cancel(this.#goOn);
     this.#lookTimer.stop();
     this.#outdatedTimer.stop();
     await this.#source.stop();
@@ -195,20 +196,14 @@ export class PacedReader {
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    const endMs = performance.now() + sliceMs;
     while (!this.#isReading && !this.#isStopped && !this.#isPaused && this.#isTimeToRead()) {
-      if (performance.now() > endMs) {
-        this.#nextTurn ??= setImmediate(() => this.#goOn());
+      if (this.#share.isOver) {
+        this.#share.later(this.#goOn);
         break;
       }
       this.#read();
     }
     this.#isPumping = false;
-  }
-
-  #goOn(): void {
-    this.#nextTurn = undefined;
-    this.#pump();
   }
 
   #isTimeToRead(): boolean {

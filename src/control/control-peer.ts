@@ -1,4 +1,4 @@
-import type { SharedTurns } from '../base/time/shared-turns.ts';
+import type { LoopShare } from '../base/time/loop-share.ts';
 import type { RequestBudget } from './request-budget.ts';
 
 /** Whoever has to log in first needs no more for that. */
@@ -42,7 +42,7 @@ export interface ControlLimits {
 export interface ControlPeerContext {
   readonly limits: ControlLimits;
   readonly budget: RequestBudget;
-  readonly turns: SharedTurns;
+  readonly turns: LoopShare;
 }
 
 export interface ControlPeerHandler {

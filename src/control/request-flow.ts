@@ -1,4 +1,4 @@
-import type { SharedTurns } from '../base/time/shared-turns.ts';
+import type { LoopShare } from '../base/time/loop-share.ts';
 
 /** While more than this waits for a peer to read it, its further requests wait, too. */
 const mostUnreadBytes = 1024 * 1024;
@@ -11,7 +11,7 @@ export function maxUnreadBytes(maxQueuedBytes: number): number {
 
 export interface RequestFlowOptions {
   /** What all flows share. */
-  readonly turns: SharedTurns;
+  readonly turns: LoopShare;
   /** The next request that has arrived completely. */
   readonly next: () => string | undefined;
   readonly onText: (text: string) => void;

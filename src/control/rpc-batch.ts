@@ -1,4 +1,4 @@
-import type { SharedTurns } from '../base/time/shared-turns.ts';
+import type { LoopShare } from '../base/time/loop-share.ts';
 import type { RpcAnswer } from './rpc.ts';
 
 /** Audio and other peers wait for at most about so long while batches are being answered. */
@@ -8,7 +8,7 @@ export interface BatchOptions {
   /** Told how long the answers before are. */
   readonly answer: (request: unknown, lengthSoFar: number) => RpcAnswer;
   /** What all batches share. */
-  readonly turns: SharedTurns;
+  readonly turns: LoopShare;
 }
 
 /**
@@ -44,7 +44,7 @@ export function answerInTurn(
   return go();
 }
 
-function inTurn(turns: SharedTurns, work: () => RpcAnswer): Promise<string | undefined> {
+function inTurn(turns: LoopShare, work: () => RpcAnswer): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     turns.later(() => {
       try {

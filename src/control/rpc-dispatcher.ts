@@ -2,7 +2,7 @@ import { AssertionError, messageOf, RpcError, ZerocastError } from '../base/erro
 import { parseJson } from '../base/foreign-text.ts';
 import type { Logger } from '../base/logger.ts';
 import { LogLimiter } from '../base/time/log-limiter.ts';
-import { SharedTurns } from '../base/time/shared-turns.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import { LongIds } from './long-ids.ts';
 import { allMethods } from './methods/all-methods.ts';
 import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
@@ -35,7 +35,7 @@ export interface RpcDispatcherOptions extends RpcTargets {
 export class RpcDispatcher implements RpcHandler {
   readonly #context: RpcContext;
   readonly #logger: Logger;
-  readonly #turns = new SharedTurns(maxBatchSliceMs);
+  readonly #turns = new LoopShare(maxBatchSliceMs);
 
   constructor({ logger, methods = allMethods, ...targets }: RpcDispatcherOptions) {
     const byName = new Map(methods.map((method) => [method.name, method]));

@@ -4,6 +4,7 @@ import type { Access, Login } from '../auth/access.ts';
 import type { Clock } from '../base/clock.ts';
 import { cutText } from '../base/foreign-text.ts';
 import type { Logger } from '../base/logger.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
 import { isMuted, type Registry } from '../clients/registry.ts';
 import {
@@ -20,7 +21,6 @@ import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
 import { ClientSessions, maxSessionsOfClient, silentUs } from './client-sessions.ts';
 import { GroupStreams } from './group-streams.ts';
-import { LaterWork } from './later-work.ts';
 import { loginOfPlayer, refusalFor } from './player-login.ts';
 import { Session, type SessionHost } from './session.ts';
 import { SessionLog } from './session-log.ts';
@@ -72,7 +72,8 @@ export class PlayerServer implements SessionHost {
   #awakeSinceUs = 0;
   /** What the audio of sessions that are gone did. */
   readonly #endedSends = noSends();
-  readonly #departures = new LaterWork();
+  /** A thousand clients that go at one time must not hold up the audio of the others. */
+  readonly #departures = new LoopShare();
   #isReroutePending = false;
 
   constructor(options: PlayerServerOptions) {
@@ -212,7 +213,7 @@ export class PlayerServer implements SessionHost {
   onClose(session: Session, reason: string): void {
     this.#sessions.delete(session);
     addSends(this.#endedSends, session.path.totals);
-    this.#departures.add(() => this.#closeSession(session, reason));
+    this.#departures.soon(() => this.#closeSession(session, reason));
   }
 
   #closeSession(session: Session, reason: string): void {

@@ -1,6 +1,7 @@
 import type { Chunk } from '../audio/chunk.ts';
 import { ChunkRing } from '../audio/chunk-ring.ts';
 import type { Clock } from '../base/clock.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import type { AudioPath } from './audio-path.ts';
 import { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
@@ -48,7 +49,8 @@ export class Broadcast {
   #firstInTurn = 0;
   /** Who is to be served in this tick, those left over from the tick before in front. */
   #due: Cursor[] = [];
-  #rest: NodeJS.Immediate | undefined;
+  readonly #share = new LoopShare();
+  readonly #deliverRest = () => this.#deliver();
   #outdatedChunks = 0;
   #chunkAgeUs = 0;
   readonly #maxChunkAge = new RecentMaximum();
@@ -182,15 +184,14 @@ export class Broadcast {
 
   /** Sends in slices, so that replies and other streams are served in between. */
   #deliver(): void {
-    clearImmediate(this.#rest);
-    const isDone = this.#fanOut.deliver(this.ring, this.#due);
+    const isDone = this.#fanOut.deliver(this.ring, this.#due, this.#share);
     this.#due = isDone ? [] : this.#due.filter(({ quota }) => quota > 0);
-    this.#rest = isDone ? undefined : setImmediate(() => this.#deliver());
+    if (isDone) this.#share.cancel(this.#deliverRest);
+    else this.#share.later(this.#deliverRest);
   }
 
   #forgetDue(): void {
-    clearImmediate(this.#rest);
-    this.#rest = undefined;
+    this.#share.cancel(this.#deliverRest);
     for (const cursor of this.#due) cursor.quota = 0;
     this.#due = [];
   }

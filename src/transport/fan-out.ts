@@ -1,4 +1,5 @@
 import type { ChunkRing } from '../audio/chunk-ring.ts';
+import type { LoopShare } from '../base/time/loop-share.ts';
 import type { AudioPath } from './audio-path.ts';
 import type { Connection } from './connection.ts';
 import type { Cursor } from './cursor.ts';
@@ -19,13 +20,13 @@ export interface FanOut {
    * moves the cursor, and sets the quota of those that it has looked at to 0. A session whose
    * socket is reserved is skipped and counted.
    *
-   * Returns false when it stopped early so as not to block the event loop: the caller then calls
-   * again in a later turn, with the same arguments.
+   * Returns false when it stopped early, as `share` is used up, although it always gets on: the
+   * caller then calls again in a later turn, with the same arguments.
    *
    * Ownership: keeps the chunks that are on the way to a socket, or in flight, retained until
    * nobody reads their memory any more.
    */
-  deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean;
+  deliver(ring: ChunkRing, cursors: readonly Cursor[], share: LoopShare): boolean;
 
   /** Ends it; every path was detached before. Resolves when no chunk is in flight any more. */
   close(): Promise<void>;

@@ -5,7 +5,7 @@ import type { ChunkRing } from '../audio/chunk-ring.ts';
 import type { Logger } from '../base/logger.ts';
 import type { FanOutAddon, NativeFanOutAddon } from '../base/native/native-addon.ts';
 import { failureOf } from '../base/net/connection-failure.ts';
-import { maxSliceMs } from '../base/time/loop-share.ts';
+import type { LoopShare } from '../base/time/loop-share.ts';
 import { AudioPath } from './audio-path.ts';
 import { ChunkHandles } from './chunk-handles.ts';
 import type { Connection } from './connection.ts';
@@ -91,10 +91,10 @@ export class NativeFanOut implements FanOut {
     return new AudioPath(connection, socket);
   }
 
-  deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean {
+  deliver(ring: ChunkRing, cursors: readonly Cursor[], share: LoopShare): boolean {
     const areAllFound = this.#findDue(ring, cursors);
-    const isDone = this.#due.length === 0 || this.#deliverNatively(ring);
-    const isRestDone = this.#others.length === 0 || this.#node.deliver(ring, this.#others);
+    const isDone = this.#due.length === 0 || this.#deliverNatively(ring, share);
+    const isRestDone = this.#others.length === 0 || this.#node.deliver(ring, this.#others, share);
     this.#due.length = 0;
     this.#others.length = 0;
     return areAllFound && isDone && isRestDone;
@@ -138,13 +138,13 @@ export class NativeFanOut implements FanOut {
     return areAll;
   }
 
-  #deliverNatively(ring: ChunkRing): boolean {
+  #deliverNatively(ring: ChunkRing, share: LoopShare): boolean {
     const { first, count } = this.#describe(ring);
     const due = this.#due;
     for (let index = 0; index < due.length; index += 1) {
       this.#buffers.setOrder(index, due[index] as Cursor, first);
     }
-    const served = this.#native.deliver(count, due.length, maxSliceMs * 1000);
+    const served = this.#native.deliver(count, due.length, share.leftMs * 1000);
     const failed: [Connection, number][] = [];
     for (let index = 0; index < served; index += 1) this.#settle(ring, index, failed);
     this.#release();

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { maxSliceMs } from '../../src/base/time/loop-share.ts';
-import { SharedTurns } from '../../src/base/time/shared-turns.ts';
+import { LoopShare, maxSliceMs } from '../../src/base/time/loop-share.ts';
 import {
   ControlMessage,
   type ControlPeer,
@@ -260,7 +259,7 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control peer over %s', 
     ['in a later turn', -1],
   ])('whose requests are taken %s', (_when, sliceMs) => {
     function contextOf(maxIncompleteBytes?: number): ControlPeerContext {
-      return { ...controlPeerContext({}, maxIncompleteBytes), turns: new SharedTurns(sliceMs) };
+      return { ...controlPeerContext({}, maxIncompleteBytes), turns: new LoopShare(sliceMs) };
     }
 
     it('holds a share of the common memory while a request is incomplete', async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { ChunkRing } from '../../src/audio/chunk-ring.ts';
+import { LoopShare } from '../../src/base/time/loop-share.ts';
 import { encodeTimeReply } from '../../src/protocol/messages.ts';
 import { Cursor } from '../../src/transport/cursor.ts';
 import type { FanOut } from '../../src/transport/fan-out.ts';
@@ -29,6 +30,7 @@ const cases = implementations.flatMap(([name, create]) =>
 
 /** Source: tcp(7), tcp_wmem. */
 const maxSendBufferBytes = 4 * 1024 * 1024;
+const share = new LoopShare();
 
 describe.each(cases)('$name over $framing', ({ create, framing }) => {
   let pool: ChunkPool;
@@ -77,7 +79,7 @@ describe.each(cases)('$name over $framing', ({ create, framing }) => {
 
   function deliver(cursors: Cursor[], quota = 100): void {
     for (const cursor of cursors) cursor.quota = quota;
-    while (!fanOut.deliver(ring, cursors));
+    while (!fanOut.deliver(ring, cursors, share));
   }
 
   it('sends what lies between each cursor and the head, and moves the cursors there', async () => {

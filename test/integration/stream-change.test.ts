@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import type { ChunkRing } from '../../src/audio/chunk-ring.ts';
 import { monotonicClock } from '../../src/base/clock.ts';
+import type { LoopShare } from '../../src/base/time/loop-share.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeCodecHeader, decodeWireChunk } from '../../src/protocol/messages.ts';
 import type { AudioPath } from '../../src/transport/audio-path.ts';
@@ -92,9 +93,9 @@ class SlowFanOut implements FanOut {
     return this.#fanOut.attach(connection);
   }
 
-  deliver(ring: ChunkRing, cursors: readonly Cursor[]): boolean {
+  deliver(ring: ChunkRing, cursors: readonly Cursor[], share: LoopShare): boolean {
     const [first, ...others] = cursors.filter(({ quota }) => quota > 0);
-    if (first) this.#fanOut.deliver(ring, [first]);
+    if (first) this.#fanOut.deliver(ring, [first], share);
     if (others.length > 0) setImmediate(this.#onPause);
     return others.length === 0;
   }

@@ -1,5 +1,4 @@
-import { maxSliceMs } from '../../src/base/time/loop-share.ts';
-import { SharedTurns } from '../../src/base/time/shared-turns.ts';
+import { LoopShare } from '../../src/base/time/loop-share.ts';
 import type { ControlLimits, ControlPeerContext } from '../../src/control/control-peer.ts';
 import { RequestBudget } from '../../src/control/request-budget.ts';
 
@@ -17,6 +16,6 @@ export function controlPeerContext(
   return {
     limits: { ...controlLimits, ...limits },
     budget: new RequestBudget({ maxIncompleteBytes }),
-    turns: new SharedTurns(maxSliceMs),
+    turns: new LoopShare(),
   };
 }

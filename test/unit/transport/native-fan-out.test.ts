@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { ChunkRing } from '../../../src/audio/chunk-ring.ts';
+import { LoopShare } from '../../../src/base/time/loop-share.ts';
 import { Cursor } from '../../../src/transport/cursor.ts';
 import type { FanOut } from '../../../src/transport/fan-out.ts';
 import { nativeFanOut } from '../../support/native.ts';
 import { SocketPairs } from '../../support/socket-pairs.ts';
 import { turn, until } from '../../support/waiting.ts';
 
+const share = new LoopShare();
 let pool: ChunkPool;
 let ring: ChunkRing;
 let fanOut: FanOut;
@@ -43,7 +45,7 @@ describe('the native fan-out', () => {
     publish(6 * 500, 100);
     const cursors = peers.map(({ path }, index) => new Cursor(path, index, 500 * index));
     for (const cursor of cursors) cursor.quota = 500;
-    while (!fanOut.deliver(ring, cursors));
+    while (!fanOut.deliver(ring, cursors, share));
     expect(cursors.map(({ sequence }) => sequence)).toEqual([500, 1000, 1500, 2000, 2500, 3000]);
     ring.clear();
     await until(() => pool.isFull);
@@ -56,7 +58,7 @@ describe('the native fan-out', () => {
     while (peer.connection.reservation.isFree) {
       publish(1, 60_000);
       cursor.quota = 1;
-      while (!fanOut.deliver(ring, [cursor]));
+      while (!fanOut.deliver(ring, [cursor], share));
     }
     expect(peer.path.takeStatistics().outstanding).toBeGreaterThan(0);
     const removedNs = process.hrtime.bigint();

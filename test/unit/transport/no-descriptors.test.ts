@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { ChunkRing } from '../../../src/audio/chunk-ring.ts';
 import { canSend, loadNativeAddon } from '../../../src/base/native/native-addon.ts';
+import { LoopShare } from '../../../src/base/time/loop-share.ts';
 import { encodeTimeReply } from '../../../src/protocol/messages.ts';
 import { Cursor } from '../../../src/transport/cursor.ts';
 import type { Framing } from '../../../src/transport/link.ts';
@@ -73,7 +74,7 @@ describe.skipIf(!addon && mayBeMissing)('a fan-out without descriptors to spare'
     }
     const cursor = new Cursor(peer.path, 0, 0);
     cursor.quota = 5;
-    while (!fanOut.deliver(ring, [cursor]));
+    while (!fanOut.deliver(ring, [cursor], new LoopShare()));
     peer.connection.send(encodeTimeReply({ requestId: 1, receivedUs: 0, latencyUs: 0 }));
     await until(() => messageTypes(peer.heard()).length === 6);
     expect(messageTypes(peer.heard())).toEqual([2, 2, 2, 2, 2, 4]);
