@@ -136,6 +136,30 @@ void testRefusals(Run& run) {
     }
   });
 
+  run.it("counts nothing of a send that fails, and gives it no number", [](Run& t) {
+    const ChunkMemory memory(small);
+    Stage stage(pinned);
+    kernel.scriptsCompletions = true;
+    t.expect(stage.is(stage.send(memory.batch(0, 1)), Status::sent, 1, 0), "one is in flight");
+    kernel.answers = {{.error = ECONNRESET}};
+    t.expect(stage.is(stage.send(memory), Status::failed, 0, ECONNRESET), "the next one fails");
+    t.expect(stage.is(stage.send(memory.batch(1, 2)), Status::sent, 2, 0), "one more is sent");
+    kernel.answers = {{.error = ENOBUFS}, {.error = EPIPE}};
+    t.expect(stage.is(stage.send(memory), Status::failed, 0, EPIPE), "a plain one fails, too");
+    t.expect(stage.word == 0, "the socket is free");
+    const auto& counters = stage.socket.counters();
+    t.expect(counters.zeroCopyAttempts == 4 && counters.noBuffers == 1, "four were tried");
+    t.expect(counters.zeroCopySends == 2 && counters.zeroCopyBytes == 20, "two were sends");
+    t.expect(counters.regularSends == 0 && counters.regularBytes == 0, "no plain one was");
+    t.expect(counters.chunks == 3, "three chunks went out");
+    t.expect(counters.partialSends + counters.wouldBlock == 0, "and nothing was cut");
+    t.expect(stage.socket.outstanding() == 2 && stage.released().empty(), "two are in flight");
+    stage.complete(1, 1);
+    t.expect(stage.released() == Handles{1, 2}, "the second has the next number");
+    stage.complete(0, 0);
+    t.expect(stage.released() == Handles{0} && stage.socket.outstanding() == 0, "nothing is left");
+  });
+
   run.it("survives a peer that is gone, without a signal", [](Run& t) {
     std::signal(SIGPIPE, SIG_DFL);
     const ChunkMemory memory(small);

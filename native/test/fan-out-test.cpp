@@ -133,6 +133,38 @@ void testOrders(Run& run) {
   });
 }
 
+void testFailures(Run& run) {
+  run.it("keeps what is in flight on a socket whose next send fails", [](Run& t) {
+    const ChunkMemory memory(sizes);
+    FanOutStage stage(pinned);
+    kernel.scriptsCompletions = true;
+    const auto& peer = stage.connect();
+    t.expect(isOutcome(stage.deliver(memory, {{peer.socket, 0, 2}})[0], Status::sent, 2, 0), "sent");
+    t.expect(stage.released() == Handles{2}, "two are in flight");
+    kernel.answers = {{.error = ECONNRESET}};
+    const auto outcomes = stage.deliver(memory, {{peer.socket, 1, 2}});
+    t.expect(isOutcome(outcomes[0], Status::failed, 0, ECONNRESET), "the next send fails");
+    t.expect(stage.released() == Handles{2}, "what it was to send is free, but for the one");
+    stage.fanOut.remove(peer.socket, 0);
+    t.expect(stage.fanOut.lingering() == 1 && stage.released().empty(), "as long as it lingers");
+    kernel.completions = {{0, 0, false}};
+    stage.fanOut.sweep(0);
+    t.expect(stage.fanOut.lingering() == 0 && stage.released() == Handles{0, 1}, "then all is");
+  });
+
+  run.it("tells the error of a small message that the kernel refuses", [](Run& t) {
+    FanOutStage stage(plainly);
+    const auto& peer = stage.connect();
+    const std::vector<std::byte> message(34, std::byte{7});
+    kernel.answers = {{.error = EINTR}, {.error = EAGAIN}, {.error = EPIPE}, {.takes = 5}};
+    for (const ssize_t result : {-EAGAIN, -EPIPE, 5}) {
+      t.expect(stage.fanOut.write(peer.socket, message) == result, "as it is");
+    }
+    t.expect(receive(peer.receiver(), 5).size() == 5 && hasNothing(peer.receiver()), "five bytes");
+    t.expect(stage.fanOut.write(peer.socket, message) == 34, "the socket is as good as before");
+  });
+}
+
 void testSockets(Run& run) {
   run.it("takes in open sockets only", [](Run& t) {
     FanOut fanOut(pinned);
@@ -302,6 +334,7 @@ void testReleases(Run& run) {
 int main() {
   Run run;
   testOrders(run);
+  testFailures(run);
   testSockets(run);
   testSlices(run);
   testReleases(run);

@@ -258,6 +258,22 @@ describe.each(cases)('$name over $framing', ({ create, framing }) => {
     await eventually(() => messageTypes(healthy.heard()).length === 300);
   });
 
+  it('ends a session whose send fails, says why, and serves the others all the same', async () => {
+    const [gone, healthy] = [await pairs.join(), await pairs.join()];
+    publish(3);
+    const cursors = [new Cursor(gone.path, 0, 0), new Cursor(healthy.path, 1, 0)];
+    // The kernel knows of it at once, the event loop only in its next turn.
+    gone.remote.resetAndDestroy();
+    deliver(cursors);
+    await eventually(() => gone.closedFor() !== undefined);
+    expect(gone.closedFor()).toBe('connection failed: write ECONNRESET');
+    await eventually(() => healthy.heard().length >= expected(0, 3).length);
+    expect(healthy.heard().equals(expected(0, 3))).toBe(true);
+    expect(healthy.closedFor()).toBeUndefined();
+    ring.clear();
+    await eventually(() => pool.isFull);
+  });
+
   it('gives everything back when peers vanish with chunks on the way', async () => {
     const all = await pairs.joinAll(10, false);
     const cursors = all.map(({ path }, index) => new Cursor(path, index, 0));

@@ -51,6 +51,31 @@ describe('the native fan-out', () => {
     await until(() => pool.isFull);
   });
 
+  it('counts nothing of sends that fail, and ends their sessions within the call', async () => {
+    const peers = await pairs.joinAll(3);
+    const [first, healthy, second] = peers;
+    publish(4, 1000);
+    const cursors = peers.map(({ path }, index) => new Cursor(path, index, 0));
+    for (const cursor of cursors) cursor.quota = 2;
+    while (!fanOut.deliver(ring, cursors, share));
+    // The kernel knows of it at once, the event loop only in its next turn.
+    for (const peer of [first, second]) peer?.remote.resetAndDestroy();
+    for (const cursor of cursors) cursor.quota = 2;
+    while (!fanOut.deliver(ring, cursors, share));
+    const reset = 'connection failed: write ECONNRESET';
+    expect(peers.map(({ closedFor }) => closedFor())).toEqual([reset, undefined, reset]);
+    expect(cursors.map(({ sequence }) => sequence)).toEqual([2, 4, 2]);
+    expect(peers.map(({ path }) => path.totals)).toMatchObject([
+      { zeroCopyAttempts: 2, zeroCopySends: 1, regularSends: 0, chunks: 2, outstanding: 0 },
+      { zeroCopyAttempts: 2, zeroCopySends: 2, regularSends: 0, chunks: 4 },
+      { zeroCopyAttempts: 2, zeroCopySends: 1, regularSends: 0, chunks: 2, outstanding: 0 },
+    ]);
+    ring.clear();
+    await until(() => pool.isFull);
+    expect(pool.isFull).toBe(true);
+    expect(healthy?.closedFor()).toBeUndefined();
+  });
+
   it('lets go at its end of what the kernel keeps for too long', async () => {
     const peer = await pairs.join(false);
     expect(peer.path.isZeroCopy).toBe(true);
