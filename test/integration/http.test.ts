@@ -1,13 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, type IncomingMessage, request, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { maxWaitingRequests } from '../../src/http/answer-queue.ts';
 import { metricsAgeMs } from '../../src/http/metrics-route.ts';
+import { maxImageBytes } from '../../src/streams/image-store.ts';
 import { controlLimits } from '../support/control-limits.ts';
+import { FakeTime } from '../support/fake-time.ts';
 import { basic, closedAccess, HttpRig } from '../support/http-rig.ts';
 import { until } from '../support/waiting.ts';
 
@@ -15,7 +17,10 @@ const { maxRequestBytes: maxBodyBytes } = controlLimits;
 
 let rig: HttpRig;
 
-afterEach(() => rig.close());
+afterEach(() => {
+  vi.useRealTimers();
+  return rig.close();
+});
 
 const evil = { Origin: 'http://evil.example', Host: 'box:1780' };
 const post = 'POST /jsonrpc HTTP/1.1\r\nHost: x\r\n';
@@ -416,6 +421,31 @@ describe('a connection', () => {
     expect(performance.now() - answeredMs).toBeLessThan(25_000);
   });
 
+  it('that takes nothing of its answer has half a minute, and ends then', async () => {
+    rig = await HttpRig.open();
+    const name = rig.images.put('Radio', { bytes: Buffer.alloc(maxImageBytes), extension: 'png' });
+    const started: { request: IncomingMessage; server: Server }[] = [];
+    const onStart = (message: unknown) => started.push(message as (typeof started)[number]);
+    subscribe('http.server.request.start', onStart);
+    const client = connect(rig.port, '127.0.0.1');
+    client.write(`GET /__image_cache?name=${name} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(8));
+    await until(() => (started[0]?.request.socket.writableLength ?? 0) > 0);
+    unsubscribe('http.server.request.start', onStart);
+    const [{ request, server } = expect.unreachable()] = started;
+    const { socket } = request;
+    expect(socket.timeout).toBe(30_000);
+    expect(server).toMatchObject({
+      headersTimeout: 5000,
+      requestTimeout: 5000,
+      keepAliveTimeout: 5000,
+    });
+    // The same, sooner.
+    const closed = once(socket, 'close');
+    socket.setTimeout(50);
+    await closed;
+    client.destroy();
+  });
+
   it.each([
     ['garbage', 'HELO\r\n\r\n', /^HTTP\/1.1 400 /],
     ['endless headers', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, /^HTTP\/1.1 431 /],
@@ -471,7 +501,16 @@ describe('the end of the server', () => {
     rig.reply = () => new Promise(() => {});
     const answer = rig.post('{}').catch((error: Error) => error.message);
     await until(() => rig.requests.length === 1);
-    await soonerThanItsOwnEnd(rig.server.close());
+    const time = FakeTime.install();
+    let isClosed = false;
+    void rig.server.close().then(() => {
+      isClosed = true;
+    });
+    await time.until(() => time.timers === 1, 'only the answer is waited for');
+    await time.pass(499);
+    expect(isClosed).toBe(false);
+    await time.pass(1);
+    expect(isClosed).toBe(true);
     expect(await answer).toMatch(/socket hang up|ECONNRESET/);
   });
 });
