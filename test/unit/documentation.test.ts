@@ -35,6 +35,14 @@ function linksIn(text: string): readonly string[] {
   return [...proseOf(text).matchAll(/\]\(([^()\s]+)\)/g)].map(([, target = '']) => target);
 }
 
+const topFolders = ['src', 'test', 'native', 'scripts', 'config'];
+
+/** Paths from the root, and names of source files alone. */
+function fileNamesIn(file: string): readonly { readonly file: string; readonly name: string }[] {
+  const paths = /`((?:src|test|native|scripts|config)\/[\w./-]+|[\w/-]+\.(?:ts|mjs|hpp|cpp))`/g;
+  return [...read(file).matchAll(paths)].map(([, name = '']) => ({ file, name }));
+}
+
 /** Why a link leads nowhere; `undefined` when it leads somewhere, or to elsewhere in the network. */
 function faultOf(link: string, from: string): string | undefined {
   if (/^[a-z]+:/.test(link)) return undefined;
@@ -58,8 +66,36 @@ describe('the documents', () => {
     expect(documents.filter((file) => file !== 'README.md' && !linked.includes(file))).toEqual([]);
   });
 
-  it.each([['README.md', 200]])('are short where everybody reads: %s', (file, lines) => {
+  it.each([
+    ['README.md', 200],
+    ['ARCHITECTURE.md', 260],
+  ])('are short where everybody reads: %s', (file, lines) => {
     expect(read(file).trimEnd().split('\n').length).toBeLessThanOrEqual(lines);
+  });
+
+  it('name files that exist', () => {
+    const files = [...topFolders, 'docs'].flatMap(filesUnder);
+    const names = documents.filter((file) => file !== 'CHANGELOG.md').flatMap(fileNamesIn);
+    const missing = names.filter(({ name }) =>
+      topFolders.includes(name.split('/', 1)[0] ?? '')
+        ? !existsSync(join(root, name))
+        : !files.some((path) => path.endsWith(`/${name}`)),
+    );
+    expect(missing).toEqual([]);
+    expect(names.length).toBeGreaterThan(80);
+  });
+
+  it('name types that exist', () => {
+    const code = [...filesUnder('src'), ...filesUnder('native/core')].map(read).join('\n');
+    const declared = [...code.matchAll(/\b(?:class|interface|type|struct) (\w+)/g)];
+    const known = new Set(declared.map(([, name]) => name));
+    const named = ['ARCHITECTURE.md', 'docs/decisions.md', 'docs/performance.md'].flatMap((file) =>
+      [...read(file).matchAll(/`([A-Z][a-z]+(?:[A-Z][a-z]+)*)(?:\.[a-z]\w*)?`/g)].map(
+        ([, name = '']) => name,
+      ),
+    );
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((name) => !known.has(name) && !(name in globalThis))).toEqual([]);
   });
 
   it('name every figure of /metrics', () => {
@@ -80,7 +116,7 @@ describe('the documents', () => {
   });
 });
 
-const citing = ['src', 'native', 'test', 'scripts', 'config']
+const citing = topFolders
   .flatMap(filesUnder)
   .filter((file) => /\.(ts|mts|mjs|cpp|hpp|h|js|conf)$/.test(file))
   .filter((file) => !file.endsWith('documentation.test.ts'));
