@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { allMethods } from '../../src/control/methods/all-methods.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -98,6 +99,15 @@ describe('the documents', () => {
     expect(named.filter((name) => !known.has(name) && !(name in globalThis))).toEqual([]);
   });
 
+  it('name constants that exist', () => {
+    const code = [...filesUnder('src'), ...filesUnder('native/core')].map(read).join('\n');
+    const limits = read('docs/limits.md');
+    const table = limits.slice(limits.indexOf('## Constants'));
+    const names = [...table.matchAll(/`([a-z]+[A-Z]\w*)`/g)].map(([, name = '']) => name);
+    expect(names.length).toBeGreaterThan(80);
+    expect(names.filter((name) => !code.includes(name))).toEqual([]);
+  });
+
   it('name every figure of /metrics', () => {
     const sources = filesUnder('src/figures').map(read).join('\n');
     const names = [...sources.matchAll(/'((?:zerocast_)?[a-z_]+_(?:total|ppm|bytes))'/g)];
@@ -156,6 +166,11 @@ describe('the protocol reference', () => {
     expect(cited.length).toBeGreaterThan(90);
     const missing = cited.filter(({ at }) => !sections.has(at));
     expect(missing).toEqual([]);
+  });
+
+  it('has every method', () => {
+    const text = read('docs/protocol.md');
+    expect(allMethods.filter(({ name }) => !text.includes(`| \`${name}\` |`))).toEqual([]);
   });
 
   it('has its sections in order, each once', () => {
