@@ -152,43 +152,43 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
     metric('counter', {
       name: 'zerocast_stream_encoded_chunks_total',
       help: 'Chunks that were encoded',
-      value: ({ figures }) => figures.encodedChunks,
+      value: ({ stream }) => stream.encodeFigures.encodedChunks,
     }),
     metric('counter', {
       name: 'zerocast_stream_encode_seconds_total',
       help: 'Time that encoding took',
-      value: ({ figures }) => figures.encodeUs / usPerSecond,
+      value: ({ stream }) => stream.encodeFigures.encodeUs / usPerSecond,
     }),
     metric('counter', {
       name: 'zerocast_stream_encoder_dropped_chunks_total',
       help: 'Chunks that were dropped because the encoder was too slow',
-      value: ({ figures }) => figures.droppedChunks,
+      value: ({ stream }) => stream.encodeFigures.droppedChunks,
     }),
     metric('counter', {
       name: 'zerocast_stream_outdated_chunks_total',
       help: 'Chunks that were older than the buffer when they were ready, so that nobody got them',
-      value: ({ figures }) => figures.outdatedChunks,
+      value: ({ broadcast }) => broadcast.outdatedChunks,
     }),
     metric('gauge', {
       name: 'zerocast_stream_chunk_age_seconds',
       help: 'Time from the first sample of the newest chunk to its publication',
-      value: ({ figures }) => figures.chunkAgeUs / usPerSecond,
+      value: ({ broadcast }) => broadcast.chunkAgeUs / usPerSecond,
     }),
     metric('gauge', {
       name: 'zerocast_stream_source_drift_ppm',
       help: 'By how many millionths the source runs faster than the clock of this machine',
-      value: ({ figures }) => figures.driftPpm,
+      value: ({ stream }) => stream.driftPpm,
     }),
     metric('gauge', {
       name: 'zerocast_stream_source_backlog_seconds',
       help: 'Audio that has arrived from the source and waits to be read, where that can be told',
-      value: ({ figures: { backlogMs } }) =>
+      value: ({ stream: { backlogMs } }) =>
         backlogMs === undefined ? undefined : backlogMs / msPerSecond,
     }),
     metric('gauge', {
       name: 'zerocast_stream_max_chunk_age_seconds',
       help: 'The longest such time of the last minute',
-      value: ({ figures }) => figures.maxChunkAgeUs / usPerSecond,
+      value: ({ broadcast }) => broadcast.maxChunkAgeUs / usPerSecond,
     }),
   ];
 }

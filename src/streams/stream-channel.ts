@@ -4,14 +4,12 @@ import type { AudioPath } from '../transport/audio-path.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
 import type { Cursor } from '../transport/cursor.ts';
 import type { StreamController } from './stream-controller.ts';
-import { StreamFigures } from './stream-figures.ts';
 import { noProperties, type StreamProperties } from './stream-properties.ts';
 
 /** A stream together with its way to the sessions that play it, and the player behind it. */
 export class StreamChannel {
   readonly stream: AudioStream;
   readonly broadcast: Broadcast;
-  readonly figures: StreamFigures;
   readonly #startPlayer: (() => StreamController | undefined) | undefined;
   #player: StreamController | undefined;
   #isStopped = false;
@@ -23,7 +21,6 @@ export class StreamChannel {
   ) {
     this.stream = stream;
     this.broadcast = broadcast;
-    this.figures = new StreamFigures(stream, broadcast);
     this.#startPlayer = startPlayer;
   }
 

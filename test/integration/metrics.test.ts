@@ -65,6 +65,22 @@ describe('the figures for Prometheus', () => {
     expect(Math.min(...lags)).toBeGreaterThan(0.25);
   });
 
+  it('tell every scraper of the oldest chunk of the last minute, whoever has asked before', async () => {
+    const client = await ScriptedClient.greet(server.port, 'a');
+    await client.untilCount(messageType.wireChunk, 5);
+    // Less than what makes the stream begin anew.
+    stall(150);
+    await client.untilCount(messageType.wireChunk, 30);
+    const agesSeconds: number[] = [];
+    for (let scraper = 0; scraper < 2; scraper += 1) {
+      await new Promise((resolve) => setTimeout(resolve, metricsAgeMs + 50));
+      const { of } = await figuresOf(server);
+      agesSeconds.push(of('zerocast_stream_max_chunk_age_seconds{stream="Tone"}'));
+    }
+    expect(Math.min(...agesSeconds)).toBeGreaterThan(0.1);
+    client.close();
+  });
+
   it('count clients, sessions, groups and controllers as they are', async () => {
     const client = await ScriptedClient.greet(server.port, 'a');
     const other = await ScriptedClient.greet(server.port, 'b');

@@ -78,7 +78,7 @@ describe('a port that a thousand streams use, one after another', () => {
       await once(producer, 'connect');
       if (index % 10 === 0) {
         producer.write(numberedBytes(10_000));
-        await until(() => channel.figures.encodedChunks > 0);
+        await until(() => channel.stream.encodeFigures.encodedChunks > 0);
       }
       await rig.directory.remove('X');
       producer.destroy();
@@ -112,7 +112,7 @@ describe('streams of every kind that come and go side by side', () => {
       const writer = channel.id === 'pipe' ? new FifoWriter(fifo) : undefined;
       writer?.write(numberedBytes(10_000));
       if (/tone|pipe|process/.test(channel.id)) {
-        await until(() => channel.figures.encodedChunks > 0);
+        await until(() => channel.stream.encodeFigures.encodedChunks > 0);
       }
       await rig.directory.remove(channel.id);
       writer?.close();

@@ -730,19 +730,20 @@ describe('what a stream says of itself', () => {
 
   it('is measured', async () => {
     const channel = await rig.directory.add('tone:///?name=T&codec=flac');
-    const { figures } = channel;
-    expect([figures.encodedChunks, figures.encodeUs, figures.subscribers]).toEqual([0, 0, 0]);
-    channel.stream.addListener();
-    await until(() => figures.encodedChunks > 5);
-    expect(figures.encodeUs).toBeGreaterThan(0);
-    expect(figures.chunkAgeUs).toBeGreaterThan(0);
-    const { maxChunkAgeUs } = figures;
-    expect(maxChunkAgeUs).toBeGreaterThanOrEqual(figures.chunkAgeUs);
-    expect(figures.maxChunkAgeUs).toBe(maxChunkAgeUs);
-    const { encodedChunks } = figures;
-    channel.stream.removeListener();
+    const { stream, broadcast } = channel;
+    expect(stream.encodeFigures).toMatchObject({ encodedChunks: 0, encodeUs: 0 });
+    expect(broadcast.subscribers).toBe(0);
+    stream.addListener();
+    await until(() => stream.encodeFigures.encodedChunks > 5);
+    expect(stream.encodeFigures.encodeUs).toBeGreaterThan(0);
+    expect(broadcast.chunkAgeUs).toBeGreaterThan(0);
+    const { maxChunkAgeUs } = broadcast;
+    expect(maxChunkAgeUs).toBeGreaterThanOrEqual(broadcast.chunkAgeUs);
+    expect(broadcast.maxChunkAgeUs).toBe(maxChunkAgeUs);
+    const { encodedChunks } = stream.encodeFigures;
+    stream.removeListener();
     await rig.directory.remove('T');
-    expect(figures.encodedChunks).toBeGreaterThanOrEqual(encodedChunks);
+    expect(stream.encodeFigures.encodedChunks).toBeGreaterThanOrEqual(encodedChunks);
   });
 });
 

@@ -244,7 +244,7 @@ describe('a stream of what a program gives', () => {
     const channel = await rig.directory.addInput({ name: 'P', input });
     channel.stream.addListener();
     await until(() => rig.told.length === 2, 'the stream is idle');
-    expect(channel.figures.encodedChunks).toBe(11);
+    expect(channel.stream.encodeFigures.encodedChunks).toBe(11);
     expect(channel.stream.state).toBe('idle');
     expect(channel.stream.fault).toBeUndefined();
     await rig.directory.close();
