@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { rows } from '../../src/config/schema.ts';
 import { allMethods } from '../../src/control/methods/all-methods.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -106,6 +107,13 @@ describe('the documents', () => {
     const names = [...table.matchAll(/`([a-z]+[A-Z]\w*)`/g)].map(([, name = '']) => name);
     expect(names.length).toBeGreaterThan(80);
     expect(names.filter((name) => !code.includes(name))).toEqual([]);
+  });
+
+  it('tell of every setting that is a limit', () => {
+    const limits = rows.filter(({ section }) => section === 'limits').map(({ key }) => key);
+    const text = read('docs/limits.md');
+    expect(limits.length).toBeGreaterThan(10);
+    expect(limits.filter((key) => !text.includes(key))).toEqual([]);
   });
 
   it('name every figure of /metrics', () => {
