@@ -106,6 +106,7 @@ export class Application {
   private constructor(options: ApplicationOptions, { access, persist }: Prepared) {
     const { config, logger, verifySeals = false, statusIntervalMs } = options;
     const live = new LiveConfig(config);
+    const settings = () => live.current;
     this.#options = options;
     this.#persist = persist;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
@@ -125,22 +126,20 @@ export class Application {
     });
     this.registry = new Registry({
       bufferMs: config.stream.buffer,
-      get initialVolume() {
-        return live.current.streamingClient.initialVolume;
-      },
-      get maxClients() {
-        return live.current.limits.maxKnownClients;
-      },
+      settings: () => ({
+        initialVolume: settings().streamingClient.initialVolume,
+        maxClients: settings().limits.maxKnownClients,
+      }),
       nowMs: Date.now,
     });
     const { admission, surroundings } = openConnections({
-      config: () => live.current,
+      settings,
       native,
       logger: logger.tagged('Zerocast'),
     });
     const images = new ImageStore();
     this.streams = openStreams({
-      live,
+      settings,
       logger,
       pool: this.pool,
       fanOut: this.#fanOut,
@@ -149,7 +148,7 @@ export class Application {
       onChange,
       persist,
       own: [options.dataFolder, options.reload?.file].filter((path) => path !== undefined),
-      httpPort: () => this.ports.http || live.current.http.port,
+      httpPort: () => this.ports.http || settings().http.port,
     });
     this.server = new PlayerServer({
       clock: monotonicClock,
@@ -159,15 +158,11 @@ export class Application {
       streams: this.streams,
       access,
       onChange,
-      get sendToMuted() {
-        return live.current.stream.sendToMuted;
-      },
-      get helloTimeoutMs() {
-        return live.current.tcpStreaming.helloTimeout;
-      },
-      get stallTimeoutMs() {
-        return live.current.tcpStreaming.stallTimeout;
-      },
+      settings: () => ({
+        sendToMuted: settings().stream.sendToMuted,
+        helloTimeoutMs: settings().tcpStreaming.helloTimeout,
+        stallTimeoutMs: settings().tcpStreaming.stallTimeout,
+      }),
     });
     this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger });
     const { registry, streams, server } = this;
@@ -193,9 +188,7 @@ export class Application {
       handler: this.#rpc,
       status: this.#status,
       logger,
-      get loginTimeoutMs() {
-        return live.current.limits.loginTimeout;
-      },
+      settings: () => ({ loginTimeoutMs: settings().limits.loginTimeout }),
     });
     const metrics = new ServerMetrics({
       pool: this.pool,
@@ -205,17 +198,10 @@ export class Application {
       control: this.control,
       time: () => this.#timeWatch.figures,
       refusals: () => admission.refusals,
-      get isOn() {
-        return live.current.http.metrics;
-      },
-      get listsClients() {
-        return live.current.http.metricsPerClient;
-      },
+      settings: () => settings().http,
     });
     this.#listeners = new Listeners({
-      get config() {
-        return live.current;
-      },
+      settings,
       logger,
       server,
       control: this.control,

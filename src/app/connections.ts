@@ -11,7 +11,7 @@ import { PeerTimeout } from '../transport/peer-timeout.ts';
 
 export interface ConnectionsOptions {
   /** The configuration that holds now. */
-  readonly config: () => Config;
+  readonly settings: () => Config;
   readonly native: NativeAddonResult;
   readonly logger: Logger;
 }
@@ -24,49 +24,29 @@ export interface Connections {
 }
 
 /** What the server lets in and what its sources reach out with; says whether all players fit. */
-export function openConnections({ config, native, logger }: ConnectionsOptions): Connections {
+export function openConnections({ settings, native, logger }: ConnectionsOptions): Connections {
   const peerTimeout = new PeerTimeout({
     native,
-    get timeoutMs() {
-      return config().server.peerTimeout;
-    },
+    settings: () => ({ timeoutMs: settings().server.peerTimeout }),
   });
   const descriptors = new DescriptorGuard({ logger });
   // The addon writes by a descriptor of its own.
   const audioDescriptors = 'addon' in native && canSend(native.addon) ? 1 : 0;
-  descriptors.warnAbout(config().limits.maxPlayers, 1 + audioDescriptors);
+  descriptors.warnAbout(settings().limits.maxPlayers, 1 + audioDescriptors);
   const admission = new Admission({
     descriptors,
     logger,
     audioDescriptors,
     limits: new ConnectionLimits({
-      get maxPlayers() {
-        return config().limits.maxPlayers;
-      },
-      get maxControllers() {
-        return config().limits.maxControllers;
-      },
-      get maxHttpConnections() {
-        return config().limits.maxHttpConnections;
-      },
-      get maxConnectionsPerAddress() {
-        return config().limits.maxConnectionsPerAddress;
-      },
-      get descriptorShare() {
-        return descriptors.connectionsPerAddress(1 + audioDescriptors);
-      },
+      settings: () => settings().limits,
+      descriptorShare: () => descriptors.connectionsPerAddress(1 + audioDescriptors),
     }),
     peerTimeout,
-  });
-  const children = new ChildPlaces({
-    get maxChildren() {
-      return config().limits.maxChildren;
-    },
   });
   return {
     admission,
     surroundings: {
-      children,
+      children: new ChildPlaces(() => settings().limits),
       inputQueue: openInputQueue(native),
       watchPeer: (socket) => peerTimeout.watch(socket),
     },

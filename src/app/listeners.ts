@@ -5,7 +5,8 @@ import type { ControlPeerContext } from '../control/control-peer.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { RequestBudget } from '../control/request-budget.ts';
 import { TcpControlPeer } from '../control/tcp-control-peer.ts';
-import { HttpServer, type HttpServerOptions, type HttpSettings } from '../http/http-server.ts';
+import { HttpServer, type HttpServerOptions } from '../http/http-server.ts';
+import type { OriginSettings } from '../http/origin-check.ts';
 import { loadTlsMaterial, type TlsMaterial } from '../http/tls-material.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import type { Admission } from '../transport/admission.ts';
@@ -16,7 +17,7 @@ const bytesPerKiB = 1024;
 
 /** What the ports lead to. */
 export interface ListenersOptions {
-  readonly config: Config;
+  readonly settings: () => Config;
   readonly logger: Logger;
   readonly server: PlayerServer;
   readonly control: ControlServer;
@@ -37,7 +38,7 @@ export class Listeners {
 
   constructor(options: ListenersOptions) {
     this.#options = options;
-    this.#controlPeers = controlPeerContext(() => options.config);
+    this.#controlPeers = controlPeerContext(options.settings);
   }
 
   /** 0 for what is disabled. */
@@ -78,12 +79,12 @@ export class Listeners {
     const logger = this.#options.logger.tagged('HttpServer');
     const { ssl, http } = wanted;
     // Whether clients have to show a certificate stays as it is, and so it goes on to need them.
-    const verifyClients = ssl.verifyClients || this.#options.config.ssl.verifyClients;
+    const verifyClients = ssl.verifyClients || this.#options.settings().ssl.verifyClients;
     const tls = await loadTlsMaterial({ ...ssl, verifyClients, isWanted: http.sslEnabled, logger });
-    const settings = httpSettings(wanted);
+    const { docRoot } = http;
     const applies = await Promise.all([
-      this.#http?.prepare(settings),
-      this.#https?.prepare({ ...settings, tls }),
+      this.#http?.prepare({ docRoot }),
+      this.#https?.prepare({ docRoot, tls }),
     ]);
     return () => {
       for (const apply of applies) apply?.();
@@ -99,7 +100,7 @@ export class Listeners {
   }
 
   async #openStreaming(): Promise<void> {
-    const { enabled, bindToAddress, port } = this.#options.config.tcpStreaming;
+    const { enabled, bindToAddress, port } = this.#options.settings().tcpStreaming;
     if (!enabled) return;
     const logger = this.#options.logger.tagged('PlayerServer');
     this.#streaming = await Listener.open({
@@ -114,7 +115,7 @@ export class Listeners {
   }
 
   async #openControl(): Promise<void> {
-    const { enabled, bindToAddress, port } = this.#options.config.tcpControl;
+    const { enabled, bindToAddress, port } = this.#options.settings().tcpControl;
     if (!enabled) return;
     const { control } = this.#options;
     const logger = this.#options.logger.tagged('ControlServer');
@@ -132,14 +133,14 @@ export class Listeners {
   }
 
   async #openHttp(): Promise<void> {
-    const { enabled, bindToAddress, port } = this.#options.config.http;
+    const { enabled, bindToAddress, port } = this.#options.settings().http;
     if (!enabled) return;
     this.#http = await this.#openWeb({ addresses: bindToAddress, port, setting: 'http' });
     this.#log('listening for HTTP and WebSocket', this.#http);
   }
 
   async #openHttps(): Promise<void> {
-    const { ssl, http } = this.#options.config;
+    const { ssl, http } = this.#options.settings();
     const logger = this.#options.logger.tagged('HttpServer');
     const tls = await loadTlsMaterial({ ...ssl, isWanted: http.sslEnabled, logger });
     if (!tls) return;
@@ -154,12 +155,14 @@ export class Listeners {
     readonly setting: string;
     readonly tls?: TlsMaterial;
   }): Promise<HttpServer> {
-    const { config, logger, server, http, admission } = this.#options;
+    const { settings, logger, server, http, admission } = this.#options;
+    const config = settings();
     return HttpServer.open({
       ...at,
       ...http,
       logger: logger.tagged('HttpServer'),
-      ...httpSettings(config),
+      docRoot: config.http.docRoot,
+      settings: () => originSettings(settings()),
       onStream: (link) => server.accept(link),
       admit: admission.admitFor('http'),
       mayBecome: (kind, socket) => admission.mayBecome(kind, socket),
@@ -174,31 +177,21 @@ export class Listeners {
 }
 
 /** What the peers of all controllers share, by whichever port they come. */
-function controlPeerContext(config: () => Config): ControlPeerContext {
+function controlPeerContext(settings: () => Config): ControlPeerContext {
+  const { maxRequest, maxUnread, maxIncompleteRequests } = settings().limits;
   return {
     limits: {
-      get maxRequestBytes() {
-        return config().limits.maxRequest * bytesPerKiB;
-      },
-      get maxQueuedBytes() {
-        return config().limits.maxUnread * bytesPerKiB;
-      },
-      get peerTimeoutMs() {
-        return config().server.peerTimeout;
-      },
+      maxRequestBytes: maxRequest * bytesPerKiB,
+      maxQueuedBytes: maxUnread * bytesPerKiB,
     },
-    budget: new RequestBudget({
-      get maxIncompleteBytes() {
-        return config().limits.maxIncompleteRequests * bytesPerKiB;
-      },
-    }),
+    settings: () => ({ peerTimeoutMs: settings().server.peerTimeout }),
+    budget: new RequestBudget({ maxIncompleteBytes: maxIncompleteRequests * bytesPerKiB }),
     turns: new LoopShare(),
   };
 }
 
-function httpSettings(config: Config): HttpSettings {
-  const { docRoot, allowedOrigin: allowedOrigins } = config.http;
-  return { docRoot, allowedOrigins, ownNames: ownNames(config) };
+function originSettings(config: Config): OriginSettings {
+  return { allowedOrigins: config.http.allowedOrigin, ownNames: ownNames(config) };
 }
 
 /** What cover art is asked for under is a name of this server too. */

@@ -5,7 +5,6 @@ import type { StreamDefaults } from '../audio/stream-options.ts';
 import { monotonicClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/config.ts';
-import type { LiveConfig } from '../config/live-config.ts';
 import { AddedStreams } from '../streams/added-streams.ts';
 import type { ChangeListener } from '../streams/change.ts';
 import type { ImageStore } from '../streams/image-store.ts';
@@ -23,7 +22,8 @@ const autoToleranceShare = 4;
 const maxAutoToleranceMs = 250;
 
 export interface StreamsOptions {
-  readonly live: LiveConfig;
+  /** The configuration that holds now. */
+  readonly settings: () => Config;
   readonly logger: Logger;
   readonly pool: ChunkPool;
   readonly fanOut: FanOut;
@@ -40,30 +40,21 @@ export interface StreamsOptions {
 
 /** Wires the directory of streams to what builds them. */
 export function openStreams(options: StreamsOptions): StreamDirectory {
-  const { live, logger, pool, fanOut, onChange, persist } = options;
+  const { settings, logger, pool, fanOut, onChange, persist } = options;
   const factory = new StreamFactory({
     pool,
     clock: monotonicClock,
     logger,
     fanOut,
-    get defaults() {
-      return streamDefaults(live.current);
+    settings: () => {
+      const { pluginDir, sandboxDir } = settings().stream;
+      return { defaults: streamDefaults(settings()), pluginDir, sandboxDir };
     },
-    broadcast: broadcastOptions(live.current),
-    get pluginDir() {
-      return live.current.stream.pluginDir;
-    },
-    get sandboxDir() {
-      return live.current.stream.sandboxDir;
-    },
-    fileGate: new SourceFolders({
-      get folders() {
-        return live.current.stream.sourceDir;
-      },
-      get own() {
-        return [...options.own, ...ownPaths(live.current)];
-      },
-    }),
+    broadcast: broadcastOptions(settings()),
+    fileGate: new SourceFolders(() => ({
+      folders: settings().stream.sourceDir,
+      own: [...options.own, ...ownPaths(settings())],
+    })),
     startPlayer: playerStarter(options),
     surroundings: options.surroundings,
     onState: (channel) => streams.stateChanged(channel),
@@ -74,15 +65,7 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     onChange,
     logger,
     persist,
-    get maxStreams() {
-      return live.current.limits.maxStreams;
-    },
-    get maxAddedSamplesEach() {
-      return live.current.limits.maxAddedSamplesEach;
-    },
-    get maxAddedSamples() {
-      return live.current.limits.maxAddedSamples;
-    },
+    settings: () => settings().limits,
   });
   return streams;
 }
@@ -135,13 +118,13 @@ function ownPaths({ server, ssl, logging }: Config): readonly string[] {
 }
 
 function playerStarter(options: StreamsOptions): StartPlayer {
-  const { live, logger, images, httpPort, surroundings } = options;
+  const { settings, logger, images, httpPort, surroundings } = options;
   return (request) => {
-    const { host, enabled } = live.current.http;
+    const { host, enabled } = settings().http;
     return StreamPlugin.start({
       request,
       http: enabled ? { host, port: httpPort() } : undefined,
-      imagePrefix: () => imagePrefix(live.current, httpPort()),
+      imagePrefix: () => imagePrefix(settings(), httpPort()),
       images,
       logger,
       clock: monotonicClock,

@@ -5,9 +5,8 @@ import type { ClientRecord, GroupRecord, GroupState } from './client-record.ts';
 
 export interface RegistryOptions {
   readonly bufferMs: number;
-  readonly initialVolume: number;
-  /** Clients that never came back are forgotten beyond this number, the longest absent first. */
-  readonly maxClients: number;
+  /** Of what holds now: beyond `maxClients` the longest absent are forgotten. */
+  readonly settings: () => { readonly initialVolume: number; readonly maxClients: number };
   /** Wall-clock time, Unix milliseconds: for display only. */
   readonly nowMs: () => number;
 }
@@ -73,14 +72,14 @@ export class Registry {
       this.#absentStrangers.add(client);
     }
     this.#forgetSurplus();
-    this.#makeRoom(this.#options.maxClients);
+    this.#makeRoom(this.#options.settings().maxClients);
   }
 
   /** Takes note of a connected client; one never seen before gets a group of its own. */
   join(id: string, { hello, address }: { hello: Hello; address: string }): Joined {
     const { auth: _secret, isVisitor = false, ...known } = hello;
     const old = this.#clients.get(id);
-    const forgotten = old ? [] : this.#makeRoom(this.#options.maxClients - 1);
+    const forgotten = old ? [] : this.#makeRoom(this.#options.settings().maxClients - 1);
     const client = old ?? this.#add(id, { hello: known, address });
     client.hello = known;
     client.address = address;
@@ -189,7 +188,7 @@ export class Registry {
       lastSeenMs: 0,
       name: '',
       latencyMs: 0,
-      volume: this.#options.initialVolume,
+      volume: this.#options.settings().initialVolume,
       isMuted: false,
       unknown: {},
     });

@@ -1,7 +1,10 @@
 import type { Config } from './config.ts';
 import { withLiveSettingsOf } from './difference.ts';
 
-/** The configuration in force. Parts read it whenever they use it, so that they follow a reload. */
+/**
+ * The configuration in force. Each part is given `settings`, a function that returns its share of it,
+ * and calls that where it uses them: so it follows a reload. What needs a restart is a plain value.
+ */
 export class LiveConfig {
   #current: Config;
 

@@ -28,19 +28,19 @@ export class ControlMessage {
   }
 }
 
-/** What a controller can use up. Live: a part of it may be another at the next look. */
+/** What a controller can use up. */
 export interface ControlLimits {
   /** The longest request. */
   readonly maxRequestBytes: number;
   /** A peer for which more than this is waiting when the next message comes does not read. */
   readonly maxQueuedBytes: number;
-  /** A peer that takes or answers nothing for so long, although it is asked to, is gone. */
-  readonly peerTimeoutMs: number;
 }
 
 /** What all peers share. */
 export interface ControlPeerContext {
   readonly limits: ControlLimits;
+  /** A peer that takes or answers nothing for `peerTimeoutMs`, although it is asked to, is gone. */
+  readonly settings: () => { readonly peerTimeoutMs: number };
   readonly budget: RequestBudget;
   readonly turns: LoopShare;
 }

@@ -19,7 +19,7 @@ export interface ControlServerOptions {
   readonly status: StatusTree;
   readonly logger: Logger;
   /** A controller that has to log in and does not within this time is closed. */
-  readonly loginTimeoutMs: number;
+  readonly settings: () => { readonly loginTimeoutMs: number };
   /** Of notifications; absent: the usual ones. */
   readonly intervals?: Partial<NotifierIntervals>;
 }
@@ -110,14 +110,14 @@ export class ControlServer implements ControlSessionHost {
   }
 
   #open(peer: ControlPeer, login: Login | undefined): void {
-    const { access, handler, loginTimeoutMs } = this.#options;
+    const { access, handler, settings } = this.#options;
     const session = new ControlSession(
       {
         peer,
         login: login ?? access.anonymous,
         handler,
         logger: this.#logger,
-        loginTimeoutMs,
+        loginTimeoutMs: settings().loginTimeoutMs,
       },
       this,
     );

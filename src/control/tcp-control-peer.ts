@@ -76,7 +76,7 @@ export class TcpControlPeer implements ControlPeer {
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#flow.drained());
     // Node looks whether anything of a write was taken in the meantime, too.
-    socket.setTimeout(this.#context.limits.peerTimeoutMs, () => this.#onSilence());
+    socket.setTimeout(this.#context.settings().peerTimeoutMs, () => this.#onSilence());
     socket.resume();
   }
 
@@ -142,7 +142,7 @@ export class TcpControlPeer implements ControlPeer {
   /** Silence is what most controllers are for; but what waits for them they take. */
   #onSilence(): void {
     if (this.queuedBytes === 0) return;
-    const { peerTimeoutMs } = this.#context.limits;
+    const { peerTimeoutMs } = this.#context.settings();
     this.#abort(`took nothing of what waits for it for ${peerTimeoutMs} ms`, true);
   }
 

@@ -80,7 +80,10 @@ export class WebSocketControlPeer implements ControlPeer {
       this.#onSignOfLife();
       this.#completedBytes += data.length + smallHeaderBytes;
     });
-    this.#pingTimer = setInterval(() => this.#ping(), limits.peerTimeoutMs / pingsPerTimeout);
+    this.#pingTimer = setInterval(
+      () => this.#ping(),
+      context.settings().peerTimeoutMs / pingsPerTimeout,
+    );
     this.#pingTimer.unref();
   }
 
@@ -97,7 +100,7 @@ export class WebSocketControlPeer implements ControlPeer {
     // Behind the listener of `ws`, which keeps what is not complete and does not say how much.
     this.#socket.on('data', (data) => this.#onRead(data.length));
     // Node looks whether anything of a write was taken in the meantime, too.
-    this.#socket.setTimeout(this.#context.limits.peerTimeoutMs, () => this.#onSilence());
+    this.#socket.setTimeout(this.#context.settings().peerTimeoutMs, () => this.#onSilence());
   }
 
   send(message: ControlMessage): void {
@@ -171,7 +174,7 @@ export class WebSocketControlPeer implements ControlPeer {
   /** Silence is what most controllers are for; but what waits for them they take. */
   #onSilence(): void {
     if (this.#isClosed || this.queuedBytes === 0) return;
-    const { peerTimeoutMs } = this.#context.limits;
+    const { peerTimeoutMs } = this.#context.settings();
     this.#abort(`took nothing of what waits for it for ${peerTimeoutMs} ms`);
   }
 

@@ -1,6 +1,7 @@
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { Registry } from '../clients/registry.ts';
+import type { Config } from '../config/config.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
@@ -21,10 +22,8 @@ export interface ServerMetricsOptions {
   /** Connections that were refused since the start, by reason. */
   readonly refusals: () => ReadonlyMap<string, number>;
   readonly time: () => TimeFigures;
-  /** Whether there is a series for every single client. */
-  readonly listsClients: boolean;
-  /** Whether anybody may have them; absent: yes. */
-  readonly isOn?: boolean;
+  /** Whether there are figures, and a series for every single client. */
+  readonly settings: () => Pick<Config['http'], 'metrics' | 'metricsPerClient'>;
 }
 
 const usPerSecond = 1e6;
@@ -46,7 +45,7 @@ export class ServerMetrics {
   }
 
   get isOn(): boolean {
-    return this.#options.isOn ?? true;
+    return this.#options.settings().metrics;
   }
 
   get contentType(): string {
@@ -72,7 +71,9 @@ export class ServerMetrics {
       ...poolMetrics(this.#options),
       ...sendMetrics(sends),
       ...timeMetrics(this.#options.time),
-      ...clientMetrics(() => (this.#options.listsClients ? sends() : { ofClients: [] })),
+      ...clientMetrics(() =>
+        this.#options.settings().metricsPerClient ? sends() : { ofClients: [] },
+      ),
     ];
     for (const metric of own) addMetric(metrics, metric);
     return MetricsRegistry.merge([processMetrics(), metrics]);

@@ -40,15 +40,16 @@ const maxRequestsPerSocket = 1000;
 /** Time that answers which have begun get at the end of the server. */
 const closeGraceMs = 500;
 
-/** What can be replaced while the server runs. */
-export interface HttpSettings extends OriginSettings {
+/** What has to be opened before it can take the place of another. */
+export interface HttpMaterial {
   /** Makes it a server of HTTPS from the start; absent later: the one at hand. */
   readonly tls?: TlsMaterial | undefined;
   /** Folder of web pages; empty for a built-in one. */
   readonly docRoot: string;
 }
 
-export interface HttpServerOptions extends HttpSettings, Omit<ListenerOptions, 'createServer'> {
+export interface HttpServerOptions extends HttpMaterial, Omit<ListenerOptions, 'createServer'> {
+  readonly settings: () => OriginSettings;
   readonly access: Access;
   readonly images: ImageStore;
   readonly control: RpcHandler & {
@@ -74,7 +75,6 @@ export class HttpServer {
   readonly #upgrades: WebSocketUpgrades;
   readonly #metrics: MetricsRoute;
   readonly #bodies: BodyReader;
-  readonly #origins: OriginCheck;
   #files: StaticFiles;
   #listener: Listener | undefined;
   #isClosing = false;
@@ -90,13 +90,11 @@ export class HttpServer {
   }
 
   private constructor(options: HttpServerOptions, files: StaticFiles) {
-    const { access, allowedOrigins, control, images, logger, metrics, onStream, ownNames } =
-      options;
+    const { access, control, images, logger, metrics, onStream, settings } = options;
     const { controlPeers, mayBecome = () => true } = options;
     const login = new HttpLogin({ access, logger });
-    const origins = new OriginCheck({ allowedOrigins, ownNames, logger });
+    const origins = new OriginCheck({ settings, logger });
     this.#options = options;
-    this.#origins = origins;
     this.#files = files;
     this.#bodies = new BodyReader(controlPeers);
     this.#metrics = new MetricsRoute({ login, metrics });
@@ -121,12 +119,11 @@ export class HttpServer {
     return this.#listener?.port ?? 0;
   }
 
-  /** Resolves with what puts these settings into force; connections at hand do not notice. */
-  async prepare({ docRoot, tls, ...origins }: HttpSettings): Promise<() => void> {
+  /** Resolves with what puts this material into use; connections at hand do not notice. */
+  async prepare({ docRoot, tls }: HttpMaterial): Promise<() => void> {
     const files = await StaticFiles.open({ docRoot, logger: this.#options.logger });
     return () => {
       this.#files = files;
-      this.#origins.configure(origins);
       // What was measured by the old settings.
       this.#metrics.forget();
       for (const server of this.#servers) {

@@ -15,7 +15,8 @@ export interface OriginSettings {
   readonly ownNames?: readonly string[] | undefined;
 }
 
-export interface OriginCheckOptions extends OriginSettings {
+export interface OriginCheckOptions {
+  readonly settings: () => OriginSettings;
   readonly logger: Logger;
 }
 
@@ -31,19 +32,11 @@ const localName =
  * user looks at. Programs that are no browsers send no `Origin` and are not concerned.
  */
 export class OriginCheck {
-  #allowed: ReadonlySet<string> = new Set();
-  #ownNames: ReadonlySet<string> = new Set();
-  readonly #logger: Logger;
+  readonly #options: OriginCheckOptions;
   readonly #refusalLog = new LogLimiter();
 
   constructor(options: OriginCheckOptions) {
-    this.#logger = options.logger;
-    this.configure(options);
-  }
-
-  configure({ allowedOrigins, ownNames = [] }: OriginSettings): void {
-    this.#allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
-    this.#ownNames = new Set([hostname(), ...ownNames].map((name) => name.toLowerCase()));
+    this.#options = options;
   }
 
   /** Failure: throws a `RefusedRequestError` that names the setting. */
@@ -60,16 +53,21 @@ export class OriginCheck {
   /** What lets a page of a permitted origin read the answer. Source: Fetch standard, "CORS protocol". */
   headersFor({ headers }: Asking): OutgoingHttpHeaders {
     const { origin, host } = headers;
-    if (this.#allowed.has('*')) return { 'Access-Control-Allow-Origin': '*' };
+    if (this.#isAllowed('*')) return { 'Access-Control-Allow-Origin': '*' };
     if (origin === undefined || !this.#permits(origin, host)) return { Vary: 'Origin' };
     return { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' };
   }
 
   #permits(origin: string, host: string | undefined): boolean {
-    if (this.#allowed.has('*')) return true;
+    if (this.#isAllowed('*')) return true;
     // `null` is whatever hides its origin: a sandboxed frame, a file, a redirect.
     if (origin === 'null') return false;
-    return this.#allowed.has(origin.toLowerCase()) || this.#isOfHost(origin, host);
+    return this.#isAllowed(origin.toLowerCase()) || this.#isOfHost(origin, host);
+  }
+
+  #isAllowed(origin: string): boolean {
+    const { allowedOrigins } = this.#options.settings();
+    return allowedOrigins.some((allowed) => allowed.toLowerCase() === origin);
   }
 
   /** Whether a page comes from the name under which this server was asked, on any port. */
@@ -77,13 +75,15 @@ export class OriginCheck {
     const page = /^https?:\/\/[^/?#@\\\s]+$/i.test(origin) ? hostNameOf(origin) : undefined;
     const own = /^[^/?#@\\\s]+$/.test(host) ? hostNameOf(`http://${host}`) : undefined;
     if (page === undefined || page !== own) return false;
-    return isAddress(page) || localName.test(page) || this.#ownNames.has(page);
+    if (isAddress(page) || localName.test(page)) return true;
+    const { ownNames = [] } = this.#options.settings();
+    return [hostname(), ...ownNames].some((name) => name.toLowerCase() === page);
   }
 
   #log(origin: string): void {
     if (!this.#refusalLog.allows()) return;
     const remedy = 'add it to [http] allowed_origin if it may control this server';
-    this.#logger.warn('a web page of another origin was refused', { origin, remedy });
+    this.#options.logger.warn('a web page of another origin was refused', { origin, remedy });
   }
 }
 

@@ -77,25 +77,12 @@ class LiveLog implements Log {
     this.#sinkName = this.#nameOf(options.sink);
     this.#sink = this.#open(this.#sinkName, { isEmptied: !options.keepsLines });
     const { now = Date.now } = options;
-    const log = this;
-    const root = openPino(
-      new RecordWriter({
-        now,
-        get sink() {
-          return log.#sink;
-        },
-        get format() {
-          return log.#format;
-        },
-      }),
-      now,
-    );
+    const settings = () => ({ sink: this.#sink, format: this.#format });
+    const root = openPino(new RecordWriter({ now, settings }), now);
     this.logger = new PinoLogger('Snapserver', {
       openTag: (tag) => root.child({ tag }),
       levelOf: (tag) => levelFor(tag, this.#levels),
-      get hasRows() {
-        return log.#format === 'text';
-      },
+      hasRows: () => this.#format === 'text',
     });
   }
 

@@ -8,14 +8,13 @@ import { severities } from './severity.ts';
 /** Peers choose some of what is logged, so a single text is cut here. */
 export const maxFieldCharacters = 2000;
 
-/** May change while loggers are in use. */
 export interface PinoLoggerOptions {
   /** Opens a logger that writes everything. */
   readonly openTag: (tag: string) => Pino<'notice'>;
   /** The least severity that is logged under a tag; `undefined`: nothing is. */
   readonly levelOf: (tag: string) => SeverityName | undefined;
   /** Whether a report is written row by row instead of as one record. */
-  readonly hasRows: boolean;
+  readonly hasRows: () => boolean;
 }
 
 /** Our `Logger` in front of one pino logger per tag. */
@@ -59,7 +58,7 @@ export class PinoLogger implements Logger {
   }
 
   report({ phrase, rows, fields }: LogReport): void {
-    if (!this.#options.hasRows) this.info(phrase, fields);
+    if (!this.#options.hasRows()) this.info(phrase, fields);
     else for (const row of rows) this.info(row);
   }
 

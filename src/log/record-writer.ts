@@ -12,10 +12,8 @@ const formatters: Readonly<Record<LogFormat, FormatLine>> = {
   text: (_json, record) => textLine(record),
 };
 
-/** What a `RecordWriter` looks up for each record, as it may change. */
 export interface RecordWriterOptions {
-  readonly sink: LogSink;
-  readonly format: LogFormat;
+  readonly settings: () => { readonly sink: LogSink; readonly format: LogFormat };
   /** Wall-clock time in milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -40,11 +38,11 @@ export class RecordWriter {
 
   /** pino calls this behind every fatal entry. */
   flushSync(): void {
-    this.#options.sink.flushSync();
+    this.#options.settings().sink.flushSync();
   }
 
   #writeLine(json: string, record: LogRecord): boolean {
-    const { sink, format } = this.#options;
+    const { sink, format } = this.#options.settings();
     return sink.write(formatters[format](json, record), severities[record.level]);
   }
 

@@ -40,6 +40,10 @@ export interface PlayerServerOptions {
   readonly streams: Pick<StreamDirectory, 'channels' | 'default'>;
   readonly access: Access;
   readonly onChange: ChangeListener;
+  readonly settings: () => PlayerSettings;
+}
+
+export interface PlayerSettings {
   /** Whether audio goes to clients that are muted. */
   readonly sendToMuted: boolean;
   readonly helloTimeoutMs: number;
@@ -163,7 +167,8 @@ export class PlayerServer implements SessionHost {
   }
 
   accept(link: Link): void {
-    const { clock, fanOut, helloTimeoutMs } = this.#options;
+    const { clock, fanOut, settings } = this.#options;
+    const { helloTimeoutMs } = settings();
     const session = new Session({ link, clock, fanOut, helloTimeoutMs }, this);
     this.#sessions.add(session);
     const transport = transportNames[link.framing];
@@ -355,7 +360,7 @@ export class PlayerServer implements SessionHost {
   }
 
   #route(session: Session, client: ClientRecord): void {
-    const isAudible = this.#options.sendToMuted || !isMuted(client);
+    const isAudible = this.#options.settings().sendToMuted || !isMuted(client);
     session.play(this.#groupStreams.channelFor(client.group), isAudible);
   }
 
@@ -373,7 +378,8 @@ export class PlayerServer implements SessionHost {
   }
 
   #closeStalled(): void {
-    const { clock, stallTimeoutMs } = this.#options;
+    const { clock, settings } = this.#options;
+    const { stallTimeoutMs } = settings();
     const limitUs = clock.nowUs() - stallTimeoutMs * 1000;
     for (const session of [...this.#sessions]) {
       const { busySinceUs } = session.connection;

@@ -1,8 +1,8 @@
 import type { SampleFormat } from '../audio/sample-format.ts';
 import { SourceError } from '../base/errors.ts';
 
-/** In samples per second: rate times channels. A reload of the configuration may change them. */
-export interface SampleBudgetOptions {
+/** In samples per second: rate times channels. */
+export interface SampleLimits {
   /** Of one stream. */
   readonly maxAddedSamplesEach: number;
   /** Of all streams together. */
@@ -21,11 +21,11 @@ export interface SampleShare {
  * and whoever adds streams shall not take all of the processor from those that are there.
  */
 export class SampleBudget {
-  readonly #options: SampleBudgetOptions;
+  readonly #settings: () => SampleLimits;
   readonly #shares = new Map<SampleShare, number>();
 
-  constructor(options: SampleBudgetOptions) {
-    this.#options = options;
+  constructor(settings: () => SampleLimits) {
+    this.#settings = settings;
   }
 
   /**
@@ -43,7 +43,7 @@ export class SampleBudget {
   }
 
   #put(share: SampleShare, format: SampleFormat, replaced?: SampleShare): void {
-    const { maxAddedSamplesEach, maxAddedSamples } = this.#options;
+    const { maxAddedSamplesEach, maxAddedSamples } = this.#settings();
     const samples = format.rateHz * format.channels;
     if (samples > maxAddedSamplesEach) {
       throw new SourceError(

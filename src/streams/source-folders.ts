@@ -11,8 +11,7 @@ const searchableByAll = 0o001;
 /** Fifos that are made for controllers: they stay, and a disk has so many files only. */
 export const maxMadeFifos = 1000;
 
-/** A reload of the configuration may change both. */
-export interface SourceFoldersOptions {
+export interface SourceFoldersSettings {
   /** Where files and pipes of streams that controllers add may lie. */
   readonly folders: readonly string[];
   /** Files and folders of the server itself. */
@@ -26,11 +25,11 @@ export interface SourceFoldersOptions {
  * Links are resolved, and what was opened is looked at again.
  */
 export class SourceFolders implements FileGate {
-  readonly #options: SourceFoldersOptions;
+  readonly #settings: () => SourceFoldersSettings;
   #madeFifos = 0;
 
-  constructor(options: SourceFoldersOptions) {
-    this.#options = options;
+  constructor(settings: () => SourceFoldersSettings) {
+    this.#settings = settings;
   }
 
   checkPath(path: string): void {
@@ -66,7 +65,7 @@ export class SourceFolders implements FileGate {
 
   /** Returns the nearest folder around it that is allowed. */
   #checkPlace(real: string): string {
-    const { folders, own } = this.#options;
+    const { folders, own } = this.#settings();
     const around = folders.map(realPathOf).filter((folder) => isBelow(real, folder));
     const [nearest] = around.sort((a, b) => b.length - a.length);
     if (nearest === undefined) {

@@ -9,21 +9,21 @@ import type { AddedStreams } from './added-streams.ts';
 import type { ChangeListener, Requester } from './change.ts';
 import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
 import { FifoRetry } from './fifo-retry.ts';
-import { SampleBudget, type SampleBudgetOptions, type SampleShare } from './sample-budget.ts';
+import { SampleBudget, type SampleLimits, type SampleShare } from './sample-budget.ts';
 import { discreetFault } from './sandbox.ts';
 import { sharedFifoAdvice, sharedFifos } from './shared-fifos.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
 
-export interface StreamDirectoryOptions extends SampleBudgetOptions {
+export interface StreamDirectoryOptions {
   readonly factory: StreamFactory;
   readonly onChange: ChangeListener;
   readonly logger: Logger;
   /**
-   * Streams at one time, those that are just being opened included. The streams of the
+   * `maxStreams`: at one time, those that are just being opened included. The streams of the
    * configuration count, but are never refused.
    */
-  readonly maxStreams: number;
+  readonly settings: () => SampleLimits & { readonly maxStreams: number };
   /** Where streams that controllers add are saved; absent: they are gone after a restart. */
   readonly persist?: AddedStreams | undefined;
 }
@@ -74,7 +74,7 @@ export class StreamDirectory {
   constructor(options: StreamDirectoryOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('Stream');
-    this.#budget = new SampleBudget(options);
+    this.#budget = new SampleBudget(options.settings);
     this.#configured = new ConfiguredStreams({
       factory: options.factory,
       channels: this.#channels,
@@ -250,7 +250,7 @@ export class StreamDirectory {
     if (request.isConfigured || predecessor) return;
     const present = this.#channels.size + this.#openings.size + this.#removals.size;
     const count = present - this.#configured.leavingCount;
-    const { maxStreams } = this.#options;
+    const { maxStreams } = this.#options.settings();
     if (count >= maxStreams) {
       throw new SourceError(
         'many-streams',

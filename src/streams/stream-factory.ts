@@ -25,19 +25,13 @@ import { StreamChannel } from './stream-channel.ts';
 import type { StartPlayer, StreamController } from './stream-controller.ts';
 import { timingProblem } from './stream-timing.ts';
 
-/** A reload of the configuration may change defaults and folders: they are read for each stream. */
 export interface StreamFactoryOptions {
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fanOut: FanOut;
-  /** What holds for streams whose address does not say otherwise. */
-  readonly defaults: StreamDefaults;
+  readonly settings: () => StreamFactorySettings;
   readonly broadcast: BroadcastOptions;
-  /** Where control scripts lie. */
-  readonly pluginDir: string;
-  /** Where the programs lie that controllers may have started. */
-  readonly sandboxDir: string;
   /** Which files and pipes controllers may have read. */
   readonly fileGate: FileGate;
   readonly startPlayer: StartPlayer;
@@ -47,6 +41,15 @@ export interface StreamFactoryOptions {
   readonly onState: (channel: StreamChannel) => void;
   /** The player says something new. */
   readonly onProperties: (channel: StreamChannel) => void;
+}
+
+export interface StreamFactorySettings {
+  /** What holds for streams whose address does not say otherwise. */
+  readonly defaults: StreamDefaults;
+  /** Where control scripts lie. */
+  readonly pluginDir: string;
+  /** Where the programs lie that controllers may have started. */
+  readonly sandboxDir: string;
 }
 
 export interface ChannelRequest {
@@ -81,12 +84,12 @@ export class StreamFactory {
 
   /** Failure: throws a `SourceError` that says how to fix the address. */
   optionsOf(address: string): StreamOptions {
-    return parseStreamOptions(address, this.#options.defaults);
+    return parseStreamOptions(address, this.#options.settings().defaults);
   }
 
   /** Failure: as `optionsOf`. */
   customOptions(custom: CustomStreamOptions): StreamOptions {
-    return customStreamOptions(custom, this.#options.defaults);
+    return customStreamOptions(custom, this.#options.settings().defaults);
   }
 
   /** The same text for streams between which nobody could tell a difference. */
@@ -97,7 +100,7 @@ export class StreamFactory {
       ...options,
       uri: formatStreamUri(uri),
       format: String(format),
-      ...(script !== undefined && { script: resolve(this.#options.pluginDir, script) }),
+      ...(script !== undefined && { script: resolve(this.#options.settings().pluginDir, script) }),
     });
   }
 
@@ -114,11 +117,11 @@ export class StreamFactory {
 
   /** What a controller asks for is looked at here, to tell it, and again when it is opened. */
   async #confined(request: ChannelRequest): Promise<ChannelRequest> {
-    const { sandboxDir, fileGate } = this.#options;
+    const { settings, fileGate } = this.#options;
     const { scheme, path } = request.options.uri;
     if (namesPath(scheme, path)) fileGate.checkPath(path);
     if (scheme !== 'process') return request;
-    const program = await allowedProgram(path, sandboxDir);
+    const program = await allowedProgram(path, settings().sandboxDir);
     return {
       ...request,
       createSource: (context) =>
@@ -129,7 +132,7 @@ export class StreamFactory {
   async #scriptOf(request: ChannelRequest): Promise<string | undefined> {
     const { options, isTrusted, isPatient = false } = request;
     const script = textOf(options.uri, 'controlscript');
-    const { pluginDir } = this.#options;
+    const { pluginDir } = this.#options.settings();
     return script === undefined
       ? undefined
       : allowedScript({ script, pluginDir, isTrusted, mayBeMissing: isPatient });

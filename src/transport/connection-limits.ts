@@ -6,15 +6,18 @@ export type PeerKind = 'player' | 'controller' | 'http';
 /** The limit that a connection was refused for. */
 export type RefusalReason = PeerKind | 'address' | 'descriptors';
 
-/** Read anew for every connection, so that they may change at any time. */
-export interface ConnectionLimitsOptions {
+export interface ConnectionSettings {
   readonly maxPlayers: number;
   readonly maxControllers: number;
   readonly maxHttpConnections: number;
   /** 0 for no limit. */
   readonly maxConnectionsPerAddress: number;
+}
+
+export interface ConnectionLimitsOptions {
+  readonly settings: () => ConnectionSettings;
   /** The share of one address where few descriptors are allowed; absent: no such limit. */
-  readonly descriptorShare?: number;
+  readonly descriptorShare?: () => number;
 }
 
 /** Counts connections of each kind, and of each address over all ports. */
@@ -37,13 +40,12 @@ export class ConnectionLimits {
 
   /** Whether one address gets less than the setting says, as there are too few descriptors. */
   get isAddressShort(): boolean {
-    return this.limitOf('address') < this.#options.maxConnectionsPerAddress;
+    return this.limitOf('address') < this.#options.settings().maxConnectionsPerAddress;
   }
 
   limitOf(limit: Exclude<RefusalReason, 'descriptors'>): number {
-    const { maxPlayers, maxControllers, maxHttpConnections, maxConnectionsPerAddress } =
-      this.#options;
-    const { descriptorShare = Number.POSITIVE_INFINITY } = this.#options;
+    const { settings, descriptorShare = () => Number.POSITIVE_INFINITY } = this.#options;
+    const { maxPlayers, maxControllers, maxHttpConnections, maxConnectionsPerAddress } = settings();
     switch (limit) {
       case 'player':
         return maxPlayers;
@@ -52,7 +54,7 @@ export class ConnectionLimits {
       case 'http':
         return maxHttpConnections;
       case 'address':
-        return Math.min(maxConnectionsPerAddress, descriptorShare);
+        return Math.min(maxConnectionsPerAddress, descriptorShare());
     }
   }
 

@@ -8,8 +8,8 @@ const minIdleMs = 1000;
 
 export interface PeerTimeoutOptions {
   readonly native: NativeAddonResult;
-  /** A peer that acknowledges nothing for so long is gone. Read anew for every connection. */
-  readonly timeoutMs: number;
+  /** A peer that acknowledges nothing for so long is gone. */
+  readonly settings: () => { readonly timeoutMs: number };
 }
 
 /**
@@ -27,7 +27,8 @@ export class PeerTimeout {
 
   /** Shape: `socket` is the one that was accepted, below any TLS. */
   watch(socket: Socket): void {
-    const { native, timeoutMs } = this.#options;
+    const { native, settings } = this.#options;
+    const { timeoutMs } = settings();
     const set = 'addon' in native ? native.addon.setPeerTimeout : undefined;
     const descriptor = descriptorOf(socket);
     if (set && descriptor >= 0 && set(descriptor, timeoutMs) === 0) return;

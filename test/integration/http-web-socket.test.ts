@@ -107,7 +107,7 @@ describe('an upgrade', () => {
   });
 
   it.each(['/stream', '/jsonrpc'])('of %s is not for pages of others', async (path) => {
-    await start({ allowedOrigins: ['http://mopidy:6680'] });
+    await start({ settings: () => ({ allowedOrigins: ['http://mopidy:6680'] }) });
     expect(await statusOf(path, { Origin: 'http://evil.example' })).toBe(403);
     expect(await statusOf(path, { Origin: 'null' })).toBe(403);
     expect(await statusOf(path, { Origin: 'http://mopidy:6680' })).toBe(101);

@@ -160,7 +160,7 @@ describe('POST /jsonrpc', () => {
   });
 
   it('may be read by pages that are allowed', async () => {
-    rig = await HttpRig.open({ allowedOrigins: ['http://evil.example'] });
+    rig = await HttpRig.open({ settings: () => ({ allowedOrigins: ['http://evil.example'] }) });
     const asked = await rig.ask({ path: '/jsonrpc', method: 'OPTIONS', headers: evil });
     expect(asked.status).toBe(204);
     expect(asked.headers).toMatchObject({
@@ -303,7 +303,7 @@ describe('other requests', () => {
       expect([await asked(), await asked()]).toEqual(['1', '1']);
       vi.advanceTimersByTime(metricsAgeMs);
       expect([await asked(), await asked()]).toEqual(['2', '2']);
-      (await rig.server.prepare({ docRoot: '', allowedOrigins: [] }))();
+      (await rig.server.prepare({ docRoot: '' }))();
       expect(await asked()).toBe('3');
     } finally {
       vi.useRealTimers();

@@ -43,7 +43,11 @@ it('is one of the states that were saved, whenever the server is killed', async 
     interrupted += readdirSync(folder).length - 1;
     const log = new LogLines();
     const nowMs = () => 0;
-    const registry = new Registry({ bufferMs: 1, initialVolume: 1, maxClients: 999, nowMs });
+    const registry = new Registry({
+      bufferMs: 1,
+      settings: () => ({ initialVolume: 1, maxClients: 999 }),
+      nowMs,
+    });
     await StateFile.open({ folder, logger: log, registry });
     expect(log.lines).toEqual([]);
     expect(registry.clients.size).toBe(500);

@@ -1,7 +1,7 @@
 import { Admission } from '../../src/transport/admission.ts';
 import {
   ConnectionLimits,
-  type ConnectionLimitsOptions,
+  type ConnectionSettings,
 } from '../../src/transport/connection-limits.ts';
 import { type DescriptorFacts, DescriptorGuard } from '../../src/transport/descriptor-guard.ts';
 import { PeerTimeout } from '../../src/transport/peer-timeout.ts';
@@ -10,7 +10,9 @@ import { LogLines } from './log-lines.ts';
 /** An admission whose limits a test may change at any time. */
 export class AdmissionRig {
   readonly log = new LogLines();
-  readonly limits: { -readonly [Name in keyof ConnectionLimitsOptions]-?: number } = {
+  readonly limits: { -readonly [Name in keyof ConnectionSettings]: number } & {
+    descriptorShare: number;
+  } = {
     maxPlayers: 1000,
     maxControllers: 1000,
     maxHttpConnections: 1000,
@@ -21,9 +23,15 @@ export class AdmissionRig {
 
   constructor(facts: DescriptorFacts = { limit: () => undefined, open: () => 0 }) {
     this.admission = new Admission({
-      limits: new ConnectionLimits(this.limits),
+      limits: new ConnectionLimits({
+        settings: () => this.limits,
+        descriptorShare: () => this.limits.descriptorShare,
+      }),
       descriptors: new DescriptorGuard({ logger: this.log, facts }),
-      peerTimeout: new PeerTimeout({ native: { reason: 'not for this test' }, timeoutMs: 15_000 }),
+      peerTimeout: new PeerTimeout({
+        native: { reason: 'not for this test' },
+        settings: () => ({ timeoutMs: 15_000 }),
+      }),
       logger: this.log,
       audioDescriptors: 1,
     });

@@ -6,15 +6,15 @@ import { RequestBudget } from '../../src/control/request-budget.ts';
 export const controlLimits: ControlLimits = {
   maxRequestBytes: 1024 * 1024,
   maxQueuedBytes: 8 * 1024 * 1024,
-  peerTimeoutMs: 15_000,
 };
 
 export function controlPeerContext(
-  limits: Partial<ControlLimits> = {},
+  { peerTimeoutMs = 15_000, ...limits }: Partial<ControlLimits> & { peerTimeoutMs?: number } = {},
   maxIncompleteBytes = 16 * 1024 * 1024,
 ): ControlPeerContext {
   return {
     limits: { ...controlLimits, ...limits },
+    settings: () => ({ peerTimeoutMs }),
     budget: new RequestBudget({ maxIncompleteBytes }),
     turns: new LoopShare(),
   };

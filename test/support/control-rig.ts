@@ -35,7 +35,7 @@ export class ControlRig {
       },
     };
     this.server = new ControlServer({
-      loginTimeoutMs: 10_000,
+      settings: () => ({ loginTimeoutMs: 10_000 }),
       ...options,
       access,
       handler,

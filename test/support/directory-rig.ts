@@ -68,16 +68,14 @@ export class DirectoryRig {
       clock: monotonicClock,
       logger: this.log,
       fanOut: new NodeFanOut(this.pool),
-      defaults: streamDefaults,
+      settings: () => ({ defaults: streamDefaults, pluginDir, sandboxDir }),
       broadcast: {
         bufferMs: 1000,
         sendIntervalMs: 'auto',
         instantStart: true,
         burstBytes: 4 * 1024 * 1024,
       },
-      pluginDir,
-      sandboxDir,
-      fileGate: new SourceFolders({ folders: options.sourceDirs ?? [tmpdir()], own: [] }),
+      fileGate: new SourceFolders(() => ({ folders: options.sourceDirs ?? [tmpdir()], own: [] })),
       startPlayer: (request) => {
         const player = new IdlePlayer(request);
         this.players.push(player);
@@ -91,9 +89,11 @@ export class DirectoryRig {
       logger: this.log,
       onChange: (change, by) => this.#keep(change, by),
       persist,
-      maxStreams: options.maxStreams ?? maxStreams,
-      maxAddedSamplesEach: 1_536_000,
-      maxAddedSamples: options.maxAddedSamples ?? 24_576_000,
+      settings: () => ({
+        maxStreams: options.maxStreams ?? maxStreams,
+        maxAddedSamplesEach: 1_536_000,
+        maxAddedSamples: options.maxAddedSamples ?? 24_576_000,
+      }),
     });
   }
 

@@ -49,7 +49,7 @@ export class HttpRig {
       setting: 'http',
       logger: log,
       docRoot: '',
-      allowedOrigins: [],
+      settings: () => ({ allowedOrigins: [] }),
       access: openAccess,
       images,
       control: {

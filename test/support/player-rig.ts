@@ -74,11 +74,9 @@ export class PlayerRig {
       fanOut: this.#fanOut,
       access,
       onChange: (change, by) => this.#onChange(change, by),
-      registry: { maxClients },
+      registry: { settings: () => ({ initialVolume: 100, maxClients }) },
       server: {
-        sendToMuted,
-        helloTimeoutMs,
-        stallTimeoutMs,
+        settings: () => ({ sendToMuted, helloTimeoutMs, stallTimeoutMs }),
         ...(options.clock && { clock: options.clock }),
       },
     });

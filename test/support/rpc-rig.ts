@@ -73,9 +73,11 @@ export class RpcRig {
       onChange: (change, by) => this.#onChange(change, by),
       registry: { nowMs: () => this.nowMs },
       factory: {
-        defaults: { ...streamDefaults, codec: 'flac:2' },
-        pluginDir: folder,
-        sandboxDir: folder,
+        settings: () => ({
+          defaults: { ...streamDefaults, codec: 'flac:2' },
+          pluginDir: folder,
+          sandboxDir: folder,
+        }),
         startPlayer: () => this.player,
       },
     });

@@ -39,8 +39,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
   const clock = monotonicClock;
   const registry = new Registry({
     bufferMs,
-    initialVolume: 100,
-    maxClients: 2000,
+    settings: () => ({ initialVolume: 100, maxClients: 2000 }),
     nowMs: Date.now,
     ...options.registry,
   });
@@ -49,11 +48,9 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     clock,
     logger,
     fanOut,
-    defaults: streamDefaults,
+    settings: () => ({ defaults: streamDefaults, pluginDir: '/', sandboxDir: '/' }),
     broadcast: { bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 },
-    pluginDir: '/',
-    sandboxDir: '/',
-    fileGate: new SourceFolders({ folders: [tmpdir()], own: [] }),
+    fileGate: new SourceFolders(() => ({ folders: [tmpdir()], own: [] })),
     startPlayer: () => {
       throw new Error('there are no control scripts here');
     },
@@ -65,9 +62,11 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     factory,
     onChange,
     logger,
-    maxStreams: 256,
-    maxAddedSamplesEach: 1_536_000,
-    maxAddedSamples: 24_576_000,
+    settings: () => ({
+      maxStreams: 256,
+      maxAddedSamplesEach: 1_536_000,
+      maxAddedSamples: 24_576_000,
+    }),
   });
   const server = new PlayerServer({
     clock,
@@ -77,9 +76,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     streams,
     access,
     onChange,
-    sendToMuted: false,
-    helloTimeoutMs: 5000,
-    stallTimeoutMs: 5000,
+    settings: () => ({ sendToMuted: false, helloTimeoutMs: 5000, stallTimeoutMs: 5000 }),
     ...options.server,
   });
   const groups = new GroupControl({ registry, server, streams, bufferMs, onChange });

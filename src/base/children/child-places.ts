@@ -5,12 +5,12 @@ export type GiveBack = () => void;
 
 /** How many programs of sources and control scripts there may be at one time, and are. */
 export class ChildPlaces {
-  readonly #options: { readonly maxChildren: number };
+  readonly #settings: () => { readonly maxChildren: number };
   #taken = 0;
 
-  /** The limit may change at any time; who has a place keeps it. */
-  constructor(options: { readonly maxChildren: number }) {
-    this.#options = options;
+  /** Who has a place keeps it, whatever the limit becomes. */
+  constructor(settings: () => { readonly maxChildren: number }) {
+    this.#settings = settings;
   }
 
   get taken(): number {
@@ -19,7 +19,7 @@ export class ChildPlaces {
 
   /** Failure: throws a `SourceError` when all places are taken. */
   take(): GiveBack {
-    const { maxChildren } = this.#options;
+    const { maxChildren } = this.#settings();
     if (this.#taken >= maxChildren) {
       throw new SourceError(
         'many-children',

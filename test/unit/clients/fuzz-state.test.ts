@@ -30,8 +30,7 @@ function parsed(json: unknown): SavedState | undefined {
 function expectUsable({ groups, unknown }: SavedState): void {
   const registry = new Registry({
     bufferMs: 1000,
-    initialVolume: 100,
-    maxClients: 10_000,
+    settings: () => ({ initialVolume: 100, maxClients: 10_000 }),
     nowMs: Date.now,
   });
   registry.restore(groups);

@@ -12,7 +12,11 @@ function registryOf(...ids: string[]): Registry {
 }
 
 function newRegistry(maxClients = 1000): Registry {
-  return new Registry({ bufferMs: 1000, initialVolume: 100, maxClients, nowMs: () => 0 });
+  return new Registry({
+    bufferMs: 1000,
+    settings: () => ({ initialVolume: 100, maxClients }),
+    nowMs: () => 0,
+  });
 }
 
 function join(registry: Registry, id: string): ClientRecord {

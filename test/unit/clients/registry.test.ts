@@ -18,8 +18,7 @@ function scene(options: { maxClients?: number; initialVolume?: number } = {}): S
     nowMs: 1000,
     registry: new Registry({
       bufferMs: 900,
-      initialVolume,
-      maxClients,
+      settings: () => ({ initialVolume, maxClients }),
       nowMs: () => result.nowMs,
     }),
     join: (id, hello = {}) =>

@@ -97,8 +97,7 @@ describe('a file of snapserver 0.26', () => {
   it('says who was connected, which counts for nothing afterwards', () => {
     const registry = new Registry({
       bufferMs: 1000,
-      initialVolume: 50,
-      maxClients: 9,
+      settings: () => ({ initialVolume: 50, maxClients: 9 }),
       nowMs: () => 5,
     });
     registry.join('a', { hello: helloOf('a'), address: '10.0.0.1' });
@@ -135,8 +134,7 @@ describe('what this version does not know', () => {
   it('goes through the registry', () => {
     const registry = new Registry({
       bufferMs: 1000,
-      initialVolume: 50,
-      maxClients: 9,
+      settings: () => ({ initialVolume: 50, maxClients: 9 }),
       nowMs: () => 5,
     });
     const { groups, unknown } = parse(fixture('unknown-fields'));

@@ -47,7 +47,11 @@ const opened: StateFile[] = [];
 async function open(options: Partial<StateFileOptions> = {}) {
   const log = new LogLines();
   const nowMs = () => 1000;
-  const registry = new Registry({ bufferMs: 1000, initialVolume: 50, maxClients: 99, nowMs });
+  const registry = new Registry({
+    bufferMs: 1000,
+    settings: () => ({ initialVolume: 50, maxClients: 99 }),
+    nowMs,
+  });
   const state = await StateFile.open({ folder, logger: log, registry, ...options });
   opened.push(state);
   const join = (id: string) => {

@@ -32,7 +32,7 @@ beforeEach(() => {
   outside = join(folder.path, 'inside-not');
   own = join(inside, 'data');
   for (const path of [inside, outside, own]) mkdirSync(path);
-  gate = new SourceFolders({ folders: [inside], own: [own, join(inside, 'server.conf')] });
+  gate = new SourceFolders(() => ({ folders: [inside], own: [own, join(inside, 'server.conf')] }));
 });
 afterEach(() => folder.remove());
 
@@ -138,7 +138,7 @@ describe('a path that a controller names', () => {
   it.each(['/proc/self/environ', '/sys/kernel', '/dev/null', '/dev/shm/x'])(
     'is never what belongs to the system, whatever is allowed: %s',
     (path) => {
-      const all = new SourceFolders({ folders: ['/'], own: [] });
+      const all = new SourceFolders(() => ({ folders: ['/'], own: [] }));
       expect(() => all.checkPath(path)).toThrow('belongs to the system or to');
     },
   );
@@ -199,7 +199,7 @@ describe('what was opened', () => {
     opened(path);
     chmodSync(closed, 0o700);
     expect(() => opened(path)).toThrow(`may enter ${closed}: allow that by chmod o+x`);
-    gate = new SourceFolders({ folders: [inside, closed], own: [] });
+    gate = new SourceFolders(() => ({ folders: [inside, closed], own: [] }));
     opened(path);
   });
 

@@ -39,7 +39,7 @@ afterEach(() => Promise.all(sources.splice(0).map((source) => source.stop())));
 describe('places for programs', () => {
   it('are as many as the limit says at the moment', () => {
     const limit = { maxChildren: 1 };
-    const places = new ChildPlaces(limit);
+    const places = new ChildPlaces(() => limit);
     const giveBack = places.take();
     expect(() => places.take()).toThrow('1 programs and control scripts run already');
     limit.maxChildren = 2;
@@ -50,7 +50,7 @@ describe('places for programs', () => {
   });
 
   it('are taken by process sources, until their program has ended', async () => {
-    const places = new ChildPlaces({ maxChildren: 1 });
+    const places = new ChildPlaces(() => ({ maxChildren: 1 }));
     const first = processSource(places);
     expect(() => processSource(places)).toThrow('raise max_children in the section [limits]');
     await first.stop();
@@ -59,7 +59,7 @@ describe('places for programs', () => {
   });
 
   it('are taken by control scripts, and one without a place begins when there is one', async () => {
-    const places = new ChildPlaces({ maxChildren: 1 });
+    const places = new ChildPlaces(() => ({ maxChildren: 1 }));
     const source = processSource(places);
     const { log, announced } = plugin(places);
     await until(() => log.with('control script cannot be started').length > 0, 'it is logged');
@@ -75,7 +75,7 @@ describe('places for programs', () => {
   });
 
   it('are given back by control scripts that were stopped', async () => {
-    const places = new ChildPlaces({ maxChildren: 1 });
+    const places = new ChildPlaces(() => ({ maxChildren: 1 }));
     const { plugin: running, announced } = plugin(places);
     await until(() => announced.length === 1, 'it runs');
     expect(places.taken).toBe(1);
