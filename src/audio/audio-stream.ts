@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { AssertionError, messageOf, SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { Activity } from './activity.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeTurns } from './encode-turns.ts';
@@ -17,6 +18,7 @@ import {
   type StreamSource,
   warnOfAddress,
 } from './sources/stream-source.ts';
+import { StageChain } from './stage-chain.ts';
 import type { StreamOptions } from './stream-options.ts';
 
 /** `disabled`: the source or its encoder cannot go on, the log says why. */
@@ -46,6 +48,7 @@ export interface AudioStreamContext {
 
 interface Input {
   readonly reader: PacedReader;
+  readonly stages: StageChain;
   readonly encoding: Encoding;
 }
 
@@ -107,6 +110,11 @@ export class AudioStream {
   /** Audio that has arrived and waits to be read; `undefined` where that cannot be told. */
   get backlogMs(): number | undefined {
     return this.#input?.reader.backlogMs;
+  }
+
+  /** What its PCM passes, of `format`; `undefined` while there is none. */
+  get stages(): StageChain | undefined {
+    return this.#input?.stages;
   }
 
   /** Payload of the codec header message; `undefined` while clients have nothing to decode. */
@@ -202,10 +210,14 @@ export class AudioStream {
   #begin(source: StreamSource, encoding: Encoding): void {
     const { options } = this;
     const { pool, clock, onOutdated } = this.#context;
-    const reader = new PacedReader(source, options, {
+    const { format } = source;
+    const activity = new Activity(format, options, (isPlaying) =>
+      this.#setState(isPlaying ? 'playing' : 'idle'),
+    );
+    const stages = new StageChain({
       pool,
-      clock,
-      logger: this.#logger,
+      format,
+      bufferMs: options.bufferMs,
       maxPaddingUs: encoding.maxPaddingUs,
       onPcm: (pcm) => encoding.take(pcm),
       onRunEnd: () => encoding.flush(),
@@ -213,10 +225,17 @@ export class AudioStream {
         encoding.clear();
         onOutdated();
       },
-      onActivity: (isPlaying) => this.#setState(isPlaying ? 'playing' : 'idle'),
+    });
+    stages.add(activity);
+    const reader = new PacedReader(source, options, {
+      pool,
+      clock,
+      logger: this.#logger,
+      stages,
+      onIdle: () => activity.end(),
       onFailure: (error) => this.#disable(error),
     });
-    this.#input = { reader, encoding };
+    this.#input = { reader, stages, encoding };
     if (this.#listeners > 0) encoding.activate();
     this.#logger.info('stream started', {
       stream: this.name,

@@ -5,14 +5,9 @@ import type { EncodeTurn, EncodeTurns } from './encode-turns.ts';
 import { type ChunkTiming, chunkTiming } from './encoders/chunk-timing.ts';
 import { createEncoder } from './encoders/codecs.ts';
 import type { Emit, Encoder } from './encoders/encoder.ts';
-import type { Place } from './pacer.ts';
 import { RunTime } from './run-time.ts';
 import type { SampleFormat } from './sample-format.ts';
-
-/** PCM with its place in time. */
-export interface TimedPcm extends Place {
-  readonly chunk: Chunk;
-}
+import type { TimedPcm } from './stage.ts';
 
 /** What encoding has cost so far. */
 export interface EncodeFigures {

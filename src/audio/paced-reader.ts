@@ -1,47 +1,25 @@
 import type { Clock } from '../base/clock.ts';
 import type { SourceError } from '../base/errors.ts';
-import type { LogFields, Logger } from '../base/logger.ts';
+import type { Logger } from '../base/logger.ts';
 import { LoopShare } from '../base/time/loop-share.ts';
-import { RestartableTimer } from '../base/time/restartable-timer.ts';
+import { ArrivalJudge, leastWaitUs } from './arrival-judge.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
-import type { TimedPcm } from './encoding.ts';
-import { arrivingFrameBytes, expandPacked24, packedTail, signExtend24 } from './int24.ts';
-import { type Lateness, Pacer } from './pacer.ts';
-import { ResyncLog } from './resync-log.ts';
-import { SilenceDetector } from './silence.ts';
-import { SourceClock } from './source-clock.ts';
+import { expandPacked24, packedTail, signExtend24 } from './int24.ts';
+import { Pacer } from './pacer.ts';
+import { lookMs, ReadWatch } from './read-watch.ts';
 import type { StreamSource } from './sources/stream-source.ts';
+import type { StageChain } from './stage-chain.ts';
 import type { StreamOptions } from './stream-options.ts';
-
-/** How often a read that waits for its source is looked at. */
-const lookMs = 20;
-/** What is dropped at most after this server was away: more than kernels keep of most streams. */
-const maxBacklogMs = 30_000;
-/** A live producer makes reads wait for as long as its audio lasts, or nearly so. */
-const liveShare = 0.75;
-/** A turn of the event loop takes as long. */
-const leastWaitUs = 1000;
-/** Arrivals are seen at looks, and a busy machine makes clocks look unsteady, too. */
-const deadBandMs = 1.5 * lookMs;
-/** Where only reads that wait tell of arrivals: less than the shortest usual chunk. */
-const blindDeadBandMs = 8;
-/** Judged over this much audio: a busy machine makes somebody who hurries pause now and then, too. */
-const liveWindowMs = 100;
 
 export interface PacedReaderContext {
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How much silence may be sent behind what was told before `onRunEnd`. */
-  readonly maxPaddingUs: number;
-  /** Ownership: takes over the reference to the chunk. */
-  readonly onPcm: (pcm: TimedPcm) => void;
-  /** No audio follows for the time being. */
-  readonly onRunEnd: () => void;
-  /** What was told before is too old to be played. */
-  readonly onOutdated: () => void;
-  readonly onActivity: (isPlaying: boolean) => void;
+  /** Gets the audio. */
+  readonly stages: StageChain;
+  /** The source has nothing to play for the time being. */
+  readonly onIdle: () => void;
   readonly onFailure: (error: SourceError) => void;
 }
 
@@ -49,7 +27,7 @@ export interface PacedReaderContext {
 const sliceMs = 5;
 
 /**
- * Reads a source chunk by chunk in real time, and says whether it plays.
+ * Reads a source chunk by chunk in real time, and gives each its place in time.
  *
  * A chunk is asked for when the one before it has been captured, so a fast producer is held back
  * to real time; a slow one is waited for.
@@ -59,9 +37,8 @@ export class PacedReader {
   readonly #options: StreamOptions;
   readonly #context: PacedReaderContext;
   readonly #pacer: Pacer;
-  readonly #clock: SourceClock;
-  readonly #resyncs: ResyncLog;
-  readonly #silence: SilenceDetector;
+  readonly #judge: ArrivalJudge;
+  readonly #watch: ReadWatch;
   readonly #frames: number;
   readonly #chunkBytes: number;
   /** A read that took so long has waited for its source, however busy this machine is. */
@@ -70,74 +47,44 @@ export class PacedReader {
   readonly #idleLooks: number;
   /** Looks after which the time base of a stream without data cannot be kept. */
   readonly #runLooks: number;
-  readonly #lookTimer: RestartableTimer;
-  readonly #outdatedTimer: RestartableTimer;
-  #slotTimer: NodeJS.Timeout | undefined;
   readonly #share = new LoopShare(sliceMs);
   readonly #goOn = () => this.#pump();
+  #slotTimer: NodeJS.Timeout | undefined;
   #chunk: Chunk | undefined;
-  #isReading = false;
-  /** Looks at the outstanding read so far, and when the last one was. */
-  #looks = 0;
-  #lookedUs = 0;
-  /** When the outstanding read began, and how much of the time since then this server slept. */
-  #readUs = 0;
-  #sleptUs = 0;
-  /** Audio that may be old after this server was away, and what was dropped of it. */
-  #backlogFrames = 0;
-  #droppedFrames = 0;
-  /** How long the last reads of the backlog waited, and for how much audio. */
-  #backlogWaitUs = 0;
-  #backlogAudioUs = 0;
-  /** Chunks of a source that is too fast which are still to be dropped, and what was in this run. */
-  #surplusChunks = 0;
-  #skippedUs = 0;
   #isPumping = false;
   #isStopped = false;
   #isPaused = false;
   /** The next chunk does not continue the one before it, although their run goes on. */
   #hasSkipped = false;
-  #isPlaying = false;
-  #silentSinceUs: number | undefined;
-  /** The last chunk was silence that is not sent. */
-  #skipsSilence = false;
 
   constructor(source: StreamSource, options: StreamOptions, context: PacedReaderContext) {
     const { format } = source;
+    const { resyncToleranceMs, idleThresholdMs, chunkMs } = options;
     this.#source = source;
     this.#options = options;
     this.#context = context;
-    this.#pacer = new Pacer(format, options.resyncToleranceMs * 1000);
-    this.#clock = new SourceClock(1000 * (source.backlogBytes ? deadBandMs : blindDeadBandMs));
-    this.#resyncs = new ResyncLog(context.logger, options.name);
-    this.#silence = new SilenceDetector(format, options.silenceThresholdPercent);
-    this.#frames = format.framesIn(options.chunkMs);
-    this.#chunkBytes = this.#frames * format.frameBytes;
-    this.#waitUs = Math.max(leastWaitUs, Math.min(options.chunkMs, lookMs) * 500);
-    this.#idleLooks = Math.ceil((options.idleThresholdMs + options.chunkMs) / lookMs);
-    const { resyncToleranceMs, chunkMs } = options;
-    this.#runLooks = Math.ceil((resyncToleranceMs + chunkMs + Math.min(chunkMs, lookMs)) / lookMs);
-    this.#lookTimer = new RestartableTimer(lookMs, () => this.#look());
-    this.#outdatedTimer = new RestartableTimer(options.bufferMs, () => {
-      if (!this.#pacer.isRunning || this.#skipsSilence || this.#isPaused) context.onOutdated();
+    this.#pacer = new Pacer(format, resyncToleranceMs * 1000);
+    this.#judge = new ArrivalJudge(source, options, {
+      pacer: this.#pacer,
+      logger: context.logger,
+      onLate: () => this.#endRun(),
     });
+    this.#watch = new ReadWatch(context.clock, (looks) => this.#look(looks));
+    this.#frames = format.framesIn(chunkMs);
+    this.#chunkBytes = this.#frames * format.frameBytes;
+    this.#waitUs = Math.max(leastWaitUs, Math.min(chunkMs, lookMs) * 500);
+    this.#idleLooks = Math.ceil((idleThresholdMs + chunkMs) / lookMs);
+    this.#runLooks = Math.ceil((resyncToleranceMs + chunkMs + Math.min(chunkMs, lookMs)) / lookMs);
   }
 
   /** How much faster than this machine's clock the source runs, as far as that shows. */
   get driftPpm(): number {
-    return this.#clock.driftPpm;
+    return this.#judge.driftPpm;
   }
 
   /** Audio that has arrived and waits to be read; `undefined` when that cannot be known. */
   get backlogMs(): number | undefined {
-    const frames = this.#backlog;
-    return frames === undefined ? undefined : this.#source.format.durationUs(frames) / 1000;
-  }
-
-  get #backlog(): number | undefined {
-    const bytes = this.#source.backlogBytes?.();
-    if (bytes === undefined) return undefined;
-    return Math.floor(bytes / arrivingFrameBytes(this.#source.format, this.#source.packed24));
+    return this.#judge.backlogMs;
   }
 
   start(): void {
@@ -155,7 +102,7 @@ export class PacedReader {
     this.#isPaused = true;
     clearTimeout(this.#slotTimer);
     this.#share.cancel(this.#goOn);
-    this.#outdatedTimer.restart();
+    this.#context.stages.suspend();
   }
 
   /**
@@ -165,7 +112,8 @@ export class PacedReader {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    if (!this.#isReading && this.#pacer.isRunning) this.#skip();
+    this.#context.stages.resume();
+    if (!this.#watch.isReading && this.#pacer.isRunning) this.#skip();
     this.#pump();
   }
 
@@ -178,15 +126,15 @@ export class PacedReader {
     if (frames === 0) return;
     this.#source.skip?.(frames);
     this.#hasSkipped = true;
-    this.#context.onOutdated();
+    this.#context.stages.clear();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#slotTimer);
     this.#share.cancel(this.#goOn);
-    this.#lookTimer.stop();
-    this.#outdatedTimer.stop();
+    this.#watch.stop();
+    this.#context.stages.close();
     await this.#source.stop();
     this.#chunk?.release();
     this.#chunk = undefined;
@@ -196,7 +144,7 @@ export class PacedReader {
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (!this.#isReading && !this.#isStopped && !this.#isPaused && this.#isTimeToRead()) {
+    while (!this.#watch.isReading && !this.#isStopped && !this.#isPaused && this.#isTimeToRead()) {
       if (this.#share.isOver) {
         this.#share.later(this.#goOn);
         break;
@@ -207,14 +155,14 @@ export class PacedReader {
   }
 
   #isTimeToRead(): boolean {
-    if (this.#surplusChunks > 0) return true;
+    if (this.#judge.hasSurplus) return true;
     const nowUs = this.#context.clock.nowUs();
     const waitUs = this.#pacer.nextReadUs - nowUs;
     if (waitUs <= 0) return true;
     // Timers count from when the loop last looked at the clock, so they may fire a millisecond
     // early; waking up twice per chunk costs more than the millisecond is worth.
     const waitMs = Math.ceil(waitUs / 1000) + 1;
-    if (this.#source.backlogBytes) this.#observe(nowUs);
+    this.#judge.look(nowUs);
     // What arrives between the reads of long chunks is looked at, too.
     const looksBefore = this.#source.backlogBytes && waitMs > 2 * lookMs;
     this.#slotTimer = setTimeout(() => this.#pump(), looksBefore ? lookMs : waitMs);
@@ -222,22 +170,13 @@ export class PacedReader {
   }
 
   #read(): void {
-    const { clock } = this.#context;
+    const nowUs = this.#context.clock.nowUs();
     this.#chunk ??= this.#newChunk();
-    this.#isReading = true;
-    this.#looks = 0;
-    this.#readUs = clock.nowUs();
-    this.#lookedUs = this.#readUs;
-    this.#sleptUs = 0;
-    this.#pacer.readStarted(this.#readUs);
+    this.#watch.begin(nowUs);
+    this.#pacer.readStarted(nowUs);
     this.#source.read(this.#targetIn(this.#chunk));
     // A source that fills at once needs nobody to look at it.
-    if (this.#isReading) this.#lookTimer.restart();
-  }
-
-  /** How long the read that is under way has waited for its source. */
-  get #waitedUs(): number {
-    return this.#lookedUs - this.#readUs - this.#sleptUs;
+    if (this.#watch.isReading) this.#watch.wait();
   }
 
   #newChunk(): Chunk {
@@ -263,172 +202,44 @@ export class PacedReader {
   #onFilled(): void {
     const chunk = this.#chunk;
     if (this.#isStopped || !chunk) return;
-    this.#isReading = false;
+    const watch = this.#watch;
+    watch.end();
     this.#chunk = undefined;
     this.#complete(chunk);
-    this.#noteStall();
-    if (this.#waitedUs >= this.#waitUs) this.#pacer.waited(this.#sleptUs);
-    if (this.#isOld() || this.#isSurplus()) chunk.release();
-    else this.#take(chunk, this.#lookedUs);
+    this.#pacer.stalled(watch.note());
+    if (watch.waitedUs >= this.#waitUs) this.#pacer.waited(watch.sleptUs);
+    if (this.#judge.isWanted(watch)) this.#take(chunk);
+    else chunk.release();
     this.#pump();
   }
 
-  /** Follows the clock of the source; true for audio by which it is too far ahead of real time. */
-  #isSurplus(): boolean {
-    if (!this.#pacer.isRunning) return false;
-    const { backlogBytes, takePartial } = this.#source;
-    // Where nothing is told of what waits, only audio that had to be waited for shows when it came.
-    if (backlogBytes || (takePartial && this.#waitedUs >= leastWaitUs)) {
-      this.#observe(this.#lookedUs, this.#frames);
-    }
-    if (this.#surplusChunks === 0) this.#surplusChunks = this.#countSurplus();
-    if (this.#surplusChunks === 0) return false;
-    this.#surplusChunks -= 1;
-    this.#skippedUs += this.#source.format.durationUs(this.#frames);
-    return true;
-  }
-
-  /** Tells the clock what has arrived: `frames` that are about to be placed, and what waits. */
-  #observe(nowUs: number, frames = 0): void {
-    if (!this.#pacer.isRunning || this.#surplusChunks > 0) return;
-    this.#clock.observe({
-      nowUs,
-      lateUs: this.#pacer.lateUs(frames + (this.#backlog ?? 0), nowUs),
-      shiftUs: this.#pacer.slewedUs - this.#skippedUs,
-    });
-    this.#pacer.slew(this.#clock.slewPpm);
-  }
-
-  /** Chunks to be dropped so that a source which is too fast is where it was: all at once. */
-  #countSurplus(): number {
-    const { advanceUs, driftPpm } = this.#clock;
-    const chunkUs = this.#source.format.durationUs(this.#frames);
-    const chunks = Math.floor(advanceUs / chunkUs);
-    if (chunks === 0 || advanceUs <= this.#options.resyncToleranceMs * 1000) return 0;
-    this.#clock.skipped();
-    this.#resyncs.tell('resync, the source is too fast', {
-      ...this.#lateness('source', advanceUs),
-      droppedMs: Math.round((chunks * chunkUs) / 1000),
-      driftPpm: Math.round(driftPpm),
-    });
-    return chunks;
-  }
-
-  /** Ends the run of a chunk that came too late; true for audio that is not to be heard any more. */
-  #isOld(): boolean {
-    const late = this.#pacer.lateness(this.#frames, this.#lookedUs);
-    if (!late) return this.#backlogFrames > 0 && this.#isBacklog();
-    const { lateUs, side } = late;
-    // Asked before the end of the run, with which it is forgotten.
-    const backlogMs = (lateUs + Math.max(0, this.#clock.advanceUs)) / 1000;
-    this.#resyncs.tell('resync, audio came too late', this.#lateness(side, lateUs));
-    this.#endRun();
-    if (side === 'source' || !this.#source.takePartial) return false;
-    this.#backlogFrames = this.#source.format.framesIn(Math.min(backlogMs, maxBacklogMs));
-    return this.#drop();
-  }
-
-  /**
-   * After an absence of this server: what is there without waiting has piled up meanwhile, up to
-   * the length of the absence. A producer that is held back loses as much, as if it had played on.
-   */
-  #isBacklog(): boolean {
-    const windowUs = liveWindowMs * 1000;
-    this.#backlogWaitUs += this.#waitedUs;
-    this.#backlogAudioUs += this.#source.format.durationUs(this.#frames);
-    if (this.#backlogWaitUs >= liveShare * Math.max(windowUs, this.#backlogAudioUs)) {
-      this.#endBacklog();
-      return false;
-    }
-    if (this.#backlogAudioUs >= windowUs) {
-      this.#backlogWaitUs = 0;
-      this.#backlogAudioUs = 0;
-    }
-    return this.#drop();
-  }
-
-  #drop(): true {
-    this.#droppedFrames += this.#frames;
-    this.#backlogFrames -= this.#frames;
-    if (this.#backlogFrames <= 0) this.#endBacklog();
-    return true;
-  }
-
-  #endBacklog(): void {
-    this.#backlogFrames = 0;
-    this.#backlogWaitUs = 0;
-    this.#backlogAudioUs = 0;
-    if (this.#droppedFrames === 0) return;
-    const droppedMs = Math.round(this.#source.format.durationUs(this.#droppedFrames) / 1000);
-    this.#droppedFrames = 0;
-    this.#context.logger.info('old audio dropped', { stream: this.#options.name, droppedMs });
-  }
-
-  #take(chunk: Chunk, nowUs: number): void {
-    const resumes = this.#skipsSilence;
-    this.#skipsSilence = this.#isToBeSkipped(chunk, nowUs);
-    if (this.#skipsSilence && !resumes) {
-      this.#pacer.padded(this.#context.maxPaddingUs);
-      this.#endOutput();
-    }
-    if (!this.#skipsSilence && resumes && this.#pacer.overlaps) this.#pacer.end();
-    const place = this.#pacer.place(this.#frames, nowUs);
-    // The stream may have been stopped by what was told above.
-    if (this.#skipsSilence || this.#isStopped) chunk.release();
-    else {
-      const startsRun = place.startsRun || resumes || this.#hasSkipped;
-      this.#hasSkipped = false;
-      this.#context.onPcm({ ...place, chunk, startsRun });
-    }
-  }
-
-  /** Follows the activity of the stream; true for silence that is not to be sent. */
-  #isToBeSkipped(chunk: Chunk, nowUs: number): boolean {
-    const { idleThresholdMs, sendSilence } = this.#options;
-    if (!this.#silence.isSilent(chunk.payload)) {
-      this.#silentSinceUs = undefined;
-      this.#setPlaying(true);
-      return false;
-    }
-    this.#silentSinceUs ??= nowUs;
-    if (nowUs - this.#silentSinceUs >= idleThresholdMs * 1000) this.#setPlaying(false);
-    return !sendSilence && !this.#isPlaying;
+  #take(chunk: Chunk, endsRun = false): void {
+    const place = this.#pacer.place(this.#frames, this.#watch.nowUs);
+    const startsRun = place.startsRun || this.#hasSkipped;
+    this.#hasSkipped = false;
+    this.#pacer.postpone(this.#context.stages.take({ ...place, startsRun, endsRun, chunk }));
   }
 
   #onInterrupted(reason: string): void {
     if (this.#isStopped) return;
     this.#context.logger.debug('source interrupted', { stream: this.#options.name, reason });
-    this.#setPlaying(false);
+    this.#context.onIdle();
     this.#endRun();
   }
 
-  /**
-   * Looks at a read that waits for its source. Patience counts looks, not time: when this server
-   * was stalled, the audio may lie there and nobody had an opportunity to take it.
-   */
-  #look(): void {
-    if (!this.#isReading) return;
-    this.#noteStall();
-    this.#looks += 1;
-    if (this.#source.backlogBytes) this.#observe(this.#lookedUs);
-    if (this.#looks === this.#idleLooks) this.#setPlaying(false);
-    if (this.#looks === this.#runLooks && !this.#isStopped) this.#onRunLost();
-    const isDecided = this.#looks >= Math.max(this.#idleLooks, this.#runLooks);
-    if (!isDecided && !this.#isStopped) this.#lookTimer.restart();
-  }
-
-  #noteStall(): void {
-    const nowUs = this.#context.clock.nowUs();
-    const sleptUs = Math.max(0, nowUs - this.#lookedUs - lookMs * 1000);
-    this.#pacer.stalled(sleptUs);
-    this.#sleptUs += sleptUs;
-    this.#lookedUs = nowUs;
+  /** Looks at a read that waits for its source; says whether that is worth another look. */
+  #look(looks: number): boolean {
+    this.#pacer.stalled(this.#watch.note());
+    this.#judge.look(this.#watch.nowUs);
+    if (looks === this.#idleLooks) this.#context.onIdle();
+    if (looks === this.#runLooks && !this.#isStopped) this.#onRunLost();
+    return looks < Math.max(this.#idleLooks, this.#runLooks) && !this.#isStopped;
   }
 
   #onRunLost(): void {
     if (!this.#pacer.isRunning) return;
-    const waitedUs = this.#lookedUs - this.#pacer.nextReadUs;
-    this.#context.logger.info('no audio comes', this.#lateness('source', waitedUs));
+    const waitedUs = this.#watch.nowUs - this.#pacer.nextReadUs;
+    this.#context.logger.info('no audio comes', this.#judge.lateness('source', waitedUs));
     this.#takePartial();
     this.#endRun();
   }
@@ -445,33 +256,12 @@ export class PacedReader {
     }
     target.fill(0, bytes);
     this.#complete(chunk);
-    const place = this.#pacer.place(this.#frames, this.#lookedUs);
-    if (this.#skipsSilence) chunk.release();
-    else this.#context.onPcm({ ...place, chunk });
+    this.#take(chunk, true);
   }
 
   #endRun(): void {
-    this.#endBacklog();
-    this.#surplusChunks = 0;
-    this.#skippedUs = 0;
-    this.#clock.restart();
-    if (!this.#skipsSilence) this.#pacer.padded(this.#context.maxPaddingUs);
+    this.#judge.endRun();
     this.#pacer.end();
-    this.#endOutput();
-  }
-
-  #endOutput(): void {
-    this.#context.onRunEnd();
-    if (!this.#isStopped) this.#outdatedTimer.restart();
-  }
-
-  #lateness(late: Lateness['side'], lateUs: number): LogFields {
-    return { stream: this.#options.name, late, lateMs: Math.round(lateUs / 1000) };
-  }
-
-  #setPlaying(isPlaying: boolean): void {
-    if (isPlaying === this.#isPlaying) return;
-    this.#isPlaying = isPlaying;
-    this.#context.onActivity(isPlaying);
+    this.#context.stages.end();
   }
 }

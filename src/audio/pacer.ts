@@ -19,17 +19,17 @@ export interface Lateness {
  * The time base of one stream: sample counts on one monotonic clock.
  *
  * Within a run every timestamp follows from the number of frames alone, so nothing accumulates
- * rounding errors; `slew` lets time pass faster or slower from the next chunk on. A chunk that comes late by no more than the tolerance keeps its place: the
- * stream catches up, and nobody hears it. Beyond it the run ends and a new one starts at "now".
+ * rounding errors; `slew` lets time pass faster or slower from the next chunk on. A chunk that comes
+ * late by no more than the tolerance keeps its place: the stream catches up, and nobody hears it.
+ * Beyond it the run ends and a new one starts at "now".
  */
 export class Pacer {
   readonly #format: SampleFormat;
   readonly #toleranceUs: number;
   #originUs = Number.NEGATIVE_INFINITY;
-  #earliestUs = Number.NEGATIVE_INFINITY;
   #frames = 0;
   #stretch = 1;
-  /** What slews have added up to before `#originUs`. */
+  /** What slews and delays have added up to before `#originUs`. */
   #slewedUs = 0;
   #isRunning = false;
   /** When the last chunk was complete, and what of its lateness this server has caused. */
@@ -110,14 +110,14 @@ export class Pacer {
 
   /**
    * Gives a chunk of `frames` its timestamp: a new run counts from `nowUs` minus its duration, but
-   * never goes back behind what was sent of the run before it.
+   * never goes back behind the run before it.
    */
   place(frames: number, nowUs: number): Place {
     const startsRun = !this.#isRunning;
     if (startsRun) {
       this.#isRunning = true;
       const captureUs = nowUs - this.#format.durationUs(frames);
-      this.#rebase(Math.max(captureUs, this.nextReadUs, this.#earliestUs), 0);
+      this.#rebase(Math.max(captureUs, this.nextReadUs), 0);
       this.#stretch = 1;
     }
     const timestampUs = this.nextReadUs;
@@ -127,14 +127,11 @@ export class Pacer {
     return { timestampUs, startsRun, stretch: this.#stretch };
   }
 
-  /** Takes note that what was placed so far is followed by `paddingUs` of silence. */
-  padded(paddingUs: number): void {
-    this.#earliestUs = Math.max(this.#earliestUs, this.nextReadUs + paddingUs);
-  }
-
-  /** Whether what was sent, with its padding, reaches into the next chunk. */
-  get overlaps(): boolean {
-    return this.#earliestUs > this.nextReadUs;
+  /** Moves the time base: what was placed last and what follows come `us` later. */
+  postpone(us: number): void {
+    this.#originUs += us;
+    this.#slewedUs += us;
+    this.#lateUs -= us;
   }
 
   /** Ends the run: the next chunk starts a new one. */

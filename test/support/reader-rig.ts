@@ -1,8 +1,15 @@
+import { Activity } from '../../src/audio/activity.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { PacedReader, type PacedReaderContext } from '../../src/audio/paced-reader.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
-import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
+import type { StreamSource } from '../../src/audio/sources/stream-source.ts';
+import { StageChain, type StageChainOptions } from '../../src/audio/stage-chain.ts';
+import {
+  parseStreamOptions,
+  type StreamDefaults,
+  type StreamOptions,
+} from '../../src/audio/stream-options.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { SourceError } from '../../src/base/errors.ts';
 import { LogLines } from './log-lines.ts';
@@ -37,11 +44,10 @@ export class ReaderRig {
 
   constructor(address: string, clock: Clock, defaults: Partial<StreamDefaults> = {}) {
     const options = parseStreamOptions(address, { ...streamDefaults, ...defaults });
-    const context: PacedReaderContext = {
+    this.reader = pacedReader(createSource({ ...options, logger: this.log }), options, {
       pool: this.pool,
       clock,
       logger: this.log,
-      maxPaddingUs: 0,
       onPcm: ({ chunk, timestampUs, startsRun }) => {
         const payload = Buffer.from(chunk.payload);
         chunk.release();
@@ -52,8 +58,7 @@ export class ReaderRig {
       onOutdated: () => this.#tell('outdated'),
       onActivity: (isPlaying) => this.#tell(isPlaying ? 'playing' : 'idle'),
       onFailure: (error) => this.failures.push(error),
-    };
-    this.reader = new PacedReader(createSource({ ...options, logger: this.log }), options, context);
+    });
   }
 
   get states(): string[] {
@@ -72,6 +77,26 @@ export class ReaderRig {
     this.events.push(event);
     this.onEvent(event);
   }
+}
+
+type ReaderParts = Omit<PacedReaderContext, 'stages' | 'onIdle'> &
+  Pick<StageChainOptions, 'onPcm' | 'onRunEnd' | 'onOutdated'> & {
+    readonly onActivity: (isPlaying: boolean) => void;
+  };
+
+/** A reader with the stages of every stream behind it. */
+export function pacedReader(
+  source: StreamSource,
+  options: StreamOptions,
+  { onActivity, onPcm, onRunEnd, onOutdated, ...context }: ReaderParts,
+): PacedReader {
+  const { format } = source;
+  const { pool } = context;
+  const activity = new Activity(format, options, onActivity);
+  const told = { onPcm, onRunEnd, onOutdated };
+  const stages = new StageChain({ ...options, ...told, pool, format, maxPaddingUs: 0 });
+  stages.add(activity);
+  return new PacedReader(source, options, { ...context, stages, onIdle: () => activity.end() });
 }
 
 /** Distances between neighbouring timestamps, microseconds. */

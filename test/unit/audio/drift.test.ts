@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
-import { PacedReader } from '../../../src/audio/paced-reader.ts';
 import { parseStreamOptions } from '../../../src/audio/stream-options.ts';
 import { LogLines } from '../../support/log-lines.ts';
-import { streamDefaults } from '../../support/reader-rig.ts';
+import { pacedReader, streamDefaults } from '../../support/reader-rig.ts';
 import {
   type ProducerHabits,
   producerFormat,
@@ -36,11 +35,10 @@ async function listen(habits: ProducerHabits, us: number, chunkMs = 20): Promise
   const pool = new ChunkPool();
   let [runs, dropped, nextFrame, lastUs] = [0, 0, 0, 0];
   let [firstUs, farthestUs, steepest] = [0, 0, 0];
-  const reader = new PacedReader(source, options, {
+  const reader = pacedReader(source, options, {
     pool,
     clock: time,
     logger: log,
-    maxPaddingUs: 0,
     onPcm: ({ chunk, timestampUs, startsRun }) => {
       const frame = chunk.payload.readDoubleLE(0);
       chunk.release();

@@ -6,6 +6,7 @@ import { EncodeTurns } from '../../../src/audio/encode-turns.ts';
 import { Encoding } from '../../../src/audio/encoding.ts';
 import { Pacer } from '../../../src/audio/pacer.ts';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
+import { StageChain } from '../../../src/audio/stage-chain.ts';
 import { FakeTime } from '../../support/fake-time.ts';
 import { numberedBytes } from '../../support/pcm-fixtures.ts';
 import { StreamRig } from '../../support/stream-rig.ts';
@@ -41,6 +42,15 @@ async function sendBackToBack(codec: string, format: SampleFormat, runs: readonl
     },
   });
   encoding.activate();
+  const stages = new StageChain({
+    pool,
+    format,
+    bufferMs: 60_000,
+    maxPaddingUs: encoding.maxPaddingUs,
+    onPcm: (pcm) => encoding.take(pcm),
+    onRunEnd: () => encoding.flush(),
+    onOutdated: () => encoding.clear(),
+  });
   const pacer = new Pacer(format, 250_000);
   const gapsUs: number[] = [];
   for (const frames of runs) {
@@ -48,14 +58,15 @@ async function sendBackToBack(codec: string, format: SampleFormat, runs: readonl
     chunk.payloadBytes = frames * format.frameBytes;
     const readUs = Math.max(startUs, pacer.nextReadUs);
     const place = pacer.place(frames, readUs);
-    gapsUs.push(place.timestampUs - readUs);
-    encoding.take({ ...place, chunk });
-    pacer.padded(encoding.maxPaddingUs);
+    const postponedUs = stages.take({ ...place, chunk });
+    pacer.postpone(postponedUs);
+    gapsUs.push(place.timestampUs + postponedUs - readUs);
     pacer.end();
-    encoding.flush();
+    stages.end();
   }
   await until(() => encoding.waiting === 0, 'all is encoded');
   await turn();
+  stages.close();
   encoding.close();
   expect(pool.isFull).toBe(true);
   pool.close();

@@ -1,0 +1,227 @@
+import { RestartableTimer } from '../base/time/restartable-timer.ts';
+import type { ChunkPool } from './chunk-pool.ts';
+import type { SampleFormat } from './sample-format.ts';
+import type { Stage, TimedPcm } from './stage.ts';
+
+export interface StageChainOptions {
+  readonly pool: ChunkPool;
+  readonly format: SampleFormat;
+  /** What was sent longer ago than this is too old to be played. */
+  readonly bufferMs: number;
+  /** How much silence may be sent behind what was told before `onRunEnd`. */
+  readonly maxPaddingUs: number;
+  /** Ownership: takes over the reference to the chunk. */
+  readonly onPcm: (pcm: TimedPcm) => void;
+  /** No audio follows for the time being. */
+  readonly onRunEnd: () => void;
+  /** What was told before is too old to be played. */
+  readonly onOutdated: () => void;
+}
+
+/**
+ * The way from a reader to the encoder, through stages that may come and go while audio passes.
+ *
+ * What a stage that delays gives first is cut, and what it holds back in the end is fetched with
+ * silence, so samples keep their timestamps, whatever stages there are. A run never begins before
+ * the end of what was sent of the one before it and the longest padding of the codec, as while no
+ * client listens the real one is not known yet.
+ */
+export class StageChain {
+  readonly #options: StageChainOptions;
+  readonly #outdatedTimer: RestartableTimer;
+  #links: readonly Link[] = [];
+  /** The stages that there shall be, and of those that there are the list as it was. */
+  #stages: readonly Stage[] = [];
+  #linked = this.#stages;
+  /** What was sent last goes on. */
+  #isOpen = false;
+  #isSuspended = false;
+  #isClosed = false;
+  /** Where what was sent ends, and where the next run may begin. */
+  #endUs = 0;
+  #earliestUs = Number.NEGATIVE_INFINITY;
+  #postponedUs = 0;
+
+  constructor(options: StageChainOptions) {
+    this.#options = options;
+    this.#outdatedTimer = new RestartableTimer(options.bufferMs, () => {
+      if (!this.#isOpen || this.#isSuspended) this.clear();
+    });
+  }
+
+  /** From the next PCM on, behind all others. */
+  add(stage: Stage): void {
+    this.#stages = [...this.#stages, stage];
+  }
+
+  /** From the next PCM on; for what it holds back it is called once more. */
+  remove(stage: Stage): void {
+    this.#stages = this.#stages.filter((other) => other !== stage);
+  }
+
+  /**
+   * Returns by how much later than it was told this run is sent.
+   *
+   * Ownership: takes over the reference to the chunk.
+   */
+  take(pcm: TimedPcm): number {
+    if (this.#stages !== this.#linked) this.#link();
+    if (pcm.startsRun) this.#break();
+    this.#postponedUs = 0;
+    this.#pass(pcm, 0);
+    return this.#postponedUs;
+  }
+
+  /** The run is over. */
+  end(): void {
+    this.#drain(0);
+    this.#endOutput();
+  }
+
+  /** Nothing comes before `resume`, though the run is not over. */
+  suspend(): void {
+    this.#isSuspended = true;
+    this.#outdatedTimer.restart();
+  }
+
+  resume(): void {
+    this.#isSuspended = false;
+  }
+
+  /** What was sent is too old to be played. */
+  clear(): void {
+    this.#earliestUs = Number.NEGATIVE_INFINITY;
+    this.#options.onOutdated();
+  }
+
+  /** Nothing is told any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#outdatedTimer.stop();
+  }
+
+  #link(): void {
+    for (const [index, { stage }] of this.#links.entries()) {
+      if (!this.#stages.includes(stage)) this.#drainOne(index);
+    }
+    const links = new Map(this.#links.map((link) => [link.stage, link]));
+    const { format } = this.#options;
+    this.#links = this.#stages.map((stage) => links.get(stage) ?? new Link(stage, format));
+    this.#linked = this.#stages;
+  }
+
+  #pass(pcm: TimedPcm, from: number): void {
+    let passed = pcm;
+    for (let index = from; index < this.#links.length; index += 1) {
+      const link = this.#links[index]!;
+      const out = link.process(passed);
+      if (!out) {
+        if (link.stage.delayFrames === 0) this.#interrupt(index + 1);
+        return;
+      }
+      passed = out;
+    }
+    this.#send(passed);
+  }
+
+  /** A stage keeps the audio to itself: for all behind it that is the end of a run. */
+  #interrupt(from: number): void {
+    if (!this.#isOpen) return;
+    this.#drain(from);
+    this.#endOutput();
+  }
+
+  #drain(from: number): void {
+    for (let index = from; index < this.#links.length; index += 1) this.#drainOne(index);
+  }
+
+  #drainOne(index: number): void {
+    const link = this.#links[index]!;
+    const { delayFrames } = link.stage;
+    if (link.isOpen && delayFrames > 0) {
+      const { pool, format } = this.#options;
+      const chunk = pool.acquire(delayFrames * format.frameBytes, 'silence behind a stage');
+      chunk.payloadBytes = delayFrames * format.frameBytes;
+      chunk.payload.fill(0);
+      this.#pass({ ...link.end, startsRun: false, chunk }, index);
+    }
+    link.isOpen = false;
+  }
+
+  #break(): void {
+    for (const link of this.#links) link.isOpen = false;
+    this.#isOpen = false;
+  }
+
+  #send(pcm: TimedPcm): void {
+    if (this.#isClosed) {
+      pcm.chunk.release();
+      return;
+    }
+    const startsRun = !this.#isOpen;
+    if (startsRun) this.#postponedUs = Math.max(0, this.#earliestUs - pcm.timestampUs);
+    const timestampUs = pcm.timestampUs + this.#postponedUs;
+    this.#isOpen = true;
+    this.#endUs = timestampUs + durationUs(pcm, this.#options.format);
+    const isAsTold = startsRun === pcm.startsRun && timestampUs === pcm.timestampUs;
+    this.#options.onPcm(isAsTold ? pcm : { ...pcm, startsRun, timestampUs });
+  }
+
+  #endOutput(): void {
+    if (this.#isOpen) this.#earliestUs = this.#endUs + this.#options.maxPaddingUs;
+    this.#isOpen = false;
+    if (this.#isClosed) return;
+    this.#options.onRunEnd();
+    if (!this.#isClosed) this.#outdatedTimer.restart();
+  }
+}
+
+/** A stage, and the audio that is under way in it. */
+class Link {
+  readonly stage: Stage;
+  /** What comes next continues what went in last. */
+  isOpen = false;
+  /** Where what went in last ends. */
+  end: Omit<TimedPcm, 'chunk'> = { timestampUs: 0, stretch: 1, startsRun: false };
+  readonly #format: SampleFormat;
+  /** Frames that are still to come out from before what went in first. */
+  #leadFrames = 0;
+
+  constructor(stage: Stage, format: SampleFormat) {
+    this.stage = stage;
+    this.#format = format;
+  }
+
+  process(pcm: TimedPcm): TimedPcm | undefined {
+    const startsRun = !this.isOpen;
+    this.isOpen = true;
+    const told = pcm.startsRun === startsRun ? pcm : { ...pcm, startsRun };
+    if (this.stage.delayFrames === 0) return this.stage.process(told);
+    if (startsRun) this.#leadFrames = this.stage.delayFrames;
+    const { timestampUs, stretch } = pcm;
+    const endUs = timestampUs + durationUs(pcm, this.#format);
+    this.end = { timestampUs: endUs, stretch, startsRun: false };
+    const out = this.stage.process(told);
+    return out && this.#shift(out);
+  }
+
+  /** What comes out of a stage that delays was captured earlier than what went in. */
+  #shift(pcm: TimedPcm): TimedPcm | undefined {
+    const { chunk, timestampUs, stretch } = pcm;
+    const { frameBytes } = this.#format;
+    const leadFrames = Math.min(this.#leadFrames, chunk.payloadBytes / frameBytes);
+    this.#leadFrames -= leadFrames;
+    chunk.writable.copyWithin(0, leadFrames * frameBytes, chunk.payloadBytes);
+    chunk.payloadBytes -= leadFrames * frameBytes;
+    if (chunk.payloadBytes === 0) {
+      chunk.release();
+      return undefined;
+    }
+    const shiftUs = this.#format.durationUs(leadFrames - this.stage.delayFrames) * stretch;
+    return { ...pcm, timestampUs: timestampUs + shiftUs };
+  }
+}
+
+function durationUs({ chunk, stretch }: TimedPcm, format: SampleFormat): number {
+  return format.durationUs(chunk.payloadBytes / format.frameBytes) * stretch;
+}

@@ -1,0 +1,28 @@
+import type { Chunk } from './chunk.ts';
+import type { Place } from './pacer.ts';
+
+/** PCM with its place in time. */
+export interface TimedPcm extends Place {
+  readonly chunk: Chunk;
+  /** The rest of a run whose source has fallen silent: captured before the pause, told behind it. */
+  readonly endsRun?: boolean;
+}
+
+/**
+ * One thing that the audio of a stream passes between its source and its encoder.
+ *
+ * Shape: one instance per stream, for PCM of its one format.
+ */
+export interface Stage {
+  /**
+   * Frames by which what comes out lags behind what went in; constant. A stage that delays gives as
+   * many frames as it took, from `startsRun` on; what it gives first and last is cut and fetched.
+   */
+  readonly delayFrames: number;
+  /**
+   * Reads the PCM, changes it in place, or puts another chunk in its place; nothing: it is not sent.
+   *
+   * Ownership: takes over the reference to the chunk, and hands on that of the chunk it returns.
+   */
+  process(pcm: TimedPcm): TimedPcm | undefined;
+}
