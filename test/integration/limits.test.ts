@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { messageType } from '../../src/protocol/layout.ts';
@@ -62,10 +64,15 @@ function refusals({ log }: TestServer, phrase: string) {
   return log.with(phrase).map(({ level, fields }) => ({ level, ...fields }));
 }
 
-async function counted({ httpPort }: TestServer, reason: RefusalReason): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+async function counted(
+  { httpPort: port }: TestServer,
+  reason: RefusalReason,
+  localAddress = '127.0.0.1',
+): Promise<number> {
+  const asking = get({ host: '127.0.0.1', port, path: '/metrics', localAddress, agent: false });
+  const [response] = await once(asking, 'response');
   const line = `zerocast_refused_connections_total\\{reason="${reason}"\\} (\\d+)`;
-  return Number(new RegExp(line).exec(text)?.[1] ?? 0);
+  return Number(new RegExp(line).exec(await text(response))?.[1] ?? 0);
 }
 
 describe('one connection more than allowed', () => {
@@ -149,6 +156,7 @@ describe('one connection more than allowed', () => {
         setting: '[limits] max_connections_per_address',
       },
     ]);
+    expect(await counted(started, 'address', '127.0.0.3')).toBe(3);
     // Another address is not concerned.
     const other = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.3' });
     sockets.push(other);
@@ -250,10 +258,11 @@ describe('requests that are not complete', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     const late = await visit(controlPort, half);
     await until(late.isClosed);
-    const head = `POST /jsonrpc HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n`;
-    const post = await visit(httpPort, head + half);
-    await until(() => post.text().startsWith('HTTP/1.1 503') || post.isClosed());
     expect(started.log.with('too many requests are incomplete').length).toBe(1);
+    const head = `POST /jsonrpc HTTP/1.1\r\nHost: x\r\nContent-Length: ${half.length}\r\n\r\n`;
+    const post = await visit(httpPort, head + half);
+    await until(() => post.isClosed());
+    expect(post.text()).toMatch(/^HTTP\/1.1 503 /);
     expect(lines.every(({ isClosed }) => !isClosed())).toBe(true);
     // Whoever sends whole requests is not concerned.
     idle.socket.write('{"id":1,"jsonrpc":"2.0","method":"Server.GetRPCVersion"}\r\n');

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request as requestHttp, type Server } from 'node:http';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RequestBudget } from '../../../src/control/request-budget.ts';
 import { BodyReader } from '../../../src/http/body-reader.ts';
 import { controlPeerContext } from '../../support/control-limits.ts';
@@ -86,6 +86,27 @@ describe('the body of a request', () => {
     expect(await readOf(1)).toMatchObject({ status: 503 });
     first.end();
     expect(await readOf(0)).toHaveLength(90_000);
+    expect(budget.takenBytes).toBe(0);
+  });
+
+  it.each([
+    ['there is memory for it later', 20_000],
+    ['it turns out to be too long as well', 50_000],
+  ])('stays refused for the first reason although %s', async (_, moreBytes) => {
+    const take = vi.spyOn(budget, 'take');
+    const first = post();
+    first.write('x'.repeat(90_000));
+    await until(() => budget.takenBytes >= 90_000);
+    const second = post();
+    second.write('x'.repeat(40_000));
+    await until(() => budget.takenBytes >= 130_000);
+    second.write('x'.repeat(30_000));
+    await until(() => take.mock.results.some(({ value }) => value === false));
+    first.end();
+    expect(await readOf(0)).toHaveLength(90_000);
+    expect(budget.takenBytes).toBeLessThan(100_000);
+    second.end('x'.repeat(moreBytes));
+    expect(await readOf(1)).toMatchObject({ status: 503 });
     expect(budget.takenBytes).toBe(0);
   });
 
