@@ -55,6 +55,7 @@ describe('opus', () => {
   it('sends packets of 20 ms whatever the chunks are', async () => {
     const bench = await benchFor('opus', '44100:16:2');
     const emitted = encodeAll(bench, pcmOf(bench.format, 10_000, sweep), [441, 13, 3000]);
+    expect(emitted.length).toBeGreaterThanOrEqual(10);
     expect(emitted.every(({ frames }) => frames === 960)).toBe(true);
     // One CELT frame, full band, 20 ms, stereo: configuration 31. Source: RFC 6716, section 3.1.
     expect(emitted.every(({ payload }) => payload[0] === 0b11111_1_00)).toBe(true);
