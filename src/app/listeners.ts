@@ -1,10 +1,10 @@
 import type { Logger } from '../base/logger.ts';
 import { LoopShare } from '../base/time/loop-share.ts';
 import type { Config } from '../config/config.ts';
-import type { ControlPeerContext } from '../control/control-peer.ts';
+import { ControlPeer, type ControlPeerContext } from '../control/control-peer.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { RequestBudget } from '../control/request-budget.ts';
-import { TcpControlPeer } from '../control/tcp-control-peer.ts';
+import { TcpControlWire } from '../control/tcp-control-wire.ts';
 import { HttpServer, type HttpServerOptions } from '../http/http-server.ts';
 import type { OriginSettings } from '../http/origin-check.ts';
 import { loadTlsMaterial, type TlsMaterial } from '../http/tls-material.ts';
@@ -126,7 +126,9 @@ export class Listeners {
       logger,
       admit: this.#options.admission.admitFor('controller'),
       createServer: socketServers((socket) =>
-        control.accept(new TcpControlPeer(socket, this.#controlPeers)),
+        control.accept(
+          new ControlPeer((peer) => new TcpControlWire(socket, peer), this.#controlPeers),
+        ),
       ),
     });
     logger.info('listening for controllers', { port: this.ports.control });

@@ -2,8 +2,8 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Login } from '../auth/access.ts';
-import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
-import { WebSocketControlPeer } from '../control/web-socket-control-peer.ts';
+import { ControlPeer, type ControlPeerContext } from '../control/control-peer.ts';
+import { WebSocketControlWire } from '../control/web-socket-control-wire.ts';
 import { baseHeaderBytes } from '../protocol/layout.ts';
 import { maxJsonBodyBytes } from '../protocol/message-reader.ts';
 import { WebSocketLink } from '../transport/web-socket-link.ts';
@@ -97,7 +97,9 @@ export class WebSocketUpgrades {
     this.#controls.handleUpgrade(request, request.socket, head, (webSocket: WebSocket) => {
       answerPings(webSocket);
       const { acceptControl, controlPeers } = this.#options;
-      acceptControl(new WebSocketControlPeer(webSocket, request.socket, controlPeers), login);
+      const wireOf = (peer: ControlPeer) =>
+        new WebSocketControlWire(webSocket, request.socket, peer);
+      acceptControl(new ControlPeer(wireOf, controlPeers), login);
     });
   }
 

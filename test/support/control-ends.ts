@@ -3,9 +3,9 @@ import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { ControlPeer, ControlPeerContext } from '../../src/control/control-peer.ts';
-import { TcpControlPeer } from '../../src/control/tcp-control-peer.ts';
-import { WebSocketControlPeer } from '../../src/control/web-socket-control-peer.ts';
+import { ControlPeer, type ControlPeerContext } from '../../src/control/control-peer.ts';
+import { TcpControlWire } from '../../src/control/tcp-control-wire.ts';
+import { WebSocketControlWire } from '../../src/control/web-socket-control-wire.ts';
 import { controlPeerContext } from './control-limits.ts';
 
 export type ControlTransport = ControlPeer['transport'];
@@ -73,7 +73,7 @@ export class ControlEnds {
 
 function tcpServer({ onPeer, context = controlPeerContext() }: ControlEndsOptions): Server {
   return createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-    onPeer(new TcpControlPeer(socket, context)),
+    onPeer(new ControlPeer((peer) => new TcpControlWire(socket, peer), context)),
   );
 }
 
@@ -82,7 +82,12 @@ function webServer({ onPeer, context = controlPeerContext() }: ControlEndsOption
   const server = createHttpServer();
   server.on('upgrade', (request, socket, head) => {
     webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      onPeer(new WebSocketControlPeer(webSocket, request.socket, context)),
+      onPeer(
+        new ControlPeer(
+          (peer) => new WebSocketControlWire(webSocket, request.socket, peer),
+          context,
+        ),
+      ),
     );
   });
   return server;
