@@ -1,6 +1,6 @@
 import { ChunkPool } from '../audio/chunk-pool.ts';
 import { AccessGate } from '../auth/access-gate.ts';
-import { monotonicClock } from '../base/clock.ts';
+import { type Clock, monotonicClock } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { loadNativeAddon } from '../base/native/native-addon.ts';
@@ -48,6 +48,8 @@ export interface ApplicationOptions {
   /** From where the configuration can be read again; absent: it cannot. */
   readonly reload?: ReloadInputs | undefined;
   readonly logger: Logger;
+  /** Stamps all audio and answers Time; absent: the monotonic clock of this machine. */
+  readonly clock?: Clock;
   /** Where clients, groups and added streams are saved; absent: nowhere. */
   readonly dataFolder?: string | undefined;
   /** Is told of every change of clients, groups and streams. */
@@ -104,7 +106,13 @@ export class Application {
   }
 
   private constructor(options: ApplicationOptions, { access, persist }: Prepared) {
-    const { config, logger, verifySeals = false, statusIntervalMs } = options;
+    const {
+      config,
+      logger,
+      clock = monotonicClock,
+      verifySeals = false,
+      statusIntervalMs,
+    } = options;
     const live = new LiveConfig(config);
     const settings = () => live.current;
     this.#options = options;
@@ -140,6 +148,7 @@ export class Application {
     const images = new ImageStore();
     this.streams = openStreams({
       settings,
+      clock,
       logger,
       pool: this.pool,
       fanOut: this.#fanOut,
@@ -151,7 +160,7 @@ export class Application {
       httpPort: () => this.ports.http || settings().http.port,
     });
     this.server = new PlayerServer({
-      clock: monotonicClock,
+      clock,
       logger,
       fanOut: this.#fanOut,
       registry: this.registry,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
 import type { StreamDefaults } from '../audio/stream-options.ts';
-import { monotonicClock } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/config.ts';
 import { AddedStreams } from '../streams/added-streams.ts';
@@ -24,6 +24,7 @@ const maxAutoToleranceMs = 250;
 export interface StreamsOptions {
   /** The configuration that holds now. */
   readonly settings: () => Config;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly pool: ChunkPool;
   readonly fanOut: FanOut;
@@ -40,10 +41,10 @@ export interface StreamsOptions {
 
 /** Wires the directory of streams to what builds them. */
 export function openStreams(options: StreamsOptions): StreamDirectory {
-  const { settings, logger, pool, fanOut, onChange, persist } = options;
+  const { settings, clock, logger, pool, fanOut, onChange, persist } = options;
   const factory = new StreamFactory({
     pool,
-    clock: monotonicClock,
+    clock,
     logger,
     fanOut,
     settings: () => {
@@ -118,7 +119,7 @@ function ownPaths({ server, ssl, logging }: Config): readonly string[] {
 }
 
 function playerStarter(options: StreamsOptions): StartPlayer {
-  const { settings, logger, images, httpPort, surroundings } = options;
+  const { settings, clock, logger, images, httpPort, surroundings } = options;
   return (request) => {
     const { host, enabled } = settings().http;
     return StreamPlugin.start({
@@ -127,7 +128,7 @@ function playerStarter(options: StreamsOptions): StartPlayer {
       imagePrefix: () => imagePrefix(settings(), httpPort()),
       images,
       logger,
-      clock: monotonicClock,
+      clock,
       children: surroundings.children,
     });
   };

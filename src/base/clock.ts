@@ -1,7 +1,8 @@
 /**
- * The one clock of the server: monotonic, never touched by wall-clock changes.
+ * The one clock of a server, which its audio and its answers about time follow: monotonic, never
+ * touched by wall-clock changes.
  *
- * Units: microseconds since boot as a double, which stays exact far beyond any uptime.
+ * Units: microseconds as a double, which stays exact far beyond any uptime.
  */
 export interface Clock {
   nowUs(): number;
@@ -14,6 +15,7 @@ export interface Clock {
 performance.now();
 const originUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
 
+/** That of this machine, since its boot. */
 export const monotonicClock: Clock = {
   nowUs: () => originUs + performance.now() * 1000,
 };
