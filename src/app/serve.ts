@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import { readAgainFromDisk } from '../config/config-file.ts';
 import { type Environment, takeEnvironment } from '../config/environment.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
-import { createLogger, type Log } from '../log/log.ts';
+import { Log } from '../log/log.ts';
 import { withAbsolutePaths } from './absolute-paths.ts';
 import { Application } from './application.ts';
 import type { Command } from './cli.ts';
@@ -138,7 +138,7 @@ async function serveLogged(command: ServeCommand, around: Surroundings): Promise
   const folder = await claimFolder(around);
   let log: Log | undefined;
   try {
-    log = createLogger({
+    log = new Log({
       ...config.logging,
       usualSink: background ? 'system' : 'stdout',
       fileOwner: background?.identity,

@@ -4,7 +4,7 @@ import { lockDataFolder } from '../app/data-folder.ts';
 import { nativeLocks, type ProcessLock } from '../base/files/process-lock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/config.ts';
-import { createLogger } from '../log/log.ts';
+import { Log } from '../log/log.ts';
 import { ServerEventSource, type ServerEvents, type ServerListener } from './server-events.ts';
 import { configOf, type ServerOptions } from './server-options.ts';
 import {
@@ -146,13 +146,12 @@ export class ZerocastServer {
   async #open(closing: Promise<void> | undefined): Promise<Running> {
     await closing;
     const { server, logging } = this.#config;
-    const { logger, close: closeLog } = this.#logger
-      ? { logger: this.#logger, close: async () => {} }
-      : createLogger(logging);
+    const log = this.#logger ? { logger: this.#logger, close: async () => {} } : new Log(logging);
+    const { logger } = log;
     let lock: ProcessLock | undefined;
     const release = async () => {
       lock?.release();
-      await closeLog();
+      await log.close();
     };
     try {
       if (server.datadir) lock = lockDataFolder({ folder: server.datadir, ...nativeLocks() });

@@ -10,29 +10,29 @@ export interface FileOwner {
   readonly gid: number;
 }
 
-export interface FileSinkOptions {
-  readonly fileName: string;
-  /** Whether lines that are in the file already go. */
-  readonly isEmptied: boolean;
-  /** Absent: whoever runs this process. */
-  readonly owner: FileOwner | undefined;
-  readonly onFault: (sentence: string) => void;
-}
-
 const mode = 0o644;
 
 /** A log file that can be opened anew, after somebody has moved it away. */
 export class FileSink implements LogSink {
   readonly #path: string;
-  readonly #options: FileSinkOptions;
+  readonly #owner: FileOwner | undefined;
+  readonly #onFault: (sentence: string) => void;
   #output: DescriptorSink;
   /** The ends of earlier files. */
   #earlier: Promise<unknown> = Promise.resolve();
   #isClosing = false;
 
   /** *Failure:* throws the error of the file system. */
-  constructor(options: FileSinkOptions) {
-    this.#options = options;
+  constructor(options: {
+    readonly fileName: string;
+    /** Whether lines that are in the file already go. */
+    readonly isEmptied: boolean;
+    /** Absent: whoever runs this process. */
+    readonly owner: FileOwner | undefined;
+    readonly onFault: (sentence: string) => void;
+  }) {
+    this.#owner = options.owner;
+    this.#onFault = options.onFault;
     // The folder of the process may change later.
     this.#path = resolve(options.fileName);
     this.#output = this.#open(options.isEmptied);
@@ -61,7 +61,7 @@ export class FileSink implements LogSink {
   }
 
   #open(isEmptied: boolean, more = 0): DescriptorSink {
-    const { owner, onFault } = this.#options;
+    const owner = this.#owner;
     // Appending, as a program that rotates logs may copy the file and then cut it to nothing.
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | more;
     const isGivenAway = owner && process.geteuid?.() === 0;
@@ -70,7 +70,7 @@ export class FileSink implements LogSink {
       : openSync(this.#path, flags, mode);
     // Not while opening: what it is has to be known before anything of it goes.
     if (isEmptied) emptyFile(descriptor);
-    return new DescriptorSink({ descriptor, owned: true, onFault });
+    return new DescriptorSink({ descriptor, owned: true, onFault: this.#onFault });
   }
 }
 

@@ -4,12 +4,6 @@ import { severityNames } from './severity.ts';
 /** The least severity that is logged per tag; `*` stands for every tag that is not named. */
 export type LevelOfTag = ReadonlyMap<string, SeverityName>;
 
-export interface LogFilter {
-  readonly levels: LevelOfTag;
-  /** Level names that mean nothing; `info` was taken instead. */
-  readonly unknownLevels: readonly string[];
-}
-
 /**
  * Reads a comma list of `<tag>:<level>`; later entries for one tag win, and a level alone holds for
  * every tag.
@@ -17,7 +11,13 @@ export interface LogFilter {
  * Failure: returns `undefined` when an entry has no level.
  * Source: protocol reference, section 18.
  */
-export function parseLogFilter(text: string): LogFilter | undefined {
+export function parseLogFilter(text: string):
+  | {
+      readonly levels: LevelOfTag;
+      /** Level names that mean nothing; `info` was taken instead. */
+      readonly unknownLevels: readonly string[];
+    }
+  | undefined {
   const levels = new Map<string, SeverityName>();
   const unknownLevels: string[] = [];
   for (const entry of text.split(',')) {

@@ -27,39 +27,9 @@ export interface LogOptions {
   readonly systemCommand?: string;
 }
 
-export type LogSettings = Pick<LogOptions, 'format' | 'sink' | 'filter'>;
-
-export interface Log {
+/** The log of a server: one sink that can be changed while its loggers are in use. */
+export class Log {
   /** Logs under the tag `Snapserver`, the one that programs look for in the first line. */
-  readonly logger: Logger;
-  /**
-   * Changes a running log; all its loggers follow. A file that is new to it keeps its lines.
-   *
-   * *Failure:* throws a `ConfigError` when the sink cannot be opened; then nothing changes.
-   */
-  configure(settings: LogSettings): void;
-  /**
-   * Opens a log file anew, after it has been moved away; false when the log is no file.
-   *
-   * *Failure:* throws the error of the file system; the file at hand stays in use.
-   */
-  reopen(): boolean;
-  /** Writes what is still queued; later lines are lost. */
-  close(): Promise<void>;
-}
-
-/** *Failure:* throws a `ConfigError` when the sink cannot be opened. */
-export function createLogger(options: LogOptions): Log {
-  const log = new LiveLog(options);
-  return {
-    logger: log.logger,
-    configure: (settings) => log.configure(settings),
-    reopen: () => log.reopen(),
-    close: () => log.close(),
-  };
-}
-
-class LiveLog implements Log {
   readonly logger: Logger;
   readonly #options: LogOptions;
   #sink: LogSink;
@@ -70,6 +40,7 @@ class LiveLog implements Log {
   #earlier: Promise<unknown> = Promise.resolve();
   #isClosing = false;
 
+  /** *Failure:* throws a `ConfigError` when the sink cannot be opened. */
   constructor(options: LogOptions) {
     this.#options = options;
     this.#format = options.format;
@@ -78,7 +49,7 @@ class LiveLog implements Log {
     this.#sink = this.#open(this.#sinkName, { isEmptied: !options.keepsLines });
     const { now = Date.now } = options;
     const settings = () => ({ sink: this.#sink, format: this.#format });
-    const root = openPino(new RecordWriter({ now, settings }), now);
+    const root = openPino(new RecordWriter(settings, now), now);
     this.logger = new PinoLogger('Snapserver', {
       openTag: (tag) => root.child({ tag }),
       levelOf: (tag) => levelFor(tag, this.#levels),
@@ -86,7 +57,12 @@ class LiveLog implements Log {
     });
   }
 
-  configure({ sink, format, filter }: LogSettings): void {
+  /**
+   * Changes a running log; all its loggers follow. A file that is new to it keeps its lines.
+   *
+   * *Failure:* throws a `ConfigError` when the sink cannot be opened; then nothing changes.
+   */
+  configure({ sink, format, filter }: Pick<LogOptions, 'format' | 'sink' | 'filter'>): void {
     if (this.#isClosing) return;
     const name = this.#nameOf(sink);
     const levels = levelsOf(filter);
@@ -95,12 +71,18 @@ class LiveLog implements Log {
     this.#levels = levels;
   }
 
+  /**
+   * Opens a log file anew, after it has been moved away; false when the log is no file.
+   *
+   * *Failure:* throws the error of the file system; the file at hand stays in use.
+   */
   reopen(): boolean {
     if (!(this.#sink instanceof FileSink)) return false;
     this.#sink.reopen();
     return true;
   }
 
+  /** Writes what is still queued; later lines are lost. */
   async close(): Promise<void> {
     this.#isClosing = true;
     await Promise.all([this.#earlier, this.#sink.close()]);

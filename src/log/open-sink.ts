@@ -7,7 +7,13 @@ import { type LogSink, nullSink } from './log-sink.ts';
 import { openOutput } from './output-descriptor.ts';
 import { SystemSink } from './system-sink.ts';
 
-export interface SinkOptions {
+/** *Failure:* throws a `ConfigError` when the sink cannot be opened. */
+export function openSink({
+  sink,
+  isEmptied,
+  fileOwner,
+  systemCommand,
+}: {
   /** `stdout`, `stderr`, `system`, `null` or `file:<name>`. */
   readonly sink: string;
   /** Whether a log file loses the lines that it has. */
@@ -15,13 +21,9 @@ export interface SinkOptions {
   readonly fileOwner: FileOwner | undefined;
   /** The program behind the sink `system`. */
   readonly systemCommand: string | undefined;
-}
-
-/** *Failure:* throws a `ConfigError` when the sink cannot be opened. */
-export function openSink(options: SinkOptions): LogSink {
-  const { sink, systemCommand, fileOwner } = options;
+}): LogSink {
   const [, fileName] = /^file:(.+)$/s.exec(sink) ?? [];
-  if (fileName !== undefined) return openFileSink(fileName, options);
+  if (fileName !== undefined) return openFileSink(fileName, isEmptied, fileOwner);
   switch (sink) {
     case 'null':
       return nullSink;
@@ -49,7 +51,7 @@ function outputSink(descriptor: 1 | 2, onFault: (sentence: string) => void = () 
   return isJournal(descriptor) ? journalSink(output) : output;
 }
 
-function openFileSink(fileName: string, { isEmptied, fileOwner: owner }: SinkOptions): LogSink {
+function openFileSink(fileName: string, isEmptied: boolean, owner?: FileOwner): LogSink {
   try {
     return new FileSink({ fileName, isEmptied, owner, onFault: complain });
   } catch (thrown) {

@@ -1,18 +1,16 @@
 import { constants, fstatSync, openSync } from 'node:fs';
 
-export interface OutputDescriptor {
-  readonly descriptor: number;
-  /** The descriptor was opened here and must be closed. */
-  readonly owned: boolean;
-}
-
 /**
  * A way to stdout (1) or stderr (2) that never waits for its reader, where there is one.
  *
  * A pipe or terminal that nobody reads must not hold up the audio. It is opened once more, because
  * switching the given descriptor to non-blocking would do so for every process that shares it.
  */
-export function openOutput(descriptor: 1 | 2): OutputDescriptor {
+export function openOutput(descriptor: 1 | 2): {
+  readonly descriptor: number;
+  /** The descriptor was opened here and must be closed. */
+  readonly owned: boolean;
+} {
   const given = { descriptor, owned: false };
   try {
     const status = fstatSync(descriptor);

@@ -5,26 +5,24 @@ import { type LogRecord, textLine } from './text-line.ts';
 
 export type LogFormat = 'text' | 'json';
 
-type FormatLine = (json: string, record: LogRecord) => string;
-
-const formatters: Readonly<Record<LogFormat, FormatLine>> = {
+const formatters: Readonly<Record<LogFormat, (json: string, record: LogRecord) => string>> = {
   json: (json) => json.trimEnd(),
   text: (_json, record) => textLine(record),
 };
 
-export interface RecordWriterOptions {
-  readonly settings: () => { readonly sink: LogSink; readonly format: LogFormat };
-  /** Wall-clock time in milliseconds since 1970. */
-  readonly now: () => number;
-}
-
 /** Takes the records of pino, formats them for the sink, and says how many it had to drop. */
 export class RecordWriter {
-  readonly #options: RecordWriterOptions;
+  readonly #settings: () => { readonly sink: LogSink; readonly format: LogFormat };
+  readonly #nowMs: () => number;
   #droppedCount = 0;
 
-  constructor(options: RecordWriterOptions) {
-    this.#options = options;
+  /** *Units:* `nowMs` tells wall-clock time in milliseconds since 1970. */
+  constructor(
+    settings: () => { readonly sink: LogSink; readonly format: LogFormat },
+    nowMs: () => number,
+  ) {
+    this.#settings = settings;
+    this.#nowMs = nowMs;
   }
 
   write(json: string): void {
@@ -38,11 +36,11 @@ export class RecordWriter {
 
   /** pino calls this behind every fatal entry. */
   flushSync(): void {
-    this.#options.settings().sink.flushSync();
+    this.#settings().sink.flushSync();
   }
 
   #writeLine(json: string, record: LogRecord): boolean {
-    const { sink, format } = this.#options.settings();
+    const { sink, format } = this.#settings();
     return sink.write(formatters[format](json, record), severities[record.level]);
   }
 
@@ -50,7 +48,7 @@ export class RecordWriter {
     const level: SeverityName = 'warn';
     const record: LogRecord = {
       level,
-      time: new Date(this.#options.now()).toISOString(),
+      time: new Date(this.#nowMs()).toISOString(),
       tag: 'Log',
       count: this.#droppedCount,
       msg: 'log lines were dropped, nobody took them',

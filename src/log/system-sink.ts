@@ -10,17 +10,6 @@ const facility = 1;
 const probationMs = 1000;
 const maxKeptLines = 200;
 
-export interface SystemSinkOptions {
-  /** The program `logger` of bsdutils. */
-  readonly command?: string;
-  /** As whom it runs, where this process is root and will not stay so; absent: as this process. */
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  /** Takes over when that program is missing or ends. */
-  readonly fallback: LogSink;
-  /** Told once when that happens. */
-  readonly onFault: (sentence: string) => void;
-}
-
 /** Hands lines to the log of the system through the program `logger`. */
 export class SystemSink implements LogSink {
   readonly #child: ChildProcess;
@@ -33,7 +22,21 @@ export class SystemSink implements LogSink {
   #hasFailed = false;
   #isClosing = false;
 
-  constructor({ command = 'logger', owner, fallback, onFault }: SystemSinkOptions) {
+  constructor({
+    command = 'logger',
+    owner,
+    fallback,
+    onFault,
+  }: {
+    /** The program `logger` of bsdutils. */
+    readonly command?: string;
+    /** As whom it runs, where this process is root and will not stay so; absent: as this process. */
+    readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+    /** Takes over when that program is missing or ends. */
+    readonly fallback: LogSink;
+    /** Told once when that happens. */
+    readonly onFault: (sentence: string) => void;
+  }) {
     this.#fallback = fallback;
     this.#onFault = onFault;
     const options = ['--prio-prefix', '--tag', 'zerocast', '--size', '8KiB', '--socket-errors=on'];

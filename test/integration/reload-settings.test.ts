@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { rows } from '../../src/config/schema.ts';
-import { createLogger, type Log } from '../../src/log/log.ts';
+import { Log } from '../../src/log/log.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { makeCertificate, openssl } from '../support/certificates.ts';
 import { ControlClient } from '../support/control-client.ts';
@@ -428,7 +428,7 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
 
 async function withLog(): Promise<void> {
   await start();
-  log = createLogger({ sink: `file:${pem('first.log')}`, format: 'text', filter: ['*:info'] });
+  log = new Log({ sink: `file:${pem('first.log')}`, format: 'text', filter: ['*:info'] });
 }
 
 /** Pages of `origin` may control the server, which they call by its own name, only with `line`. */

@@ -91,8 +91,8 @@ describe('a bad file', () => {
   ];
 
   it.each(faults)('%s changes nothing', async (_, spoil) => {
-    const { createLogger } = await import('../../src/log/log.ts');
-    const log = createLogger({ sink: 'null', format: 'text', filter: ['*:info'] });
+    const { Log } = await import('../../src/log/log.ts');
+    const log = new Log({ sink: 'null', format: 'text', filter: ['*:info'] });
     onTestFinished(() => log.close());
     rig = await ReloadRig.start(good, { configureLog: (logging) => log.configure(logging) });
     const channel = rig.application.streams.channels.get('A');

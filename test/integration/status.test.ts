@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { maxListedSessions } from '../../src/figures/status-report.ts';
-import { createLogger, type Log, type LogOptions } from '../../src/log/log.ts';
+import { Log, type LogOptions } from '../../src/log/log.ts';
 import { baseHeaderBytes, messageType } from '../../src/protocol/layout.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -34,7 +34,7 @@ afterEach(async () => {
 
 async function start(options: Partial<LogOptions> = {}): Promise<void> {
   const sink = `file:${join(folder, 'log.txt')}`;
-  log = createLogger({ format: 'text', sink, filter: ['*:info'], ...options });
+  log = new Log({ format: 'text', sink, filter: ['*:info'], ...options });
   server = await TestServer.startWith({ logger: log.logger, statusIntervalMs: intervalMs }, tone);
 }
 

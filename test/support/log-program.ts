@@ -6,7 +6,7 @@ import { buildPlainModule } from './plain-module.ts';
 /** A folder with the log module as plain JavaScript, for programs that log and then end. */
 export interface LogProgramFolder {
   readonly path: string;
-  /** Writes a program that begins with a `createLogger` at hand, and returns its path. */
+  /** Writes a program that begins with `Log` at hand, and returns its path. */
   program(name: string, body: string): string;
   remove(): void;
 }
@@ -20,7 +20,7 @@ export function buildLogPrograms(): LogProgramFolder {
     path: folder,
     program: (name, body) => {
       const file = join(folder, name);
-      writeFileSync(file, `import { createLogger } from './src/log/log.js';\n${body}`);
+      writeFileSync(file, `import { Log } from './src/log/log.js';\n${body}`);
       return file;
     },
     remove,

@@ -1,11 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
-
-/** A log whose file can be opened anew: see `Log`. */
-export interface RotatedLog {
-  readonly logger: Logger;
-  reopen(): boolean;
-}
+import type { Log } from '../../log/log.ts';
 
 /**
  * Opens the log file anew on SIGUSR1, which programs that rotate logs send.
@@ -13,13 +7,13 @@ export interface RotatedLog {
  * To be made first of all, and for good: where nobody listens to SIGUSR1, Node opens its debugger.
  */
 export class LogRotation {
-  #log: RotatedLog | undefined;
+  #log: Log | undefined;
 
   constructor() {
     process.on('SIGUSR1', () => this.#rotate());
   }
 
-  use(log: RotatedLog): void {
+  use(log: Log): void {
     this.#log = log;
   }
 

@@ -18,19 +18,18 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/base/errors.ts';
 import { isJournal, journalSink } from '../../../src/log/journal.ts';
-import { createLogger, type Log, type LogOptions } from '../../../src/log/log.ts';
+import { Log, type LogOptions } from '../../../src/log/log.ts';
 import { severities } from '../../../src/log/severity.ts';
 import { buildLogPrograms } from '../../support/log-program.ts';
 import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
 
 let folder: string;
-let log: Log | undefined;
+let log: Log;
 beforeEach(() => {
   folder = makeScratchFolder();
 });
 afterEach(async () => {
-  await log?.close();
-  log = undefined;
+  await log.close();
   removeScratchFolder(folder);
 });
 
@@ -43,7 +42,7 @@ const linesOf = (name: string) =>
     .map((line) => line.replace(/^\S+ \S+ /, ''));
 
 function open(options: Partial<LogOptions> = {}): Log {
-  log = createLogger({
+  log = new Log({
     format: 'text',
     sink: `file:${fileAt('a')}`,
     filter: ['*:info'],
@@ -54,21 +53,21 @@ function open(options: Partial<LogOptions> = {}): Log {
 
 describe('a running log that is configured anew', () => {
   it('changes the sink of all loggers that were handed out', async () => {
-    const { logger, configure, close } = open();
+    const { logger } = open();
     const stream = logger.tagged('Stream');
     stream.info('one');
-    configure({ format: 'text', sink: `file:${fileAt('b')}`, filter: ['*:info'] });
+    log.configure({ format: 'text', sink: `file:${fileAt('b')}`, filter: ['*:info'] });
     stream.info('two');
     logger.info('three');
-    await close();
+    await log.close();
     expect(linesOf('a')).toEqual(['[Info] (Stream) one']);
     expect(linesOf('b')).toEqual(['[Info] (Stream) two', '[Info] (Snapserver) three']);
   });
 
   it('changes the filter of loggers that were handed out, per tag', () => {
-    const { logger, configure } = open();
+    const { logger } = open();
     const [a, b] = [logger.tagged('A'), logger.tagged('B')];
-    configure({ format: 'text', sink: `file:${fileAt('a')}`, filter: ['*:warn,A:debug'] });
+    log.configure({ format: 'text', sink: `file:${fileAt('a')}`, filter: ['*:warn,A:debug'] });
     expect([a.isEnabled('debug'), b.isEnabled('info'), b.isEnabled('warn')]).toEqual([
       true,
       false,
@@ -77,17 +76,17 @@ describe('a running log that is configured anew', () => {
     a.debug('shown');
     b.info('hidden');
     logger.info('hidden');
-    configure({ format: 'text', sink: `file:${fileAt('a')}`, filter: ['B:trace'] });
+    log.configure({ format: 'text', sink: `file:${fileAt('a')}`, filter: ['B:trace'] });
     a.fatal('hidden');
     b.trace('shown too');
     expect(linesOf('a')).toEqual(['[Debug] (A) shown', '[Trace] (B) shown too']);
   });
 
   it('changes the format, of reports as well', () => {
-    const { logger, configure } = open();
+    const { logger } = open();
     const tagged = logger.tagged('T');
     const report = { phrase: 'status', rows: ['a', 'b'], fields: { n: 1 } };
-    configure({ format: 'json', sink: `file:${fileAt('a')}`, filter: ['*:info'] });
+    log.configure({ format: 'json', sink: `file:${fileAt('a')}`, filter: ['*:info'] });
     tagged.info('x', { n: 1 });
     tagged.report(report);
     const records = readFileSync(fileAt('a'), 'utf8').trimEnd().split('\n');
@@ -99,13 +98,13 @@ describe('a running log that is configured anew', () => {
 
   it('keeps the lines of a file, be it the same or another', async () => {
     writeFileSync(fileAt('b'), 'x y [Info] before\n');
-    const { logger, configure, close } = open();
+    const { logger } = open();
     logger.info('one');
     for (const name of ['a', 'b', 'a']) {
-      configure({ format: 'text', sink: `file:${fileAt(name)}`, filter: ['*:info'] });
+      log.configure({ format: 'text', sink: `file:${fileAt(name)}`, filter: ['*:info'] });
       logger.info(name);
     }
-    await close();
+    await log.close();
     expect(linesOf('a').map((line) => line.split(' ').at(-1))).toEqual(['one', 'a', 'a']);
     expect(linesOf('b').map((line) => line.split(' ').at(-1))).toEqual(['before', 'b']);
   });
@@ -115,9 +114,9 @@ describe('a running log that is configured anew', () => {
     ['a sink that there is not', { sink: 'printer' }],
     ['a filter that cannot be read', { filter: ['Stream:'] }],
   ])('changes nothing when it is given %s', (_, wrong) => {
-    const { logger, configure } = open();
+    const { logger } = open();
     const change = () =>
-      configure({ format: 'json', sink: `file:${fileAt('b')}`, filter: ['*:trace'], ...wrong });
+      log.configure({ format: 'json', sink: `file:${fileAt('b')}`, filter: ['*:trace'], ...wrong });
     expect(change).toThrow(ConfigError);
     logger.info('as before');
     logger.debug('hidden');
@@ -128,10 +127,10 @@ describe('a running log that is configured anew', () => {
     const out = fileAt('out');
     const systemCommand = fileAt('logger');
     writeFileSync(systemCommand, `#!/bin/sh\nsleep 0.2\ncat > ${out}\n`, { mode: 0o755 });
-    const { logger, configure, close } = open({ sink: '', usualSink: 'system', systemCommand });
+    const { logger } = open({ sink: '', usualSink: 'system', systemCommand });
     logger.info('one');
-    configure({ format: 'text', sink: `file:${fileAt('a')}`, filter: ['*:info'] });
-    await close();
+    log.configure({ format: 'text', sink: `file:${fileAt('a')}`, filter: ['*:info'] });
+    await log.close();
     expect(readFileSync(out, 'utf8')).toBe('<14>(Snapserver) one\n');
   });
 });
@@ -141,20 +140,20 @@ describe('a log file that is opened anew', () => {
     ['moved away', () => renameSync(fileAt('a'), fileAt('a.1'))],
     ['deleted', () => unlinkSync(fileAt('a'))],
   ])('begins again after it was %s', (_, remove) => {
-    const { logger, reopen } = open();
+    const { logger } = open();
     logger.info('one');
     remove();
     logger.info('two');
-    expect(reopen()).toBe(true);
+    expect(log.reopen()).toBe(true);
     logger.info('three');
     expect(linesOf('a')).toEqual(['[Info] (Snapserver) three']);
   });
 
   it('keeps its lines when nobody touched it', () => {
-    const { logger, reopen } = open();
+    const { logger } = open();
     logger.info('one');
-    reopen();
-    reopen();
+    log.reopen();
+    log.reopen();
     logger.info('two');
     expect(linesOf('a')).toHaveLength(2);
   });
@@ -169,9 +168,9 @@ describe('a log file that is opened anew', () => {
 
   it('stays in use when it cannot be opened', () => {
     mkdirSync(fileAt('logs'));
-    const { logger, reopen } = open({ sink: `file:${fileAt('logs/a')}` });
+    const { logger } = open({ sink: `file:${fileAt('logs/a')}` });
     renameSync(fileAt('logs'), fileAt('moved'));
-    expect(reopen).toThrow(/ENOENT/);
+    expect(() => log.reopen()).toThrow(/ENOENT/);
     logger.info('still here');
     expect(linesOf('moved/a')).toEqual(['[Info] (Snapserver) still here']);
   });
@@ -179,23 +178,23 @@ describe('a log file that is opened anew', () => {
   it('is found when the process has gone to another folder since', () => {
     const before = process.cwd;
     process.cwd = () => folder;
-    const { reopen } = open({ sink: 'file:relative.log' });
+    open({ sink: 'file:relative.log' });
     process.cwd = before;
     rmSync(fileAt('relative.log'), { force: true });
-    reopen();
+    log.reopen();
     expect(statSync(fileAt('relative.log')).isFile()).toBe(true);
   });
 
   it('leaves no descriptor behind', async () => {
-    const { reopen, close } = open();
+    open();
     const probe = () => {
       const descriptor = openSync(fileAt('a'), 'r');
       closeSync(descriptor);
       return descriptor;
     };
     const before = probe();
-    for (let time = 0; time < 20; time += 1) reopen();
-    await close();
+    for (let time = 0; time < 20; time += 1) log.reopen();
+    await log.close();
     expect(probe()).toBeLessThanOrEqual(before);
   });
 
@@ -204,10 +203,10 @@ describe('a log file that is opened anew', () => {
   });
 
   it.runIf(isRoot || process.env.CI)('belongs to the user that the server will run as', () => {
-    const { reopen } = open({ fileOwner: { uid: 65_534, gid: 65_534 } });
+    open({ fileOwner: { uid: 65_534, gid: 65_534 } });
     expect(statSync(fileAt('a')).uid).toBe(65_534);
     unlinkSync(fileAt('a'));
-    reopen();
+    log.reopen();
     expect(statSync(fileAt('a')).uid).toBe(65_534);
   });
 
@@ -264,7 +263,7 @@ describe('output that goes to the journal', () => {
     const descriptor = openSync(out, 'w');
     const program = programs.program(
       'journal.js',
-      `createLogger({ sink: '${sink}', format: 'text', filter: ['*:info'] })
+      `new Log({ sink: '${sink}', format: 'text', filter: ['*:info'] })
         .logger.info('Version 0.34.0');`,
     );
     const { status } = spawnSync(process.execPath, [program], {

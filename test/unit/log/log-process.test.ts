@@ -34,7 +34,7 @@ const upTo1000 = Array.from({ length: 1000 }, (_, index) => index);
 
 describe('a process that logs', () => {
   it('loses nothing when it exits at once', async () => {
-    const body = `const { logger } = createLogger({ sink: 'stdout', ${options} });
+    const body = `const { logger } = new Log({ sink: 'stdout', ${options} });
       ${manyLines} process.exit(3);`;
     const { lines, status } = await run('exit.js', body);
     expect(status).toBe(3);
@@ -43,7 +43,7 @@ describe('a process that logs', () => {
 
   it('loses nothing when it dies of an exception', async () => {
     const file = join(folder.path, 'thrown.log');
-    const body = `const { logger } = createLogger({ sink: 'file:${file}', ${options} });
+    const body = `const { logger } = new Log({ sink: 'file:${file}', ${options} });
       ${manyLines} throw new Error('a fault');`;
     const { status, stderr } = await run('throw.js', body);
     expect(status).toBe(1);
@@ -52,20 +52,20 @@ describe('a process that logs', () => {
   });
 
   it('ends by itself, without closing its log', async () => {
-    const body = `const { logger } = createLogger({ sink: 'stdout', ${options} }); ${manyLines}`;
+    const body = `const { logger } = new Log({ sink: 'stdout', ${options} }); ${manyLines}`;
     const { lines, status } = await run('end.js', body);
     expect(status).toBe(0);
     expect(numbersIn(lines)).toEqual(upTo1000);
   });
 
   it('survives a reader that goes away', async () => {
-    const body = `const { logger, close } = createLogger({ sink: 'stdout', ${options} });
+    const body = `const log = new Log({ sink: 'stdout', ${options} }); const { logger } = log;
       logger.info('first');
       for (let i = 0; i < 20; i++) {
         logger.info('x'.repeat(20_000));
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      await close();
+      await log.close();
       process.stderr.write('still alive');`;
     const pipe = '"$NODE" "$PROGRAM" | head -n 1';
     const { lines, stderr } = await run('epipe.js', body, pipe);
@@ -74,12 +74,12 @@ describe('a process that logs', () => {
   });
 
   it('goes on working while nobody reads, and says later how many lines are missing', async () => {
-    const body = `const { logger, close } = createLogger({ sink: 'stdout', ${options} });
+    const body = `const log = new Log({ sink: 'stdout', ${options} }); const { logger } = log;
       for (let i = 0; i < 300; i++) logger.info('y'.repeat(10_000));
       process.stderr.write('not held up\\n');
       await new Promise((resolve) => setTimeout(resolve, 700));
       logger.info('last');
-      await close();`;
+      await log.close();`;
     const { lines, stderr } = await run('slow.js', body, '"$NODE" "$PROGRAM" | (sleep 0.4; cat)');
     expect(stderr).toBe('not held up\n');
     const [, missing] =
@@ -90,7 +90,7 @@ describe('a process that logs', () => {
   });
 
   it('loses nothing when it exits while its reader is slow', async () => {
-    const body = `const { logger } = createLogger({ sink: 'stdout', ${options} });
+    const body = `const { logger } = new Log({ sink: 'stdout', ${options} });
       for (let i = 0; i < 1000; i++) logger.info('y'.repeat(500), { i });
       setTimeout(() => process.exit(0), 100);`;
     const { lines } = await run('hurry.js', body, '"$NODE" "$PROGRAM" | (sleep 0.4; cat)');
@@ -98,9 +98,9 @@ describe('a process that logs', () => {
   });
 
   it('ends although its reader has stopped', async () => {
-    const body = `const { logger, close } = createLogger({ sink: 'stdout', ${options} });
+    const body = `const log = new Log({ sink: 'stdout', ${options} }); const { logger } = log;
       for (let i = 0; i < 50; i++) logger.info('y'.repeat(10_000));
-      await close();
+      await log.close();
       process.exitCode = 7;`;
     const stopped = '{ "$NODE" "$PROGRAM"; echo "status $?" >&2; kill $(cat "$PROGRAM.pid"); } |';
     const reader = 'sh -c \'echo $$ > "$PROGRAM.pid"; exec sleep 60\'';
@@ -109,13 +109,13 @@ describe('a process that logs', () => {
   });
 
   it('says once that the disk is full, and still ends', async () => {
-    const body = `const { logger, close } = createLogger({ sink: 'file:/dev/full', ${options} });
+    const body = `const log = new Log({ sink: 'file:/dev/full', ${options} }); const { logger } = log;
       logger.info('x');
       await new Promise((resolve) => setTimeout(resolve, 50));
       logger.info('x');
       await new Promise((resolve) => setTimeout(resolve, 50));
       logger.fatal('x');
-      await close();`;
+      await log.close();`;
     const { stderr, status } = await run('full.js', body);
     expect(status).toBe(0);
     expect(stderr).toMatch(/^zerocast: log lines are lost: ENOSPC[^\n]*\n$/);
@@ -125,12 +125,12 @@ describe('a process that logs', () => {
     ['is missing', '/nowhere/logger', /ENOENT/],
     ['fails', '/bin/false', /ended with status 1/],
   ])('falls back to stderr when the program "logger" %s', async (_, command, reason) => {
-    const body = `const { logger, close } = createLogger({
-        sink: 'system', systemCommand: '${command}', ${options} });
+    const body = `const log = new Log({
+        sink: 'system', systemCommand: '${command}', ${options} }); const { logger } = log;
       logger.info('early');
       await new Promise((resolve) => setTimeout(resolve, 300));
       logger.info('late');
-      await close();`;
+      await log.close();`;
     const { stderr, status } = await run('system.js', body);
     const [notice, ...lines] = stderr.trimEnd().split('\n');
     expect(status).toBe(0);
@@ -145,7 +145,7 @@ describe('a process that logs', () => {
   it('is not kept alive by the system log', async () => {
     const command = join(folder.path, 'patient-logger');
     writeFileSync(command, '#!/bin/sh\nexec cat > /dev/null\n', { mode: 0o755 });
-    const body = `const { logger } = createLogger({
+    const body = `const { logger } = new Log({
         sink: 'system', systemCommand: '${command}', ${options} });
       logger.info('x');`;
     expect(await run('unref.js', body)).toMatchObject({ status: 0, stderr: '' });

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/base/errors.ts';
 import type { Logger } from '../../../src/base/logger.ts';
-import { createLogger, type LogOptions } from '../../../src/log/log.ts';
+import { Log, type LogOptions } from '../../../src/log/log.ts';
 import { levelFor, parseLogFilter } from '../../../src/log/log-filter.ts';
 import { maxFieldCharacters } from '../../../src/log/pino-logger.ts';
 import { isRoot } from '../../support/scratch-folder.ts';
@@ -20,7 +20,7 @@ const someTime = new Date(2026, 10, 20, 9, 8, 7, 6).getTime();
 
 async function logged(write: (logger: Logger) => void, more: Partial<LogOptions> = {}) {
   const file = join(folder, 'log.txt');
-  const log = createLogger({
+  const log = new Log({
     format: 'text',
     sink: `file:${file}`,
     filter: ['*:trace'],
@@ -229,28 +229,29 @@ describe('sinks', () => {
   });
 
   it.each(['/nowhere/at/all.log', '/'])('refuse the file %s', (name) => {
-    const open = () => createLogger({ format: 'text', sink: `file:${name}`, filter: [] });
+    const open = () => new Log({ format: 'text', sink: `file:${name}`, filter: [] });
     expect(open).toThrow(ConfigError);
     expect(open).toThrow(/the log file cannot be opened: E.*fix \[logging\] sink/);
   });
 
   it('refuse an unknown name', () => {
-    const open = () => createLogger({ format: 'text', sink: 'printer', filter: [] });
+    const open = () => new Log({ format: 'text', sink: 'printer', filter: [] });
     expect(open).toThrow(/"printer" is no log sink; allowed: stdout/);
   });
 
   it('may be closed twice', async () => {
     const sink = `file:${join(folder, 'log.txt')}`;
-    const { logger, close } = createLogger({ format: 'text', sink, filter: ['*:info'] });
+    const log = new Log({ format: 'text', sink, filter: ['*:info'] });
+    const { logger } = log;
     logger.info('x');
-    await Promise.all([close(), close()]);
+    await Promise.all([log.close(), log.close()]);
     logger.info('too late');
-    await close();
+    await log.close();
     expect(readFileSync(join(folder, 'log.txt'), 'utf8')).toMatch(/ x\n$/);
   });
 
   it('can be none at all', async () => {
-    const log = createLogger({ format: 'text', sink: 'null', filter: ['*:trace'] });
+    const log = new Log({ format: 'text', sink: 'null', filter: ['*:trace'] });
     log.logger.fatal('x');
     await expect(log.close()).resolves.toBeUndefined();
   });
@@ -267,7 +268,7 @@ describe('the sink "system"', () => {
   async function systemLines(format: 'text' | 'json'): Promise<readonly string[]> {
     const out = join(folder, 'out');
     const systemCommand = fakeLogger(`echo "$@" > ${out}; cat >> ${out}`);
-    const log = createLogger({ format, sink: 'system', filter: ['*:trace'], systemCommand });
+    const log = new Log({ format, sink: 'system', filter: ['*:trace'], systemCommand });
     log.logger.info('Version 0.34.0');
     log.logger.tagged('Stream').error('gone', { name: 'a b' });
     log.logger.debug('x');
@@ -299,14 +300,14 @@ describe('the sink "system"', () => {
     const systemCommand = fakeLogger(`id -u > ${out}; id -g >> ${out}; cat > /dev/null`);
     const fileOwner = { uid: 65_534, gid: 65_534 };
     const sink = 'system';
-    const log = createLogger({ format: 'text', sink, filter: [], systemCommand, fileOwner });
+    const log = new Log({ format: 'text', sink, filter: [], systemCommand, fileOwner });
     await log.close();
     expect(readFileSync(out, 'utf8')).toBe('65534\n65534\n');
   });
 
   it('ends a program that does not end by itself', async () => {
     const systemCommand = fakeLogger('exec sleep 1000');
-    const log = createLogger({ format: 'text', sink: 'system', filter: [], systemCommand });
+    const log = new Log({ format: 'text', sink: 'system', filter: [], systemCommand });
     await expect(log.close()).resolves.toBeUndefined();
   });
 });
