@@ -1,5 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { within } from '../base/time/within.ts';
 
 export interface ClosingLimits {
   /** For one step, while the whole has time left. */
@@ -44,20 +45,14 @@ export class ClosingOrder {
     const { maxStepMs, maxCloseMs, minStepMs } = this.#limits;
     const leftMs = this.#startMs + maxCloseMs - performance.now();
     const waitMs = Math.max(minStepMs, Math.min(maxStepMs, leftMs));
-    const { promise: timeUp, stop } = timeOut(waitMs);
-    try {
-      const outcome = await Promise.race([this.#closed(what, close), timeUp]);
-      if (outcome !== 'late') return;
-      this.#late.push(what);
-      const names = held();
-      this.#logger.error('does not close in time and is left', {
-        part: what,
-        waitedMs: Math.round(waitMs),
-        ...(names.length > 0 && { held: names.join(', ') }),
-      });
-    } finally {
-      stop();
-    }
+    if (await within(this.#closed(what, close), waitMs)) return;
+    this.#late.push(what);
+    const names = held();
+    this.#logger.error('does not close in time and is left', {
+      part: what,
+      waitedMs: Math.round(waitMs),
+      ...(names.length > 0 && { held: names.join(', ') }),
+    });
   }
 
   /** Failure: throws the first fault of a step. */
@@ -74,12 +69,4 @@ export class ClosingOrder {
     }
     return 'closed';
   }
-}
-
-function timeOut(ms: number): { readonly promise: Promise<'late'>; readonly stop: () => void } {
-  let timer: NodeJS.Timeout | undefined;
-  const promise = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), ms);
-  });
-  return { promise, stop: () => clearTimeout(timer) };
 }

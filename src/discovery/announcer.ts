@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { within } from '../base/time/within.ts';
 import { LinkResponder } from './link-responder.ts';
 import { multicastPort } from './link-socket.ts';
 import { type LocalLink, localLinks, type NetworkInterfaces } from './local-links.ts';
@@ -85,8 +85,7 @@ export class Announcer {
     const links = [...this.#links.values()];
     if (this.#announcedName === this.#name) {
       const goodbyes = links.map((link) => link.sayGoodbye());
-      const limit = sleep(maxGoodbyeMs, undefined, { ref: false });
-      await Promise.race([Promise.all(goodbyes), limit]);
+      await within(Promise.all(goodbyes), maxGoodbyeMs);
     }
     for (const link of links) link.close();
     this.#links.clear();

@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import { within } from '../base/time/within.ts';
 import { type Check, type Finding, fault } from './finding.ts';
 
 /** A name server or a disk that does not answer must not keep the other checks from running. */
@@ -21,20 +22,14 @@ export async function* runChecks(checks: readonly Check[]): AsyncGenerator<Check
 
 async function findingsOf(check: Check): Promise<readonly Finding[]> {
   const { timeoutMs = usualTimeoutMs } = check;
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<readonly Finding[]>((resolve) => {
-    const finding = fault(
-      `the check took longer than ${timeoutMs / 1000} s and was left`,
-      'see whether a disk or a name server that it needs does not answer',
-    );
-    timer = setTimeout(() => resolve([finding]), timeoutMs);
-  });
+  const tooLate = fault(
+    `the check took longer than ${timeoutMs / 1000} s and was left`,
+    'see whether a disk or a name server that it needs does not answer',
+  );
   try {
-    return await Promise.race([Promise.resolve(check.run()), tooLate]);
+    return (await within(Promise.resolve(check.run()), timeoutMs)) ?? [tooLate];
   } catch (error) {
     const reason = messageOf(error).split('\n')[0];
     return [fault(`the check itself failed: ${reason}`, 'report this as a bug of zerocast')];
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -9,6 +9,7 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from 'n
 import type { ServerOpts, Socket } from 'node:net';
 import type { Access, Login } from '../auth/access.ts';
 import { messageOf } from '../base/errors.ts';
+import { within } from '../base/time/within.ts';
 import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
 import type { RpcHandler } from '../control/rpc.ts';
 import type { ImageStore } from '../streams/image-store.ts';
@@ -138,7 +139,7 @@ export class HttpServer {
     this.#upgrades.close();
     await this.#listener?.close();
     for (const server of this.#servers) server.closeIdleConnections();
-    await withinGrace(this.#answers.untilAnswered());
+    await within(this.#answers.untilAnswered(), closeGraceMs);
     for (const server of this.#servers.splice(0)) server.closeAllConnections();
   }
 
@@ -215,14 +216,4 @@ export class HttpServer {
 function cutOff(socket: Socket & { parser?: { onIncoming?: unknown } | null }): void {
   socket.destroy();
   if (socket.parser?.onIncoming) socket.parser.onIncoming = () => -1;
-}
-
-/** Waits for `end`, but not for long. */
-async function withinGrace(end: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const grace = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, closeGraceMs);
-  });
-  await Promise.race([end, grace]);
-  clearTimeout(timer);
 }

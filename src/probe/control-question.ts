@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { LineReader } from '../base/net/line-reader.ts';
+import { within } from '../base/time/within.ts';
 
 /** Some answers list all clients. */
 const maxAnswerBytes = 64 * 1024 * 1024;
@@ -17,11 +18,9 @@ export async function askControl(question: ControlQuestion): Promise<string> {
   const { host, port, method, params, timeoutMs } = question;
   const socket = connect({ host, port });
   const lines = new LineReader({ maxBytes: maxAnswerBytes });
-  let deadline: NodeJS.Timeout | undefined;
   try {
     socket.write(`${JSON.stringify({ id: 1, jsonrpc: '2.0', method, params })}\r\n`);
-    return await new Promise((resolve, reject) => {
-      deadline = setTimeout(() => reject(new Error('no answer came')), timeoutMs);
+    const answer = new Promise<string>((resolve, reject) => {
       socket.on('error', reject);
       socket.on('close', () => reject(new Error('the connection was closed')));
       socket.on('data', (data) => {
@@ -33,8 +32,10 @@ export async function askControl(question: ControlQuestion): Promise<string> {
         if (lines.isOverlong) reject(new Error('the answer is too long'));
       });
     });
+    const text = await within(answer, timeoutMs);
+    if (text === undefined) throw new Error('no answer came');
+    return text;
   } finally {
-    clearTimeout(deadline);
     socket.destroy();
   }
 }

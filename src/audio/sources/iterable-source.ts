@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { assert, messageOf, SourceError } from '../../base/errors.ts';
+import { within } from '../../base/time/within.ts';
 import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { SourceSink, StreamSource } from './stream-source.ts';
@@ -155,10 +156,10 @@ class IterableSource implements StreamSource {
 
   async #release(): Promise<void> {
     const input = this.#input;
-    if (input instanceof Readable) await within(releaseGraceMs, destroyed(input));
+    if (input instanceof Readable) await within(destroyed(input), releaseGraceMs);
     // An iterator that is asked for a piece may answer `return` only after that: not waited for.
     else if (this.#isAsking) void this.#returned();
-    else await within(releaseGraceMs, this.#returned());
+    else await within(this.#returned(), releaseGraceMs);
   }
 
   async #returned(): Promise<void> {
@@ -180,15 +181,4 @@ async function destroyed(input: Readable): Promise<void> {
   const closed = new Promise((resolve) => input.once('close', resolve));
   input.destroy();
   await closed;
-}
-
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([
-    promise,
-    new Promise((resolve) => {
-      timer = setTimeout(resolve, ms);
-    }),
-  ]);
-  clearTimeout(timer);
 }

@@ -5,6 +5,7 @@ import { monotonicClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { LogFields } from '../../base/logger.ts';
 import { PatientTimer } from '../../base/time/patient-timer.ts';
+import { within } from '../../base/time/within.ts';
 import { flagOf, numberOf } from '../stream-parameters.ts';
 import type { Intake } from './intake.ts';
 import { pathOf } from './local-path.ts';
@@ -90,13 +91,10 @@ class ProcessConnector implements Connector {
       if (!this.#intake.isOpen) return;
       if (performance.now() - startedMs >= healthyRunMs) restartMs = firstRestartMs;
       this.#log.own('warn', 'program ended', { program: this.#program.path, ...fields, restartMs });
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, restartMs);
-        this.#endWait = () => {
-          clearTimeout(timer);
-          resolve();
-        };
+      const stopped = new Promise<void>((resolve) => {
+        this.#endWait = resolve;
       });
+      await within(stopped, restartMs);
       restartMs = Math.min(2 * restartMs, slowestRestartMs);
     }
   }

@@ -1,9 +1,9 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { LineSplitter } from '../../base/children/line-splitter.ts';
 import { type ProcessExit, ProcessGroup } from '../../base/children/process-group.ts';
 import { LineReader } from '../../base/net/line-reader.ts';
+import { within } from '../../base/time/within.ts';
 
 /**
  * The longest message of a control script: an image of the largest size in base64, which makes
@@ -55,7 +55,7 @@ export class PluginProcess {
     const outputEnd = this.#listen(callbacks);
     this.hushed = Promise.race([
       outputEnd,
-      this.#group.exited.then(() => Promise.race([outputEnd, delay(lastWordsMs)])),
+      this.#group.exited.then(() => within(outputEnd, lastWordsMs)),
     ]);
   }
 

@@ -3,6 +3,7 @@ import type { ChildPlaces, GiveBack } from '../../base/children/child-places.ts'
 import { splitCommandLine } from '../../base/children/command-line.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
+import { within } from '../../base/time/within.ts';
 import { guessSeverity } from './plugin-log.ts';
 import { deafness, type PluginCommand, PluginProcess } from './plugin-process.ts';
 
@@ -103,7 +104,7 @@ export class PluginRunner {
         restartMs = timing.firstRestartMs;
       }
       this.#logEnd(end, restartMs);
-      await this.#pause(restartMs);
+      await within(this.#stopped(), restartMs);
       restartMs = Math.min(2 * restartMs, timing.slowestRestartMs);
     }
   }
@@ -123,10 +124,7 @@ export class PluginRunner {
         deaf: (error) => this.#deafen(error),
       });
       this.#process = plugin;
-      const stopped = new Promise<void>((resolve) => {
-        this.#endWait = resolve;
-      });
-      await Promise.race([plugin.hushed, stopped]);
+      await Promise.race([plugin.hushed, this.#stopped()]);
       this.#leave();
       return { ...(await plugin.finish(() => this.#isStopped)), lastLine };
     } catch (error) {
@@ -164,13 +162,9 @@ export class PluginRunner {
     });
   }
 
-  #pause(ms: number): Promise<void> {
+  #stopped(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#endWait = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+      this.#endWait = resolve;
     });
   }
 }
