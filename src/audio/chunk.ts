@@ -8,10 +8,9 @@ import {
   wireChunkOffset,
   writeTimeUs,
 } from '../protocol/layout.ts';
+import { maxFrameHeaderBytes, opcode, writeFrameHeader } from '../protocol/web-socket-frame.ts';
 
-/** Largest header of an unmasked WebSocket frame. Source: RFC 6455, section 5.2. */
-const webSocketHeaderBytes = 10;
-const messageOffset = webSocketHeaderBytes;
+const messageOffset = maxFrameHeaderBytes;
 const chunkHeaderOffset = messageOffset + baseHeaderBytes;
 
 /** Bytes in front of the payload of each slot: WebSocket header, base header, chunk header. */
@@ -109,7 +108,7 @@ export class Chunk {
 
   /** What the message has at most on the wire, whatever stands around it. */
   get maxMessageBytes(): number {
-    return this.tcpMessage.length + webSocketHeaderBytes;
+    return this.tcpMessage.length + maxFrameHeaderBytes;
   }
 
   /** The same message as one unmasked binary WebSocket frame. */
@@ -164,18 +163,7 @@ export class Chunk {
   #frameForWebSocket(): Buffer {
     const message = this.tcpMessage;
     const { memory } = this.#slot;
-    const headerBytes = message.length < 126 ? 2 : message.length < 65_536 ? 4 : 10;
-    const start = messageOffset - headerBytes;
-    memory[start] = 0x82; // final binary frame; RFC 6455, section 5.2
-    if (headerBytes === 2) {
-      memory[start + 1] = message.length;
-    } else if (headerBytes === 4) {
-      memory[start + 1] = 126;
-      memory.writeUInt16BE(message.length, start + 2);
-    } else {
-      memory[start + 1] = 127;
-      memory.writeBigUInt64BE(BigInt(message.length), start + 2);
-    }
+    const start = writeFrameHeader(memory, opcode.binary, message.length);
     return memory.subarray(start, messageOffset + message.length);
   }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { failureOf } from '../base/net/connection-failure.ts';
+import { closeCode } from '../protocol/web-socket-frame.ts';
 import type { ControlMessage, ControlPeer, ControlWire, Refusal } from './control-peer.ts';
 
 /**
@@ -16,7 +17,6 @@ const maxFramingBytes = 1024;
 
 const textFrame = { binary: false, compress: false };
 /** Source: RFC 6455, 7.4.1, and the registry of codes at IANA. */
-const goingAway = 1001;
 const refusalCodes: Readonly<Record<Refusal, number>> = {
   overdue: 1008,
   'too long': 1009,
@@ -84,7 +84,7 @@ export class WebSocketControlWire implements ControlWire {
   end(refusal?: Refusal): void {
     // What `ws` has kept so far of what is refused is not going to grow.
     if (refusal) this.socket.removeAllListeners('data');
-    this.#webSocket.close(refusal ? refusalCodes[refusal] : goingAway);
+    this.#webSocket.close(refusal ? refusalCodes[refusal] : closeCode.goingAway);
     // To hear the answer to the close frame.
     if (refusal) this.socket.resume();
     else this.#webSocket.resume();

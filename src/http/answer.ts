@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { messageOf } from '../base/errors.ts';
+import { codeOf, messageOf } from '../base/errors.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 const plainText = 'text/plain; charset=utf-8';
@@ -41,6 +41,5 @@ export function answerFailure(response: ServerResponse, error: unknown): void {
 
 /** A code where there is one: messages of the file system name paths of this machine. */
 function faultOf(error: unknown): string {
-  const code: unknown = error instanceof Error && Reflect.get(error, 'code');
-  return typeof code === 'string' ? code : messageOf(error);
+  return codeOf(error) || messageOf(error);
 }

@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { STATUS_CODES } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
 import send from 'send';
-import { messageOf } from '../base/errors.ts';
+import { codeOf, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { answer, answerFailure } from './answer.ts';
 import type { Exchange } from './exchange.ts';
@@ -68,7 +68,7 @@ export class StaticFiles {
       else if (found?.stats.isDirectory() && !isFolder) redirect(exchange, names);
       else throw notFound(text);
     } catch (error) {
-      throw isAbsent(error) ? notFound(text) : error;
+      throw absent.has(codeOf(error)) ? notFound(text) : error;
     }
   }
 
@@ -140,10 +140,6 @@ async function faultOf(docRoot: string): Promise<string | undefined> {
   } catch (error) {
     return messageOf(error);
   }
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof Error && absent.has(String(Reflect.get(error, 'code')));
 }
 
 /** Relative, so that it holds behind a proxy that adds a prefix, and names no other host. */

@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { ConfigError, messageOf } from '../base/errors.ts';
+import { ConfigError, codeOf, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 
 /** Where files are that the current directory does not have. Source: protocol reference, 12. */
@@ -93,7 +93,7 @@ async function readText(
     try {
       return await readFile(candidate, 'utf8');
     } catch (error) {
-      const code: unknown = error instanceof Error && Reflect.get(error, 'code');
+      const code = codeOf(error);
       if (code === 'ENOENT') continue;
       throw fault(`${setting} ${candidate} cannot be read (${code}): allow the server to read it`);
     }

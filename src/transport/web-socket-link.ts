@@ -1,8 +1,14 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { baseHeaderBytes, baseOffset } from '../protocol/layout.ts';
+import {
+  closeCode,
+  encodeClose,
+  encodeFrame,
+  frameHeader,
+  opcode,
+} from '../protocol/web-socket-frame.ts';
 import type { Link, LinkHandler } from './link.ts';
-import { closeCode, encodeClose, encodeFrame, frameHeader, opcode } from './web-socket-frame.ts';
 
 /**
  * Each message in a binary frame of its own.

@@ -92,8 +92,8 @@ function wayTo(folder: number): string | undefined {
 
 /** The error of Node quotes the whole command; the program itself says it in a few words. */
 function refusalOf(cause: unknown): string {
-  const { code, killed, stderr } = Object(cause) as Partial<Record<string, unknown>>;
-  if (code === 'ENOENT') return 'there is no program mkfifo: install coreutils';
+  const { killed, stderr } = Object(cause) as Partial<Record<string, unknown>>;
+  if (codeOf(cause) === 'ENOENT') return 'there is no program mkfifo: install coreutils';
   if (killed === true) return `mkfifo did not end within ${mkfifoTimeoutMs / 1000} s`;
   const said = typeof stderr === 'string' ? stderr.trim() : '';
   return withRemedy(said) || messageOf(cause);

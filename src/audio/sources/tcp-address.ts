@@ -1,3 +1,5 @@
+import { codeOf } from '../../base/errors.ts';
+
 /** One end of `tcp://host[:port]`. */
 export interface TcpAddress {
   /** Empty: every address of this machine. */
@@ -10,13 +12,14 @@ export function addressText({ hostname, port }: TcpAddress): string {
 }
 
 /** What the kernel says when a peer has vanished without a word. */
-const silences: ReadonlySet<string | undefined> = new Set(['ETIMEDOUT', 'EHOSTUNREACH']);
+const silences = new Set(['ETIMEDOUT', 'EHOSTUNREACH']);
 
 /** Why a connection to a producer has ended. */
 export function lossText(error: NodeJS.ErrnoException | undefined): string {
   if (!error) return 'the producer closed the connection';
+  const code = codeOf(error);
   // When every address of a name refuses, the error has a code but no message.
-  const text = error.message || (error.code ?? '');
-  const isSilence = error.syscall === 'read' && silences.has(error.code);
+  const text = error.message || code;
+  const isSilence = error.syscall === 'read' && silences.has(code);
   return isSilence ? `the producer or its network is gone (${text})` : text;
 }

@@ -68,7 +68,7 @@ class TcpClientConnector implements Connector {
     this.#logger.info('connected to producer', { address: addressText(this.#address) });
   }
 
-  #lost(error: NodeJS.ErrnoException | undefined): void {
+  #lost(error: Error | undefined): void {
     this.#connectTimer?.stop();
     const reason = lossText(error);
     const fields = { address: addressText(this.#address), reason, retryMs };

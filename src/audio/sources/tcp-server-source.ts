@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { SourceError } from '../../base/errors.ts';
+import { codeOf, SourceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { adoptSocket } from '../../base/net/adopt-socket.ts';
 import type { Intake } from './intake.ts';
@@ -78,9 +78,9 @@ class TcpServerConnector implements Connector {
       : '';
   }
 
-  #fail(error: NodeJS.ErrnoException): void {
+  #fail(error: Error): void {
     void this.stop();
-    const [code, hint] = faults[error.code ?? ''] ?? ['tcp-listen', 'fix the address'];
+    const [code, hint] = faults[codeOf(error)] ?? ['tcp-listen', 'fix the address'];
     const address = addressText(this.#address);
     this.#intake.fail(
       new SourceError(code, `cannot listen on ${address}: ${error.message}: ${hint}`, {
