@@ -1,14 +1,53 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError, codeOf } from '../base/errors.ts';
+import { ConfigError, codeOf, messageOf } from '../base/errors.ts';
 import { writeFileAtomically } from '../base/files/atomic-file.ts';
 import { makeFolder } from '../base/files/make-folder.ts';
 import { describeProcess } from '../base/files/process-holder.ts';
 import {
   type LockOutcome,
+  nativeLocks,
   ProcessLock,
   type ProcessLockOptions,
 } from '../base/files/process-lock.ts';
+import type { Background, FolderConcern } from './daemon/background.ts';
+
+export type ClaimedFolder = {
+  readonly path: string;
+  /** For the log, once it is open. */
+  readonly concerns: readonly FolderConcern[];
+  /** The file of snapserver whose copy is in it since now. */
+  readonly takenOver?: string | undefined;
+} & ({ readonly lock: ProcessLock | undefined } | { readonly refusal: unknown });
+
+/** The folder of the state, which this server alone may use. */
+export async function claimDataFolder(
+  datadir: string,
+  background: Background | undefined,
+): Promise<ClaimedFolder> {
+  const isDaemon = background !== undefined;
+  const options = { datadir, home: process.env.HOME, isDaemon };
+  const path = dataFolder(options);
+  const concerns = background?.prepareFolder(path, { isUsual: datadir === '' }) ?? [];
+  try {
+    const lock = lockDataFolder({ folder: path, owner: background?.identity, ...nativeLocks() });
+    const inherited = lock ? await inherit(snapserverFolder(options), path) : {};
+    return { path, ...inherited, concerns: [...concerns, ...(inherited.concerns ?? [])], lock };
+  } catch (refusal) {
+    return { path, concerns, refusal };
+  }
+}
+
+/** Groups, names and volumes of snapserver are there the first time, too. */
+async function inherit(from: string | undefined, into: string): Promise<Partial<ClaimedFolder>> {
+  try {
+    return { takenOver: from && (await takeOverState(from, into)) };
+  } catch (error) {
+    const remedy = `stop, copy server.json from there to ${into}, and start again`;
+    const fields = { folder: from, reason: messageOf(error), remedy };
+    return { concerns: [{ phrase: 'the state of snapserver cannot be taken over', fields }] };
+  }
+}
 
 export interface DataFolderOptions {
   /** The setting `[server] datadir`; empty: chosen here. */

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { ConfigError, messageOf } from '../base/errors.ts';
-import { nativeLocks, type ProcessLock } from '../base/files/process-lock.ts';
-import type { Logger } from '../base/logger.ts';
+import { nativeLocks } from '../base/files/process-lock.ts';
 import { loadNativeAddon } from '../base/native/native-addon.ts';
 import { compatibleVersion, packageVersion } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
@@ -14,13 +13,13 @@ import { withAbsolutePaths } from './absolute-paths.ts';
 import { Application } from './application.ts';
 import type { Command } from './cli.ts';
 import type { ReloadInputs } from './config-reload.ts';
-import { Background, type FolderConcern } from './daemon/background.ts';
+import { Background } from './daemon/background.ts';
 import { type DaemonParent, daemonParent, startDaemon } from './daemon/daemonize.ts';
 import { HangUp } from './daemon/hang-up.ts';
 import { LogRotation } from './daemon/log-rotation.ts';
 import { ServiceManager } from './daemon/service-manager.ts';
-import { dataFolder, lockDataFolder, snapserverFolder, takeOverState } from './data-folder.ts';
-import { failureStatus, forcedStatus, stopSignals } from './process-ending.ts';
+import { type ClaimedFolder, claimDataFolder } from './data-folder.ts';
+import { failureStatus, forcedStatus, internalError, stopSignal } from './process-ending.ts';
 
 /** What a person who starts the server in the foreground sees; an empty one is the usual. */
 const terminalSinks: ReadonlySet<string> = new Set(['', 'stdout', 'stderr']);
@@ -100,14 +99,6 @@ interface ReadySurroundings extends Surroundings {
   readonly folder: ClaimedFolder;
 }
 
-type ClaimedFolder = {
-  readonly path: string;
-  /** For the log, once it is open. */
-  readonly concerns: readonly FolderConcern[];
-  /** The file of snapserver whose copy is in it since now. */
-  readonly takenOver?: string | undefined;
-} & ({ readonly lock: ProcessLock | undefined } | { readonly refusal: unknown });
-
 /** Shape: `again` names the file that must be there, as it was before. */
 type LoadConfig = (again?: { readonly file: string | undefined }) => LoadedConfig;
 
@@ -135,7 +126,7 @@ function placeOf({ server: { pidfile: pidFile, user, group } }: Config) {
 async function serveLogged(command: ServeCommand, around: Surroundings): Promise<number> {
   const { config, warnings, file, background, manager } = around;
   // Before the log, which empties its file: that of another server that has this folder.
-  const folder = await claimFolder(around);
+  const folder = await claimDataFolder(config.server.datadir, background);
   let log: Log | undefined;
   try {
     log = new Log({
@@ -164,7 +155,7 @@ async function runUntilStopped(around: ReadySurroundings, rootLog: Log): Promise
   const { manager, stopped, hangUp } = around;
   const log = rootLog.logger.tagged('Zerocast');
   let isBroken = false;
-  const broken = failure(log);
+  const broken = internalError(log);
   void broken.then(() => {
     isBroken = true;
   });
@@ -236,70 +227,4 @@ function reloadInputs(around: Surroundings, log: Log): ReloadInputs {
     onBegin: () => manager.reloading(),
     onEnd: (outcome) => manager.reloaded(outcome),
   };
-}
-
-/** The folder of the state, which this server alone may use. */
-async function claimFolder({ config, background }: Surroundings): Promise<ClaimedFolder> {
-  const { datadir } = config.server;
-  const isDaemon = background !== undefined;
-  const options = { datadir, home: process.env.HOME, isDaemon };
-  const path = dataFolder(options);
-  const concerns = background?.prepareFolder(path, { isUsual: datadir === '' }) ?? [];
-  try {
-    const lock = lockDataFolder({ folder: path, owner: background?.identity, ...nativeLocks() });
-    const inherited = lock ? await inherit(snapserverFolder(options), path) : {};
-    return { path, ...inherited, concerns: [...concerns, ...(inherited.concerns ?? [])], lock };
-  } catch (refusal) {
-    return { path, concerns, refusal };
-  }
-}
-
-/** Groups, names and volumes of snapserver are there the first time, too. */
-async function inherit(from: string | undefined, into: string): Promise<Partial<ClaimedFolder>> {
-  try {
-    return { takenOver: from && (await takeOverState(from, into)) };
-  } catch (error) {
-    const remedy = `stop, copy server.json from there to ${into}, and start again`;
-    const fields = { folder: from, reason: messageOf(error), remedy };
-    return { concerns: [{ phrase: 'the state of snapserver cannot be taken over', fields }] };
-  }
-}
-
-/** Signals that end the process at once when it is stopping already; others come to nothing then. */
-const forceSignals: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM']);
-/** For the whole of a stop, whatever it is at; less than the service manager waits. */
-const maxStopMs = 18_000;
-
-/** Resolves with the first signal to stop; a second one, or the end of patience, forces the end. */
-function stopSignal(forceEnd: () => void): Promise<NodeJS.Signals> {
-  let isStopping = false;
-  return new Promise((resolve) => {
-    for (const signal of stopSignals) {
-      process.on(signal, () => {
-        if (isStopping && forceSignals.has(signal)) forceEnd();
-        if (!isStopping) setTimeout(forceEnd, maxStopMs).unref();
-        isStopping = true;
-        resolve(signal);
-      });
-    }
-  });
-}
-
-/** What follows the first internal error is mostly the same again. */
-const maxToldErrors = 5;
-
-/** Resolves when our own code broke a promise: nobody knows what holds any more. */
-function failure(log: Logger): Promise<undefined> {
-  let count = 0;
-  return new Promise((resolve) => {
-    const report = (error: unknown) => {
-      count += 1;
-      const stack = error instanceof Error ? error.stack : undefined;
-      if (count <= maxToldErrors) log.fatal('internal error', { reason: messageOf(error), stack });
-      resolve(undefined);
-    };
-    // For good: while the state is being saved, a further one must not end the process.
-    process.on('uncaughtException', report);
-    process.on('unhandledRejection', report);
-  });
 }
