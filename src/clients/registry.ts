@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientInfo, Hello, ServerSettings } from '../protocol/messages.ts';
-import { AbsentStrangers, isStranger } from './absent-strangers.ts';
+import { AbsentClients } from './absent-clients.ts';
 import type { ClientRecord, GroupRecord, GroupState } from './client-record.ts';
 
 export interface RegistryOptions {
@@ -35,9 +35,7 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #clients = new Map<string, ClientRecord>();
   readonly #groups = new Map<string, GroupRecord>();
-  /** The clients that are away, the longest absent first. */
-  readonly #absent = new Set<ClientRecord>();
-  readonly #absentStrangers = new AbsentStrangers();
+  readonly #absent = new AbsentClients();
   #latestSeenMs = 0;
 
   constructor(options: RegistryOptions) {
@@ -61,15 +59,13 @@ export class Registry {
    */
   restore(groups: readonly GroupState[]): void {
     for (const state of groups) this.#restoreGroup(state);
-    const byAbsence = [...this.#absent].sort((a, b) => a.lastSeenMs - b.lastSeenMs);
+    const byAbsence = [...this.#clients.values()].sort((a, b) => a.lastSeenMs - b.lastSeenMs);
     const nowMs = this.#options.nowMs();
-    this.#absent.clear();
     for (const client of byAbsence) {
       // The clock was wrong then, or is not set yet.
       if (nowMs >= earliestPlausibleMs) client.lastSeenMs = Math.min(client.lastSeenMs, nowMs);
       this.#latestSeenMs = client.lastSeenMs;
       this.#absent.add(client);
-      this.#absentStrangers.add(client);
     }
     this.#forgetSurplus();
     this.#makeRoom(this.#options.settings().maxClients);
@@ -88,7 +84,6 @@ export class Registry {
     client.isConnected = true;
     client.lastSeenMs = this.#stampMs();
     this.#absent.delete(client);
-    this.#absentStrangers.delete(client);
     return { client, isNew: !old, forgotten };
   }
 
@@ -101,7 +96,6 @@ export class Registry {
     client.isConnected = false;
     client.lastSeenMs = this.#stampMs();
     this.#absent.add(client);
-    this.#absentStrangers.add(client);
     return this.#forgetSurplus();
   }
 
@@ -150,7 +144,6 @@ export class Registry {
     const { id, group } = client;
     client.isConnected = false;
     this.#absent.delete(client);
-    this.#absentStrangers.delete(client);
     this.#clients.delete(id);
     group.clients.splice(group.clients.indexOf(client), 1);
     this.#dropIfEmpty(group);
@@ -174,7 +167,7 @@ export class Registry {
     const group = this.#addGroup(isUsable ? state : { ...state, id: randomUUID() });
     for (const client of strangers) {
       if (this.#clients.has(client.id)) continue;
-      this.#absent.add(this.#addClient({ ...client, group, isConnected: false }));
+      this.#addClient({ ...client, group, isConnected: false });
     }
   }
 
@@ -221,20 +214,17 @@ export class Registry {
    */
   #makeRoom(wanted: number): readonly ClientRecord[] {
     const forgotten: ClientRecord[] = [];
-    for (const isForgotten of [isStranger, () => true]) {
-      for (const client of this.#absent) {
-        if (this.#clients.size <= wanted) return forgotten;
-        if (!isForgotten(client)) continue;
-        this.remove(client);
-        forgotten.push(client);
-      }
+    for (const client of this.#absent.leastWanted()) {
+      if (this.#clients.size <= wanted) break;
+      this.remove(client);
+      forgotten.push(client);
     }
     return forgotten;
   }
 
   /** Forgets the strangers that are too many. */
   #forgetSurplus(): readonly ClientRecord[] {
-    const surplus = this.#absentStrangers.takeSurplus();
+    const surplus = this.#absent.takeSurplus();
     for (const client of surplus) this.remove(client);
     return surplus;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { maxAbsentStrangers } from '../../../src/clients/absent-strangers.ts';
+import { maxAbsentStrangers } from '../../../src/clients/absent-clients.ts';
 import type { ClientRecord } from '../../../src/clients/client-record.ts';
 import { Registry } from '../../../src/clients/registry.ts';
 import type { Hello } from '../../../src/protocol/messages.ts';
