@@ -142,12 +142,45 @@ describe('a process that logs', () => {
     ]);
   });
 
+  /** A program in the place of "logger". */
+  function systemProgram(name: string, script: string): string {
+    const command = join(folder.path, name);
+    writeFileSync(command, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return command;
+  }
+
+  it('survives a program "logger" that has closed its input, and says what comes after it', async () => {
+    const command = systemProgram(
+      'deaf-logger',
+      `exec <&-; until [ -e ${folder.path}/enough ]; do sleep 0.05; done; exit 3`,
+    );
+    const body = `import { writeFileSync } from 'node:fs';
+      const log = new Log({
+        sink: 'system', systemCommand: '${command}', ${options} });
+      const { logger } = log;
+      for (let i = 0; i < 100; i++) {
+        logger.info('x', { i });
+        if (i === 50) writeFileSync('${folder.path}/enough', '');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await log.close();`;
+    const { stderr, status } = await run('deaf.js', body);
+    const [notice, ...lines] = stderr.trimEnd().split('\n');
+    expect(status).toBe(0);
+    expect(notice).toMatch(/instead: .*deaf-logger ended with status 3$/);
+    expect(numbersIn(lines).at(-1)).toBe(99);
+  });
+
   it('is not kept alive by the system log', async () => {
-    const command = join(folder.path, 'patient-logger');
-    writeFileSync(command, '#!/bin/sh\nexec cat > /dev/null\n', { mode: 0o755 });
+    const command = systemProgram('patient-logger', 'exec cat > /dev/null');
     const body = `const { logger } = new Log({
         sink: 'system', systemCommand: '${command}', ${options} });
-      logger.info('x');`;
-    expect(await run('unref.js', body)).toMatchObject({ status: 0, stderr: '' });
+      logger.info('x');
+      const beganAtMs = performance.now();
+      process.on('exit', () => console.log(performance.now() - beganAtMs));`;
+    const { stderr, status, lines } = await run('unref.js', body);
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+    // The program is watched for a second, but not waited for.
+    expect(Number(lines[0])).toBeLessThan(1000);
   });
 });
