@@ -1,4 +1,4 @@
-import type { StreamState } from '../audio/audio-stream.ts';
+import type { StreamState } from '../audio/stream.ts';
 import type { Requester } from '../streams/change.ts';
 import { SoleRequester } from './pending-update.ts';
 import { Throttle } from './throttle.ts';

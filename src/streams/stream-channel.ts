@@ -1,4 +1,4 @@
-import type { AudioStream } from '../audio/audio-stream.ts';
+import type { Stream } from '../audio/stream.ts';
 import { encodeCodecHeader } from '../protocol/messages.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
@@ -8,14 +8,15 @@ import { noProperties, type StreamProperties } from './stream-properties.ts';
 
 /** A stream together with its way to the sessions that play it, and the player behind it. */
 export class StreamChannel {
-  readonly stream: AudioStream;
+  readonly stream: Stream;
   readonly broadcast: Broadcast;
   readonly #startPlayer: (() => StreamController | undefined) | undefined;
   #player: StreamController | undefined;
+  #listeners = 0;
   #isStopped = false;
 
   constructor(
-    stream: AudioStream,
+    stream: Stream,
     broadcast: Broadcast,
     startPlayer?: () => StreamController | undefined,
   ) {
@@ -25,7 +26,7 @@ export class StreamChannel {
   }
 
   get id(): string {
-    return this.stream.name;
+    return this.stream.id;
   }
 
   /** Whether clients can be sent here: streams without a codec only feed other streams. */
@@ -49,14 +50,13 @@ export class StreamChannel {
   }
 
   subscribe(path: AudioPath): Cursor {
-    // The first listener makes the stream encode its recent past, which the cursor then finds.
-    this.stream.addListener();
+    this.#enter();
     return this.broadcast.subscribe(path);
   }
 
   unsubscribe(cursor: Cursor): void {
     this.broadcast.unsubscribe(cursor);
-    this.stream.removeListener();
+    this.#leave();
   }
 
   /**
@@ -76,6 +76,17 @@ export class StreamChannel {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all([this.#stopAudio(), this.#player?.stop()]);
+  }
+
+  #enter(): void {
+    this.#listeners += 1;
+    // The first listener makes the stream encode its recent past, which a cursor then finds.
+    if (this.#listeners === 1) this.stream.activate();
+  }
+
+  #leave(): void {
+    this.#listeners -= 1;
+    if (this.#listeners === 0) this.stream.deactivate();
   }
 
   async #stopAudio(): Promise<void> {

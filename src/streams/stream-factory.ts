@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { AudioStream, type StreamState } from '../audio/audio-stream.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import { EncodeTurns } from '../audio/encode-turns.ts';
+import { EncodedInput } from '../audio/encoded-input.ts';
 import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
 import type { FileGate } from '../audio/sources/file-gate.ts';
 import { createSource } from '../audio/sources/sources.ts';
@@ -144,7 +144,7 @@ export class StreamFactory {
   ): StreamChannel {
     const { pool, clock, logger, fanOut, onState, surroundings, fileGate } = this.#options;
     const broadcast = new Broadcast(fanOut, clock, this.#options.broadcast);
-    const stream = new AudioStream(options, {
+    const stream = new EncodedInput(options, {
       pool,
       clock,
       logger,
@@ -152,7 +152,7 @@ export class StreamFactory {
       onTiming: (timing) => this.#judge(options, timing),
       onChunk: (chunk) => broadcast.publish(chunk),
       onOutdated: () => broadcast.clear(),
-      onState: (state: StreamState) => {
+      onState: (state) => {
         logger.tagged('Stream').info('state changed', { stream: options.name, state });
         onState(channel);
       },

@@ -108,7 +108,7 @@ describe('streams of every kind that come and go side by side', () => {
     ];
     const comeAndGo = async (address: string) => {
       const channel = await rig.directory.add(address);
-      channel.stream.addListener();
+      channel.stream.activate();
       const writer = channel.id === 'pipe' ? new FifoWriter(fifo) : undefined;
       writer?.write(numberedBytes(10_000));
       if (/tone|pipe|process/.test(channel.id)) {

@@ -1,8 +1,9 @@
-import { AudioStream, type StreamState } from '../../src/audio/audio-stream.ts';
 import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { EncodeTurns } from '../../src/audio/encode-turns.ts';
+import { EncodedInput } from '../../src/audio/encoded-input.ts';
 import type { SourceSurroundings } from '../../src/audio/sources/stream-source.ts';
+import type { StreamState } from '../../src/audio/stream.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
 import { type Clock, monotonicClock } from '../../src/base/clock.ts';
 import { LogLines } from './log-lines.ts';
@@ -19,7 +20,7 @@ export interface Published {
 export class StreamRig {
   readonly pool = new ChunkPool({ verifySeals: true });
   readonly log = new LogLines();
-  readonly stream: AudioStream;
+  readonly stream: EncodedInput;
   readonly published: Published[] = [];
   readonly states: StreamState[] = [];
   outdated = 0;
@@ -32,30 +33,33 @@ export class StreamRig {
     clock: Clock = monotonicClock,
     surroundings: SourceSurroundings = {},
   ) {
-    this.stream = new AudioStream(parseStreamOptions(address, { ...streamDefaults, ...defaults }), {
-      pool: this.pool,
-      turns: new EncodeTurns(),
-      clock,
-      logger: this.log,
-      onChunk: (chunk) => {
-        const { timestampUs, durationUs } = chunk;
-        const payload = Buffer.from(chunk.payload);
-        chunk.release();
-        this.published.push({ timestampUs, durationUs, atUs: clock.nowUs(), payload });
-        this.onChunk(chunk);
+    this.stream = new EncodedInput(
+      parseStreamOptions(address, { ...streamDefaults, ...defaults }),
+      {
+        pool: this.pool,
+        turns: new EncodeTurns(),
+        clock,
+        logger: this.log,
+        onChunk: (chunk) => {
+          const { timestampUs, durationUs } = chunk;
+          const payload = Buffer.from(chunk.payload);
+          chunk.release();
+          this.published.push({ timestampUs, durationUs, atUs: clock.nowUs(), payload });
+          this.onChunk(chunk);
+        },
+        surroundings,
+        onOutdated: () => {
+          this.outdated += 1;
+        },
+        onState: (state) => this.states.push(state),
       },
-      surroundings,
-      onOutdated: () => {
-        this.outdated += 1;
-      },
-      onState: (state) => this.states.push(state),
-    });
+    );
   }
 
   /** Starts the stream with one listener. */
   async play(): Promise<this> {
     await this.stream.start();
-    this.stream.addListener();
+    this.stream.activate();
     return this;
   }
 

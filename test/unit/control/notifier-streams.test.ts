@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StreamState } from '../../../src/audio/audio-stream.ts';
+import type { StreamState } from '../../../src/audio/stream.ts';
 import { type StreamObserver, StreamUpdates } from '../../../src/control/stream-updates.ts';
 import type { Requester } from '../../../src/streams/change.ts';
 import { FakeTime } from '../../support/fake-time.ts';

@@ -468,7 +468,7 @@ describe('a stream that is removed', () => {
   it('is gone for everybody who asked for that', async () => {
     program(join(sandboxDir, 'player'), 'exec cat /dev/zero');
     const channel = await rig.directory.add(`process://${sandboxDir}/player?name=P`);
-    channel.stream.addListener();
+    channel.stream.activate();
     await until(() => channel.stream.encodeFigures.encodedChunks > 2);
     await Promise.all([rig.directory.remove('P'), rig.directory.remove('P')]);
     expect(rig.told.filter((text) => text === 'stream-removed P')).toHaveLength(1);
@@ -699,8 +699,8 @@ describe('what a stream says of itself', () => {
     await until(() => channel.stream.state === 'playing');
     writer.close();
     await until(() => channel.stream.state === 'idle');
-    channel.stream.addListener();
-    channel.stream.removeListener();
+    channel.stream.activate();
+    channel.stream.deactivate();
     expect(rig.told).toEqual(['stream-added P', 'stream-state P', 'stream-state P']);
     folder.remove();
     mkdirSync(path, { recursive: true });
@@ -733,7 +733,7 @@ describe('what a stream says of itself', () => {
     const { stream, broadcast } = channel;
     expect(stream.encodeFigures).toMatchObject({ encodedChunks: 0, encodeUs: 0 });
     expect(broadcast.subscribers).toBe(0);
-    stream.addListener();
+    stream.activate();
     await until(() => stream.encodeFigures.encodedChunks > 5);
     expect(stream.encodeFigures.encodeUs).toBeGreaterThan(0);
     expect(broadcast.chunkAgeUs).toBeGreaterThan(0);
@@ -741,7 +741,7 @@ describe('what a stream says of itself', () => {
     expect(maxChunkAgeUs).toBeGreaterThanOrEqual(broadcast.chunkAgeUs);
     expect(broadcast.maxChunkAgeUs).toBe(maxChunkAgeUs);
     const { encodedChunks } = stream.encodeFigures;
-    stream.removeListener();
+    stream.deactivate();
     await rig.directory.remove('T');
     expect(stream.encodeFigures.encodedChunks).toBeGreaterThanOrEqual(encodedChunks);
   });
@@ -838,7 +838,7 @@ describe('the directory', () => {
       const producer = net.connect(port, '127.0.0.1');
       producer.on('error', () => undefined);
       producer.write(numberedBytes(10_000));
-      channel.stream.addListener();
+      channel.stream.activate();
       await until(() => channel.stream.encodeFigures.encodedChunks > 0 || round % 3 !== 0);
       await rig.directory.remove('X');
       producer.destroy();

@@ -116,7 +116,7 @@ describe.each(addresses)('%s that nobody listens to', (_, address) => {
   it('gives who joins the past at once, as if it had played all the time', async () => {
     await pass(3210);
     const joinedUs = time.nowUs();
-    rig.stream.addListener();
+    rig.stream.activate();
     await time.until(
       () => (rig.published.at(-1)?.timestampUs ?? 0) > joinedUs - 45_000,
       'the past',
@@ -136,13 +136,13 @@ describe.each(addresses)('%s that nobody listens to', (_, address) => {
   it.each([100, 5000])(
     'goes on where it would be when somebody comes back after %d ms',
     async (ms) => {
-      rig.stream.addListener();
+      rig.stream.activate();
       await pass(500);
-      rig.stream.removeListener();
+      rig.stream.deactivate();
       const before = rig.published.length;
       await pass(ms);
       expect(rig.published).toHaveLength(before);
-      rig.stream.addListener();
+      rig.stream.activate();
       await pass(500);
       const jumps = distancesUs(rig.published).filter((distance) => distance > 20_001);
       expect(jumps).toHaveLength(ms > pastMs ? 1 : 0);

@@ -242,7 +242,7 @@ describe('a stream of what a program gives', () => {
     const audio = numberedBytes(10 * 3840 + 1000);
     const input = Readable.from([audio], { objectMode: false });
     const channel = await rig.directory.addInput({ name: 'P', input });
-    channel.stream.addListener();
+    channel.stream.activate();
     await until(() => rig.told.length === 2, 'the stream is idle');
     expect(channel.stream.encodeFigures.encodedChunks).toBe(11);
     expect(channel.stream.state).toBe('idle');

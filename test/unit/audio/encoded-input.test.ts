@@ -72,7 +72,7 @@ describe('a stream, with time in our hands', () => {
     await time.pass(3000);
     expect(rig.published).toEqual([]);
     const nowUs = time.nowUs();
-    rig.stream.addListener();
+    rig.stream.activate();
     // In slices of real time: any number of blocks may be there already.
     await time.until(() => rig.endUs > nowUs - 30_000, 'the past is encoded');
     expect(rig.published.length).toBeGreaterThanOrEqual(41);
@@ -89,13 +89,11 @@ describe('a stream, with time in our hands', () => {
       open(`tone:///?name=T&codec=${codec}`);
       await rig.play();
       await time.pass(500);
-      rig.stream.addListener();
-      rig.stream.removeListener();
-      rig.stream.removeListener();
+      rig.stream.deactivate();
       const { length } = rig.published;
       await time.pass(300);
       expect(rig.published).toHaveLength(length);
-      rig.stream.addListener();
+      rig.stream.activate();
       await time.pass(200);
       const us = codec === 'flac' ? 24_000 : chunkUs;
       for (const distance of distancesUs(rig.published)) expect(distance).toBeCloseTo(us, 5);
@@ -106,9 +104,9 @@ describe('a stream, with time in our hands', () => {
     open('tone:///?name=T&codec=flac');
     await rig.play();
     await time.pass(500);
-    rig.stream.removeListener();
+    rig.stream.deactivate();
     await time.pass(5000);
-    rig.stream.addListener();
+    rig.stream.activate();
     await time.pass(100);
     const distances = distancesUs(rig.published);
     expect(Math.min(...distances)).toBeGreaterThan(0);
@@ -164,8 +162,8 @@ describe('a stream, with time in our hands', () => {
       { level: 'error', tag: 'Stream', fields: { stream: 'T', reason: 'the encoder broke' } },
     ]);
     expect(rig.stream.header).toBeUndefined();
-    rig.stream.removeListener();
-    rig.stream.addListener();
+    rig.stream.deactivate();
+    rig.stream.activate();
   });
 
   it('is disabled when its encoder breaks on the audio that waited', async () => {
@@ -175,7 +173,7 @@ describe('a stream, with time in our hands', () => {
     rig.onChunk = () => {
       throw new SourceError('test', 'the encoder broke');
     };
-    rig.stream.addListener();
+    rig.stream.activate();
     expect(rig.stream.state).toBe('disabled');
     expect(rig.published).toHaveLength(1);
   });
@@ -202,7 +200,7 @@ describe('a stream, with time in our hands', () => {
       open(`tone:///?name=T&codec=${codec}`);
       await rig.stream.start();
       await time.pass(100);
-      rig.stream.addListener();
+      rig.stream.activate();
       await time.pass(ms);
       await rig.stream.stop();
       const { length } = rig.published;
@@ -231,7 +229,7 @@ describe('a stream that cannot start', () => {
   ])('%s is disabled with one line that says why', async (address, why) => {
     rig = new StreamRig(address);
     await rig.stream.start();
-    rig.stream.addListener();
+    rig.stream.activate();
     await until(() => rig.states.length > 0);
     expect(rig.states).toEqual(['disabled']);
     const [line, ...more] = rig.log.lines.filter(({ level }) => level === 'error');

@@ -19,12 +19,10 @@ import {
   warnOfAddress,
 } from './sources/stream-source.ts';
 import { StageChain } from './stage-chain.ts';
+import type { Stream, StreamState } from './stream.ts';
 import type { StreamOptions } from './stream-options.ts';
 
-/** `disabled`: the source or its encoder cannot go on, the log says why. */
-export type StreamState = 'idle' | 'playing' | 'disabled';
-
-export interface AudioStreamContext {
+export interface EncodedInputContext {
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -46,37 +44,35 @@ export interface AudioStreamContext {
   readonly createSource?: SourceFactory;
 }
 
-interface Input {
+interface Parts {
   readonly reader: PacedReader;
   readonly stages: StageChain;
   readonly encoding: Encoding;
 }
 
 /**
- * One stream: reads its source in real time, gives every chunk its timestamp, encodes it while
- * somebody listens, and publishes it.
- *
- * Failure: a source or encoder that cannot go on disables this stream and nothing else.
+ * The stream of one source: reads it in real time, gives every chunk its timestamp, leads it through
+ * stages, encodes it while a client listens, and publishes it.
  */
-export class AudioStream {
-  readonly name: string;
+export class EncodedInput implements Stream {
+  readonly id: string;
   readonly codec: string;
   readonly options: StreamOptions;
-  readonly #context: AudioStreamContext;
+  readonly #context: EncodedInputContext;
   readonly #logger: Logger;
   #state: StreamState = 'idle';
   #format: SampleFormat;
-  #input: Input | undefined;
-  #listeners = 0;
+  #parts: Parts | undefined;
+  #isActive = false;
   #isStopped = false;
   #fault: SourceError | undefined;
   #encodeFigures: EncodeFigures = noEncodeFigures;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: StreamOptions, context: AudioStreamContext) {
+  constructor(options: StreamOptions, context: EncodedInputContext) {
     this.options = options;
-    this.name = options.name;
+    this.id = options.name;
     this.codec = codecName(options.codec);
     this.#format = options.format;
     this.#context = context;
@@ -87,47 +83,35 @@ export class AudioStream {
     return this.#state;
   }
 
-  /** What its source delivers, which a file says itself once it is open. */
   get format(): SampleFormat {
     return this.#format;
   }
 
-  /** Why the stream is disabled. */
   get fault(): SourceError | undefined {
     return this.#fault;
   }
 
-  /** Since the stream was started. */
   get encodeFigures(): EncodeFigures {
     return this.#encodeFigures;
   }
 
-  /** How much faster than this machine's clock the source runs, as far as that shows. */
   get driftPpm(): number {
-    return this.#input?.reader.driftPpm ?? 0;
+    return this.#parts?.reader.driftPpm ?? 0;
   }
 
-  /** Audio that has arrived and waits to be read; `undefined` where that cannot be told. */
   get backlogMs(): number | undefined {
-    return this.#input?.reader.backlogMs;
+    return this.#parts?.reader.backlogMs;
   }
 
-  /** What its PCM passes, of `format`; `undefined` while there is none. */
   get stages(): StageChain | undefined {
-    return this.#input?.stages;
+    return this.#parts?.stages;
   }
 
-  /** Payload of the codec header message; `undefined` while clients have nothing to decode. */
   get header(): Uint8Array | undefined {
-    return this.codec === 'null' ? undefined : this.#input?.encoding.header;
+    return this.codec === 'null' ? undefined : this.#parts?.encoding.header;
   }
 
-  /**
-   * Opens source and encoder and begins to read.
-   *
-   * Failure: a fault disables the stream; one that the source has at once, such as a port that is
-   * taken, is known as `fault` when this resolves.
-   */
+  /** Opens source and encoder and begins to read. */
   async start(): Promise<void> {
     const { uri, warnings } = this.options;
     for (const reason of warnings) warnOfAddress(this.#logger, uri, reason);
@@ -135,21 +119,18 @@ export class AudioStream {
     await this.#opening;
   }
 
-  addListener(): void {
-    this.#listeners += 1;
-    if (this.#listeners > 1) return;
-    this.#input?.encoding.activate();
-    this.#input?.reader.resume();
+  activate(): void {
+    this.#isActive = true;
+    this.#parts?.encoding.activate();
+    this.#parts?.reader.resume();
   }
 
-  removeListener(): void {
-    this.#listeners -= 1;
-    if (this.#listeners > 0) return;
-    this.#input?.encoding.deactivate();
-    this.#input?.reader.pause();
+  deactivate(): void {
+    this.#isActive = false;
+    this.#parts?.encoding.deactivate();
+    this.#parts?.reader.pause();
   }
 
-  /** Lets go of everything; resolves when source and encoder are closed. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#opening;
@@ -235,17 +216,17 @@ export class AudioStream {
       onIdle: () => activity.end(),
       onFailure: (error) => this.#disable(error),
     });
-    this.#input = { reader, stages, encoding };
-    if (this.#listeners > 0) encoding.activate();
+    this.#parts = { reader, stages, encoding };
+    if (this.#isActive) encoding.activate();
     this.#logger.info('stream started', {
-      stream: this.name,
+      stream: this.id,
       source: options.uri.scheme,
       format: String(source.format),
       codec: options.codec,
     });
     // The first chunk is read in any case: it tells whether the stream plays.
     reader.start();
-    if (this.#listeners === 0) reader.pause();
+    if (!this.#isActive) reader.pause();
   }
 
   #disable(error: unknown): void {
@@ -256,17 +237,17 @@ export class AudioStream {
       error instanceof SourceError
         ? error
         : new SourceError('stream-broken', reason, { cause: error });
-    this.#logger.error('stream disabled', { stream: this.name, reason });
+    this.#logger.error('stream disabled', { stream: this.id, reason });
     this.#close();
     this.#context.onOutdated();
     this.#setState('disabled');
   }
 
   #close(): void {
-    const input = this.#input;
-    this.#input = undefined;
-    if (!input) return;
-    this.#closing = input.reader.stop().then(() => input.encoding.close());
+    const parts = this.#parts;
+    this.#parts = undefined;
+    if (!parts) return;
+    this.#closing = parts.reader.stop().then(() => parts.encoding.close());
   }
 
   #setState(state: StreamState): void {

@@ -1,0 +1,48 @@
+import type { SourceError } from '../base/errors.ts';
+import type { EncodeFigures } from './encoding.ts';
+import type { SampleFormat } from './sample-format.ts';
+import type { StageChain } from './stage-chain.ts';
+import type { StreamOptions } from './stream-options.ts';
+
+/** `disabled`: the stream cannot go on, the log says why. */
+export type StreamState = 'idle' | 'playing' | 'disabled';
+
+/**
+ * Where the sealed chunks of one channel come from: an `EncodedInput` makes them of a source.
+ *
+ * Failure: what cannot go on disables this stream and nothing else.
+ */
+export interface Stream {
+  readonly id: string;
+  readonly options: StreamOptions;
+  readonly state: StreamState;
+  /** Why the stream is disabled. */
+  readonly fault: SourceError | undefined;
+  /** Its name; `null`: no client is sent here. */
+  readonly codec: string;
+  /** Payload of the codec header message; `undefined` while clients have nothing to decode. */
+  readonly header: Uint8Array | undefined;
+  /** What comes in, which a file says itself once it is open. */
+  readonly format: SampleFormat;
+  /** Since the stream was started. */
+  readonly encodeFigures: EncodeFigures;
+  /** How much faster than this machine's clock the source runs, as far as that shows. */
+  readonly driftPpm: number;
+  /** Audio that has arrived and waits to be read; `undefined` where that cannot be told. */
+  readonly backlogMs: number | undefined;
+  /** What its PCM passes, of `format`; `undefined` while there is none. */
+  readonly stages?: StageChain | undefined;
+  /**
+   * Begins to deliver.
+   *
+   * Failure: a fault disables the stream; one that is there at once, such as a port that is taken,
+   * is known as `fault` when this resolves.
+   */
+  start(): Promise<void>;
+  /** Lets go of everything; resolves when that is closed. */
+  stop(): Promise<void>;
+  /** The first listener has come. */
+  activate(): void;
+  /** The last listener has gone: chunks are of no use before the next one. */
+  deactivate(): void;
+}
