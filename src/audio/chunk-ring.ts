@@ -16,6 +16,9 @@ export class ChunkRing {
   #tail = 0;
   #head = 0;
   #bytes = 0;
+  /** Whom to tell of the next chunk, and when that is to be: nothing of theirs delays players. */
+  readonly #waiting = new Set<() => void>();
+  #telling: NodeJS.Immediate | undefined;
 
   /** Sequence of the oldest chunk held; equals `head` when the ring is empty. */
   get tail(): number {
@@ -36,6 +39,16 @@ export class ChunkRing {
     this.#bytesBefore[slot] = this.#bytes;
     this.#bytes += chunk.maxMessageBytes;
     this.#head += 1;
+    if (this.#waiting.size > 0) this.#telling ??= setImmediate(() => this.#tell());
+  }
+
+  /** Calls `onPush` once, in the turn of the event loop after the next chunk has come. */
+  notify(onPush: () => void): void {
+    this.#waiting.add(onPush);
+  }
+
+  forget(onPush: () => void): void {
+    this.#waiting.delete(onPush);
   }
 
   at(sequence: number): Chunk {
@@ -88,6 +101,12 @@ export class ChunkRing {
   #bytesUpTo(sequence: number): number {
     if (sequence === this.#head) return this.#bytes;
     return this.#bytesBefore[sequence % this.#bytesBefore.length] as number;
+  }
+
+  #tell(): void {
+    this.#telling = undefined;
+    // Who waits again meanwhile waits for another chunk.
+    for (const onPush of [...this.#waiting]) if (this.#waiting.delete(onPush)) onPush();
   }
 
   #dropOldest(): void {

@@ -1,3 +1,4 @@
+import { RingReader } from '../audio/ring-reader.ts';
 import type { Stream } from '../audio/stream.ts';
 import { encodeCodecHeader } from '../protocol/messages.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
@@ -56,6 +57,21 @@ export class StreamChannel {
 
   unsubscribe(cursor: Cursor): void {
     this.broadcast.unsubscribe(cursor);
+    this.#leave();
+  }
+
+  /**
+   * For an output that is no player: takes chunks captured at `sinceUs` or later, as long as it has
+   * not been closed by `closeReader`.
+   */
+  openReader(sinceUs: number, onReady: () => void): RingReader {
+    this.#enter();
+    const { ring } = this.broadcast;
+    return new RingReader(ring, ring.firstSince(sinceUs), onReady);
+  }
+
+  closeReader(reader: RingReader): void {
+    reader.close();
     this.#leave();
   }
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, get, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
@@ -20,6 +23,8 @@ import { type Received, ScriptedClient } from '../support/scripted-client.ts';
 import { serverParts } from '../support/server-parts.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
+
+const startUs = () => monotonicClock.nowUs() - 500_000;
 
 /** A stream of nothing but the sealed chunks of another server, whose player it is. */
 class RelayedStream implements Stream {
@@ -169,5 +174,85 @@ describe.each(['pcm', 'flac', 'opus'])('a stream of sealed chunks of %s', (codec
     expect(common).toEqual(between);
     relayed.close();
     await until(() => !stream.isActive, 'the last listener has gone');
+  });
+});
+
+describe('an output that is no player', () => {
+  let http: Server | undefined;
+
+  afterEach(() => {
+    http?.closeAllConnections();
+    http?.close();
+  });
+
+  it('takes every chunk once at its own pace, and counts as a listener', async () => {
+    await open('pcm');
+    let lostChunks = 0;
+    let taken = 0;
+    const output = createServer((_, response) => {
+      const write = () => {
+        for (let chunk = reader.take(); chunk; chunk = reader.take()) {
+          taken += 1;
+          const held = chunk;
+          const isTaken = response.write(held.tcpMessage, () => held.release());
+          lostChunks = reader.lostChunks;
+          if (isTaken) continue;
+          response.once('drain', write);
+          return;
+        }
+      };
+      const reader = channel.openReader(startUs(), write);
+      response.on('close', () => channel.closeReader(reader));
+      write();
+    });
+    http = output;
+    output.listen(0, '127.0.0.1');
+    await once(output, 'listening');
+    const player = await join(listener.port, 'a');
+    player.close();
+    await until(() => !stream.isActive, 'the player has gone');
+    const request = get({ port: (output.address() as AddressInfo).port });
+    const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream];
+    expect(stream.isActive).toBe(true);
+    const direct = await join(origin.port, 'b');
+    let body = Buffer.alloc(0);
+    response.on('data', (data: Buffer) => {
+      body = Buffer.concat([body, data]);
+    });
+    await until(() => taken > 60, 'a second is sent');
+    await direct.until(() => direct.chunks.length > 60, 'as much');
+    await until(() => body.length > 60 * 3840, 'it has arrived');
+    expect(lostChunks).toBe(0);
+    const first = direct.chunks[10]!.body;
+    const last = direct.chunks[40]!.body;
+    const [from, to] = [body.indexOf(first), body.indexOf(last)];
+    expect(from).toBeGreaterThan(0);
+    const bodies = direct.chunks.slice(10, 40).map((chunk) => chunk.body);
+    // A base header in front of each.
+    expect(to - from).toBe(bodies.reduce((sum, { length }) => sum + length + 26, 0));
+    let at = from;
+    for (const part of bodies) {
+      expect(body.indexOf(part, at - 1)).toBe(at);
+      at += part.length + 26;
+    }
+    request.destroy();
+    await until(() => !stream.isActive, 'the output has gone');
+  });
+
+  it('is told by how much it was too slow', async () => {
+    await open('pcm');
+    const { ring } = channel.broadcast;
+    const first = ring.head;
+    const reader = channel.openReader(Number.POSITIVE_INFINITY, () => undefined);
+    await until(() => ring.tail > first + 10, 'the ring has dropped some');
+    const numbers: number[] = [];
+    for (let chunk = reader.take(); chunk; chunk = reader.take()) {
+      numbers.push(chunk.timestampUs);
+      chunk.release();
+    }
+    expect(reader.lostChunks).toBeGreaterThan(10);
+    expect(numbers.length + reader.lostChunks).toBe(ring.head - first);
+    channel.closeReader(reader);
+    expect(stream.isActive).toBe(false);
   });
 });
