@@ -114,7 +114,7 @@ describe.each(transports)('a live source by %s', (_, transport) => {
   });
 });
 
-describe('a live source for a day', () => {
+describe('a live source for a day', { timeout: 120_000 }, () => {
   it.each(drifts)('is followed at %d ppm', async (ppm) => {
     const habits = { capacityBytes: 65_536, writeBytes: 19_200, jitterMs: 50, ppm };
     expectFollowed(await listen(habits, dayUs, 100), ppm);
