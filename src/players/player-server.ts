@@ -263,7 +263,7 @@ export class PlayerServer implements SessionHost {
 
   /** Ends the connections of a client that nobody is behind any more; it does not go away by that. */
   #makeWay(id: string, newer: Session): void {
-    for (const older of this.#ofClients.silentOf(id, this.#silentSinceUs())) {
+    for (const older of this.#ofClients.silentOf(id, this.#limitUs(silentUs))) {
       if (older === newer) continue;
       const wasFirst = this.#isFirst(older, id);
       this.#ofClients.delete(id, older);
@@ -365,32 +365,23 @@ export class PlayerServer implements SessionHost {
   }
 
   #review(): void {
-    this.#noteAbsence();
     this.#closeStalled();
     this.#reviewSharedIds();
   }
 
-  /** What a client took or said while this server was away is not known yet: its time begins anew. */
-  #noteAbsence(): void {
-    const nowUs = this.#options.clock.nowUs();
-    if (nowUs - this.#lookedUs > 2 * stallCheckMs * 1000) this.#awakeSinceUs = nowUs;
-    this.#lookedUs = nowUs;
-  }
-
   #closeStalled(): void {
-    const { clock, settings } = this.#options;
-    const { stallTimeoutMs } = settings();
-    const limitUs = clock.nowUs() - stallTimeoutMs * 1000;
+    const { stallTimeoutMs } = this.#options.settings();
+    const limitUs = this.#limitUs(stallTimeoutMs * 1000);
     for (const session of [...this.#sessions]) {
       const { busySinceUs } = session.connection;
-      if (busySinceUs !== undefined && Math.max(busySinceUs, this.#awakeSinceUs) < limitUs) {
+      if (busySinceUs !== undefined && busySinceUs < limitUs) {
         session.close(`took no data for ${stallTimeoutMs} ms`);
       }
     }
   }
 
   #reviewSharedIds(): void {
-    for (const session of this.#ofClients.replaced(this.#silentSinceUs())) {
+    for (const session of this.#ofClients.replaced(this.#limitUs(silentUs))) {
       session.close(replacedReason);
     }
     for (const { client, older, newer } of this.#ofClients.takeSharedIds()) {
@@ -407,10 +398,15 @@ export class PlayerServer implements SessionHost {
     }
   }
 
-  /** Who has said nothing since then has gone. */
-  #silentSinceUs(): number {
-    this.#noteAbsence();
-    const limitUs = this.#options.clock.nowUs() - silentUs;
+  /**
+   * A player that took or said nothing since then has gone. What it did while this server was away is
+   * not known yet: its time begins anew.
+   */
+  #limitUs(patienceUs: number): number {
+    const nowUs = this.#options.clock.nowUs();
+    if (nowUs - this.#lookedUs > 2 * stallCheckMs * 1000) this.#awakeSinceUs = nowUs;
+    this.#lookedUs = nowUs;
+    const limitUs = nowUs - patienceUs;
     return limitUs > this.#awakeSinceUs ? limitUs : Number.NEGATIVE_INFINITY;
   }
 }
