@@ -32,7 +32,7 @@ async function replaceInPool(allocate) {
 }
 
 async function loadAddon() {
-  const { loadNativeAddon } = await import(new URL('transport/native-addon.js', dist).href);
+  const { loadNativeAddon } = await import(new URL('base/native/native-addon.js', dist).href);
   const { addon, reason } = loadNativeAddon();
   if (!addon) throw new Error(`no native addon: ${reason}`);
   return addon;

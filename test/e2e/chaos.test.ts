@@ -9,7 +9,7 @@ import { isRoot } from '../support/scratch-folder.ts';
 import { assertBuilt, mainFile } from '../support/server-process.ts';
 import { snapclientIsMissing } from '../support/snapclient.ts';
 
-const script = join(fileURLToPath(new URL('../chaos', import.meta.url)), 'run.mjs');
+const script = join(fileURLToPath(new URL('../chaos', import.meta.url)), 'run.ts');
 /** Beside the time in which harm is done: to begin, to look twice, to end. */
 const limitMs = 120_000;
 
@@ -17,9 +17,13 @@ const limitMs = 120_000;
 const cannotRun = !process.env.CI && (!isRoot || snapclientIsMissing);
 
 async function runChaos(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
-  const child = spawn(process.execPath, [script, '--server', mainFile, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', script, '--server', mainFile, ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const log = new OutputLog('chaos', child);
   const timer = setTimeout(() => child.kill('SIGTERM'), limitMs);
   const [exitCode] = await once(child, 'close');
@@ -28,7 +32,7 @@ async function runChaos(args: readonly string[]): Promise<{ exitCode: number; ou
 }
 
 async function planOf(seed: string): Promise<string> {
-  const command = [script, '--seed', seed, '--plan', '200'];
+  const command = ['--import', 'tsx', script, '--seed', seed, '--plan', '200'];
   return (await promisify(execFile)(process.execPath, command)).stdout;
 }
 

@@ -7,6 +7,7 @@ import { ControlClient } from '../support/control-client.ts';
 import { OutputLog } from '../support/output-log.ts';
 import { starvedMs } from '../support/schedule.ts';
 import { freePort, ServerProcess } from '../support/server-process.ts';
+import { groupOf } from '../support/server-status.ts';
 import { until } from '../support/waiting.ts';
 
 const root = new URL('../..', import.meta.url);
@@ -53,36 +54,16 @@ function listen({ server }: Pick<Rig, 'server'>, id = 'probe'): ProbeClient {
   return probe;
 }
 
-class Controller {
-  readonly #client: ControlClient;
-  #id = 0;
+async function connect({ controlPort }: Rig): Promise<ControlClient> {
+  const client = await ControlClient.connect(controlPort);
+  onTestFinished(() => client.close());
+  return client;
+}
 
-  static async connect({ controlPort }: Rig): Promise<Controller> {
-    const client = await ControlClient.connect(controlPort);
-    onTestFinished(() => client.close());
-    return new Controller(client);
-  }
-
-  private constructor(client: ControlClient) {
-    this.#client = client;
-  }
-
-  async request(method: string, params: object = {}): Promise<unknown> {
-    this.#id += 1;
-    this.#client.send(`${JSON.stringify({ id: this.#id, jsonrpc: '2.0', method, params })}\r\n`);
-    return this.#client.inbox.result(this.#id);
-  }
-
-  /** The one group that a player is in plays this stream. */
-  async play(stream_id: string, clientId: string): Promise<void> {
-    const { groups } = (
-      (await this.request('Server.GetStatus')) as {
-        server: { groups: { id: string; clients: { id: string }[] }[] };
-      }
-    ).server;
-    const group = groups.find(({ clients }) => clients.some(({ id }) => id === clientId));
-    await this.request('Group.SetStream', { id: group?.id, stream_id });
-  }
+/** The one group that a player is in plays this stream. */
+async function play(controller: ControlClient, stream_id: string, player: string): Promise<void> {
+  const { id } = groupOf(await controller.status(), player);
+  await controller.request('Group.SetStream', { id, stream_id });
 }
 
 /** The longest turn of the event loop since this was asked last, in processor time. */
@@ -144,7 +125,7 @@ describe('the event loop', () => {
 
   it('is not held up by the first stream of a kind, nor by its first listener', async () => {
     const rig = await start(['tone:///?name=T&codec=pcm'], { NODE_OPTIONS: loopTimes });
-    const controller = await Controller.connect(rig);
+    const controller = await connect(rig);
     const probe = listen(rig);
     await until(() => probe.chunks > 20, 'the first stream plays');
     await longestTurnMs(rig.server);
@@ -160,7 +141,7 @@ describe('the event loop', () => {
       await controller.request('Stream.AddStream', {
         streamUri: `tone:///?name=S${index}&${codec}`,
       });
-      await controller.play(`S${index}`, 'probe');
+      await play(controller, `S${index}`, 'probe');
       await until(() => probe.chunks > chunks + 30, `${codec} is heard`);
       longest.set(codec, await longestTurnMs(rig.server));
     }
@@ -174,12 +155,12 @@ describe('an encoder that is slower than real time', () => {
   it('is named and its stream disabled; other players and controllers do not notice', async () => {
     const heavy = 'tone:///?name=heavy&codec=flac:8&sampleformat=655350:24:8';
     const rig = await start(['tone:///?name=T&codec=pcm', heavy]);
-    const controller = await Controller.connect(rig);
+    const controller = await connect(rig);
     const innocent = listen(rig, 'innocent');
     const victim = listen(rig, 'victim');
     await until(() => innocent.chunks > 20 && victim.chunks > 20, 'both play');
     const before = starvedMs(rig.server.pid);
-    await controller.play('heavy', 'victim');
+    await play(controller, 'heavy', 'victim');
     const answersMs: number[] = [];
     const isDisabled = () => rig.server.log.text.includes('stream disabled');
     while (!isDisabled()) {

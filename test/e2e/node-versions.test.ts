@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ControlClient } from '../support/control-client.ts';
 import { installNodes, type NodePrograms } from '../support/node-programs.ts';
 import { assertBuilt, freePort, mainFile, ServerProcess } from '../support/server-process.ts';
-import { groupOf, type ServerStatus } from '../support/server-status.ts';
+import { groupOf } from '../support/server-status.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
 
 /** The least that is supported, and all that are looked after. */
@@ -79,11 +79,7 @@ describe.skipIf(snapclientIsMissing)('the server', () => {
 /** Gives the one group that there is this stream. */
 async function toStream(stream_id: string, port: number): Promise<void> {
   const controller = await ControlClient.connect(port);
-  const ask = (id: string, method: string, params: object = {}) => {
-    controller.send(`${JSON.stringify({ id, jsonrpc: '2.0', method, params })}\n`);
-    return controller.inbox.result(id);
-  };
-  const { server } = (await ask('status', 'Server.GetStatus')) as { server: ServerStatus };
-  await ask('stream', 'Group.SetStream', { id: groupOf(server, 'zc-node').id, stream_id });
+  const { id } = groupOf(await controller.status(), 'zc-node');
+  await controller.request('Group.SetStream', { id, stream_id });
   controller.close();
 }

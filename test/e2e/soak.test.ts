@@ -25,7 +25,17 @@ interface Report {
 function soakShortly(server: string, json: string): Promise<Run> {
   const options = ['--minutes', '0.4', '--players', '20', '--changes', '300', '--patient'];
   const looks = ['--sample-seconds', '1', '--warm-up', '0.5', '--rss-bound', '64'];
-  const command = ['test/soak/run.mjs', ...options, ...looks, '--server', server, '--json', json];
+  const command = [
+    '--import',
+    'tsx',
+    'test/soak/run.ts',
+    ...options,
+    ...looks,
+    '--server',
+    server,
+    '--json',
+    json,
+  ];
   return new Promise((resolve) => {
     execFile(process.execPath, command, { cwd: root }, (error, stdout, stderr) => {
       const status = error ? Number(error.code ?? -1) : 0;

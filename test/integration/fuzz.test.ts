@@ -12,7 +12,8 @@ import {
   encodeTimeRequest,
 } from '../../src/protocol/messages.ts';
 import { openDescriptors } from '../support/fifo.ts';
-import { clientMessages, mutate, SeededRandom } from '../support/mutations.ts';
+import { clientMessages, mutate } from '../support/mutations.ts';
+import { Random } from '../support/random.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { expectUnbroken } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -101,7 +102,7 @@ describe.each(clientMessages())('the message $name, cut short at every byte', ({
 
 describe.each(clientMessages())(`mutations of $name, seed ${seed}`, ({ name, bytes }) => {
   it('neither crash the server nor reach anybody else', async () => {
-    const random = new SeededRandom(seed ^ bytes.length ^ (name.length << 16));
+    const random = new Random(seed ^ bytes.length ^ (name.length << 16));
     let left = mutationsPerMessage;
     await inParallel(workers, async () => {
       while (left > 0) {
@@ -121,12 +122,12 @@ describe.each(clientMessages())(`mutations of $name, seed ${seed}`, ({ name, byt
 /** A client that sends rubbish and knows when the server must have had enough. */
 class Mutant {
   readonly socket = open();
-  readonly #random: SeededRandom;
+  readonly #random: Random;
   readonly #reader: MessageReader;
   #isViolation = false;
   #hellos = 0;
 
-  constructor(random: SeededRandom, greets: boolean) {
+  constructor(random: Random, greets: boolean) {
     this.#random = random;
     this.#reader = new MessageReader(serverPolicy, ({ type, body }) => {
       if (type === messageType.hello) {

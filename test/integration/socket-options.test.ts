@@ -9,7 +9,6 @@ import { OutputLog } from '../support/output-log.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { freePort, ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/waiting.ts';
-import { WebSocketClient } from '../support/web-socket-client.ts';
 
 /** A server whose calls of setsockopt are written to a file. */
 async function traced() {
@@ -42,7 +41,7 @@ describe('the sockets of all peers', () => {
   it('send without delay, and the kernel watches whether the peer is still there', async () => {
     const { server, controlPort, httpPort, calls } = await traced();
     const player = await ScriptedClient.greet(server.streamPort, 'player');
-    const browser = await WebSocketClient.connect(httpPort);
+    const browser = await ScriptedClient.connect(httpPort, { transport: 'WebSocket' });
     browser.send(encodeHello(helloOf('browser'), 2));
     const controller = await ControlClient.connect(controlPort);
     const count = (option: string) => calls().split(option).length - 1;
@@ -50,7 +49,7 @@ describe('the sockets of all peers', () => {
     expect(count('TCP_NODELAY, [1]')).toBe(3);
     expect(count('SO_KEEPALIVE, [1]')).toBe(3);
     for (const peer of [player, controller]) peer.close();
-    browser.webSocket.terminate();
+    browser.webSocket?.terminate();
     await server.stop();
   });
 });

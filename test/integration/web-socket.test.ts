@@ -15,9 +15,9 @@ import { upgradeRequest } from '../support/http-rig.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
-import { WebSocketClient } from '../support/web-socket-client.ts';
 
 const tone = 'stream.source=tone:///?name=Tone&codec=pcm';
+const byWebSocket = { transport: 'WebSocket' } as const;
 let server: TestServer;
 
 afterEach(async () => {
@@ -31,7 +31,7 @@ async function startTone(...settings: string[]): Promise<void> {
 describe('a client over WebSocket', () => {
   it('gets settings, the codec header, then chunks: each message in a frame of its own', async () => {
     await startTone('stream.buffer=742');
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     await client.untilCount(messageType.wireChunk, 60);
     const [settings, header, ...chunks] = client.received;
     expect(settings).toMatchObject({ type: messageType.serverSettings, refersTo: 2 });
@@ -45,7 +45,7 @@ describe('a client over WebSocket', () => {
 
   it('gets the same chunks as a client over TCP, byte by byte', async () => {
     await startTone();
-    const browser = await WebSocketClient.greet(server.httpPort, 'browser');
+    const browser = await ScriptedClient.greet(server.httpPort, 'browser', byWebSocket);
     const player = await ScriptedClient.greet(server.port, 'player');
     const raw: Buffer[] = [];
     player.socket.on('data', (data: Buffer) => raw.push(data));
@@ -71,7 +71,7 @@ describe('a client over WebSocket', () => {
 
   it('is understood although it counts the header as part of the body, as snapweb does', async () => {
     await startTone();
-    const client = await WebSocketClient.connect(server.httpPort);
+    const client = await ScriptedClient.connect(server.httpPort, byWebSocket);
     const hello = encodeHello(helloOf('snapweb'), 7);
     hello.writeUInt32LE(hello.length, baseOffset.size);
     const time = encodeTimeRequest(8);
@@ -87,18 +87,18 @@ describe('a client over WebSocket', () => {
 
   it('is understood when its Hello comes in several frames', async () => {
     await startTone();
-    const client = await WebSocketClient.connect(server.httpPort);
+    const client = await ScriptedClient.connect(server.httpPort, byWebSocket);
     const hello = encodeHello(helloOf('a'), 3);
-    client.webSocket.send(hello.subarray(0, 10), { fin: false });
-    client.webSocket.send(hello.subarray(10, 40), { fin: false });
-    client.webSocket.send(hello.subarray(40));
+    client.webSocket?.send(hello.subarray(0, 10), { fin: false });
+    client.webSocket?.send(hello.subarray(10, 40), { fin: false });
+    client.webSocket?.send(hello.subarray(40));
     await client.untilCount(messageType.wireChunk, 1);
     client.close();
   });
 
   it('is answered when it asks for the time, in order and with the time of arrival', async () => {
     await startTone();
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     await client.untilCount(messageType.wireChunk, 1);
     for (let id = 10; id < 60; id += 1) {
       const question = encodeTimeRequest(id);
@@ -121,15 +121,15 @@ describe('a client over WebSocket', () => {
 
   it('gets a pong for each ping, with its content, while audio flows', async () => {
     await startTone('stream.send_interval=0');
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     for (let round = 0; round < 30; round += 1) {
       const seen = client.of(messageType.wireChunk).length;
       await client.untilCount(messageType.wireChunk, seen + 1);
-      client.webSocket.ping(`ping ${round}`);
+      client.webSocket?.ping(`ping ${round}`);
       await until(() => client.pongs.length > round);
     }
     expect(client.pongs).toEqual(Array.from({ length: 30 }, (_, round) => `ping ${round}`));
-    client.webSocket.ping();
+    client.webSocket?.ping();
     await until(() => client.pongs.length === 31);
     expect(client.pongs.at(-1)).toBe('');
     client.close();
@@ -164,9 +164,9 @@ describe('a client over WebSocket', () => {
 describe('the end of a WebSocket', () => {
   it('is answered when the client closes it, with the code of the client', async () => {
     await startTone();
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     await client.untilCount(messageType.wireChunk, 5);
-    client.webSocket.close(4000, 'enough');
+    client.webSocket?.close(4000, 'enough');
     expect(await client.untilClosed()).toBe(4000);
     await server.untilSessions(0);
     expect(server.log.with('closed by the client')).toHaveLength(1);
@@ -175,23 +175,23 @@ describe('the end of a WebSocket', () => {
 
   it('is answered when the client closes it without a code', async () => {
     await startTone();
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
-    client.webSocket.close();
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
+    client.webSocket?.close();
     expect(await client.untilClosed()).toBe(1005);
     await server.untilSessions(0);
   });
 
   it.each([
-    ['resets', (client: WebSocketClient) => client.socket.resetAndDestroy()],
-    ['vanishes', (client: WebSocketClient) => client.socket.destroy()],
-    ['says no more', (client: WebSocketClient) => client.socket.end()],
+    ['resets', (client: ScriptedClient) => client.socket.resetAndDestroy()],
+    ['vanishes', (client: ScriptedClient) => client.socket.destroy()],
+    ['says no more', (client: ScriptedClient) => client.socket.end()],
     [
       'vanishes within a frame',
-      (client: WebSocketClient) => client.socket.end(Buffer.from('82ff', 'hex')),
+      (client: ScriptedClient) => client.socket.end(Buffer.from('82ff', 'hex')),
     ],
   ])('is noticed when the client %s', async (_, leave) => {
     await startTone();
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     await client.untilCount(messageType.wireChunk, 5);
     leave(client);
     await server.untilSessions(0);
@@ -200,14 +200,14 @@ describe('the end of a WebSocket', () => {
 
   it('comes when no Hello does, and says that it is not the fault of the frames', async () => {
     await startTone('tcp-streaming.hello_timeout=150');
-    const client = await WebSocketClient.connect(server.httpPort);
+    const client = await ScriptedClient.connect(server.httpPort, byWebSocket);
     expect(await client.untilClosed()).toBe(1001);
     expect(server.log.with('no Hello within 150 ms')).toHaveLength(1);
   });
 
   it('comes with the end of the server', async () => {
     await startTone();
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     await client.untilCount(messageType.wireChunk, 5);
     await server.application.close();
     expect(await client.untilClosed()).toBe(1001);
@@ -242,8 +242,8 @@ describe('a violation over WebSocket', () => {
     ],
   ])('by %s ends that session alone, with one line and a code', async (_, bytes, code, reason) => {
     await startTone();
-    const healthy = await WebSocketClient.greet(server.httpPort, 'healthy');
-    const broken = await WebSocketClient.greet(server.httpPort, 'broken');
+    const healthy = await ScriptedClient.greet(server.httpPort, 'healthy', byWebSocket);
+    const broken = await ScriptedClient.greet(server.httpPort, 'broken', byWebSocket);
     await broken.untilCount(messageType.wireChunk, 2);
     broken.socket.write(bytes);
     expect(await broken.untilClosed()).toBe(code);
@@ -259,7 +259,7 @@ describe('a violation over WebSocket', () => {
 
   it('is not what a message of the largest size is that nobody reads', async () => {
     await startTone();
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     client.send(Buffer.alloc(maxFrameBytes));
     client.send(encodeTimeRequest(3));
     await client.untilCount(messageType.time, 1);
@@ -289,7 +289,7 @@ describe('the HTTP port', () => {
 
   it('serves alone when streaming over TCP is disabled', async () => {
     await startTone('tcp-streaming.enabled=false');
-    const client = await WebSocketClient.greet(server.httpPort, 'a');
+    const client = await ScriptedClient.greet(server.httpPort, 'a', byWebSocket);
     await client.untilCount(messageType.wireChunk, 1);
     client.close();
   });

@@ -1,29 +1,7 @@
 import { baseHeaderBytes, baseOffset, messageType } from '../../src/protocol/layout.ts';
 import { encodeHello, encodeTimeRequest } from '../../src/protocol/messages.ts';
+import type { Random } from './random.ts';
 import { helloOf } from './scripted-client.ts';
-
-/** The same numbers for the same seed, so that what a test found can be found again. */
-export class SeededRandom {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** A whole number from 0 to `end` − 1. Source: mulberry32 by Tommy Ettinger, public domain. */
-  below(end: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * end);
-  }
-
-  pick<T>(items: readonly T[]): T {
-    const item = items[this.below(items.length)];
-    if (item === undefined) throw new Error('nothing to pick from');
-    return item;
-  }
-}
 
 export interface ClientMessage {
   readonly name: string;
@@ -66,7 +44,7 @@ export function clientMessages(): readonly ClientMessage[] {
   ];
 }
 
-type Mutator = (message: Buffer, random: SeededRandom) => Buffer;
+type Mutator = (message: Buffer, random: Random) => Buffer;
 
 const extremes = [0, 1, 25, 26, 27, 1000, 65_535, 65_536, 65_537, 1_000_000, 1_000_001];
 const extremeSizes = [...extremes, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
@@ -136,7 +114,7 @@ const mutators: readonly Mutator[] = [
 ];
 
 /** `message` with one thing wrong with it, or several. */
-export function mutate(message: Buffer, random: SeededRandom): Buffer {
+export function mutate(message: Buffer, random: Random): Buffer {
   let result = message;
   do {
     // What was cut short has no fields left to change.

@@ -1,17 +1,24 @@
 import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** Of a process that prints more the end is kept. */
+const maxKeptChars = 16 * 1024 * 1024;
 
 /** Collects what a process prints and lets a test wait for a piece of it. */
 export class OutputLog {
   #text = '';
   #ended = false;
   readonly #name: string;
+  readonly #child: ChildProcess;
   readonly #changed = new Set<() => void>();
 
   constructor(name: string, child: ChildProcess) {
     this.#name = name;
+    this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#text += text;
+        if (this.#text.length > maxKeptChars) this.#text = this.#text.slice(-maxKeptChars / 2);
         this.#notify();
       });
     }
@@ -24,6 +31,13 @@ export class OutputLog {
 
   get text(): string {
     return this.#text;
+  }
+
+  /** Hands on each line of either output, from now on. */
+  onLine(listener: (line: string) => void): void {
+    for (const input of [this.#child.stdout, this.#child.stderr]) {
+      if (input) createInterface({ input }).on('line', listener);
+    }
   }
 
   /** Resolves with the first match; rejects with the whole log when it does not come. */

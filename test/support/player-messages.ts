@@ -26,8 +26,8 @@ export function playerMessage(message: PlayerMessage): Buffer {
 }
 
 /** A length and then the text. */
-export function textBody(text: string): Buffer {
-  const bytes = Buffer.from(text);
+export function textBody(text: string | Buffer): Buffer {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   const length = Buffer.alloc(4);
   length.writeUInt32LE(bytes.length);
   return Buffer.concat([length, bytes]);

@@ -13,7 +13,6 @@ export class ProgramStage {
   readonly folder: string;
   readonly #connections: { close(): void }[] = [];
   #setUp: ControlClient | undefined;
-  #requests = 0;
 
   /** Settings as on the command line; `FOLDER` stands for a folder of the test's own. */
   static async open(...settings: readonly string[]): Promise<ProgramStage> {
@@ -83,10 +82,7 @@ export class ProgramStage {
   /** A request of yet another controller, for what the program in question does not do itself. */
   async ask(method: string, params: object = {}): Promise<unknown> {
     this.#setUp ??= await this.controller();
-    this.#requests += 1;
-    const id = `ask ${this.#requests}`;
-    this.#setUp.send(`${JSON.stringify({ id, jsonrpc: '2.0', method, params })}\n`);
-    return this.#setUp.inbox.result(id);
+    return this.#setUp.request(method, params);
   }
 
   async close(): Promise<void> {

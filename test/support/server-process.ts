@@ -20,63 +20,88 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** The built server as a process of its own, on a free port and with a folder of its own. */
-export class ServerProcess {
+export interface ServerCommand {
+  /** The program and what it is told. */
+  readonly command: readonly string[];
+  /** Where players come. */
   readonly streamPort: number;
+  /** Added to that of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** How many it may have. */
+  readonly descriptors?: number;
+}
+
+export interface ServerSetup extends Partial<Omit<ServerCommand, 'command'>> {
+  /** Addresses of streams. */
+  readonly sources: readonly string[];
+  /** Further ones of the command line. */
+  readonly options?: readonly string[];
+  /** The program that runs it, with its options: this one unless said otherwise. */
+  readonly node?: readonly string[];
+  /** Another build than that of this tree. */
+  readonly main?: string;
+}
+
+/** A server as a process of its own. */
+export class ServerProcess {
   readonly log: OutputLog;
   readonly pid: number;
+  readonly streamPort: number;
+  /** How it has ended; absent while it runs. */
+  ending: Ending | undefined;
   readonly #child: ChildProcess;
-  readonly #folder: string;
-  readonly #ending: Promise<Ending>;
+  readonly #ended: Promise<Ending>;
 
-  private constructor(child: ChildProcess, at: { streamPort: number; folder: string }) {
-    this.#child = child;
-    this.#folder = at.folder;
-    this.streamPort = at.streamPort;
-    this.log = new OutputLog('the server', child);
-    this.pid = child.pid ?? 0;
-    this.#ending = new Promise((resolve) => {
-      child.once('close', (exitCode, signal) => resolve({ exitCode, signal }));
+  /** Starts any server: one to compare ours with, or ours with a configuration that is there already. */
+  constructor({ command, streamPort, environment, descriptors }: ServerCommand) {
+    this.streamPort = streamPort;
+    const limit =
+      descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}:${descriptors}`];
+    const [file = '', ...args] = [...limit, ...command];
+    this.#child = spawn(file, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.log = new OutputLog('the server', this.#child);
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('close', (exitCode, signal) => {
+        this.ending = { exitCode, signal };
+        resolve(this.ending);
+      });
     });
   }
 
-  /**
-   * Starts the server with `sources` (stream addresses) and further `options` of the command
-   * line; resolves when it accepts clients, on a free port unless one is given.
-   */
-  static async start(setup: {
-    readonly sources: readonly string[];
-    readonly options?: readonly string[];
-    readonly environment?: Readonly<Record<string, string>>;
-    readonly streamPort?: number;
-    /** How many descriptors it may have. */
-    readonly descriptors?: number;
-    /** The program that runs it, with its options: this one unless said otherwise. */
-    readonly node?: readonly string[];
-  }): Promise<ServerProcess> {
-    assertBuilt();
+  /** Starts our server with a folder of its own, on a free port unless one is given; resolves when it accepts players. */
+  static async start(setup: ServerSetup): Promise<ServerProcess> {
+    const { main = mainFile, node = [process.execPath], options = [] } = setup;
+    if (main === mainFile) assertBuilt();
     const folder = mkdtempSync(join(tmpdir(), 'zerocast-server-'));
     const streamPort = setup.streamPort ?? (await freePort());
     const configFile = join(folder, 'zerocast.conf');
     writeFileSync(configFile, configText(setup.sources, { folder, streamPort }));
-    const node = setup.node ?? [process.execPath];
-    const command = [...node, mainFile, '-c', configFile, ...(setup.options ?? [])];
-    const { descriptors } = setup;
-    const [file = '', ...args] =
-      descriptors === undefined ? command : ['prlimit', `--nofile=${descriptors}`, ...command];
-    const child = spawn(file, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...setup.environment },
-    });
-    const server = new ServerProcess(child, { streamPort, folder });
+    const command = [...node, main, '-c', configFile, ...options];
+    const server = new ServerProcess({ ...setup, command, streamPort });
+    void server.#ended.then(() => rmSync(folder, { recursive: true, force: true }));
     try {
       await server.log.waitFor(/\(Snapserver\) Version 0\./, startTimeoutMs);
-      await untilAccepting(streamPort, server);
+      await server.listening();
     } catch (error) {
       await server.kill();
       throw error;
     }
     return server;
+  }
+
+  /** Resolves when it accepts connections on a port. Failure: rejects when it does not in time. */
+  async listening(port = this.streamPort): Promise<void> {
+    const deadlineMs = performance.now() + startTimeoutMs;
+    while (!(await accepts(port))) {
+      if (this.ending || performance.now() > deadlineMs) {
+        throw new Error(`nobody listens on port ${port}; the server printed:\n${this.log.text}`);
+      }
+      await setTimeout(20);
+    }
   }
 
   /** Sends a signal without waiting for what it does. */
@@ -91,9 +116,8 @@ export class ServerProcess {
       () => this.#child.kill('SIGKILL'),
       () => undefined,
     );
-    const ending = await this.#ending;
+    const ending = await this.#ended;
     timer.abort();
-    rmSync(this.#folder, { recursive: true, force: true });
     return ending;
   }
 
@@ -147,15 +171,6 @@ function configText(
     'sink = stdout',
     '',
   ].join('\n');
-}
-
-async function untilAccepting(port: number, server: ServerProcess): Promise<void> {
-  const deadlineMs = performance.now() + startTimeoutMs;
-  while (performance.now() < deadlineMs) {
-    if (await accepts(port)) return;
-    await setTimeout(20);
-  }
-  throw new Error(`nobody listens on port ${port}; the server printed:\n${server.log.text}`);
 }
 
 /** Whether somebody listens on a port of this machine. */

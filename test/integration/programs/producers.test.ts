@@ -116,22 +116,17 @@ describe('PipeWire snapcast-discover', () => {
 });
 
 describe('AriaCast', () => {
-  const add = (controller: ControlClient, id: number, uri: string) => {
-    const params = { streamUri: uri };
-    controller.send(
-      `${JSON.stringify({ id, jsonrpc: '2.0', method: 'Stream.AddStream', params })}\r\n`,
-    );
-    return controller.inbox.answer(id);
-  };
+  const add = (controller: ControlClient, streamUri: string) =>
+    controller.ask('Stream.AddStream', { streamUri });
 
   it('can tell a name that is taken from a port that is taken', async () => {
     stage = await ProgramStage.open(tone);
     const phone = await stage.controller();
     const port = await freePort();
     const uri = `tcp://0.0.0.0:${port}?name=AriaCast&sampleformat=48000:16:2`;
-    expect(await add(phone, 1, uri)).toMatchObject({ result: { id: 'AriaCast' } });
-    const name = await add(phone, 2, uri.replace(String(port), String(await freePort())));
-    const taken = await add(phone, 3, uri.replace('AriaCast', 'AriaCast 2'));
+    expect(await add(phone, uri)).toMatchObject({ result: { id: 'AriaCast' } });
+    const name = await add(phone, uri.replace(String(port), String(await freePort())));
+    const taken = await add(phone, uri.replace('AriaCast', 'AriaCast 2'));
     expect(name.error).toMatchObject({
       code: -32603,
       data: expect.stringMatching(/already exists/),
@@ -149,7 +144,7 @@ describe('AriaCast', () => {
     await stage.ask('Group.SetStream', { id: bath, stream_id: 'Radio' });
     const before = (await statusOf()).groups.map(({ id, stream_id }) => ({ id, stream_id }));
     const port = await freePort();
-    await add(phone, 1, `tcp://0.0.0.0:${port}?name=AriaCast`);
+    await add(phone, `tcp://0.0.0.0:${port}?name=AriaCast`);
     for (const { id } of before) {
       await stage.ask('Group.SetStream', { id, stream_id: 'AriaCast' });
     }
@@ -161,7 +156,7 @@ describe('AriaCast', () => {
     const after = (await statusOf()).groups.map(({ id, stream_id }) => ({ id, stream_id }));
     expect(after).toEqual(before);
     expect(after.map(({ stream_id }) => stream_id)).toEqual(['default', 'Radio']);
-    expect(await add(phone, 3, `tcp://0.0.0.0:${port}?name=Other phone`)).toMatchObject({
+    expect(await add(phone, `tcp://0.0.0.0:${port}?name=Other phone`)).toMatchObject({
       result: { id: 'Other phone' },
     });
   });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { fitSlope, judgeGrowth, type Point } from '../../soak/slope.mjs';
-import { SeededRandom } from '../../support/mutations.ts';
+import { fitSlope, judgeGrowth, type Point } from '../../soak/slope.ts';
+import { Random } from '../../support/random.ts';
 
 const mib = 2 ** 20;
 const everySeconds = 5;
 
 /** Memory of a process, looked at every five seconds: it goes up until it is collected. */
 function memory({ seconds, leakPerSecond, seed }: Record<string, number>): Point[] {
-  const random = new SeededRandom(seed ?? 0);
+  const random = new Random(seed ?? 0);
   return Array.from({ length: (seconds ?? 0) / everySeconds }, (_, index) => {
     const at = index * everySeconds;
     const uncollected = ((at * 40_000) % (3 * mib)) + random.below(mib);
@@ -31,7 +31,7 @@ describe('the line of Theil and Sen', () => {
   });
 
   it('has an interval that holds the truth in 95 of 100 cases', () => {
-    const random = new SeededRandom(1);
+    const random = new Random(1);
     const noise = () => random.below(1000) + random.below(1000) + random.below(1000);
     const rounds = 400;
     const held = Array.from({ length: rounds }, () => {
@@ -74,7 +74,7 @@ describe('the verdict on half an hour', () => {
   });
 
   it('is that nothing can be told where the noise is larger than what is allowed', () => {
-    const random = new SeededRandom(3);
+    const random = new Random(3);
     const points = Array.from({ length: 12 }, (_, x): Point => [x, random.below(100 * mib)]);
     const { verdict } = judgeGrowth(points, { bound: 4 * mib, warmUpShare: 0 });
     expect(['unclear', 'grows']).toContain(verdict);
