@@ -14,6 +14,7 @@ import { discreetFault } from './sandbox.ts';
 import { sharedFifoAdvice, sharedFifos } from './shared-fifos.ts';
 import type { StreamChannel } from './stream-channel.ts';
 import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
+import { StreamList } from './stream-list.ts';
 
 export interface StreamDirectoryOptions {
   readonly factory: StreamFactory;
@@ -53,51 +54,36 @@ interface OpenRequest extends AddRequest {
   readonly share: SampleShare | undefined;
 }
 
-type StreamChangeKind = 'stream-added' | 'stream-state' | 'stream-properties';
-
 /** The streams of the server, in their order; the first that clients can play is the default. */
 export class StreamDirectory {
   readonly #options: StreamDirectoryOptions;
   readonly #logger: Logger;
-  readonly #channels = new Map<string, StreamChannel>();
+  readonly #list: StreamList;
   /** Names that are taken although nothing is there yet; these promises never reject. */
   readonly #openings = new Map<string, Promise<unknown>>();
-  /** Streams that are not there any more and still hold something. */
-  readonly #removals = new Map<string, Promise<unknown>>();
   readonly #budget: SampleBudget;
-  /** Streams that controllers have added. */
-  readonly #shares = new WeakMap<StreamChannel, SampleShare>();
   readonly #configured: ConfiguredStreams;
   readonly #fifoRetry: FifoRetry;
-  #isClosed = false;
 
   constructor(options: StreamDirectoryOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('Stream');
     this.#budget = new SampleBudget(options.settings);
-    this.#configured = new ConfiguredStreams({
-      factory: options.factory,
-      channels: this.#channels,
-      isClosed: () => this.#isClosed,
-      open: (options) => this.#openConfigured(options),
-      remove: (channel) => this.#remove(channel),
-      skip: (error) => this.#skip(error),
-      onReorder: () => options.onChange({ kind: 'stream-order' }),
-    });
+    this.#list = new StreamList(options.onChange);
+    this.#configured = new ConfiguredStreams(options.factory, this.#list);
     this.#fifoRetry = new FifoRetry({
-      isPresent: (channel) =>
-        this.#channels.get(channel.id) === channel && !this.#configured.isLeaving(channel),
-      reopen: (options) => this.#reopen(options),
+      isPresent: (channel) => this.#list.has(channel) && !this.#configured.isLeaving(channel),
+      reopen: (options) => this.#openConfigured(options),
     });
   }
 
   get channels(): ReadonlyMap<string, StreamChannel> {
-    return this.#channels;
+    return this.#list.channels;
   }
 
   /** The first stream that clients can play. */
   get default(): StreamChannel | undefined {
-    for (const channel of this.#channels.values()) if (channel.isPlayable) return channel;
+    for (const channel of this.channels.values()) if (channel.isPlayable) return channel;
     return undefined;
   }
 
@@ -108,11 +94,7 @@ export class StreamDirectory {
    * opened is there, disabled.
    */
   async addConfigured(address: string): Promise<void> {
-    try {
-      await this.#openConfigured(this.#options.factory.optionsOf(address));
-    } catch (error) {
-      this.#skip(error);
-    }
+    for (const options of this.#optionsOf([address]).wanted) await this.#openConfigured(options);
   }
 
   /**
@@ -128,7 +110,10 @@ export class StreamDirectory {
    */
   async reconfigure(addresses: readonly string[]): Promise<StreamsReport> {
     await this.#fifoRetry.settled();
-    return this.#configured.change(addresses);
+    const { wanted, faults } = this.#optionsOf(addresses);
+    const open = (options: StreamOptions) => this.#openConfigured(options);
+    const report = await this.#configured.change(wanted, open);
+    return { ...report, warnings: [...faults, ...report.warnings] };
   }
 
   /**
@@ -140,7 +125,7 @@ export class StreamDirectory {
    */
   async add(address: string, by?: Requester): Promise<StreamChannel> {
     const options = this.#options.factory.optionsOf(address);
-    if (!this.#channels.has(options.name)) refuseMasked(options.uri);
+    if (!this.channels.has(options.name)) refuseMasked(options.uri);
     return this.#add({ options, isTrusted: false, savedAs: address }, by);
   }
 
@@ -182,42 +167,35 @@ export class StreamDirectory {
     const opening = this.#openings.get(id);
     if (opening) await opening;
     this.#options.persist?.remove(id);
-    const channel = this.#channels.get(id);
-    if (channel) this.#remove(channel, by);
-    await this.#removals.get(id);
+    const channel = this.channels.get(id);
+    if (channel) this.#list.remove(channel, by);
+    await this.#list.released(id);
   }
 
   /** Tells that a stream is idle, plays, or cannot go on; before and after its time nobody asks. */
   stateChanged(channel: StreamChannel): void {
-    this.#announce('stream-state', channel);
-    const isPresent = this.#channels.get(channel.id) === channel;
-    if (isPresent && this.#configured.has(channel)) this.#fifoRetry.consider(channel);
+    this.#list.announce('stream-state', channel);
+    if (this.#list.has(channel) && this.#configured.has(channel)) this.#fifoRetry.consider(channel);
   }
 
   propertiesChanged(channel: StreamChannel): void {
-    this.#announce('stream-properties', channel);
+    this.#list.announce('stream-properties', channel);
   }
 
   /** What `close` waits for: streams that still open, or still hold something. */
   get held(): readonly string[] {
-    return [...this.#openings.keys(), ...this.#removals.keys()];
+    return [...this.#openings.keys(), ...this.#list.held];
   }
 
   /** Ends all streams without a word; what is saved stays saved. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#list.close();
     const saved = this.#options.persist?.close();
     const retried = this.#fifoRetry.close();
     const opened = Promise.all(this.#openings.values());
-    this.#stopAll();
     // What is just being opened stops by itself.
     await Promise.all([saved, opened, retried]);
-    await Promise.all(this.#removals.values());
-  }
-
-  #stopAll(): void {
-    for (const channel of this.#channels.values()) this.#stop(channel);
-    this.#channels.clear();
+    await this.#list.ended();
   }
 
   /** Takes the name at once, so that the second of two requests fails. */
@@ -225,7 +203,7 @@ export class StreamDirectory {
     const { name, format } = request.options;
     const predecessor = this.#predecessorOf(request);
     this.#refuse(request, predecessor);
-    const replaced = predecessor && this.#shares.get(predecessor);
+    const replaced = predecessor && this.#list.shareOf(predecessor);
     const share = request.isTrusted ? undefined : this.#budget.take(format, replaced);
     const opening = this.#open({ ...request, by, predecessor, share });
     this.#openings.set(
@@ -244,11 +222,11 @@ export class StreamDirectory {
 
   #refuse(request: AddRequest, predecessor: StreamChannel | undefined): void {
     const { name } = request.options;
-    if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
-    if (this.#channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
+    if (this.#list.isClosed) throw new SourceError('server-stops', 'the server stops');
+    if (this.channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
     // What somebody has written into the configuration is wanted, whatever was added before.
     if (request.isConfigured || predecessor) return;
-    const present = this.#channels.size + this.#openings.size + this.#removals.size;
+    const present = this.channels.size + this.#openings.size + this.#list.held.length;
     const count = present - this.#configured.leavingCount;
     const { maxStreams } = this.#options.settings();
     if (count >= maxStreams) {
@@ -263,13 +241,13 @@ export class StreamDirectory {
   async #open(request: OpenRequest): Promise<StreamChannel> {
     const { options, isTrusted, isConfigured = false, savedAs, by, predecessor, share } = request;
     // What had this name may still hold the port or the fifo.
-    await this.#removals.get(options.name);
+    await this.#list.released(options.name);
     const channel = await this.#options.factory.build(request);
     try {
       await channel.start(predecessor);
       const { fault } = channel.stream;
       if (fault && !isConfigured) throw isTrusted ? fault : discreetFault(fault, options.uri);
-      if (this.#isClosed) throw new SourceError('server-stops', 'the server stops');
+      if (this.#list.isClosed) throw new SourceError('server-stops', 'the server stops');
       share?.resize(channel.stream.format);
       // It led somewhere after all.
       if (!isTrusted && predecessor?.stream.state === 'playing') throw isTaken(options.name);
@@ -277,20 +255,17 @@ export class StreamDirectory {
       await channel.stop();
       throw error;
     }
-    if (share) this.#shares.set(channel, share);
     if (isConfigured) this.#configured.opened(channel);
     if (savedAs !== undefined) this.#options.persist?.add(channel.id, savedAs);
-    // The same place in the order, and at no time without a stream for the groups that play it.
-    this.#channels.set(channel.id, channel);
-    if (predecessor) this.#release(predecessor, by);
+    this.#list.put(channel, { share, by });
     this.#warnOfSharedFifo(channel);
     if (isConfigured) this.#fifoRetry.consider(channel);
-    this.#announce('stream-added', channel, by);
+    this.#list.announce('stream-added', channel, by);
     return channel;
   }
 
   #warnOfSharedFifo(opened: StreamChannel): void {
-    const running = [...this.#channels.values()].filter(
+    const running = [...this.channels.values()].filter(
       (channel) => !this.#configured.isLeaving(channel),
     );
     const shared = sharedFifos(running.map(({ stream }) => stream.options));
@@ -301,18 +276,30 @@ export class StreamDirectory {
     }
   }
 
-  async #openConfigured(options: StreamOptions): Promise<void> {
-    await this.#add({ options, isTrusted: true, isConfigured: true, isPatient: true });
-    // What had the name before counts as a stream until then.
-    await this.#removals.get(options.name);
+  /** Opens a stream of the configuration; returns why it is left out, if so. */
+  async #openConfigured(options: StreamOptions): Promise<string | undefined> {
+    try {
+      await this.#add({ options, isTrusted: true, isConfigured: true, isPatient: true });
+      // What had the name before counts as a stream until then.
+      await this.#list.released(options.name);
+      return undefined;
+    } catch (error) {
+      return this.#list.isClosed ? reasonOf(error) : this.#skip(error);
+    }
   }
 
-  async #reopen(options: StreamOptions): Promise<void> {
-    try {
-      await this.#openConfigured(options);
-    } catch (error) {
-      if (!this.#isClosed) this.#skip(error);
-    }
+  /** What addresses of the configuration ask for, and why some are left out. */
+  #optionsOf(addresses: readonly string[]): { wanted: StreamOptions[]; faults: string[] } {
+    const faults: string[] = [];
+    const wanted = addresses.flatMap((address) => {
+      try {
+        return [this.#options.factory.optionsOf(address)];
+      } catch (error) {
+        faults.push(this.#skip(error));
+        return [];
+      }
+    });
+    return { wanted, faults };
   }
 
   /** Returns the sentence that it logs. */
@@ -322,47 +309,22 @@ export class StreamDirectory {
     return reason;
   }
 
-  #remove(channel: StreamChannel, by?: Requester): void {
-    this.#channels.delete(channel.id);
-    this.#release(channel, by);
-  }
-
-  /** Ends what is not in the list any more. */
-  #release(channel: StreamChannel, by?: Requester): void {
-    this.#shares.get(channel)?.release();
-    this.#options.onChange({ kind: 'stream-removed', channel }, by);
-    this.#stop(channel);
-  }
-
-  #stop(channel: StreamChannel): void {
-    const { id } = channel;
-    // One that took over the name may go before its predecessor has ended.
-    const removal = Promise.all([this.#removals.get(id), channel.stop()]).finally(() => {
-      if (this.#removals.get(id) === removal) this.#removals.delete(id);
-    });
-    this.#removals.set(id, removal);
-  }
-
   /**
    * Some producers never remove their stream and listen elsewhere after a restart: what they add
    * takes the place of what leads nowhere any more, or that name would be silent for ever.
    */
   #predecessorOf({ options, isTrusted, isConfigured }: AddRequest): StreamChannel | undefined {
-    const old = this.#channels.get(options.name);
+    const old = this.channels.get(options.name);
     // What has ended for this one, when the configuration was read again.
     if (isConfigured && old && this.#configured.isLeaving(old)) return old;
     if (isConfigured && old && this.#fifoRetry.has(old)) return old;
-    if (isTrusted || !old || !this.#shares.has(old)) return undefined;
+    if (isTrusted || !old || !this.#list.shareOf(old)) return undefined;
     const [from, to] = [old.stream.options.uri, options.uri];
     const hasMoved =
       isTcpClient(from) && isTcpClient(to) && formatStreamUri(from) !== formatStreamUri(to);
     if (!hasMoved || old.stream.state !== 'idle') return undefined;
     this.#logger.info('producer of stream has moved', { stream: old.id, from: from.host });
     return old;
-  }
-
-  #announce(kind: StreamChangeKind, channel: StreamChannel, by?: Requester): void {
-    if (this.#channels.get(channel.id) === channel) this.#options.onChange({ kind, channel }, by);
   }
 }
 
