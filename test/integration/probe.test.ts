@@ -281,6 +281,13 @@ describe('the probe of a server with faults', () => {
     expect(status).toBe(0);
   });
 
+  it('does not find a stream whole of which nothing but the codec came', async () => {
+    const port = await pretend(settings, header);
+    const { status, last } = await probe(port, ['--json']);
+    expect(last).toMatchObject({ whole: false, codec: 'pcm', chunks: 0, reason: 'stopped' });
+    expect(status).toBe(1);
+  });
+
   it('finds a gap, and records silence in its place', async () => {
     const port = await pretend(settings, header, ...chunks(0, 1, 4, 5));
     const wav = join(folder, 'out.wav');
