@@ -11,7 +11,7 @@ import type { StreamOptions } from './stream-options.ts';
 const maxBacklogMs = 30_000;
 /** A live producer makes reads wait for as long as its audio lasts, or nearly so. */
 const liveShare = 0.75;
-/** Judged over this much audio: a busy machine makes somebody who hurries pause now and then, too. */
+/** Judged over this much audio: a busy machine makes a producer in a hurry pause now and then, too. */
 const liveWindowMs = 100;
 /** A turn of the event loop takes as long. */
 export const leastWaitUs = 1000;

@@ -16,7 +16,7 @@ export class ChunkRing {
   #tail = 0;
   #head = 0;
   #bytes = 0;
-  /** Whom to tell of the next chunk, and when that is to be: nothing of theirs delays players. */
+  /** What to call after the next chunk, in a turn of its own, so that it delays no player. */
   readonly #waiting = new Set<() => void>();
   #telling: NodeJS.Immediate | undefined;
 
@@ -105,7 +105,7 @@ export class ChunkRing {
 
   #tell(): void {
     this.#telling = undefined;
-    // Who waits again meanwhile waits for another chunk.
+    // One that waits again meanwhile waits for another chunk.
     for (const onPush of [...this.#waiting]) if (this.#waiting.delete(onPush)) onPush();
   }
 

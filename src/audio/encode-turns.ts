@@ -5,7 +5,7 @@ const sliceMs = 5;
 
 /** The right of one stream to encode, as often as it asks and its turn comes. */
 export interface EncodeTurn {
-  /** There is something to encode: some of it at once when nobody else waits, else later. */
+  /** There is something to encode: some of it at once when no other stream waits, else later. */
   request(): void;
   cancel(): void;
 }
@@ -15,7 +15,7 @@ export type EncodeStep = () => boolean;
 
 interface Waiter {
   readonly step: EncodeStep;
-  /** Time that it has had, or might have had: whoever comes back has no claim on the past. */
+  /** Time that it has had, or might have had: a stream that comes back has no claim on the past. */
   usedMs: number;
 }
 

@@ -31,12 +31,12 @@ export interface EncodedInputContext {
   /**
    * Is told how long chunks take until they are there.
    *
-   * Failure: throws a `SourceError` when nobody could play them; it disables the stream.
+   * Failure: throws a `SourceError` when no client could play them; it disables the stream.
    */
   readonly onTiming?: (timing: ChunkTiming) => void;
   /** Takes each sealed chunk. */
   readonly onChunk: (chunk: Chunk) => void;
-  /** What was published is of no use to anybody any more. */
+  /** What was published is of no use to any client any more. */
   readonly onOutdated: () => void;
   readonly onState: (state: StreamState) => void;
   readonly surroundings?: SourceSurroundings | undefined;
@@ -103,7 +103,7 @@ export class EncodedInput implements Stream {
     return this.#parts?.reader.backlogMs;
   }
 
-  get stages(): StageChain | undefined {
+  get stages(): Stream['stages'] {
     return this.#parts?.stages;
   }
 
@@ -165,7 +165,7 @@ export class EncodedInput implements Stream {
     }
   }
 
-  /** Streams without a codec are sent to nobody. */
+  /** Streams without a codec are sent to no client. */
   #judge(encoding: Encoding): void {
     if (this.codec === 'null') return;
     try {
@@ -180,7 +180,7 @@ export class EncodedInput implements Stream {
   async #createSource(): Promise<StreamSource | undefined> {
     const { createSource: own, surroundings } = this.#context;
     const context = { ...this.options, ...surroundings, logger: this.#logger };
-    // Whoever stops the stream in the same breath shall find nothing begun.
+    // A caller that stops the stream in the same turn shall find nothing begun.
     await Promise.resolve();
     if (this.#isStopped) return undefined;
     if (own) return own(context);
@@ -206,6 +206,7 @@ export class EncodedInput implements Stream {
         encoding.clear();
         onOutdated();
       },
+      onFailure: (error) => this.#disable(error),
     });
     stages.add(activity);
     const reader = new PacedReader(source, options, {

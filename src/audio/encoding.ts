@@ -15,7 +15,7 @@ export interface EncodeFigures {
   readonly encodedChunks: number;
   /** Time in the encoder, microseconds; what became of its chunks is not part of it. */
   readonly encodeUs: number;
-  /** Chunks of PCM that were dropped because encoding was too slow while somebody listened. */
+  /** Chunks of PCM that were dropped because encoding was too slow while a client listened. */
   readonly droppedChunks: number;
 }
 
@@ -29,9 +29,9 @@ const maxDroppedWhenFastUs = 10_000_000;
 export interface EncodingOptions {
   readonly codec: string;
   readonly format: SampleFormat;
-  /** How much of the past a listener who joins can still use. */
+  /** How much of the past a client that joins can still use. */
   readonly pastMs: number;
-  /** What is older than this nobody can play any more. */
+  /** What is older than this no client can play any more. */
   readonly bufferMs: number;
   readonly pool: ChunkPool;
   /** What the encoders of all streams share. */
@@ -58,9 +58,9 @@ interface Current {
 }
 
 /**
- * The way from timed PCM to sealed chunks, taken only while somebody listens.
+ * The way from timed PCM to sealed chunks, taken only while a client listens.
  *
- * PCM waits for its turn among all streams, at most the last `bufferMs` of it. While nobody listens
+ * PCM waits for its turn among all streams, at most the last `bufferMs` of it. While no client listens
  * the last `pastMs` wait unencoded, so that the first listener starts as quickly as any other.
  */
 export class Encoding {
@@ -75,7 +75,7 @@ export class Encoding {
   #overload = noOverload;
   /** The run is over, but its last frames could not be flushed yet. */
   #owesFlush = false;
-  /** What the encoder holds back is as old as what was dropped behind it: nobody wants that either. */
+  /** What the encoder holds back is as old as what was dropped behind it, and as unwanted. */
   #isTailOld = false;
   #runTime = new RunTime();
   /** Of the run, before and behind the encoder. */
@@ -117,7 +117,7 @@ export class Encoding {
     return this.#waiting.length + (this.#current ? 1 : 0);
   }
 
-  /** Whether somebody listens and not all is encoded yet. */
+  /** Whether a client listens and not all is encoded yet. */
   get isBusy(): boolean {
     return this.#isActive && (this.waiting > 0 || this.#owesFlush);
   }
@@ -147,7 +147,7 @@ export class Encoding {
     if (this.#isActive) this.#turn.request();
   }
 
-  /** Forgets PCM that nobody will want any more. */
+  /** Forgets PCM that no client will want any more. */
   clear(): void {
     for (const { chunk } of this.#waiting) chunk.release();
     this.#waiting = [];
@@ -162,7 +162,7 @@ export class Encoding {
     this.#encoder.close();
   }
 
-  /** Drops what has waited for so long that nobody can play it any more. */
+  /** Drops what has waited for so long that no client can play it any more. */
   #bound(): void {
     const newest = this.#waiting.at(-1)!;
     const { pastMs, bufferMs } = this.#options;

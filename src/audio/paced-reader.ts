@@ -96,7 +96,7 @@ export class PacedReader {
     this.#pump();
   }
 
-  /** Nobody listens: a source that makes its audio on demand costs nothing until `resume`. */
+  /** No client listens: a source that makes its audio on demand costs nothing until `resume`. */
   pause(): void {
     if (!this.#source.skip) return;
     this.#isPaused = true;
@@ -106,8 +106,8 @@ export class PacedReader {
   }
 
   /**
-   * Goes on as if the source had been read all the time, from the oldest audio that who joins can
-   * still play.
+   * Goes on as if the source had been read all the time, from the oldest audio that a client
+   * which joins can still play.
    */
   resume(): void {
     if (!this.#isPaused) return;
@@ -175,7 +175,7 @@ export class PacedReader {
     this.#watch.begin(nowUs);
     this.#pacer.readStarted(nowUs);
     this.#source.read(this.#targetIn(this.#chunk));
-    // A source that fills at once needs nobody to look at it.
+    // A source that fills at once needs no look.
     if (this.#watch.isReading) this.#watch.wait();
   }
 

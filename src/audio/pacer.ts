@@ -20,7 +20,7 @@ export interface Lateness {
  *
  * Within a run every timestamp follows from the number of frames alone, so nothing accumulates
  * rounding errors; `slew` lets time pass faster or slower from the next chunk on. A chunk that comes
- * late by no more than the tolerance keeps its place: the stream catches up, and nobody hears it.
+ * late by no more than the tolerance keeps its place: the stream catches up, unheard.
  * Beyond it the run ends and a new one starts at "now".
  */
 export class Pacer {
@@ -36,7 +36,7 @@ export class Pacer {
   #takenUs = Number.NEGATIVE_INFINITY;
   #lateUs = 0;
   #serverLateUs = 0;
-  /** When somebody began to listen. */
+  /** When a client began to listen. */
   #wantedUs = Number.NEGATIVE_INFINITY;
 
   constructor(format: SampleFormat, toleranceUs: number) {
@@ -61,7 +61,7 @@ export class Pacer {
     return this.#slewedUs + this.#lengthUs(this.#frames) - this.#format.durationUs(this.#frames);
   }
 
-  /** Goes on `frames` later; what is due by `nowUs` is not late, as nobody has asked for it before. */
+  /** Goes on `frames` later; what is due by `nowUs` is not late, as it was not wanted before. */
   resume(frames: number, nowUs: number): void {
     this.#frames += frames;
     this.#wantedUs = nowUs;

@@ -6,7 +6,7 @@ export const lookMs = 20;
 
 /**
  * Looks at a read that waits for its source. Patience counts looks, not time: when this server was
- * stalled, the audio may lie there and nobody had an opportunity to take it.
+ * stalled, the audio may lie there, and was not looked for.
  */
 export class ReadWatch {
   readonly #clock: Clock;

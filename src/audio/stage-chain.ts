@@ -1,3 +1,4 @@
+import { assert } from '../base/errors.ts';
 import { RestartableTimer } from '../base/time/restartable-timer.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { SampleFormat } from './sample-format.ts';
@@ -16,6 +17,8 @@ export interface StageChainOptions {
   readonly onRunEnd: () => void;
   /** What was told before is too old to be played. */
   readonly onOutdated: () => void;
+  /** A stage has thrown; nothing is told any more. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /**
@@ -51,6 +54,7 @@ export class StageChain {
 
   /** From the next PCM on, behind all others. */
   add(stage: Stage): void {
+    assert(!this.#stages.includes(stage), 'a stage was added twice');
     this.#stages = [...this.#stages, stage];
   }
 
@@ -114,7 +118,7 @@ export class StageChain {
     let passed = pcm;
     for (let index = from; index < this.#links.length; index += 1) {
       const link = this.#links[index]!;
-      const out = link.process(passed);
+      const out = this.#through(link, passed);
       if (!out) {
         if (link.stage.delayFrames === 0) this.#interrupt(index + 1);
         return;
@@ -122,6 +126,16 @@ export class StageChain {
       passed = out;
     }
     this.#send(passed);
+  }
+
+  #through(link: Link, pcm: TimedPcm): TimedPcm | undefined {
+    try {
+      return link.process(pcm);
+    } catch (error) {
+      this.close();
+      this.#options.onFailure(error);
+      return undefined;
+    }
   }
 
   /** A stage keeps the audio to itself: for all behind it that is the end of a run. */

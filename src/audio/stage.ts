@@ -22,7 +22,9 @@ export interface Stage {
   /**
    * Reads the PCM, changes it in place, or puts another chunk in its place; nothing: it is not sent.
    *
-   * Ownership: takes over the reference to the chunk, and hands on that of the chunk it returns.
+   * Ownership: takes over the reference to the chunk, also when it throws, and hands on that of the
+   * chunk it returns.
+   * Failure: throws a `SourceError`, which disables the stream.
    */
   process(pcm: TimedPcm): TimedPcm | undefined;
 }

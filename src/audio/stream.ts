@@ -31,7 +31,7 @@ export interface Stream {
   /** Audio that has arrived and waits to be read; `undefined` where that cannot be told. */
   readonly backlogMs: number | undefined;
   /** What its PCM passes, of `format`; `undefined` while there is none. */
-  readonly stages?: StageChain | undefined;
+  readonly stages?: Pick<StageChain, 'add' | 'remove'> | undefined;
   /**
    * Begins to deliver.
    *

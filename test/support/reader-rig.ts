@@ -84,6 +84,10 @@ type ReaderParts = Omit<PacedReaderContext, 'stages' | 'onIdle'> &
     readonly onActivity: (isPlaying: boolean) => void;
   };
 
+function fail(error: unknown): never {
+  throw error;
+}
+
 /** A reader with the stages of every stream behind it. */
 export function pacedReader(
   source: StreamSource,
@@ -93,7 +97,7 @@ export function pacedReader(
   const { format } = source;
   const { pool } = context;
   const activity = new Activity(format, options, onActivity);
-  const told = { onPcm, onRunEnd, onOutdated };
+  const told = { onPcm, onRunEnd, onOutdated, onFailure: fail };
   const stages = new StageChain({ ...options, ...told, pool, format, maxPaddingUs: 0 });
   stages.add(activity);
   return new PacedReader(source, options, { ...context, stages, onIdle: () => activity.end() });

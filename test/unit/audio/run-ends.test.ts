@@ -21,6 +21,10 @@ interface Sent {
   readonly endUs: number;
 }
 
+function onFailure(error: unknown): never {
+  throw error;
+}
+
 /** Runs of these lengths, each of which comes as soon as the one before it has ended. */
 async function sendBackToBack(codec: string, format: SampleFormat, runs: readonly number[]) {
   const pool = new ChunkPool({ verifySeals: true });
@@ -37,9 +41,7 @@ async function sendBackToBack(codec: string, format: SampleFormat, runs: readonl
       sent.push({ timestampUs, endUs: timestampUs + durationUs });
       chunk.release();
     },
-    onFailure: (error) => {
-      throw error;
-    },
+    onFailure,
   });
   encoding.activate();
   const stages = new StageChain({
@@ -50,6 +52,7 @@ async function sendBackToBack(codec: string, format: SampleFormat, runs: readonl
     onPcm: (pcm) => encoding.take(pcm),
     onRunEnd: () => encoding.flush(),
     onOutdated: () => encoding.clear(),
+    onFailure,
   });
   const pacer = new Pacer(format, 250_000);
   const gapsUs: number[] = [];

@@ -5,9 +5,11 @@ import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import type { Stage, TimedPcm } from '../../../src/audio/stage.ts';
 import { StageChain } from '../../../src/audio/stage-chain.ts';
+import { AssertionError, SourceError } from '../../../src/base/errors.ts';
 import { FakeTime } from '../../support/fake-time.ts';
 import { numberedBytes } from '../../support/pcm-fixtures.ts';
 import { StreamRig } from '../../support/stream-rig.ts';
+import { until } from '../../support/waiting.ts';
 
 const format = SampleFormat.parse('48000:16:2');
 const { frameBytes } = format;
@@ -109,6 +111,9 @@ function open(maxPaddingUs = 0): void {
       ends += 1;
     },
     onOutdated: () => undefined,
+    onFailure: (error) => {
+      throw error;
+    },
   });
 }
 
@@ -260,6 +265,18 @@ describe('a stage that delays', () => {
     expectWhole(second, sent.slice(first));
   });
 
+  it('begins anew with audio that does not continue what it has', () => {
+    chain.add(new DelayLine(100));
+    give();
+    const before = sent.length;
+    nextFrame += 48_000;
+    const first = nextFrame;
+    give(chunkFrames, true);
+    give();
+    chain.end();
+    expectWhole(first, sent.slice(before));
+  });
+
   it('gives what it holds when a stage before it keeps the rest to itself', () => {
     const gate = new Gate();
     chain.add(gate);
@@ -319,6 +336,33 @@ describe('a run that begins at once behind another', () => {
     expect(chain.take(timed(chunk, true))).toBeCloseTo(22_500, 3);
     expect(sent[1]).toMatchObject({ startsRun: true });
     expect(sent[1]?.timestampUs).toBeCloseTo(42_500, 3);
+  });
+});
+
+describe('a stage that breaks', () => {
+  it('disables its stream, and leaks nothing', async () => {
+    const rig = await new StreamRig('tone:///?name=T').play();
+    await until(() => rig.published.length > 3);
+    const broken: Stage = {
+      delayFrames: 0,
+      process: ({ chunk }) => {
+        chunk.release();
+        throw new SourceError('broken', 'the clip cannot be read');
+      },
+    };
+    rig.stream.stages?.add(broken);
+    await until(() => rig.stream.state === 'disabled');
+    expect(rig.stream.fault?.message).toBe('the clip cannot be read');
+    expect(rig.outdated).toBe(1);
+    await rig.stream.stop();
+    expect(rig.pool.isFull).toBe(true);
+    rig.pool.close();
+  });
+
+  it('cannot be there twice', () => {
+    const counter = new Counter();
+    chain.add(counter);
+    expect(() => chain.add(counter)).toThrow(AssertionError);
   });
 });
 
