@@ -5,21 +5,20 @@ import { defaultSearchPaths, type LoadedConfig, loadConfig } from '../config/loa
 import { Report } from '../config/report.ts';
 import { type Finding, faultOf, note, ok, warning } from './finding.ts';
 
-export interface ConfigurationInputs {
+/** The configuration, or nothing when it has faults; and what is to be said about it. */
+export function checkConfiguration({
+  configFile: file,
+  environment,
+  overrides,
+}: {
   readonly configFile?: string | undefined;
   readonly environment: Environment;
   readonly overrides: readonly Assignment[];
-}
-
-/** The configuration, or nothing when it has faults; and what is to be said about it. */
-export interface ConfigurationResult {
+}): {
   readonly loaded: LoadedConfig | undefined;
   readonly findings: readonly Finding[];
-}
-
-export function checkConfiguration(inputs: ConfigurationInputs): ConfigurationResult {
-  const { configFile: file, environment, overrides } = inputs;
-  const also = overridesInForce(inputs);
+} {
+  const also = overridesInForce(environment, overrides);
   try {
     const loaded = loadConfig({ file, environment, overrides });
     const findings = [fileFinding(loaded.file), ...loaded.warnings.map(warningOf), ...also];
@@ -53,7 +52,10 @@ function warningOf(line: string): Finding {
 }
 
 /** Names only: the values may be secret. */
-function overridesInForce({ environment, overrides }: ConfigurationInputs): readonly Finding[] {
+function overridesInForce(
+  environment: Environment,
+  overrides: readonly Assignment[],
+): readonly Finding[] {
   const fromEnvironment = readEnvironment(environment, new Report());
   const origins = new Set([...fromEnvironment, ...overrides].map(({ origin }) => origin));
   if (origins.size === 0) return [];

@@ -89,9 +89,11 @@ function checkInheritance(folder: string, from: string | undefined): readonly Fi
   }
 }
 
-type Parse = (json: unknown) => { readonly faults: { readonly count: number } };
-
-function checkFile(path: string, parse: Parse, { identity }: DoctorContext): readonly Finding[] {
+function checkFile(
+  path: string,
+  parse: (json: unknown) => { readonly faults: { readonly count: number } },
+  { identity }: DoctorContext,
+): readonly Finding[] {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats) return [note(`there is no ${path} yet`)];
   const refusal = refusalOf(identity, path, 'read');

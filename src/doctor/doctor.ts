@@ -1,4 +1,5 @@
 import { loadNativeAddon } from '../base/native/native-addon.ts';
+import type { Config } from '../config/config.ts';
 import type { Assignment } from '../config/ini-text.ts';
 import { accessCheck } from './access-check.ts';
 import { addonCheck } from './addon-check.ts';
@@ -23,25 +24,24 @@ import { SystemFiles } from './system-files.ts';
 import { webCheck } from './web-check.ts';
 import { zeroCopyCheck } from './zero-copy-check.ts';
 
-export interface DoctorCommand {
-  readonly configFile?: string;
-  readonly overrides: readonly Assignment[];
-  readonly json: boolean;
-  /** The server is to run as a daemon. */
-  readonly isDaemon: boolean;
-}
-
-export interface DoctorOutput {
-  readonly write: (text: string) => void;
-  readonly isColoured: boolean;
-}
-
 /**
  * Looks at everything that the server needs, changes nothing, and says how to fix what is wrong.
  *
  * Shape: resolves with the exit status: 1 when there is a fault, else 0.
  */
-export async function runDoctor(command: DoctorCommand, output: DoctorOutput): Promise<number> {
+export async function runDoctor(
+  command: {
+    readonly configFile?: string;
+    readonly overrides: readonly Assignment[];
+    readonly json: boolean;
+    /** The server is to run as a daemon. */
+    readonly isDaemon: boolean;
+  },
+  output: {
+    readonly write: (text: string) => void;
+    readonly isColoured: boolean;
+  },
+): Promise<number> {
   const context = systemContext();
   const { configFile, overrides, json } = command;
   const { environment } = context;
@@ -55,12 +55,16 @@ export async function runDoctor(command: DoctorCommand, output: DoctorOutput): P
   };
   add({ name: 'configuration', findings });
   const checks = loaded
-    ? checksOf(command, { ...context, config: loaded.config, configFile: loaded.file, overrides })
+    ? checksOf(command.isDaemon, {
+        ...context,
+        config: loaded.config,
+        configFile: loaded.file,
+        overrides,
+      })
     : checksOfSystem(context);
   for await (const result of runChecks(checks)) add(result);
-  const totals = totalsOf(results);
-  output.write(json ? reportJson(results) : totalsText(totals));
-  return totals.faults > 0 ? 1 : 0;
+  output.write(json ? reportJson(results) : totalsText(results));
+  return totalsOf(results).faults > 0 ? 1 : 0;
 }
 
 function systemContext(): SystemContext {
@@ -78,10 +82,11 @@ function checksOfSystem(context: SystemContext): readonly Check[] {
   ];
 }
 
-type LoadedContext = Omit<DoctorContext, 'identity' | 'isDaemon'>;
-
-function checksOf({ isDaemon }: DoctorCommand, loaded: LoadedContext): readonly Check[] {
-  const { identity, findings } = whoRuns(isDaemon, loaded);
+function checksOf(
+  isDaemon: boolean,
+  loaded: Omit<DoctorContext, 'identity' | 'isDaemon'>,
+): readonly Check[] {
+  const { identity, findings } = whoRuns(isDaemon, loaded.config);
   const context: DoctorContext = { ...loaded, isDaemon, identity };
   return [
     systemCheck(context),
@@ -103,10 +108,9 @@ function checksOf({ isDaemon }: DoctorCommand, loaded: LoadedContext): readonly 
 
 function whoRuns(
   isDaemon: boolean,
-  { config }: LoadedContext,
+  { server: { user, group } }: Config,
 ): { readonly identity: Identity; readonly findings: readonly Finding[] } {
   const own = ownIdentity();
-  const { user, group } = config.server;
   if (!isDaemon) return { identity: own, findings: [ownFinding(own, user)] };
   try {
     const identity = identityOf(user, group);

@@ -6,7 +6,7 @@ import { findProgram } from '../base/children/find-program.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, fault, note, warning } from './finding.ts';
 import { type Identity, refusalOf } from './identity.ts';
-import { describeProcess, type FifoUser } from './process-table.ts';
+import { describeProcess, type ProcessFacts } from './process-table.ts';
 
 const stickyBit = 0o1000;
 const writableByAll = 0o002;
@@ -102,7 +102,7 @@ function users(path: string, { processes }: DoctorContext): readonly Finding[] {
   const writers = all.filter(({ writes }) => writes);
   const servers = processes.servers.filter(({ server }) => server === 'zerocast');
   // What a server has started in the place of reading itself, as scripts/start does, takes nothing away.
-  const isInPlace = ({ parentPid }: FifoUser) =>
+  const isInPlace = ({ parentPid }: ProcessFacts) =>
     servers.some(({ pid }) => pid === parentPid) && !all.some(({ pid }) => pid === parentPid);
   return [
     ...readers.map((reader) =>

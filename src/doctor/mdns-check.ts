@@ -13,23 +13,26 @@ import { describeProcess } from './process-table.ts';
 const listenMs = 1500;
 const serviceType = '_snapcast._tcp.local';
 
-export interface MdnsPlace {
-  readonly port?: number;
-  readonly interfaces?: () => NetworkInterfaces;
-}
-
 /** Whether the server can be found, and whom players would find besides. */
-export function mdnsCheck(context: DoctorContext, place: MdnsPlace = {}): Check {
-  return { name: 'mDNS', run: () => checkMdns(context, place) };
+export function mdnsCheck(
+  context: DoctorContext,
+  {
+    port = multicastPort,
+    interfaces = networkInterfaces,
+  }: { readonly port?: number; readonly interfaces?: () => NetworkInterfaces } = {},
+): Check {
+  return { name: 'mDNS', run: () => checkMdns(context, port, interfaces()) };
 }
 
-async function checkMdns(context: DoctorContext, place: MdnsPlace): Promise<readonly Finding[]> {
+async function checkMdns(
+  context: DoctorContext,
+  port: number,
+  present: NetworkInterfaces,
+): Promise<readonly Finding[]> {
   const { mdnsEnabled } = context.config.server;
   if (!mdnsEnabled) {
     return [note('the server does not announce itself: players need its address')];
   }
-  const { port = multicastPort, interfaces = networkInterfaces } = place;
-  const present = interfaces();
   const links = localLinks(present);
   if (links.length === 0) {
     const text = 'there is no network to announce the server on';

@@ -19,9 +19,7 @@ export function memoryCheck(context: DoctorContext): Check {
     run: () => {
       const needed = baseBytes + bufferedBytes(context);
       const text = `the streams and the server need about ${inMebibytes(needed)}`;
-      const tight = [...groupLimit(context), ...freeMemory(context)].filter(
-        ({ bytes }) => bytes < needed,
-      );
+      const tight = supplies(context).filter(({ bytes }) => bytes < needed);
       if (tight.length === 0) return [ok(text)];
       return tight.map(({ what, bytes }): Finding => {
         const advice = 'give it more, or lower buffer or the number of sources in [stream]';
@@ -29,11 +27,6 @@ export function memoryCheck(context: DoctorContext): Check {
       });
     },
   };
-}
-
-interface Supply {
-  readonly what: string;
-  readonly bytes: number;
 }
 
 function bufferedBytes({ config }: DoctorContext): number {
@@ -49,15 +42,14 @@ function bufferedBytes({ config }: DoctorContext): number {
   }, 0);
 }
 
-function groupLimit({ files }: DoctorContext): readonly Supply[] {
+function supplies({ files }: DoctorContext): readonly { what: string; bytes: number }[] {
   const limits = groupLimits.flatMap((path) => files.number(path) ?? []);
-  return limits.map((bytes) => ({ what: 'the limit of this container or service', bytes }));
-}
-
-function freeMemory({ files }: DoctorContext): readonly Supply[] {
   const [, available] = /^MemAvailable:\s+(\d+) kB/m.exec(files.text('/proc/meminfo') ?? '') ?? [];
   const bytes = available === undefined ? freemem() : Number(available) * 1024;
-  return [{ what: 'what the machine has left', bytes }];
+  return [
+    ...limits.map((limit) => ({ what: 'the limit of this container or service', bytes: limit })),
+    { what: 'what the machine has left', bytes },
+  ];
 }
 
 function inMebibytes(bytes: number): string {

@@ -32,9 +32,10 @@ export async function tryPort(wish: PortWish, context: SystemContext): Promise<r
   return [note(`port ${wish.port} is free; the machine has no IPv6 (${wish.setting})`)];
 }
 
-function refusal(error: unknown, { setting, port }: PortWish, context: SystemContext): Finding {
+function refusal(error: unknown, wish: PortWish, context: SystemContext): Finding {
+  const { setting, port } = wish;
   const code = error instanceof Error ? codeOf(error.cause) : '';
-  if (code !== 'EADDRINUSE') return bindFault(error, code, { setting, port });
+  if (code !== 'EADDRINUSE') return bindFault(error, code, wish);
   const owner = context.processes.listenerOn(port);
   if (owner?.server === 'zerocast') {
     return note(`port ${port} is in use by the running server, ${describeProcess(owner)}`);
@@ -47,11 +48,7 @@ function refusal(error: unknown, { setting, port }: PortWish, context: SystemCon
   );
 }
 
-function bindFault(
-  error: unknown,
-  code: string,
-  { setting, port }: Pick<PortWish, 'setting' | 'port'>,
-): Finding {
+function bindFault(error: unknown, code: string, { setting, port }: PortWish): Finding {
   if (code !== 'EACCES') return faultOf(error, 'correct bind_to_address or port');
   return fault(
     `port ${port} of ${setting} may not be bound (${messageOf(error).split(':')[0]})`,

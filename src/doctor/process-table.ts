@@ -8,11 +8,6 @@ export interface ProcessFacts extends ProcessProgram {
   readonly uid: number;
 }
 
-export interface FifoUser extends ProcessFacts {
-  readonly reads: boolean;
-  readonly writes: boolean;
-}
-
 /** State of a TCP socket that listens. Source: Linux, include/net/tcp_states.h. */
 const listening = '0A';
 /** Access mode in the flags of a descriptor. Source: open(2). */
@@ -51,7 +46,7 @@ export class ProcessTable {
   }
 
   /** Who has the fifo open, without this process. */
-  usersOfFifo(path: string): readonly FifoUser[] {
+  usersOfFifo(path: string): readonly (ProcessFacts & { reads: boolean; writes: boolean })[] {
     return this.#pids().flatMap((pid) => {
       if (pid === process.pid) return [];
       const modes = this.#linksOf(pid)

@@ -12,12 +12,10 @@ const markWidth = 8;
 /** Codes of ECMA-48, "Select Graphic Rendition". */
 const colours: Readonly<Record<Level, number>> = { ok: 32, note: 36, warning: 33, fault: 31 };
 
-export interface Totals {
+export function totalsOf(results: readonly CheckResult[]): {
   readonly faults: number;
   readonly warnings: number;
-}
-
-export function totalsOf(results: readonly CheckResult[]): Totals {
+} {
   const levels = results.flatMap(({ findings }) => findings.map(({ level }) => level));
   const count = (wanted: Level) => levels.filter((level) => level === wanted).length;
   return { faults: count('fault'), warnings: count('warning') };
@@ -37,7 +35,8 @@ function findingText({ level, text, mend }: Finding, isColoured: boolean): strin
 }
 
 /** The last line. */
-export function totalsText({ faults, warnings }: Totals): string {
+export function totalsText(results: readonly CheckResult[]): string {
+  const { faults, warnings } = totalsOf(results);
   return `\n${counted(faults, 'fault')}, ${counted(warnings, 'warning')}\n`;
 }
 

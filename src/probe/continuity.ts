@@ -3,9 +3,6 @@ const roundingUs = 2;
 /** The time of a stream follows the clock of its source, which nobody hears. */
 const maxSlew = 400e-6;
 
-/** What a chunk is to the one before it. */
-export type Sequel = 'next' | 'gap' | 'duplicate';
-
 /** Checks that each chunk begins where the one before it ended. */
 export class Continuity {
   #expectedUs: number | undefined;
@@ -16,7 +13,7 @@ export class Continuity {
   missingUs = 0;
 
   /** Takes the next chunk and says how it continues. */
-  add(chunk: { timestampUs: number; durationUs: number }): Sequel {
+  add(chunk: { timestampUs: number; durationUs: number }): 'next' | 'gap' | 'duplicate' {
     const { timestampUs, durationUs } = chunk;
     const expectedUs = this.#expectedUs ?? timestampUs;
     const differenceUs = timestampUs - expectedUs;

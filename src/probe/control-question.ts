@@ -5,16 +5,14 @@ import { within } from '../base/time/within.ts';
 /** Some answers list all clients. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
-export interface ControlQuestion {
+/** The answer to one request over TCP, as text. Failure: rejects when there is none in time. */
+export async function askControl(question: {
   readonly host: string;
   readonly port: number;
   readonly method: string;
   readonly params: object;
   readonly timeoutMs: number;
-}
-
-/** The answer to one request over TCP, as text. Failure: rejects when there is none in time. */
-export async function askControl(question: ControlQuestion): Promise<string> {
+}): Promise<string> {
   const { host, port, method, params, timeoutMs } = question;
   const socket = connect({ host, port });
   const lines = new LineReader({ maxBytes: maxAnswerBytes });

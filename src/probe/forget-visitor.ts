@@ -7,19 +7,21 @@ const attempts = 5;
 const pauseMs = 100;
 const answerTimeoutMs = 1000;
 
-export interface Visitor {
-  readonly id: string;
-  readonly host: string;
-  readonly controlPort: number;
-}
-
 /**
  * Sees to it that a player that was only looking does not stay in the list of clients. This server
  * forgets it by itself; others are asked to, unless another player has its id and is still there.
  *
  * Failure: a server that cannot be asked keeps it.
  */
-export async function forgetVisitor({ id, host, controlPort }: Visitor): Promise<void> {
+export async function forgetVisitor({
+  id,
+  host,
+  controlPort,
+}: {
+  readonly id: string;
+  readonly host: string;
+  readonly controlPort: number;
+}): Promise<void> {
   const ask = (method: string) =>
     askControl({ host, port: controlPort, method, params: { id }, timeoutMs: answerTimeoutMs });
   try {

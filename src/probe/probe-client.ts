@@ -16,7 +16,7 @@ import {
   type ServerSettings,
   stampSent,
 } from '../protocol/messages.ts';
-import { Continuity, type Sequel } from './continuity.ts';
+import { Continuity } from './continuity.ts';
 import { TimeSync } from './time-sync.ts';
 
 const helloId = 2;
@@ -192,7 +192,7 @@ export class ProbeClient {
     }
     const { format } = decoder;
     const durationUs = format.durationUs(pcm.length / format.frameBytes);
-    const sequel: Sequel = this.continuity.add({ timestampUs, durationUs });
+    const sequel = this.continuity.add({ timestampUs, durationUs });
     if (sequel !== 'duplicate') this.#options.onAudio({ timestampUs, pcm, decoder });
   }
 }

@@ -97,14 +97,17 @@ export function runProbe(
 
 const stopReason = 'stopped';
 
-interface Findings {
+function describe({
+  client,
+  maxAgeUs,
+  done,
+  reason,
+}: {
   readonly client: ProbeClient;
   readonly maxAgeUs: number;
   readonly done: boolean;
   readonly reason: string;
-}
-
-function describe({ client, maxAgeUs, done, reason }: Findings): ProbeReport {
+}): ProbeReport {
   const { continuity, sync } = client;
   const faults = continuity.gaps + continuity.duplicates + client.decodeErrors;
   const isCutOff = done && reason !== stopReason;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { type Check, fault, faultOf, note, ok, warning } from '../../../src/doctor/finding.ts';
-import { checkText, reportJson, totalsOf, totalsText } from '../../../src/doctor/report.ts';
+import { checkText, reportJson, totalsText } from '../../../src/doctor/report.ts';
 import { runChecks } from '../../../src/doctor/run-checks.ts';
 import { secretsOf, shown } from '../../../src/doctor/secrets.ts';
 
@@ -70,8 +70,8 @@ describe('the report', () => {
   });
 
   it('ends with the totals', () => {
-    expect(totalsText(totalsOf(results))).toBe('\n1 fault, 1 warning\n');
-    expect(totalsText({ faults: 0, warnings: 2 })).toBe('\n0 faults, 2 warnings\n');
+    expect(totalsText(results)).toBe('\n1 fault, 1 warning\n');
+    expect(totalsText([results[1]!, results[1]!])).toBe('\n0 faults, 2 warnings\n');
   });
 
   it('is one JSON document', () => {
