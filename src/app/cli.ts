@@ -2,7 +2,6 @@ import { ConfigError } from '../base/errors.ts';
 import {
   type Argument,
   type Reader,
-  type Readers,
   Reading,
   splitArgument,
   takeValueOf,
@@ -105,7 +104,7 @@ function parseDoctor(args: readonly string[]): Command {
   return { kind: 'doctor', ...file, overrides, json, isDaemon: daemon !== undefined };
 }
 
-const tokenReaders: Readers = new Map<string, Reader>([
+const tokenReaders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['-h', countHelp],
   ['--help', countHelp],
   ['-c', readConfigFile],
@@ -113,7 +112,7 @@ const tokenReaders: Readers = new Map<string, Reader>([
   ['--hours', readHours],
 ]);
 
-const doctorReaders: Readers = new Map<string, Reader>([
+const doctorReaders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['-h', countHelp],
   ['--help', countHelp],
   ['-c', readConfigFile],
@@ -144,7 +143,7 @@ const oldOptions: Readonly<Record<string, string>> = {
   '--group': 'server.group',
 };
 
-const serveReaders: Readers = new Map<string, Reader>([
+const serveReaders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['-h', countHelp],
   ['--help', countHelp],
   ['-v', wantVersion],

@@ -5,7 +5,7 @@ import { quoted } from './report.ts';
 export class Reading {
   readonly #argv: readonly string[];
   /** Options without a dot, each with what it does. */
-  readonly readers: Readers;
+  readonly readers: ReadonlyMap<string, Reader>;
   #next = 0;
   readonly overrides: Assignment[] = [];
   readonly warnings: string[] = [];
@@ -20,7 +20,11 @@ export class Reading {
   /** Start scripts may have options of other servers; what a person types must be right. */
   readonly #isLenient: boolean;
 
-  constructor(argv: readonly string[], readers: Readers, { isLenient = false } = {}) {
+  constructor(
+    argv: readonly string[],
+    readers: ReadonlyMap<string, Reader>,
+    { isLenient = false } = {},
+  ) {
     this.#argv = argv;
     this.readers = readers;
     this.#isLenient = isLenient;
@@ -57,7 +61,6 @@ export interface Argument {
 }
 
 export type Reader = (argument: Argument, reading: Reading) => void;
-export type Readers = ReadonlyMap<string, Reader>;
 
 /** Nothing for what is no option at all. */
 export function splitArgument(text: string): Argument | undefined {

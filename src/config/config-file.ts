@@ -48,21 +48,17 @@ function readAll(descriptor: number, maxBytes: number): Uint8Array {
   return bytes.subarray(0, length);
 }
 
-export interface ConfigFile {
-  readonly path: string;
-  readonly assignments: readonly Assignment[];
-}
-
-interface Search {
-  /** The file that was asked for; it must be there. */
-  readonly file: string | undefined;
-  /** Where to look otherwise; the first that is there counts, none is fine too. */
-  readonly searchPaths: readonly string[];
-  readonly readFile: ReadFile;
-}
-
 /** Finds and reads the configuration file; faults go to `report`. */
-export function openConfigFile(search: Search, report: Report): ConfigFile | undefined {
+export function openConfigFile(
+  search: {
+    /** The file that was asked for; it must be there. */
+    readonly file: string | undefined;
+    /** Where to look otherwise; the first that is there counts, none is fine too. */
+    readonly searchPaths: readonly string[];
+    readonly readFile: ReadFile;
+  },
+  report: Report,
+): { readonly path: string; readonly assignments: readonly Assignment[] } | undefined {
   const paths = search.file === undefined ? search.searchPaths : [search.file];
   for (const path of paths) {
     try {

@@ -14,15 +14,13 @@ type ValueOf<Row> =
       ? Value
       : never;
 
-type Section<Keys> = {
-  readonly [Key in keyof Keys as CamelCase<Key & string>]: ValueOf<Keys[Key]>;
-};
-
 /** Every setting of the table, frozen: `config.tcpStreaming.bindToAddress`. */
 export type Config = {
-  readonly [Name in keyof typeof schema as CamelCase<Name & string>]: Section<
-    (typeof schema)[Name]
-  >;
+  readonly [Name in keyof typeof schema as CamelCase<Name & string>]: {
+    readonly [Key in keyof (typeof schema)[Name] as CamelCase<Key & string>]: ValueOf<
+      (typeof schema)[Name][Key]
+    >;
+  };
 };
 
 export function camelCase(name: string): string {

@@ -54,24 +54,16 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   ];
   const settled = rows.map((row) => settle(row, layers, report));
   const config = buildConfig(settled);
-  complainAboutCombinations(config, settled, report);
-  report.throwIfFaulty();
   const origins = new Map(
     settled.map(({ section, key, origins }) => [`${section}.${key}`, origins] as const),
   );
+  complainAboutCombinations(config, origins, report);
+  report.throwIfFaulty();
   return { config, warnings: report.warnings, file: file?.path, origins };
 }
 
 /** What one layer says per row, in the order in which it counts. */
 type Layer = ReadonlyMap<Row, readonly Assignment[]>;
-
-interface Settled {
-  readonly section: string;
-  readonly key: string;
-  readonly value: unknown;
-  /** One per value. */
-  readonly origins: readonly string[];
-}
 
 function groupByRow(assignments: readonly Assignment[], report: Report): Layer {
   const current = new Map<Row, Assignment[]>();
@@ -123,7 +115,17 @@ function complainAboutUnknown(
   });
 }
 
-function settle(row: Row, layers: readonly Layer[], report: Report): Settled {
+function settle(
+  row: Row,
+  layers: readonly Layer[],
+  report: Report,
+): {
+  readonly section: string;
+  readonly key: string;
+  readonly value: unknown;
+  /** One per value. */
+  readonly origins: readonly string[];
+} {
   const { section, key, setting } = row;
   const [fromFile = [], fromEnvironment = [], fromOptions = []] = layers.map(
     (layer) => layer.get(row) ?? [],
@@ -183,15 +185,9 @@ function warnAboutRepetition(row: Row, assignments: readonly Assignment[], repor
 }
 
 /** Values that are fine alone and make no sense together. */
-function complainAboutCombinations(
-  config: Config,
-  settled: readonly Settled[],
-  report: Report,
-): void {
+function complainAboutCombinations(config: Config, origins: SettingOrigins, report: Report): void {
   const { buffer, chunkMs, sendInterval } = config.stream;
-  const originOf = (key: string) =>
-    settled.find((one) => one.section === 'stream' && one.key === key)?.origins.at(-1) ??
-    'defaults';
+  const originOf = (key: string) => origins.get(`stream.${key}`)?.at(-1) ?? 'defaults';
   if (chunkMs >= buffer) {
     report.fault(
       originOf('chunk_ms'),

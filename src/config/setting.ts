@@ -10,24 +10,8 @@ export interface Setting<Value> {
   /** The key may stand several times; its value is a list. */
   readonly repeatable: boolean;
   /** The value must never be shown. */
-  readonly secret: boolean;
+  readonly secret?: boolean;
   /** A reload of the configuration puts a new value into force; others wait for a restart. */
-  readonly isLive: boolean;
-}
-
-interface ScalarRow<Value> {
-  readonly default: string;
-  readonly parser: ValueParser<Value>;
-  readonly doc: string;
-  readonly secret?: boolean;
-  readonly isLive?: boolean;
-}
-
-interface ListRow<Value> {
-  readonly default: readonly string[];
-  readonly parser: ValueParser<Value>;
-  readonly doc: string;
-  readonly secret?: boolean;
   readonly isLive?: boolean;
 }
 
@@ -41,10 +25,10 @@ export interface List<Value> extends Setting<Value> {
   readonly repeatable: true;
 }
 
-export function scalar<const Value>(row: ScalarRow<Value>): Scalar<Value> {
-  return { secret: false, isLive: false, ...row, repeatable: false };
+export function scalar<const Value>(row: Omit<Scalar<Value>, 'repeatable'>): Scalar<Value> {
+  return { ...row, repeatable: false };
 }
 
-export function list<Value>(row: ListRow<Value>): List<Value> {
-  return { secret: false, isLive: false, ...row, repeatable: true };
+export function list<Value>(row: Omit<List<Value>, 'repeatable'>): List<Value> {
+  return { ...row, repeatable: true };
 }

@@ -37,15 +37,13 @@ export const truth: ValueParser<boolean> = {
   parse: (text) => truthOf.get(text.toLowerCase()),
 };
 
-interface Range {
+export function integer(range: {
   readonly min: number;
   readonly max: number;
   readonly unit?: string;
   /** Values below `min` become `min`, with a warning, instead of being refused. */
   readonly raise?: boolean;
-}
-
-export function integer(range: Range): ValueParser<number> {
+}): ValueParser<number> {
   const { min, max, unit = '' } = range;
   return {
     allowed: `a whole number from ${min} to ${max}${unit && ` (${unit})`}`,
