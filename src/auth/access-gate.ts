@@ -1,4 +1,5 @@
-import type { Access, AccessEntries, Credentials, Login } from './access.ts';
+import type { Credentials } from '../protocol/messages.ts';
+import type { Access, AccessEntries, Login } from './access.ts';
 import { wrongCredentials } from './login-errors.ts';
 
 /**
@@ -10,7 +11,8 @@ import { wrongCredentials } from './login-errors.ts';
 export class AccessGate implements Access {
   #entries: AccessEntries;
   #anonymous: Login | undefined;
-  readonly #grants = new WeakMap<Login, Grant>();
+  /** What each login is worth, and by which entries. */
+  readonly #grants = new WeakMap<Login, { by: AccessEntries; inner: Login | undefined }>();
 
   constructor(entries: AccessEntries) {
     this.#entries = entries;
@@ -64,10 +66,4 @@ export class AccessGate implements Access {
     this.#grants.set(login, { by: this.#entries, inner });
     return inner;
   }
-}
-
-/** What a login is worth, and by which entries. */
-interface Grant {
-  readonly by: AccessEntries;
-  readonly inner: Login | undefined;
 }

@@ -1,11 +1,5 @@
 import { RpcError } from '../base/errors.ts';
-
-/** What a peer shows to log in. Source: protocol reference, 13. */
-export interface Credentials {
-  /** `Basic`, `Plain` or `Bearer`, in any case. */
-  readonly scheme: string;
-  readonly param: string;
-}
+import type { Credentials } from '../protocol/messages.ts';
 
 /** Somebody who is logged in. */
 export interface Login {

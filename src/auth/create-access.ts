@@ -1,5 +1,5 @@
 import { type Clock, monotonicClock } from '../base/clock.ts';
-import { type AccessEntries, type Credentials, type Login, openAccess } from './access.ts';
+import { type AccessEntries, type Login, openAccess } from './access.ts';
 import {
   maxCredentialCharacters,
   type NameAndPassword,
@@ -36,7 +36,7 @@ export async function createAccess(options: AccessOptions): Promise<AccessEntrie
   const schemes = await schemesOf({ users, key }, options);
   return {
     anonymous: undefined,
-    login: async ({ scheme, param }: Credentials, address = '') => {
+    login: async ({ scheme, param }, address = '') => {
       const login = schemes.get(scheme.toLowerCase());
       if (!login) throw schemeNotSupported();
       if (param.length > maxCredentialCharacters) throw malformed('the credentials are too long');

@@ -7,15 +7,6 @@ export const maxConcurrentHashes = 2;
 export const maxWaitingOfAddress = 20;
 export const maxWaitingLogins = 1000;
 
-export interface HashRequest {
-  readonly password: string;
-  readonly expected: PasswordHash;
-  /** What else is computed, so that every login costs the same. */
-  readonly decoys: readonly PasswordHash[];
-  /** Whoever asks; addresses take turns. */
-  readonly address: string;
-}
-
 /**
  * Computes few hashes at a time, and refuses what would have to wait too long. Addresses take turns,
  * so that whoever floods us with logins only delays itself.
@@ -27,7 +18,19 @@ export class HashQueue {
   readonly #waiting = new Map<string, (() => void)[]>();
 
   /** Failure: rejects with an `RpcError` when too many wait already. */
-  async matches({ password, expected, decoys, address }: HashRequest): Promise<boolean> {
+  async matches({
+    password,
+    expected,
+    decoys,
+    address,
+  }: {
+    readonly password: string;
+    readonly expected: PasswordHash;
+    /** What else is computed, so that every login costs the same. */
+    readonly decoys: readonly PasswordHash[];
+    /** Whoever asks; addresses take turns. */
+    readonly address: string;
+  }): Promise<boolean> {
     await this.#takeTurn(address);
     try {
       const isRight = await matchesHash(password, expected);

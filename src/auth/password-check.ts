@@ -13,11 +13,6 @@ import type { User } from './user-entries.ts';
 export const maxKnownLogins = 1000;
 const knownForUs = 10 * 60 * 1_000_000;
 
-interface Attempt {
-  readonly login: NameAndPassword;
-  readonly address: string;
-}
-
 /**
  * Compares passwords in a time that tells nothing: neither where a wrong one differs, nor whether
  * there is a user of that name, nor how its password is written. Where any user has a hash, every
@@ -53,7 +48,7 @@ export class PasswordCheck {
     if (this.#isKnown(key)) return true;
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const check = this.#check({ login, address });
+    const check = this.#check(login, address);
     this.#underWay.set(key, check);
     try {
       const isRight = await check;
@@ -64,10 +59,9 @@ export class PasswordCheck {
     }
   }
 
-  async #check(attempt: Attempt): Promise<boolean> {
+  async #check(login: NameAndPassword, address: string): Promise<boolean> {
     const [decoy, ...others] = this.#decoys;
-    if (!decoy) return this.#isSameUnlessGuessed(attempt);
-    const { login, address } = attempt;
+    if (!decoy) return this.#isSameUnlessGuessed(login, address);
     const { name, password } = login;
     const own = this.#users.get(name)?.password ?? this.#nonsense;
     if (typeof own === 'string') {
@@ -79,7 +73,7 @@ export class PasswordCheck {
   }
 
   /** Costs next to nothing, so that nothing but the limiter slows down who guesses. */
-  #isSameUnlessGuessed({ login, address }: Attempt): boolean {
+  #isSameUnlessGuessed(login: NameAndPassword, address: string): boolean {
     // Names are as long as their senders like.
     const name = this.#digest(login.name).toString('base64');
     if (!this.#limiter.allows(name, address)) {

@@ -51,14 +51,14 @@ export function isSamePassword(a: string | PasswordHash, b: string | PasswordHas
 /** A hash of the usual cost with a salt of its own. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(saltBytes);
-  const hash = await derive(password, { ...usualCost, salt, hashBytes });
+  const hash = await derive(password, { ...usualCost, salt }, hashBytes);
   const { ln, r, p } = usualCost;
   return `${hashPrefix}ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(hash)}`;
 }
 
 /** Computes in a thread of libuv's pool, not on the event loop. */
 export async function matchesHash(password: string, expected: PasswordHash): Promise<boolean> {
-  const hash = await derive(password, { ...expected, hashBytes: expected.hash.length });
+  const hash = await derive(password, expected, expected.hash.length);
   return timingSafeEqual(hash, expected.hash);
 }
 
@@ -73,17 +73,18 @@ export function costsTheSame(a: PasswordHash, b: PasswordHash): boolean {
   return a.ln === b.ln && a.r === b.r && a.p === b.p;
 }
 
-interface Derivation extends Omit<PasswordHash, 'hash'> {
-  readonly hashBytes: number;
-}
-
-function derive(password: string, derivation: Derivation): Promise<Buffer> {
-  const { ln, r, p, salt, hashBytes: length } = derivation;
+function derive(
+  password: string,
+  { ln, r, p, salt }: Omit<PasswordHash, 'hash'>,
+  hashBytes: number,
+): Promise<Buffer> {
   // Besides the table of N blocks, p blocks and a few more are needed.
   const maxmem = memoryBytes({ ln, r }) + 128 * r * (p + 2) + 1024;
   const options: ScryptOptions = { N: 2 ** ln, r, p, maxmem };
   return new Promise((resolve, reject) => {
-    scrypt(password, salt, length, options, (error, key) => (error ? reject(error) : resolve(key)));
+    scrypt(password, salt, hashBytes, options, (error, key) =>
+      error ? reject(error) : resolve(key),
+    );
   });
 }
 

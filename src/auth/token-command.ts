@@ -38,18 +38,18 @@ async function readPem(setting: string, path: string): Promise<string | undefine
   }
 }
 
-export interface TokenRequest extends UserEntries {
-  readonly user: string;
-  readonly hours: number;
-  readonly settings: TokenSettings;
-}
-
 /**
  * The token that `zerocast token` prints.
  *
  * Failure: rejects with a `ConfigError`.
  */
-export async function issueToken(request: TokenRequest): Promise<string> {
+export async function issueToken(
+  request: UserEntries & {
+    readonly user: string;
+    readonly hours: number;
+    readonly settings: TokenSettings;
+  },
+): Promise<string> {
   const { user, hours, settings } = request;
   if (!readUsers(request).has(user)) {
     const name = JSON.stringify(user);

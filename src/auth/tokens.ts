@@ -5,11 +5,16 @@ import type { TokenKey } from './token-key.ts';
 /** Clocks of other machines are never quite right. */
 const clockToleranceSeconds = 60;
 
-/** Resolves with the user whom a token names. Failure: rejects with an `RpcError`. */
-export type VerifyToken = (token: string) => Promise<string>;
-
-/** Loads the library for tokens, which a server without them does not pay for. */
-export async function tokenVerifier({ key, algorithm }: TokenKey): Promise<VerifyToken> {
+/**
+ * Loads the library for tokens, which a server without them does not pay for.
+ *
+ * Shape: what it resolves with gives the user whom a token names.
+ * Failure: that rejects with an `RpcError`.
+ */
+export async function tokenVerifier({
+  key,
+  algorithm,
+}: TokenKey): Promise<(token: string) => Promise<string>> {
   const { errors, jwtVerify } = await import('jose');
   // One algorithm, that of the key: a public key must never serve as a secret, nor `none` as a key.
   const options = {
@@ -43,14 +48,12 @@ function reasonOf(code: string): string {
   return reasons.get(code) ?? 'it is no signed token';
 }
 
-export interface TokenClaims {
-  readonly user: string;
-  readonly lifetimeSeconds: number;
-}
-
 /** Signs a token with the claims that the reference names. Source: protocol reference, 13. */
 export async function signToken(
-  claims: TokenClaims,
+  claims: {
+    readonly user: string;
+    readonly lifetimeSeconds: number;
+  },
   { key, algorithm }: TokenKey,
 ): Promise<string> {
   const { SignJWT } = await import('jose');

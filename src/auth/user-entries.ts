@@ -40,33 +40,24 @@ export function readUsers({ roles, users, origins }: UserEntries): ReadonlyMap<s
   const faults: string[] = [];
   const complain = (at: readonly string[] | undefined) => (index: number, fault: string) =>
     faults.push(`${at?.[index] === undefined ? '' : `${at[index]}: `}[authorization] ${fault}`);
-  const roleTable = tableOf('role', readEach(roles, readRole), complain(origins?.roles));
-  const readOne = (entry: string) => readUser(entry, roleTable);
-  const userTable = tableOf('user', readEach(users, readOne), complain(origins?.users));
+  const roleTable = tableOf(
+    'role',
+    roles.map((entry) => readRole(entry)),
+    complain(origins?.roles),
+  );
+  const userTable = tableOf(
+    'user',
+    users.map((entry) => readUser(entry, roleTable)),
+    complain(origins?.users),
+  );
   throwIfFaulty(faults);
   return userTable;
 }
 
-/** A sentence about an entry, to be followed by nothing that the entry says. */
-interface Fault {
-  readonly fault: string;
-  readonly name?: string;
-}
+/** What an entry says, or a sentence about it, to be followed by nothing that the entry says. */
+type Read<Value> = Value | { readonly fault: string; readonly name?: string };
 
-interface Named {
-  readonly name: string;
-}
-
-type Read<Value> = Value | Fault;
-
-function readEach<Value>(
-  entries: readonly string[],
-  read: (entry: string) => Read<Value>,
-): Read<Value>[] {
-  return entries.map((entry) => read(entry));
-}
-
-function tableOf<Value extends Named>(
+function tableOf<Value extends { readonly name: string }>(
   kind: string,
   results: readonly Read<Value>[],
   report: (index: number, fault: string) => void,
@@ -82,7 +73,8 @@ function tableOf<Value extends Named>(
   return table;
 }
 
-interface Role extends Named {
+interface Role {
+  readonly name: string;
   readonly permits: Permits;
 }
 

@@ -1,6 +1,6 @@
 import type { Access, Login } from '../auth/access.ts';
 import { AssertionError, RpcError } from '../base/errors.ts';
-import type { HelloAuth, Refusal } from '../protocol/messages.ts';
+import type { Credentials, Refusal } from '../protocol/messages.ts';
 
 /** Who may play has this permission. Source: protocol reference, 13. */
 const streaming = 'Streaming';
@@ -13,7 +13,7 @@ export function refusalFor(login: Login): Refusal | undefined {
 /** Whom a player has logged in as, or why it may not play. */
 export async function loginOfPlayer(
   access: Access,
-  auth: HelloAuth | undefined,
+  auth: Credentials | undefined,
   remoteAddress: string,
 ): Promise<Login | Refusal> {
   if (!auth) return unauthorized('Authentication required');

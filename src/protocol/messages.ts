@@ -10,8 +10,9 @@ export const maxHelloTextLength = 128;
 /** Longer credentials count as none: a part of them would be something else. */
 export const maxAuthTextLength = 8192;
 
-/** What a client shows to be let in. Source: protocol reference, 13. */
-export interface HelloAuth {
+/** What a peer shows to log in. Source: protocol reference, 13. */
+export interface Credentials {
+  /** `Basic`, `Plain` or `Bearer`, in any case. */
   readonly scheme: string;
   readonly param: string;
 }
@@ -30,7 +31,7 @@ export interface Hello {
   /** It only looks, and wants to be forgotten when it leaves: a member `Visitor` of our own. */
   readonly isVisitor?: boolean;
   /** Secret: neither logged nor remembered. */
-  readonly auth?: HelloAuth;
+  readonly auth?: Credentials;
 }
 
 export interface ServerSettings {
@@ -158,26 +159,22 @@ export function encodeCodecHeader(codec: string, payload: Uint8Array): Buffer {
   return message;
 }
 
-export interface CodecHeader {
+export function decodeCodecHeader(body: Buffer): {
   readonly codec: string;
   readonly payload: Buffer;
-}
-
-export function decodeCodecHeader(body: Buffer): CodecHeader {
+} {
   const name = readBlock('Codec Header', body, 0);
   const payload = readBlock('Codec Header', body, 4 + name.length);
   return { codec: name.toString(), payload };
 }
 
-export interface TimeReply {
+export function encodeTimeReply(reply: {
   readonly requestId: number;
   /** Server clock when the request was read, microseconds. */
   readonly receivedUs: number;
   /** `receivedUs` minus the client's `sent`; may be negative. */
   readonly latencyUs: number;
-}
-
-export function encodeTimeReply(reply: TimeReply): Buffer {
+}): Buffer {
   const { requestId } = reply;
   const message = newMessage({ type: messageType.time, id: requestId, refersTo: requestId }, 8);
   writeTimeUs(message, baseOffset.receivedSec, reply.receivedUs);
@@ -195,12 +192,10 @@ export function decodeTimeLatencyUs(body: Buffer): number {
   return readTimeUs(body, 0);
 }
 
-export interface ReceivedChunk {
+export function decodeWireChunk(body: Buffer): {
   readonly timestampUs: number;
   readonly payload: Buffer;
-}
-
-export function decodeWireChunk(body: Buffer): ReceivedChunk {
+} {
   if (body.length < 12) throw new ProtocolError('bad-chunk', 'a Wire Chunk has 12 bytes or more');
   return { timestampUs: readTimeUs(body, 0), payload: readBlock('Wire Chunk', body, 8) };
 }
@@ -262,7 +257,7 @@ function decodeJsonObject(what: string, body: Buffer): Record<string, unknown> {
 }
 
 /** Anything but two texts is no attempt to log in. */
-function authOf(value: unknown): HelloAuth | undefined {
+function authOf(value: unknown): Credentials | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { scheme, param } = value as Record<string, unknown>;
   return isAuthText(scheme) && isAuthText(param) ? { scheme, param } : undefined;

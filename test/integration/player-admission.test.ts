@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Access, type Credentials, type Login, openAccess } from '../../src/auth/access.ts';
+import { type Access, type Login, openAccess } from '../../src/auth/access.ts';
 import { RpcError } from '../../src/base/errors.ts';
 import { messageType } from '../../src/protocol/layout.ts';
-import { decodeRefusal, encodeHello, type HelloAuth } from '../../src/protocol/messages.ts';
+import { type Credentials, decodeRefusal, encodeHello } from '../../src/protocol/messages.ts';
 import { PlayerRig } from '../support/player-rig.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { turn, until } from '../support/waiting.ts';
 
-const auth: HelloAuth = { scheme: 'Basic', param: 'c2VjcmV0' };
+const auth: Credentials = { scheme: 'Basic', param: 'c2VjcmV0' };
 let rig: PlayerRig;
 
 afterEach(async () => {
@@ -29,7 +29,7 @@ function closed(login: (credentials: Credentials) => Promise<Login>): Access {
   return { anonymous: undefined, login };
 }
 
-async function greet(id: string, withAuth?: HelloAuth): Promise<ScriptedClient> {
+async function greet(id: string, withAuth?: Credentials): Promise<ScriptedClient> {
   return rig.keep(await ScriptedClient.greet(rig.port, id, withAuth && { auth: withAuth }));
 }
 

@@ -1,6 +1,7 @@
 import { scryptSync } from 'node:crypto';
-import type { Access, Credentials } from '../../src/auth/access.ts';
+import type { Access } from '../../src/auth/access.ts';
 import { RpcError } from '../../src/base/errors.ts';
+import type { Credentials } from '../../src/protocol/messages.ts';
 
 /** A hash as `zerocast hash-password` prints it, but cheap. */
 export function cheapHash(password: string, ln = 4): string {
