@@ -123,14 +123,14 @@ export class LinkResponder {
     const records = query.questions.flatMap((question) => this.#records.answersTo(question));
     const answers = [...new Set(records)].filter((record) => !isKnown(record, query.answers));
     if (answers.length === 0) return;
-    if (from.port !== this.#options.port) this.#answerDirectly({ query, answers, from });
+    if (from.port !== this.#options.port) this.#answerDirectly(query, answers, from);
     // Whoever asks for a name that is taken must know before it takes the name.
     else if (query.authorities.length > 0) this.#tell(answers);
     else this.#tellSoon(answers);
   }
 
   /** To a program that knows ordinary DNS only. */
-  #answerDirectly({ query, answers, from }: DirectAnswer): void {
+  #answerDirectly(query: DnsMessage, answers: readonly DnsRecord[], from: RemoteInfo): void {
     const bytes = encodeWithAdditionals({
       id: query.id,
       isResponse: true,
@@ -172,12 +172,6 @@ export class LinkResponder {
   #sendAll(messages: readonly Buffer[]): void {
     for (const bytes of messages) void this.#socket?.send(bytes);
   }
-}
-
-interface DirectAnswer {
-  readonly query: DnsMessage;
-  readonly answers: readonly DnsRecord[];
-  readonly from: RemoteInfo;
 }
 
 /** Who asks says what it knows, and for how long. Source: RFC 6762, 7.1. */

@@ -52,14 +52,17 @@ function publishedOf(infos: readonly NetworkInterfaceInfo[]): string[] {
   return infos.filter((info) => !hasBetter || !isLinkLocal(info)).map(({ address }) => address);
 }
 
-interface LinkParts {
+function linkOf({
+  name,
+  info,
+  usable,
+  published,
+}: {
   readonly name: string;
   readonly info: NetworkInterfaceInfo;
   readonly usable: readonly NetworkInterfaceInfo[];
   readonly published: readonly string[];
-}
-
-function linkOf({ name, info, usable, published }: LinkParts): LocalLink {
+}): LocalLink {
   const { family, address } = info;
   const subnets = new BlockList();
   for (const { family: one, cidr } of usable) {

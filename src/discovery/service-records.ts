@@ -8,16 +8,6 @@ const ttlOfHost = 120;
 /** Lists all types of services. Source: RFC 6763, 9. */
 const typesName = '_services._dns-sd._udp.local';
 
-export interface ServiceRecordsOptions {
-  readonly services: readonly Service[];
-  /** What people see; every service has this name. Shape: a single label without dots. */
-  readonly name: string;
-  /** Shape: a single label. */
-  readonly host: string;
-  /** Where the host can be reached from where these records are told. */
-  readonly addresses: readonly string[];
-}
-
 /** Everything that is said about the services on one network. Source: RFC 6763. */
 export class ServiceRecords {
   /** What all the others lead to. */
@@ -26,11 +16,22 @@ export class ServiceRecords {
   readonly claims: readonly DnsRecord[];
   readonly #byName = new Map<string, DnsRecord[]>();
 
-  constructor({ services, name, host, addresses }: ServiceRecordsOptions) {
+  constructor({
+    services,
+    name,
+    host,
+    addresses,
+  }: {
+    readonly services: readonly Service[];
+    /** What people see; every service has this name. Shape: a single label without dots. */
+    readonly name: string;
+    /** Shape: a single label. */
+    readonly host: string;
+    /** Where the host can be reached from where these records are told. */
+    readonly addresses: readonly string[];
+  }) {
     const target = `${host}.local`;
-    const perService = services.map(({ type, port }) =>
-      recordsOf({ typeName: `${type}.local`, instance: `${name}.${type}.local`, port, target }),
-    );
+    const perService = services.map((service) => recordsOf(service, name, target));
     this.all = [...perService.flat(), ...addresses.map((address) => addressOf(target, address))];
     this.claims = this.all.filter(({ type }) => type === 'SRV');
     for (const record of this.all) {
@@ -89,15 +90,10 @@ export class ServiceRecords {
   }
 }
 
-interface Place {
-  readonly typeName: string;
-  readonly instance: string;
-  readonly port: number;
-  readonly target: string;
-}
-
 /** The text must be there even with nothing to say. Source: RFC 6763, 6.1. */
-function recordsOf({ typeName, instance, port, target }: Place): DnsRecord[] {
+function recordsOf({ type, port }: Service, name: string, target: string): DnsRecord[] {
+  const typeName = `${type}.local`;
+  const instance = `${name}.${typeName}`;
   return [
     { name: typesName, type: 'PTR', ttl, data: typeName },
     { name: typeName, type: 'PTR', ttl, data: instance },

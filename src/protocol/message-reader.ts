@@ -1,13 +1,11 @@
 import { ProtocolError } from '../base/errors.ts';
 import { baseHeaderBytes, baseOffset, messageType, readTimeUs } from './layout.ts';
 
-/** How a reader treats one type of message: bodies that nobody reads are skipped unbuffered. */
-export interface TypePolicy {
-  readonly maxBodyBytes: number;
-  readonly isRead: boolean;
-}
-
-export type MessagePolicy = ReadonlyMap<number, TypePolicy>;
+/** How a reader treats each type of message: bodies that nobody reads are skipped unbuffered. */
+export type MessagePolicy = ReadonlyMap<
+  number,
+  { readonly maxBodyBytes: number; readonly isRead: boolean }
+>;
 
 /** Bodies up to this size are accepted by existing servers (protocol reference, 2.1). */
 export const maxIgnoredBodyBytes = 1_000_000;
@@ -16,7 +14,7 @@ export const maxJsonBodyBytes = 64 * 1024;
 /** A Time body is 8 bytes; more is tolerated, as its content means nothing. */
 export const maxTimeBodyBytes = 1024;
 
-const ignored: TypePolicy = { maxBodyBytes: maxIgnoredBodyBytes, isRead: false };
+const ignored = { maxBodyBytes: maxIgnoredBodyBytes, isRead: false };
 
 /** What a server accepts: the types that it does not know what to do with are ignored. */
 export const serverPolicy: MessagePolicy = new Map([
