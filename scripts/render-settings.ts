@@ -1,21 +1,23 @@
-// What is written of the table of settings; functions of the table, which comes from src or dist.
+import { environmentName } from '../src/config/environment.ts';
+import { type Row, rows } from '../src/config/schema.ts';
+import { wrapText } from '../src/config/wrap-text.ts';
 
 const comment = { width: 96, indent: '# ' };
 
 const introduction =
   'Configuration of Zerocast. Every setting is listed with its default, which is also what ' +
   'counts when the line stays a comment; remove the # to change it. Files written for ' +
-  'snapserver work as they are. Environment variables such as ZEROCAST_STREAM_CODEC and options ' +
-  'such as --stream.codec override this file.';
+  'snapserver work as they are. Environment variables such as ' +
+  `${environmentName('stream', 'codec')} and options such as --stream.codec override this file.`;
 
 const origin =
-  '# This file is generated: scripts/generate-config.mjs writes it from the table of settings.';
+  '# This file is generated: scripts/generate-config.ts writes it from the table of settings.';
 
-const begin = '<!-- settings: written by scripts/generate-config.mjs -->\n';
+const begin = '<!-- settings: written by scripts/generate-config.ts -->\n';
 const end = '<!-- end of settings -->';
 
 /** What the shipped file says about a setting besides. */
-const hints = new Map([
+const hints: ReadonlyMap<string, string> = new Map([
   [
     'stream.source',
     'While there is no source, the pipe below is one. To hear it, write audio into it: ' +
@@ -23,17 +25,17 @@ const hints = new Map([
   ],
 ]);
 
-/** The text of `config/zerocast.conf`; `wrapText` is that of the server. */
-export function configFileText(rows, wrapText) {
+/** The text of `config/zerocast.conf`. */
+export function configFileText(): string {
   const sections = new Set(rows.map(({ section }) => section));
   const parts = [...sections].map((name) => {
     const keys = rows.filter(({ section }) => section === name);
-    return `\n[${name}]\n\n${keys.map((row) => rowText(row, wrapText)).join('\n')}`;
+    return `\n[${name}]\n\n${keys.map(rowText).join('\n')}`;
   });
   return `${wrapText(introduction, comment)}\n#\n${origin}\n${parts.join('')}`;
 }
 
-function rowText({ section, key, setting }, wrapText) {
+function rowText({ section, key, setting }: Row): string {
   const notes = [
     setting.doc,
     setting.parser.unit && `Unit: ${setting.parser.unit}.`,
@@ -48,13 +50,13 @@ function rowText({ section, key, setting }, wrapText) {
 }
 
 /** Puts the present table between its two marks in `text`. */
-export function insertSettingsTable(text, rows) {
+export function insertSettingsTable(text: string): string {
   const from = text.indexOf(begin) + begin.length;
-  return text.slice(0, from) + settingsTable(rows) + text.slice(text.indexOf(end));
+  return text.slice(0, from) + settingsTable() + text.slice(text.indexOf(end));
 }
 
 /** All settings as a Markdown table, one row per key. */
-export function settingsTable(rows) {
+export function settingsTable(): string {
   const lines = rows.map(({ section, key, setting }) => {
     const standard = [setting.default].flat().map(code).join(', ') || '–';
     const extra = setting.repeatable ? ' Repeatable.' : '';
@@ -71,6 +73,6 @@ export function settingsTable(rows) {
   ].join('\n');
 }
 
-function code(text) {
+function code(text: string): string {
   return text && `\`${text}\``;
 }
