@@ -494,6 +494,32 @@ describe.concurrent('a network', () => {
   );
 
   it(
+    'is looked for no more after the end, though that comes amid a look',
+    onNetwork(async (network) => {
+      let looks = 0;
+      let ended: Promise<void> | undefined;
+      const announcer = await network.start({
+        rescanMs: 5,
+        interfaces: () => {
+          looks += 1;
+          // It ends when the socket for the new network is about to open.
+          if (looks === 3) queueMicrotask(() => (ended = announcer.close()));
+          return looks < 3 ? {} : { lo: [loopbackAsNetwork] };
+        },
+      });
+      await until(() => ended !== undefined);
+      await ended;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(looks).toBe(3);
+      const asker = await MdnsPeer.open(network.port, 0);
+      asker.ask(httpType, 'PTR');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(asker.responses).toEqual([]);
+      asker.close();
+    }),
+  );
+
+  it(
     'that cannot be listed gives one warning',
     onNetwork(async (network) => {
       const announcer = await network.start({

@@ -99,19 +99,23 @@ describe('POST /jsonrpc', () => {
 
   it('says that a body is too long before it is sent', async () => {
     rig = await HttpRig.open();
-    const head = `${post}Expect: 100-continue\r\nContent-Length: 2000000\r\n\r\n`;
+    const head = `${post}Expect: 100-continue\r\nContent-Length: ${maxBodyBytes + 1}\r\n\r\n`;
     expect(await rig.exchange(head)).toMatch(/^HTTP\/1.1 413 /);
   });
 
-  it('lets a client go on that asks before it sends', async () => {
-    rig = await HttpRig.open();
-    const socket = connect(rig.port, '127.0.0.1');
-    socket.write(`${post}Expect: 100-continue\r\nConnection: close\r\nContent-Length: 2\r\n\r\n`);
-    const [interim] = (await once(socket, 'data')) as [Buffer];
-    expect(interim.toString()).toBe('HTTP/1.1 100 Continue\r\n\r\n');
-    socket.write('{}');
-    expect(await text(socket)).toMatch(/^HTTP\/1.1 200 /);
-  });
+  it.each([2, maxBodyBytes])(
+    'lets a client go on that asks before it sends %d bytes',
+    async (bytes) => {
+      rig = await HttpRig.open();
+      const socket = connect(rig.port, '127.0.0.1');
+      const head = `${post}Expect: 100-continue\r\nConnection: close`;
+      socket.write(`${head}\r\nContent-Length: ${bytes}\r\n\r\n`);
+      const [interim] = (await once(socket, 'data')) as [Buffer];
+      expect(interim.toString()).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+      socket.write('x'.repeat(bytes));
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 200 /);
+    },
+  );
 
   it('ends a connection whose body does not come', async () => {
     rig = await HttpRig.open();
