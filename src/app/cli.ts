@@ -104,23 +104,28 @@ function parseDoctor(args: readonly string[]): Command {
   return { kind: 'doctor', ...file, overrides, json, isDaemon: daemon !== undefined };
 }
 
-const tokenReaders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+const commonReaders: readonly (readonly [string, Reader])[] = [
   ['-h', countHelp],
   ['--help', countHelp],
   ['-c', readConfigFile],
   ['--config', readConfigFile],
+];
+
+const tokenReaders: ReadonlyMap<string, Reader> = new Map([
+  ...commonReaders,
   ['--hours', readHours],
 ]);
 
-const doctorReaders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ['-h', countHelp],
-  ['--help', countHelp],
-  ['-c', readConfigFile],
-  ['--config', readConfigFile],
+const serverReaders: typeof commonReaders = [
+  ...commonReaders,
   ['-z', readZerocopy],
   ['--zerocopy', readZerocopy],
   ['-d', readDaemon],
   ['--daemon', readDaemon],
+];
+
+const doctorReaders: ReadonlyMap<string, Reader> = new Map([
+  ...serverReaders,
   ['--json', wantJson],
 ]);
 
@@ -144,16 +149,9 @@ const oldOptions: Readonly<Record<string, string>> = {
 };
 
 const serveReaders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ['-h', countHelp],
-  ['--help', countHelp],
+  ...serverReaders,
   ['-v', wantVersion],
   ['--version', wantVersion],
-  ['-c', readConfigFile],
-  ['--config', readConfigFile],
-  ['-z', readZerocopy],
-  ['--zerocopy', readZerocopy],
-  ['-d', readDaemon],
-  ['--daemon', readDaemon],
   ...Object.entries(oldOptions).map(([option, name]): readonly [string, Reader] => [
     option,
     readOldOption(name),

@@ -1,3 +1,4 @@
+import { SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import type { ChunkPool } from '../chunk-pool.ts';
 import type { SampleFormat } from '../sample-format.ts';
@@ -62,4 +63,13 @@ export interface Codec {
    * Failure: rejects with a `SourceError` that says what is allowed.
    */
   create(context: EncoderContext): Promise<Encoder>;
+}
+
+/** Failure: throws a `SourceError`. */
+export function demandNoOptions(codec: string, options: string): void {
+  if (options === '') return;
+  throw new SourceError(
+    'bad-codec-options',
+    `${codec} takes no options, but "${options}" was given: write just ${codec}`,
+  );
 }

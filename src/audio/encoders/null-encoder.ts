@@ -1,19 +1,13 @@
-import { SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import type { Codec, Encoder } from './encoder.ts';
+import { type Codec, demandNoOptions, type Encoder } from './encoder.ts';
 
 /** For a source that only feeds other streams: nothing is ever sent. */
 export const nullCodec: Codec = {
   name: 'null',
   help: 'null: sends nothing, for sources that only feed other streams; no options',
   create: async ({ format, options }) => {
-    if (options !== '') {
-      throw new SourceError(
-        'bad-codec-options',
-        `null takes no options, but "${options}" was given: write just null`,
-      );
-    }
+    demandNoOptions('null', options);
     return new NullEncoder(format);
   },
 };

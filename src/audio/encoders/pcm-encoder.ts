@@ -1,7 +1,6 @@
-import { SourceError } from '../../base/errors.ts';
 import type { Chunk } from '../chunk.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import type { Codec, Emit, Encoder } from './encoder.ts';
+import { type Codec, demandNoOptions, type Emit, type Encoder } from './encoder.ts';
 
 const headerBytes = 44;
 
@@ -9,14 +8,9 @@ const headerBytes = 44;
 export const pcmCodec: Codec = {
   name: 'pcm',
   help: 'pcm: samples as they are; no options',
-  create: async (context) => {
-    if (context.options !== '') {
-      throw new SourceError(
-        'bad-codec-options',
-        `pcm takes no options, but "${context.options}" was given: write just pcm`,
-      );
-    }
-    return new PcmEncoder(context.format);
+  create: async ({ format, options }) => {
+    demandNoOptions('pcm', options);
+    return new PcmEncoder(format);
   },
 };
 

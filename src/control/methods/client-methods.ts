@@ -1,22 +1,17 @@
 import type { RpcMethod } from '../rpc-method.ts';
-import { clientId, clientOf } from './targets.ts';
+import { onClient } from './targets.ts';
 
 export const clientMethods: readonly RpcMethod[] = [
-  {
+  onClient({
     name: 'Client.GetStatus',
     description: 'Get the status of a client',
-    parameters: [clientId],
     returns: ['object', 'the client'],
-    needs: 'permission',
-    call: (params, _caller, context) => ({
-      client: context.status.client(clientOf(params, context)),
-    }),
-  },
-  {
+    call: (client, { context }) => ({ client: context.status.client(client) }),
+  }),
+  onClient({
     name: 'Client.SetVolume',
     description: 'Set volume and mute state of a client',
     parameters: [
-      clientId,
       {
         parameter: 'volume',
         type: 'object',
@@ -24,9 +19,7 @@ export const clientMethods: readonly RpcMethod[] = [
       },
     ],
     returns: ['object', 'the volume that is in force now'],
-    needs: 'permission',
-    call(params, caller, context) {
-      const client = clientOf(params, context);
+    call(client, { params, caller, context }) {
       const volume = params.members('volume');
       const percent = volume.optionalNumber('percent');
       const muted = volume.optionalFlag('muted');
@@ -37,12 +30,11 @@ export const clientMethods: readonly RpcMethod[] = [
       context.groups.setVolume(client, change, caller);
       return { volume: { muted: client.isMuted, percent: client.volume } };
     },
-  },
-  {
+  }),
+  onClient({
     name: 'Client.SetLatency',
     description: 'Set the latency of a client, which makes it play earlier',
     parameters: [
-      clientId,
       {
         parameter: 'latency',
         type: 'integer',
@@ -50,18 +42,15 @@ export const clientMethods: readonly RpcMethod[] = [
       },
     ],
     returns: ['object', 'the latency that is in force now'],
-    needs: 'permission',
-    call(params, caller, context) {
-      const client = clientOf(params, context);
+    call(client, { params, caller, context }) {
       context.groups.setLatency(client, params.number('latency'), caller);
       return { latency: client.latencyMs };
     },
-  },
-  {
+  }),
+  onClient({
     name: 'Client.SetName',
     description: 'Set the name of a client',
     parameters: [
-      clientId,
       {
         parameter: 'name',
         type: 'string',
@@ -69,11 +58,9 @@ export const clientMethods: readonly RpcMethod[] = [
       },
     ],
     returns: ['object', 'the new name'],
-    needs: 'permission',
-    call(params, caller, context) {
-      const client = clientOf(params, context);
+    call(client, { params, caller, context }) {
       context.groups.setClientName(client, params.text('name'), caller);
       return { name: client.name };
     },
-  },
+  }),
 ];

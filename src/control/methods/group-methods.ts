@@ -1,73 +1,56 @@
 import { playedStreamId } from '../../clients/registry.ts';
 import type { RpcMethod } from '../rpc-method.ts';
-import { groupId, groupOf } from './targets.ts';
+import { onGroup } from './targets.ts';
 
 export const groupMethods: readonly RpcMethod[] = [
-  {
+  onGroup({
     name: 'Group.GetStatus',
     description: 'Get the status of a group',
-    parameters: [groupId],
     returns: ['object', 'the group with its clients'],
-    needs: 'permission',
-    call: (params, _caller, context) => ({
-      group: context.status.group(groupOf(params, context)),
-    }),
-  },
-  {
+    call: (group, { context }) => ({ group: context.status.group(group) }),
+  }),
+  onGroup({
     name: 'Group.SetName',
     description: 'Set the name of a group',
     parameters: [
-      groupId,
       { parameter: 'name', type: 'string', description: 'the name; empty to show its clients' },
     ],
     returns: ['object', 'the new name'],
-    needs: 'permission',
-    call(params, caller, context) {
-      const group = groupOf(params, context);
+    call(group, { params, caller, context }) {
       context.groups.setGroupName(group, params.text('name'), caller);
       return { name: group.name };
     },
-  },
-  {
+  }),
+  onGroup({
     name: 'Group.SetMute',
     description: 'Mute or unmute a group',
-    parameters: [groupId, { parameter: 'mute', type: 'boolean', description: 'true to mute' }],
+    parameters: [{ parameter: 'mute', type: 'boolean', description: 'true to mute' }],
     returns: ['object', 'the new state'],
-    needs: 'permission',
-    call(params, caller, context) {
-      const group = groupOf(params, context);
+    call(group, { params, caller, context }) {
       context.groups.setMute(group, params.flag('mute'), caller);
       return { mute: group.isMuted };
     },
-  },
-  {
+  }),
+  onGroup({
     name: 'Group.SetStream',
     description: 'Choose the stream that a group plays',
-    parameters: [
-      groupId,
-      { parameter: 'stream_id', type: 'string', description: 'id of the stream' },
-    ],
+    parameters: [{ parameter: 'stream_id', type: 'string', description: 'id of the stream' }],
     returns: ['object', 'the new stream'],
-    needs: 'permission',
-    call(params, caller, context) {
-      const group = groupOf(params, context);
+    call(group, { params, caller, context }) {
       context.groups.setStream(group, params.text('stream_id'), caller);
       return { stream_id: playedStreamId(group) };
     },
-  },
-  {
+  }),
+  onGroup({
     name: 'Group.SetClients',
     description: 'Choose the clients of a group; those who leave get groups of their own',
     parameters: [
-      groupId,
       { parameter: 'clients', type: 'array', description: 'ids of all clients of the group' },
     ],
     returns: ['object', 'the complete status of the server'],
-    needs: 'permission',
-    call(params, caller, context) {
-      const group = groupOf(params, context);
+    call(group, { params, caller, context }) {
       context.groups.setClients(group, params.texts('clients'), caller);
       return { server: context.status.server() };
     },
-  },
+  }),
 ];

@@ -2,7 +2,7 @@ import { refusalReason } from '../../auth/login-errors.ts';
 import { ConfigError } from '../../base/errors.ts';
 import { internalError } from '../rpc-errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
-import { clientId, clientOf } from './targets.ts';
+import { onClient } from './targets.ts';
 
 /** What snapserver answers since version 0.30. Source: protocol reference, 9.5. */
 const rpcVersion = { major: 23, minor: 0, patch: 0 };
@@ -24,17 +24,15 @@ export const serverMethods: readonly RpcMethod[] = [
     needs: 'permission',
     call: () => rpcVersion,
   },
-  {
+  onClient({
     name: 'Server.DeleteClient',
     description: 'Forget a client',
-    parameters: [clientId],
     returns: ['object', 'the complete status of the server'],
-    needs: 'permission',
-    call(params, caller, context) {
-      context.groups.deleteClient(clientOf(params, context), caller);
+    call(client, { caller, context }) {
+      context.groups.deleteClient(client, caller);
       return { server: context.status.server() };
     },
-  },
+  }),
   {
     name: 'Server.ReloadConfig',
     description: 'Read the configuration again and apply what can change while the server runs',

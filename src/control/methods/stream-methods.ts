@@ -4,7 +4,7 @@ import { forbidden, internalError } from '../rpc-errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { controlCommands, controlStream } from './stream-control.ts';
 import { setStreamProperty, streamProperties } from './stream-property.ts';
-import { streamId, streamOf } from './targets.ts';
+import { idOf, onStream } from './targets.ts';
 
 /** What a controller needs beside `Stream.AddStream` for what lies on this machine. */
 const readFiles = 'Stream.AddStream.File';
@@ -40,7 +40,7 @@ export const streamMethods: readonly RpcMethod[] = [
   {
     name: 'Stream.RemoveStream',
     description: 'Remove a stream',
-    parameters: [streamId],
+    parameters: [idOf('Stream')],
     returns: ['object', 'id of the stream'],
     needs: 'permission',
     async call(params, caller, { streams }) {
@@ -49,11 +49,10 @@ export const streamMethods: readonly RpcMethod[] = [
       return { id };
     },
   },
-  {
+  onStream({
     name: 'Stream.Control',
     description: 'Control the player of a stream',
     parameters: [
-      streamId,
       { parameter: 'command', type: 'string', description: controlCommands.join(', ') },
       {
         parameter: 'params',
@@ -62,21 +61,18 @@ export const streamMethods: readonly RpcMethod[] = [
       },
     ],
     returns: ['string', 'ok'],
-    needs: 'permission',
-    call: (params, _caller, context) => controlStream(streamOf(params, context), params),
-  },
-  {
+    call: (channel, { params }) => controlStream(channel, params),
+  }),
+  onStream({
     name: 'Stream.SetProperty',
     description: 'Set a property of the player of a stream',
     parameters: [
-      streamId,
       { parameter: 'property', type: 'string', description: streamProperties.join(', ') },
       { parameter: 'value', type: 'any', description: 'the new value' },
     ],
     returns: ['string', 'ok'],
-    needs: 'permission',
-    call: (params, _caller, context) => setStreamProperty(streamOf(params, context), params),
-  },
+    call: (channel, { params }) => setStreamProperty(channel, params),
+  }),
 ];
 
 function mayReadFiles(login: Login | undefined): boolean {

@@ -1,43 +1,41 @@
-import type { ClientRecord, GroupRecord } from '../../clients/client-record.ts';
-import type { StreamChannel } from '../../streams/stream-channel.ts';
+import type { RpcCaller } from '../rpc.ts';
 import { internalError } from '../rpc-errors.ts';
-import type { RpcContext, RpcParameter } from '../rpc-method.ts';
+import type { RpcContext, RpcMethod, RpcParameter, RpcResult } from '../rpc-method.ts';
 import type { RpcParams } from '../rpc-params.ts';
 
-export const clientId: RpcParameter = {
-  parameter: 'id',
-  type: 'string',
-  description: 'id of the client',
-};
-
-export const groupId: RpcParameter = {
-  parameter: 'id',
-  type: 'string',
-  description: 'id of the group',
-};
-
-export const streamId: RpcParameter = {
-  parameter: 'id',
-  type: 'string',
-  description: 'id of the stream',
-};
-
-/** The client whose `id` is asked for. */
-export function clientOf(params: RpcParams, { registry }: RpcContext): ClientRecord {
-  return found('Client', registry.clients.get(params.text('id')));
+interface MethodCall {
+  readonly params: RpcParams;
+  readonly caller: RpcCaller;
+  readonly context: RpcContext;
 }
 
-/** The group whose `id` is asked for. */
-export function groupOf(params: RpcParams, { registry }: RpcContext): GroupRecord {
-  return found('Group', registry.groups.get(params.text('id')));
+interface TargetMethod<T> extends Pick<RpcMethod, 'name' | 'description' | 'returns'> {
+  /** Those behind the id. */
+  readonly parameters?: readonly RpcParameter[];
+  readonly call: (target: T, asked: MethodCall) => RpcResult | Promise<RpcResult>;
 }
 
-/** The stream whose `id` is asked for. */
-export function streamOf(params: RpcParams, { streams }: RpcContext): StreamChannel {
-  return found('Stream', streams.channels.get(params.text('id')));
+/** Methods that need a permission, about a client, for example, whose `id` is asked for. */
+export const onClient = methodOn('Client', (id, { registry }) => registry.clients.get(id));
+export const onGroup = methodOn('Group', (id, { registry }) => registry.groups.get(id));
+export const onStream = methodOn('Stream', (id, { streams }) => streams.channels.get(id));
+
+export function idOf(kind: string): RpcParameter {
+  return { parameter: 'id', type: 'string', description: `id of the ${kind.toLowerCase()}` };
 }
 
-function found<T>(kind: string, target: T | undefined): T {
-  if (target === undefined) throw internalError(`${kind} not found`);
-  return target;
+function methodOn<T>(
+  kind: string,
+  find: (id: string, context: RpcContext) => T | undefined,
+): (method: TargetMethod<T>) => RpcMethod {
+  return ({ parameters = [], call, ...method }) => ({
+    ...method,
+    parameters: [idOf(kind), ...parameters],
+    needs: 'permission',
+    call(params, caller, context) {
+      const target = find(params.text('id'), context);
+      if (target === undefined) throw internalError(`${kind} not found`);
+      return call(target, { params, caller, context });
+    },
+  });
 }
