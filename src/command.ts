@@ -73,7 +73,7 @@ async function probe(args: readonly string[]): Promise<number> {
 
 async function token(command: Extract<Command, { kind: 'token' }>): Promise<number> {
   const { loadFor } = await import('./app/serve.ts');
-  const { tokenSettings } = await import('./app/access.ts');
+  const { tokenSettings } = await import('./app/configured-access.ts');
   const { issueToken } = await import('./auth/token-command.ts');
   const { user, hours } = command;
   const { config } = loadFor(command);

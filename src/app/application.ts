@@ -26,15 +26,15 @@ import { ImageStore } from '../streams/image-store.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import { openFanOut } from '../transport/open-fan-out.ts';
-import { openAccess } from './access.ts';
 import { announce, loadAnnouncer } from './announcement.ts';
 import { callMethod } from './call-method.ts';
 import { ClosingOrder } from './closing-order.ts';
 import { ConfigReload, type ReloadInputs, type ReloadReport } from './config-reload.ts';
+import { configuredAccess } from './configured-access.ts';
 import { openConnections } from './connections.ts';
+import { warmUp } from './encoder-warm-up.ts';
 import { Listeners } from './listeners.ts';
 import { openAddedStreams, openStreams, zeroCopyOptions } from './streams.ts';
-import { warmUp } from './warm-up.ts';
 
 /** Turns of the event loop that broken-off writes may take to report their end. */
 const maxDrainTurns = 100;
@@ -90,7 +90,7 @@ export class Application {
   /** Failure: rejects with a `ConfigError` when a port cannot be bound; nothing stays open. */
   static async start(options: ApplicationOptions): Promise<Application> {
     const { config, origins, logger, dataFolder: folder } = options;
-    const access = new AccessGate(await openAccess(config, origins));
+    const access = new AccessGate(await configuredAccess(config, origins));
     const persist = await openAddedStreams(config, { folder, logger });
     // What takes long is loaded and run before anybody can be kept waiting by it.
     await warmUp(config, [...config.stream.source, ...(persist?.addresses ?? [])]);

@@ -10,7 +10,7 @@ import type { ControlServer } from '../control/control-server.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamsReport } from '../streams/configured-streams.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
-import { openAccess } from './access.ts';
+import { configuredAccess } from './configured-access.ts';
 import type { Listeners } from './listeners.ts';
 
 /**
@@ -183,7 +183,7 @@ export class ConfigReload {
   /** Users, roles and tokens; who has lost the right to be here is sent away at once. */
   async #prepareAccess({ config, origins }: LoadedConfig): Promise<() => void> {
     const { access, server, control } = this.#options;
-    const entries = await openAccess(config, origins, access.entries);
+    const entries = await configuredAccess(config, origins, access.entries);
     return () => {
       access.replace(entries);
       control.reviewLogins((login) => access.holds(login));

@@ -61,7 +61,7 @@ export interface ControlPeerHandler {
 }
 
 /** Why a request is not listened to any more. */
-export type Refusal = 'too long' | 'overdue' | 'no memory';
+export type RequestRefusal = 'too long' | 'overdue' | 'no memory';
 
 /**
  * What carries the requests and messages of a control peer: a plain socket, or a WebSocket. It tells
@@ -82,7 +82,7 @@ export interface ControlWire {
   setReading(isReading: boolean): void;
   send(message: ControlMessage): void;
   /** Says that it ends behind what is queued; with a refusal nothing more is listened to. */
-  end(refusal?: Refusal): void;
+  end(refusal?: RequestRefusal): void;
   destroy(): void;
 }
 
@@ -155,7 +155,7 @@ export class ControlPeer {
   }
 
   /** Nothing is sent any more; what is queued still goes out, for `maxLingerMs` at most. */
-  close(reason: string, isFault = false, refusal?: Refusal): void {
+  close(reason: string, isFault = false, refusal?: RequestRefusal): void {
     if (this.#isClosed) return;
     const timer = setTimeout(() => this.#wire.destroy(), maxLingerMs).unref();
     this.#wire.socket.once('close', () => clearTimeout(timer));

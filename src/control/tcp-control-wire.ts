@@ -5,7 +5,7 @@ import {
   ControlMessage,
   type ControlPeer,
   type ControlWire,
-  type Refusal,
+  type RequestRefusal,
 } from './control-peer.ts';
 import { errorText } from './rpc-answers.ts';
 import { parseError } from './rpc-errors.ts';
@@ -90,7 +90,7 @@ export class TcpControlWire implements ControlWire {
    * Goes on reading: closing upon unread bytes resets the connection, and some systems then drop
    * what they were told before.
    */
-  end(refusal?: Refusal): void {
+  end(refusal?: RequestRefusal): void {
     const { socket } = this;
     if (refusal || !this.#isOpen) {
       socket.destroy();

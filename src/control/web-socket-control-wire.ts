@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { failureOf } from '../base/net/connection-failure.ts';
 import { closeCode } from '../protocol/web-socket-frame.ts';
-import type { ControlMessage, ControlPeer, ControlWire, Refusal } from './control-peer.ts';
+import type { ControlMessage, ControlPeer, ControlWire, RequestRefusal } from './control-peer.ts';
 
 /**
  * Pings in a row without an answer, at three pings per peer timeout. A proxy in front keeps the
@@ -17,7 +17,7 @@ const maxFramingBytes = 1024;
 
 const textFrame = { binary: false, compress: false };
 /** Source: RFC 6455, 7.4.1, and the registry of codes at IANA. */
-const refusalCodes: Readonly<Record<Refusal, number>> = {
+const refusalCodes: Readonly<Record<RequestRefusal, number>> = {
   overdue: 1008,
   'too long': 1009,
   'no memory': 1013,
@@ -81,7 +81,7 @@ export class WebSocketControlWire implements ControlWire {
     this.#webSocket.send(message.bytes, textFrame, () => this.#peer.drained());
   }
 
-  end(refusal?: Refusal): void {
+  end(refusal?: RequestRefusal): void {
     // What `ws` has kept so far of what is refused is not going to grow.
     if (refusal) this.socket.removeAllListeners('data');
     this.#webSocket.close(refusal ? refusalCodes[refusal] : closeCode.goingAway);

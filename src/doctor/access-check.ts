@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { openAccess } from '../app/access.ts';
+import { configuredAccess } from '../app/configured-access.ts';
 import { readUsers } from '../auth/user-entries.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
@@ -24,7 +24,7 @@ async function authorization(config: Config): Promise<readonly Finding[]> {
   const { enabled, role: roles, user: users, tokenSecret } = config.authorization;
   if (!enabled) return openToAll(config);
   try {
-    await openAccess(config);
+    await configuredAccess(config);
   } catch (error) {
     return faultLines(error);
   }

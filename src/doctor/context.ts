@@ -2,8 +2,8 @@ import type { NativeAddonResult } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Assignment } from '../config/ini-text.ts';
-import type { Identity } from './identity.ts';
 import type { ProcessTable } from './process-table.ts';
+import type { ServerUser } from './server-user.ts';
 import type { SystemFiles } from './system-files.ts';
 
 /** What does not depend on a configuration. */
@@ -23,5 +23,5 @@ export interface DoctorContext extends SystemContext {
   /** Whether the server is to run as a daemon. */
   readonly isDaemon: boolean;
   /** The user that the server is to run as. */
-  readonly identity: Identity;
+  readonly serverUser: ServerUser;
 }

@@ -8,7 +8,7 @@ import { parseSavedState } from '../clients/saved-state.ts';
 import { addressesIn } from '../streams/added-streams.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, note, ok, warning } from './finding.ts';
-import { refusalOf } from './identity.ts';
+import { refusalOf } from './server-user.ts';
 
 const mebibyte = 1024 * 1024;
 const lowBytes = 16 * mebibyte;
@@ -40,16 +40,16 @@ export function dataFolderCheck(context: DoctorContext): Check {
 }
 
 function checkPlace(folder: string, context: DoctorContext): Finding {
-  const { identity } = context;
+  const { serverUser } = context;
   const stats = statSync(folder, { throwIfNoEntry: false });
   if (stats && !stats.isDirectory()) {
     return fault(`${folder} is no folder, so that nothing is saved`, `remove it, ${datadirAdvice}`);
   }
   const existing = nearestFolder(folder);
   const wish = isHandedOver(stats, context) ? 'execute' : 'write';
-  const reason = refusalOf(identity, existing, wish);
+  const reason = refusalOf(serverUser, existing, wish);
   if (reason !== undefined) {
-    const advice = `install -d -o ${identity.name} ${folder}, ${datadirAdvice}`;
+    const advice = `install -d -o ${serverUser.name} ${folder}, ${datadirAdvice}`;
     return fault(`nothing is saved in ${folder}: ${reason}`, advice);
   }
   return stats ? ok(`${folder} can be written`) : ok(`${folder} will be made at the first start`);
@@ -92,13 +92,13 @@ function checkInheritance(folder: string, from: string | undefined): readonly Fi
 function checkFile(
   path: string,
   parse: (json: unknown) => { readonly faults: { readonly count: number } },
-  { identity }: DoctorContext,
+  { serverUser }: DoctorContext,
 ): readonly Finding[] {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats) return [note(`there is no ${path} yet`)];
-  const refusal = refusalOf(identity, path, 'read');
+  const refusal = refusalOf(serverUser, path, 'read');
   if (refusal !== undefined) {
-    return [fault(`what was saved is not read: ${refusal}`, `chown ${identity.name} ${path}`)];
+    return [fault(`what was saved is not read: ${refusal}`, `chown ${serverUser.name} ${path}`)];
   }
   if (!stats.isFile() || stats.size > maxFileBytes) return [damaged(path, 'it is no small file')];
   try {

@@ -7,17 +7,17 @@ import { clockCheck } from './clock-check.ts';
 import { checkConfiguration } from './configuration-check.ts';
 import type { DoctorContext, SystemContext } from './context.ts';
 import { dataFolderCheck } from './data-folder-check.ts';
+import { checkText, reportJson, totalsOf, totalsText } from './doctor-report.ts';
 import { type Check, type Finding, faultOf, note, ok } from './finding.ts';
-import { type Identity, identityOf, ownIdentity } from './identity.ts';
 import { limitsCheck } from './limits-check.ts';
+import { secretsOf, shown } from './masked-findings.ts';
 import { mdnsCheck } from './mdns-check.ts';
 import { memoryCheck } from './memory-check.ts';
 import { portsCheck } from './port-check.ts';
 import { ProcessTable } from './process-table.ts';
-import { checkText, reportJson, totalsOf, totalsText } from './report.ts';
 import { type CheckResult, runChecks } from './run-checks.ts';
-import { secretsOf, shown } from './secrets.ts';
 import { serverCheck } from './server-check.ts';
+import { ownUser, type ServerUser, serverUserOf } from './server-user.ts';
 import { sourcesCheck } from './source-check.ts';
 import { systemCheck } from './system-check.ts';
 import { SystemFiles } from './system-files.ts';
@@ -84,10 +84,10 @@ function checksOfSystem(context: SystemContext): readonly Check[] {
 
 function checksOf(
   isDaemon: boolean,
-  loaded: Omit<DoctorContext, 'identity' | 'isDaemon'>,
+  loaded: Omit<DoctorContext, 'serverUser' | 'isDaemon'>,
 ): readonly Check[] {
-  const { identity, findings } = whoRuns(isDaemon, loaded.config);
-  const context: DoctorContext = { ...loaded, isDaemon, identity };
+  const { serverUser, findings } = whoRuns(isDaemon, loaded.config);
+  const context: DoctorContext = { ...loaded, isDaemon, serverUser };
   return [
     systemCheck(context),
     { name: 'user', run: () => findings },
@@ -109,19 +109,19 @@ function checksOf(
 function whoRuns(
   isDaemon: boolean,
   { server: { user, group } }: Config,
-): { readonly identity: Identity; readonly findings: readonly Finding[] } {
-  const own = ownIdentity();
-  if (!isDaemon) return { identity: own, findings: [ownFinding(own, user)] };
+): { readonly serverUser: ServerUser; readonly findings: readonly Finding[] } {
+  const own = ownUser();
+  if (!isDaemon) return { serverUser: own, findings: [ownFinding(own, user)] };
   try {
-    const identity = identityOf(user, group);
-    return { identity, findings: [ok(`rights are those of ${user}, the user of daemon mode`)] };
+    const serverUser = serverUserOf(user, group);
+    return { serverUser, findings: [ok(`rights are those of ${user}, the user of daemon mode`)] };
   } catch (error) {
     const mend = `make the user: useradd --system ${user}, or set user in [server]`;
-    return { identity: own, findings: [faultOf(error, mend)] };
+    return { serverUser: own, findings: [faultOf(error, mend)] };
   }
 }
 
-function ownFinding({ name, uid }: Identity, daemonUser: string): Finding {
+function ownFinding({ name, uid }: ServerUser, daemonUser: string): Finding {
   if (uid !== 0) return ok(`rights are those of ${name}`);
   return note(
     'rights are those of root, who may do everything',

@@ -5,8 +5,8 @@ import { choiceOf } from '../audio/stream-parameters.ts';
 import { findProgram } from '../base/children/find-program.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, fault, note, warning } from './finding.ts';
-import { type Identity, refusalOf } from './identity.ts';
 import { describeProcess, type ProcessFacts } from './process-table.ts';
+import { refusalOf, type ServerUser } from './server-user.ts';
 
 const stickyBit = 0o1000;
 const writableByAll = 0o002;
@@ -28,7 +28,7 @@ export function inspectFifo({ uri }: StreamOptions, context: DoctorContext): rea
     ];
   }
   return [
-    ...rights(path, stats, context.identity),
+    ...rights(path, stats, context.serverUser),
     ...protection({ path, ownerUid: stats.uid }, context),
     ...users(path, context),
   ];
@@ -42,17 +42,17 @@ function missing(path: string): Finding {
 }
 
 function inspectPlace(path: string, context: DoctorContext): readonly Finding[] {
-  const { identity } = context;
+  const { serverUser } = context;
   const folder = dirname(path);
   const stats = statSync(folder, { throwIfNoEntry: false });
   if (!stats?.isDirectory()) {
     return [fault(`the folder ${folder} of the pipe does not exist`, `mkdir -p ${folder}`)];
   }
-  const refusal = refusalOf(identity, folder, 'write');
+  const refusal = refusalOf(serverUser, folder, 'write');
   if (refusal !== undefined) {
     return [fault(`the fifo ${path} cannot be made: ${refusal}`, `mkfifo -m 666 ${path}`)];
   }
-  return [...commandFinding(), ...protection({ path, ownerUid: identity.uid }, context)];
+  return [...commandFinding(), ...protection({ path, ownerUid: serverUser.uid }, context)];
 }
 
 function commandFinding(): readonly Finding[] {
@@ -64,8 +64,8 @@ function commandFinding(): readonly Finding[] {
   }
 }
 
-function rights(path: string, stats: Stats, identity: Identity): readonly Finding[] {
-  const refusal = refusalOf(identity, path, 'read');
+function rights(path: string, stats: Stats, serverUser: ServerUser): readonly Finding[] {
+  const refusal = refusalOf(serverUser, path, 'read');
   const advice = `chmod 666 ${path}, or remove it so that the server makes its own`;
   if (refusal !== undefined) return [fault(refusal, advice)];
   if ((stats.mode & (writableByAll | writableByGroup)) !== 0) return [];

@@ -81,7 +81,7 @@ function openFiles(limits: ProcessLimits, { config, native }: DoctorContext): re
 
 function zeroCopyMemory(
   limits: ProcessLimits,
-  { config, files, identity }: DoctorContext,
+  { config, files, serverUser }: DoctorContext,
 ): readonly Finding[] {
   if (!config.stream.zerocopy) return [];
   const findings: Finding[] = [];
@@ -93,7 +93,7 @@ function zeroCopyMemory(
   const locked = limitNamed('Max locked memory', limits);
   const players = Math.floor(locked / pinnedBytesPerPlayer);
   // Root may lock what it likes.
-  if (identity.uid === 0 || players >= config.limits.maxPlayers) return findings;
+  if (serverUser.uid === 0 || players >= config.limits.maxPlayers) return findings;
   const text = `${locked} bytes of locked memory pin the audio of about ${players} players`;
   const advice = 'ulimit -l unlimited, or LimitMEMLOCK=infinity of the unit';
   findings.push(players < minPlayers ? warning(text, advice) : note(text, advice));

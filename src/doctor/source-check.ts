@@ -13,8 +13,8 @@ import { timingProblem } from '../streams/stream-timing.ts';
 import type { PlayabilityOptions } from '../transport/playability.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
-import { refusalOf } from './identity.ts';
 import { NoteTaker } from './note-taker.ts';
+import { refusalOf } from './server-user.ts';
 import { inspectInput } from './source-inputs.ts';
 
 const addressAdvice = 'correct this source in [stream]';
@@ -114,14 +114,14 @@ function checkTiming(
 
 async function checkScript(
   options: StreamOptions,
-  { config, identity }: DoctorContext,
+  { config, serverUser }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const script = textOf(options.uri, 'controlscript');
   if (script === undefined) return [];
   try {
     const { pluginDir } = config.stream;
     const path = await allowedScript({ script, pluginDir, isTrusted: true });
-    const refusal = refusalOf(identity, path, 'execute');
+    const refusal = refusalOf(serverUser, path, 'execute');
     if (refusal === undefined) return [];
     return [fault(`the control script cannot be started: ${refusal}`, `chmod 755 ${path}`)];
   } catch (error) {

@@ -6,8 +6,8 @@ import { messageOf } from '../base/errors.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
 import { type Finding, fault, note } from './finding.ts';
-import { refusalOf } from './identity.ts';
 import { tryPort } from './port-trial.ts';
+import { refusalOf } from './server-user.ts';
 
 type Inspection = (
   options: StreamOptions,
@@ -31,15 +31,15 @@ export async function inspectInput(
   return (await inspections.get(options.uri.scheme)?.(options, context)) ?? [];
 }
 
-function inspectFile({ uri }: StreamOptions, { identity }: DoctorContext): readonly Finding[] {
-  const refusal = refusalOf(identity, uri.path, 'read');
+function inspectFile({ uri }: StreamOptions, { serverUser }: DoctorContext): readonly Finding[] {
+  const refusal = refusalOf(serverUser, uri.path, 'read');
   if (refusal === undefined) return [];
   return [fault(refusal, `allow it: chmod o+r ${uri.path}, and o+x for its folders`)];
 }
 
-function inspectProgram({ uri }: StreamOptions, { identity }: DoctorContext): readonly Finding[] {
+function inspectProgram({ uri }: StreamOptions, { serverUser }: DoctorContext): readonly Finding[] {
   const program = findProgram(uri.path);
-  const refusal = refusalOf(identity, program, 'execute');
+  const refusal = refusalOf(serverUser, program, 'execute');
   const findings = refusal === undefined ? [] : [fault(refusal, `chmod 755 ${program}`)];
   if (program === uri.path) return findings;
   return [note(`${uri.path} does not exist, ${program} of PATH is used`), ...findings];

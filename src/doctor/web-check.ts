@@ -7,8 +7,8 @@ import { loadTlsMaterial } from '../http/tls-material.ts';
 import { snapwebReleases } from '../http/welcome-page.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
-import { refusalOf } from './identity.ts';
 import { NoteTaker } from './note-taker.ts';
+import { refusalOf } from './server-user.ts';
 
 const dayMs = 86_400_000;
 const soonDays = 30;
@@ -21,7 +21,7 @@ export function webCheck(context: DoctorContext): Check {
   };
 }
 
-function checkPages({ config, identity }: DoctorContext): readonly Finding[] {
+function checkPages({ config, serverUser }: DoctorContext): readonly Finding[] {
   const { docRoot, enabled, sslEnabled } = config.http;
   if (!enabled && !sslEnabled) return [note('HTTP is off')];
   const snapweb = `install Snapweb (${snapwebReleases})`;
@@ -37,7 +37,7 @@ function checkPages({ config, identity }: DoctorContext): readonly Finding[] {
   if (!statSync(page, { throwIfNoEntry: false })) {
     return [warning(`doc_root ${docRoot} has no index.html`, advice)];
   }
-  const refusal = refusalOf(identity, page, 'read');
+  const refusal = refusalOf(serverUser, page, 'read');
   return refusal === undefined
     ? [ok(`web pages are served from ${docRoot}`)]
     : [fault(`the web pages cannot be read: ${refusal}`, `chmod -R a+rX ${docRoot}`)];
@@ -88,11 +88,11 @@ function hostFindings(certificate: X509Certificate, { http }: Config): readonly 
 }
 
 /** Only where the files lie as they are named: others are found by the server in its folders. */
-function keyFindings({ config, identity }: DoctorContext): readonly Finding[] {
+function keyFindings({ config, serverUser }: DoctorContext): readonly Finding[] {
   const path = config.ssl.certificateKey;
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats) return [];
-  const refusal = refusalOf(identity, path, 'read');
+  const refusal = refusalOf(serverUser, path, 'read');
   if (refusal !== undefined) {
     return [
       fault(`the private key cannot be used: ${refusal}`, `chgrp its group, chmod 640 ${path}`),

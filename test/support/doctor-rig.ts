@@ -5,9 +5,9 @@ import type { Assignment } from '../../src/config/ini-text.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { DoctorContext } from '../../src/doctor/context.ts';
 import type { Check, Finding } from '../../src/doctor/finding.ts';
-import { ownIdentity } from '../../src/doctor/identity.ts';
 import { ProcessTable } from '../../src/doctor/process-table.ts';
 import { runChecks } from '../../src/doctor/run-checks.ts';
+import { ownUser } from '../../src/doctor/server-user.ts';
 import { SystemFiles } from '../../src/doctor/system-files.ts';
 
 /** `section.key` and value, as on the command line. */
@@ -33,7 +33,7 @@ export function doctorContext(
     processes: new ProcessTable(files),
     native: loadNativeAddon(),
     isDaemon: false,
-    identity: ownIdentity(),
+    serverUser: ownUser(),
     ...changes,
   };
 }

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DoctorContext } from '../../../src/doctor/context.ts';
-import { type Identity, identityOf, ownIdentity } from '../../../src/doctor/identity.ts';
+import { ownUser, type ServerUser, serverUserOf } from '../../../src/doctor/server-user.ts';
 import { sourcesCheck } from '../../../src/doctor/source-check.ts';
 import { SystemFiles } from '../../../src/doctor/system-files.ts';
 import { doctorContext, systemWith, textsOf } from '../../support/doctor-rig.ts';
@@ -181,7 +181,7 @@ describe('a pipe', () => {
 
 describe('a fifo in a folder like /tmp', () => {
   const protectedFifos = '/proc/sys/fs/protected_fifos';
-  const stranger: Identity = { ...ownIdentity(), uid: 4711, isOwn: false };
+  const stranger: ServerUser = { ...ownUser(), uid: 4711, isOwn: false };
 
   it.each([
     ['1777', '1', 1],
@@ -199,9 +199,9 @@ describe('a fifo in a folder like /tmp', () => {
       chmodSync(shared, mode);
       const files = systemWith(join(folder, 'root'), { [protectedFifos]: level });
       // Whoever may not write there is another fault.
-      const identity =
+      const serverUser =
         mode % 8 === 7 ? stranger : { ...stranger, gids: [process.getegid?.() ?? -1] };
-      const problems = await problemsOf(`pipe://${shared}/fifo?name=A`, { files, identity });
+      const problems = await problemsOf(`pipe://${shared}/fifo?name=A`, { files, serverUser });
       const text = /even root, are refused.*fs.protected_fifos is \d.* -> use a folder of its own/;
       expect(problems).toEqual(Array(count).fill(expect.stringMatching(text)));
     },
@@ -234,7 +234,7 @@ describe('a fifo in a folder like /tmp', () => {
 });
 
 describe.skipIf(!isRoot)('another user', () => {
-  const user = () => identityOf('nobody', '');
+  const user = () => serverUserOf('nobody', '');
 
   it('may not read from a fifo that is closed to it', async () => {
     const path = join(folder, 'fifo');
@@ -242,18 +242,18 @@ describe.skipIf(!isRoot)('another user', () => {
     chmodSync(path, 0o600);
     const address = `pipe://${path}?name=A`;
     expect(await problemsOf(address)).toEqual([]);
-    expect(await problemsOf(address, { identity: user() })).toEqual([
+    expect(await problemsOf(address, { serverUser: user() })).toEqual([
       expect.stringMatching(/fifo may not be read by nobody -> chmod 666 /),
     ]);
     chmodSync(path, 0o644);
-    expect(await problemsOf(address, { identity: user() })).toEqual([]);
+    expect(await problemsOf(address, { serverUser: user() })).toEqual([]);
   });
 
   it('may not enter a folder that is closed to it', async () => {
     const path = join(folder, 'fifo');
     makeFifoAt(path);
     chmodSync(folder, 0o700);
-    expect(await problemsOf(`pipe://${path}?name=A`, { identity: user() })).toEqual([
+    expect(await problemsOf(`pipe://${path}?name=A`, { serverUser: user() })).toEqual([
       expect.stringMatching(/nobody may not enter the folder .* -> /),
     ]);
   });
@@ -266,10 +266,10 @@ describe.skipIf(!isRoot)('another user', () => {
     const program = join(folder, 'program');
     writeFileSync(program, '#!/bin/sh\n');
     chmodSync(program, 0o700);
-    const identity = user();
+    const serverUser = user();
     const texts = await Promise.all(
       [`pipe://${folder}/fifo`, `file://${file}`, `process://${program}`].map((address) =>
-        problemsOf(`${address}?name=A`, { identity }),
+        problemsOf(`${address}?name=A`, { serverUser }),
       ),
     );
     expect(texts).toEqual([
@@ -280,8 +280,8 @@ describe.skipIf(!isRoot)('another user', () => {
   });
 
   it('is unknown when this machine does not have it', () => {
-    expect(() => identityOf('no-such-user', '')).toThrow(/there is no user/);
-    expect(() => identityOf('nobody', 'no-such-group')).toThrow(/there is no group/);
+    expect(() => serverUserOf('no-such-user', '')).toThrow(/there is no user/);
+    expect(() => serverUserOf('nobody', 'no-such-group')).toThrow(/there is no group/);
     expect(user()).toMatchObject({ name: 'nobody', uid: nobody, isOwn: false });
   });
 });

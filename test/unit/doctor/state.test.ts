@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { accessCheck } from '../../../src/doctor/access-check.ts';
 import { checkConfiguration } from '../../../src/doctor/configuration-check.ts';
 import { dataFolderCheck } from '../../../src/doctor/data-folder-check.ts';
-import { identityOf } from '../../../src/doctor/identity.ts';
+import { serverUserOf } from '../../../src/doctor/server-user.ts';
 import { doctorContext, type Settings, textsOf } from '../../support/doctor-rig.ts';
 import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
 
@@ -134,7 +134,7 @@ describe('the data folder', () => {
     dataFolderCheck(
       doctorContext(
         [['server.datadir', path], ...settings],
-        user === undefined ? {} : { identity: identityOf(user, ''), isDaemon },
+        user === undefined ? {} : { serverUser: serverUserOf(user, ''), isDaemon },
       ),
     );
   const whole = { ConfigVersion: 2, Groups: [] };

@@ -4,10 +4,10 @@ import { addonCheck } from '../../../src/doctor/addon-check.ts';
 import { clockCheck } from '../../../src/doctor/clock-check.ts';
 import type { DoctorContext } from '../../../src/doctor/context.ts';
 import type { Check } from '../../../src/doctor/finding.ts';
-import { ownIdentity } from '../../../src/doctor/identity.ts';
 import { limitsCheck } from '../../../src/doctor/limits-check.ts';
 import { memoryCheck } from '../../../src/doctor/memory-check.ts';
 import { ProcessTable } from '../../../src/doctor/process-table.ts';
+import { ownUser } from '../../../src/doctor/server-user.ts';
 import { systemCheck } from '../../../src/doctor/system-check.ts';
 import { probed, zeroCopyCheck } from '../../../src/doctor/zero-copy-check.ts';
 import { doctorContext, type Settings, systemWith, textsOf } from '../../support/doctor-rig.ts';
@@ -148,15 +148,17 @@ describe('the limits', () => {
       '/proc/sys/net/core/optmem_max': '1000\n',
     };
     const files = systemWith(folder, texts);
-    const identity = { ...ownIdentity(), uid: 4711 };
+    const serverUser = { ...ownUser(), uid: 4711 };
     const check = (zerocopy: string, changes: Partial<DoctorContext> = {}) =>
-      limitsCheck(doctorContext([['stream.zerocopy', zerocopy]], { files, identity, ...changes }));
+      limitsCheck(
+        doctorContext([['stream.zerocopy', zerocopy]], { files, serverUser, ...changes }),
+      );
     expect(await textsOf(check('false'), 'warning')).toEqual([]);
     expect(await textsOf(check('true'), 'warning')).toEqual([
       expect.stringMatching(/optmem_max is 1000: few .* -> sysctl net.core.optmem_max=131072/),
       expect.stringMatching(/65536 bytes of locked memory .* about 0 players -> ulimit -l/),
     ]);
-    const asRoot = check('true', { identity: { ...identity, uid: 0 } });
+    const asRoot = check('true', { serverUser: { ...serverUser, uid: 0 } });
     expect(await textsOf(asRoot, 'warning')).toHaveLength(1);
   });
 

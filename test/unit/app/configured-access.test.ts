@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openAccess } from '../../../src/app/access.ts';
+import { configuredAccess } from '../../../src/app/configured-access.ts';
 import { makeCertificate } from '../../support/certificates.ts';
 import { loadText } from '../../support/config-text.ts';
 import { makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
@@ -13,8 +13,8 @@ beforeEach(() => {
 afterEach(() => removeScratchFolder(folder));
 
 const users = '[authorization]\nenabled = true\nrole = r:*\nuser = ann:pw:r\n';
-const open = (text: string, present?: Awaited<ReturnType<typeof openAccess>>) =>
-  openAccess(loadText(text).config, undefined, present);
+const open = (text: string, present?: Awaited<ReturnType<typeof configuredAccess>>) =>
+  configuredAccess(loadText(text).config, undefined, present);
 
 describe('access', () => {
   it('stays the same while users, roles and tokens do, whatever else changes', async () => {

@@ -12,7 +12,7 @@ const verbs = { read: 'read', write: 'written', execute: 'executed' } as const;
 export type Wish = keyof typeof bits;
 
 /** The user that the server runs as. */
-export interface Identity {
+export interface ServerUser {
   readonly name: string;
   readonly uid: number;
   readonly gids: readonly number[];
@@ -20,7 +20,7 @@ export interface Identity {
   readonly isOwn: boolean;
 }
 
-export function ownIdentity(): Identity {
+export function ownUser(): ServerUser {
   const uid = process.geteuid?.() ?? -1;
   const gids = [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])];
   return { name: nameOf(uid), uid, gids, isOwn: true };
@@ -31,21 +31,21 @@ export function ownIdentity(): Identity {
  *
  * Failure: throws a `ConfigError` when there is none of that name.
  */
-export function identityOf(user: string, group: string): Identity {
+export function serverUserOf(user: string, group: string): ServerUser {
   const { user: name, uid, gid } = findIdentity({ user, group });
-  return { name, uid, gids: [gid, ...furtherGroupsOf(name)], isOwn: uid === ownIdentity().uid };
+  return { name, uid, gids: [gid, ...furtherGroupsOf(name)], isOwn: uid === ownUser().uid };
 }
 
 /**
  * Why the user may not do that with what lies at `path`; `undefined` when nothing forbids it. Of
  * another user only the modes are looked at, no lists of further rights.
  */
-export function refusalOf(identity: Identity, path: string, wish: Wish): string | undefined {
-  if (identity.isOwn && isGranted(path, wish)) return undefined;
-  const folder = foldersAbove(path).find((one) => !allows(identity, one, 'execute'));
-  if (folder !== undefined) return `${identity.name} may not enter the folder ${folder}`;
-  if (!identity.isOwn && allows(identity, path, wish)) return undefined;
-  return `${path} may not be ${verbs[wish]} by ${identity.name}`;
+export function refusalOf(serverUser: ServerUser, path: string, wish: Wish): string | undefined {
+  if (serverUser.isOwn && isGranted(path, wish)) return undefined;
+  const folder = foldersAbove(path).find((one) => !allows(serverUser, one, 'execute'));
+  if (folder !== undefined) return `${serverUser.name} may not enter the folder ${folder}`;
+  if (!serverUser.isOwn && allows(serverUser, path, wish)) return undefined;
+  return `${path} may not be ${verbs[wish]} by ${serverUser.name}`;
 }
 
 function isGranted(path: string, wish: Wish): boolean {
@@ -57,12 +57,12 @@ function isGranted(path: string, wish: Wish): boolean {
   }
 }
 
-function allows(identity: Identity, path: string, wish: Wish): boolean {
+function allows(serverUser: ServerUser, path: string, wish: Wish): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
-  return stats === undefined || (bitsFor(identity, stats) & bits[wish]) !== 0;
+  return stats === undefined || (bitsFor(serverUser, stats) & bits[wish]) !== 0;
 }
 
-function bitsFor({ uid, gids }: Identity, stats: Stats): number {
+function bitsFor({ uid, gids }: ServerUser, stats: Stats): number {
   if (uid === 0) return bits.read | bits.write | (stats.isDirectory() ? 1 : anyExecuteBit(stats));
   if (stats.uid === uid) return stats.mode >> 6;
   if (gids.includes(stats.gid)) return stats.mode >> 3;

@@ -17,7 +17,7 @@ type AccessBasis = Pick<AccessOptions, 'enabled' | 'roles' | 'users' | 'tokens'>
  *
  * Failure: rejects with a `ConfigError` that lists every fault of [authorization].
  */
-export async function openAccess(
+export async function configuredAccess(
   config: Config,
   origins: SettingOrigins = new Map(),
   present?: AccessEntries,
