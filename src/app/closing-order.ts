@@ -2,7 +2,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { within } from '../base/time/within.ts';
 
-export interface ClosingLimits {
+interface ClosingLimits {
   /** For one step, while the whole has time left. */
   readonly maxStepMs: number;
   readonly maxCloseMs: number;

@@ -42,7 +42,7 @@ export interface ReloadInputs {
 }
 
 /** What is read, and the parts of the server that follow it. */
-export interface ConfigReloadOptions {
+interface ConfigReloadOptions {
   readonly inputs: ReloadInputs;
   readonly live: LiveConfig;
   readonly logger: Logger;

@@ -9,14 +9,14 @@ import { DescriptorGuard } from '../transport/descriptor-guard.ts';
 import { openInputQueue } from '../transport/input-queue.ts';
 import { PeerTimeout } from '../transport/peer-timeout.ts';
 
-export interface ConnectionsOptions {
+interface ConnectionsOptions {
   /** The configuration that holds now. */
   readonly settings: () => Config;
   readonly native: NativeAddonResult;
   readonly logger: Logger;
 }
 
-export interface Connections {
+interface Connections {
   /** What all connections to the ports pass. */
   readonly admission: Admission;
   /** What the sources of all streams share. */

@@ -49,7 +49,7 @@ async function inherit(from: string | undefined, into: string): Promise<Partial<
   }
 }
 
-export interface DataFolderOptions {
+interface DataFolderOptions {
   /** The setting `[server] datadir`; empty: chosen here. */
   readonly datadir: string;
   /** `$HOME` of the user that the server runs as, if there is one. */
@@ -127,7 +127,7 @@ function openUnlinked(path: string): number | undefined {
 /** Shows which server has a data folder; beside `server.json`, which is replaced as a whole. */
 const lockName = 'server.json.lock';
 
-export interface DataFolderLockOptions extends Omit<ProcessLockOptions, 'path'> {
+interface DataFolderLockOptions extends Omit<ProcessLockOptions, 'path'> {
   /** Made if it does not exist. */
   readonly folder: string;
 }

@@ -16,7 +16,7 @@ import { TcpLink } from '../transport/tcp-link.ts';
 const bytesPerKiB = 1024;
 
 /** What the ports lead to. */
-export interface ListenersOptions {
+interface ListenersOptions {
   readonly settings: () => Config;
   readonly logger: Logger;
   readonly server: PlayerServer;

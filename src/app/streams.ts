@@ -21,7 +21,7 @@ import { autoZeroCopyMinBytes, type ZeroCopyOptions } from '../transport/native-
 const autoToleranceShare = 4;
 const maxAutoToleranceMs = 250;
 
-export interface StreamsOptions {
+interface StreamsOptions {
   /** The configuration that holds now. */
   readonly settings: () => Config;
   readonly clock: Clock;

@@ -20,7 +20,7 @@ const deadBandMs = 1.5 * lookMs;
 /** Where only reads that wait tell of arrivals: less than the shortest usual chunk. */
 const blindDeadBandMs = 8;
 
-export interface ArrivalJudgeContext {
+interface ArrivalJudgeContext {
   readonly pacer: Pacer;
   readonly logger: Logger;
   /** The run is over with what was read before: what was read last came too late for it. */

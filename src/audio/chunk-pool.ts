@@ -14,7 +14,7 @@ const maxIdleBytes = 32 * 1024 * 1024;
 const idleCheckMs = 5000;
 const giveBackSliceMs = 2;
 
-export interface ChunkPoolOptions {
+interface ChunkPoolOptions {
   /** Gives memory for one slab, page-aligned where the platform can. */
   readonly allocate?: (bytes: number) => ArrayBuffer;
   /** Gives memory of `allocate` back to the system at once; absent: the collector does, some time. */

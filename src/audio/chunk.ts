@@ -25,7 +25,7 @@ export interface Slot {
   free(): void;
 }
 
-export interface ChunkIdentity {
+interface ChunkIdentity {
   readonly serial: number;
   /** Who asked for the chunk: named when it is misused or leaks. */
   readonly owner: string;

@@ -11,7 +11,7 @@ export interface EncodeTurn {
 }
 
 /** Encodes a little and says whether there is more; it must not throw. */
-export type EncodeStep = () => boolean;
+type EncodeStep = () => boolean;
 
 interface Waiter {
   readonly step: EncodeStep;

@@ -22,7 +22,7 @@ import { StageChain } from './stage-chain.ts';
 import type { Stream, StreamState } from './stream.ts';
 import type { StreamOptions } from './stream-options.ts';
 
-export interface EncodedInputContext {
+interface EncodedInputContext {
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;

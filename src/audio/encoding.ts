@@ -26,7 +26,7 @@ const maxDroppedUs = 1_000_000;
 /** One that is fast enough lacks the processor, which others may need just for the moment. */
 const maxDroppedWhenFastUs = 10_000_000;
 
-export interface EncodingOptions {
+interface EncodingOptions {
   readonly codec: string;
   readonly format: SampleFormat;
   /** How much of the past a client that joins can still use. */

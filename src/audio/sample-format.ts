@@ -5,7 +5,7 @@ export const maxRateHz = 768_000;
 export const maxChannels = 8;
 
 const bitDepths = [8, 16, 24, 32] as const;
-export type BitDepth = (typeof bitDepths)[number];
+type BitDepth = (typeof bitDepths)[number];
 
 /**
  * The shape of PCM audio: interleaved signed little-endian samples.

@@ -20,7 +20,7 @@ const calmPpm = 8;
 /** A drift is told when it has moved the source by more than the dead band, or after this time. */
 const leastDriftUs = 30_000_000;
 
-export interface Arrival {
+interface Arrival {
   /** When it was looked at. */
   readonly nowUs: number;
   /** How far the newest sample was behind its place on the time base then; negative: ahead. */

@@ -12,7 +12,7 @@ export interface RegistryOptions {
 }
 
 /** What came of a Hello. */
-export interface Joined {
+interface Joined {
   readonly client: ClientRecord;
   /** Never seen before: in a group of its own, which has no stream yet. */
   readonly isNew: boolean;
@@ -21,7 +21,7 @@ export interface Joined {
 }
 
 /** A client that changed its group. */
-export interface Move {
+interface Move {
   readonly client: ClientRecord;
   /** May have ceased to exist. */
   readonly from: GroupRecord;

@@ -18,7 +18,7 @@ interface GroupToSave extends GroupState {
 }
 
 /** What to write into a state file. */
-export interface StateToSave {
+interface StateToSave {
   readonly groups: Iterable<GroupToSave>;
   /** Fields beside the groups. */
   readonly unknown: JsonObject;

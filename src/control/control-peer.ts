@@ -6,7 +6,7 @@ import type { RequestBudget } from './request-budget.ts';
 import { maxUnreadBytes, RequestFlow } from './request-flow.ts';
 
 /** Whoever has to log in first needs no more for that. */
-export const maxBytesBeforeLogin = 64 * 1024;
+const maxBytesBeforeLogin = 64 * 1024;
 /** After its end a connection stays this long at most, to take what it was told. */
 export const maxLingerMs = 5000;
 
@@ -49,7 +49,7 @@ export interface ControlPeerContext {
   readonly turns: LoopShare;
 }
 
-export interface ControlPeerHandler {
+interface ControlPeerHandler {
   /** Until then its requests have to be short, see `maxBytesBeforeLogin`. */
   readonly isLoggedIn: boolean;
   /** One request or batch. */

@@ -10,7 +10,7 @@ import type { RpcHandler } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
 
 /** How long the end of the server waits for controllers that still read what they were told. */
-export const maxPartingMs = 1000;
+const maxPartingMs = 1000;
 const lookMs = 10;
 
 export interface ControlServerOptions {
@@ -25,7 +25,7 @@ export interface ControlServerOptions {
 }
 
 /** Since the start. */
-export interface ControlFigures {
+interface ControlFigures {
   /** Texts: a batch counts once. */
   readonly requests: number;
   /** Counted once per receiver. */

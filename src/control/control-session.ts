@@ -19,7 +19,7 @@ export interface ControlSessionHost {
   onClose(session: ControlSession, reason: string, isFault: boolean): void;
 }
 
-export interface ControlSessionOptions {
+interface ControlSessionOptions {
   readonly peer: ControlPeer;
   /** What the peer may from the beginning. */
   readonly login: Login | undefined;

@@ -5,7 +5,7 @@ export const maxRequestMs = 30_000;
 /** Every controller may have so much in memory without a share of the common budget. */
 export const freeBytes = 4096;
 
-export interface IncompleteRequestOptions {
+interface IncompleteRequestOptions {
   readonly budget: RequestBudget;
   /** Whether the peer is listened to: otherwise it is not its fault that the request stands still. */
   readonly isReading: () => boolean;

@@ -48,7 +48,7 @@ export interface NotificationReceiver extends StreamObserver {
   send(message: ControlMessage): void;
 }
 
-export interface NotifierOptions {
+interface NotifierOptions {
   readonly status: StatusTree;
   readonly receivers: Iterable<NotificationReceiver>;
   /** Other intervals than the usual ones. */

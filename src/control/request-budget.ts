@@ -1,4 +1,4 @@
-export interface RequestBudgetOptions {
+interface RequestBudgetOptions {
   readonly maxIncompleteBytes: number;
 }
 

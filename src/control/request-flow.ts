@@ -9,7 +9,7 @@ export function maxUnreadBytes(maxQueuedBytes: number): number {
   return Math.min(mostUnreadBytes, maxQueuedBytes / unreadShare);
 }
 
-export interface RequestFlowOptions {
+interface RequestFlowOptions {
   /** What all flows share. */
   readonly turns: LoopShare;
   /** The next request that has arrived completely. */

@@ -4,7 +4,7 @@ import type { RpcAnswer } from './rpc.ts';
 /** Audio and other peers wait for at most about so long while batches are being answered. */
 export const maxBatchSliceMs = 5;
 
-export interface BatchOptions {
+interface BatchOptions {
   /** Told how long the answers before are. */
   readonly answer: (request: unknown, lengthSoFar: number) => RpcAnswer;
   /** What all batches share. */

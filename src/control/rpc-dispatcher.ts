@@ -25,7 +25,7 @@ export const maxBatch = 1000;
 /** Requests of a batch whose answers have grown beyond this are not called any more. */
 export const maxBatchAnswerLength = 4 * 1024 * 1024;
 
-export interface RpcDispatcherOptions extends RpcTargets {
+interface RpcDispatcherOptions extends RpcTargets {
   readonly logger: Logger;
   /** Other methods than the usual ones: for tests. */
   readonly methods?: readonly RpcMethod[];

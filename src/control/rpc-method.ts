@@ -20,7 +20,7 @@ export interface RpcTargets {
 }
 
 /** What a reload of the configuration has done. */
-export interface ReloadResult {
+interface ReloadResult {
   readonly changed: readonly object[];
   readonly streams: object;
   readonly warnings: readonly string[];

@@ -15,7 +15,7 @@ export interface RpcRequest {
 }
 
 /** Meant as a request, but not one. */
-export interface RefusedRequest {
+interface RefusedRequest {
   readonly id: RpcId;
   readonly error: RpcError;
 }

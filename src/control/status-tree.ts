@@ -14,7 +14,7 @@ export interface HostFacts {
   readonly os: string;
 }
 
-export interface StatusTreeOptions {
+interface StatusTreeOptions {
   readonly registry: Registry;
   readonly streams: StreamDirectory;
   readonly host: HostFacts;

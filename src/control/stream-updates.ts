@@ -9,7 +9,7 @@ export interface StreamObserver extends Requester {
   readonly statusHeardMs: number;
 }
 
-export interface StreamUpdatesOptions {
+interface StreamUpdatesOptions {
   /** What the stream does now. */
   readonly state: () => StreamState;
   readonly intervalMs: number;

@@ -1,4 +1,4 @@
-export interface ThrottleOptions {
+interface ThrottleOptions {
   readonly intervalMs: number;
   /** Waits for the end of the turn of the event loop, so that what belongs together is one act. */
   readonly isDeferred: boolean;

@@ -14,7 +14,7 @@ import { LinkSocket } from './link-socket.ts';
 import type { LocalLink } from './local-links.ts';
 import type { ServiceRecords } from './service-records.ts';
 
-export interface LinkResponderOptions {
+interface LinkResponderOptions {
   readonly link: LocalLink;
   readonly port: number;
   readonly records: ServiceRecords;

@@ -8,7 +8,7 @@ const groups = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' } as const;
 /** Receivers may take a lower value for a sign of a router in between. */
 const hops = 255;
 
-export interface LinkSocketOptions {
+interface LinkSocketOptions {
   readonly link: LocalLink;
   readonly port: number;
   readonly onMessage: (bytes: Buffer, from: RemoteInfo) => void;

@@ -9,7 +9,7 @@ const bits = { read: 4, write: 2, execute: 1 } as const;
 const modes = { read: constants.R_OK, write: constants.W_OK, execute: constants.X_OK } as const;
 const verbs = { read: 'read', write: 'written', execute: 'executed' } as const;
 
-export type Wish = keyof typeof bits;
+type Wish = keyof typeof bits;
 
 /** The user that the server runs as. */
 export interface ServerUser {

@@ -13,7 +13,7 @@ import { timeMetrics } from './time-metrics.ts';
 import type { TimeFigures } from './time-watch.ts';
 
 /** What the figures are about. */
-export interface ServerMetricsOptions {
+interface ServerMetricsOptions {
   readonly pool: ChunkPool;
   readonly server: PlayerServer;
   readonly streams: StreamDirectory;

@@ -13,7 +13,7 @@ interface Fact<T> {
 }
 
 /** Facts by the names of their fields, in the order of their rows. */
-export type Facts<T> = Readonly<Record<string, Fact<T>>>;
+type Facts<T> = Readonly<Record<string, Fact<T>>>;
 
 /** `created`, `reused` and `cleanups` are those since the last report, the others are of now. */
 export type PoolStatus = Omit<ChunkPoolStatistics, 'hitRate'>;

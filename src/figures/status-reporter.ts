@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import { poolStatus, reportIntervalMs, type SessionStatus, statusReport } from './status-report.ts';
 
-export interface StatusReporterOptions {
+interface StatusReporterOptions {
   readonly server: PlayerServer;
   readonly pool: ChunkPool;
   readonly logger: Logger;

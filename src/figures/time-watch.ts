@@ -22,7 +22,7 @@ export interface TimeFigures {
   readonly clockSteps: number;
 }
 
-export interface TimeWatchOptions {
+interface TimeWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Unix milliseconds. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-export interface Turn {
+interface Turn {
   readonly socket: Socket;
   readonly response: ServerResponse;
   readonly answer: () => void;

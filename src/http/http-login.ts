@@ -9,7 +9,7 @@ import { RefusedRequestError } from './refused-request-error.ts';
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="Zerocast", charset="UTF-8"' };
 
-export interface HttpLoginOptions {
+interface HttpLoginOptions {
   readonly access: Access;
   readonly logger: Logger;
 }

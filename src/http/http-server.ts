@@ -42,7 +42,7 @@ const maxRequestsPerSocket = 1000;
 const closeGraceMs = 500;
 
 /** What has to be opened before it can take the place of another. */
-export interface HttpMaterial {
+interface HttpMaterial {
   /** Makes it a server of HTTPS from the start; absent later: the one at hand. */
   readonly tls?: TlsMaterial | undefined;
   /** Folder of web pages; empty for a built-in one. */

@@ -4,7 +4,7 @@ import type { Exchange } from './exchange.ts';
 import type { OriginCheck } from './origin-check.ts';
 import { notFound } from './refused-request-error.ts';
 
-export interface ImageRouteOptions {
+interface ImageRouteOptions {
   readonly images: ImageStore;
   readonly origins: OriginCheck;
 }

@@ -9,7 +9,7 @@ import type { OriginCheck } from './origin-check.ts';
 /** Browsers ask again after this time. */
 const preflightMaxAgeS = 600;
 
-export interface JsonRpcRouteOptions {
+interface JsonRpcRouteOptions {
   readonly handler: RpcHandler;
   readonly login: HttpLogin;
   readonly origins: OriginCheck;

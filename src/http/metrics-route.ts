@@ -16,7 +16,7 @@ export interface MetricsText {
   text(): Promise<string>;
 }
 
-export interface MetricsRouteOptions {
+interface MetricsRouteOptions {
   readonly login: HttpLogin;
   /** Absent when they are switched off. */
   readonly metrics: MetricsText | undefined;

@@ -15,7 +15,7 @@ export interface OriginSettings {
   readonly ownNames?: readonly string[] | undefined;
 }
 
-export interface OriginCheckOptions {
+interface OriginCheckOptions {
   readonly settings: () => OriginSettings;
   readonly logger: Logger;
 }

@@ -12,7 +12,7 @@ type Route = ReadonlyMap<string, Answerer>;
 
 const knownMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'OPTIONS'];
 
-export interface RoutesOptions {
+interface RoutesOptions {
   readonly jsonRpc: JsonRpcRoute;
   readonly images: ImageRoute;
   readonly metrics: MetricsRoute;

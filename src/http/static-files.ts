@@ -20,7 +20,7 @@ const typeOf = new Map([['.flac', 'audio/flac']]);
 /** Faults of the file system that mean that a request names nothing. */
 const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
 
-export interface StaticFilesOptions {
+interface StaticFilesOptions {
   /** Empty for the built-in page. */
   readonly docRoot: string;
   readonly logger: Logger;

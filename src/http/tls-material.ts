@@ -22,7 +22,7 @@ export interface TlsMaterial {
 }
 
 /** The settings of section [ssl]. */
-export interface TlsSettings {
+interface TlsSettings {
   readonly certificate: string;
   readonly certificateKey: string;
   readonly keyPassword: string;

@@ -22,7 +22,7 @@ const maxBytesBeforePong = 64 * 1024;
 /** Time to log in, and to take a refusal. */
 const upgradeTimeoutMs = 5000;
 
-export interface WebSocketUpgradesOptions {
+interface WebSocketUpgradesOptions {
   readonly login: HttpLogin;
   readonly origins: OriginCheck;
   readonly acceptControl: (peer: ControlPeer, login?: Login) => void;

@@ -8,7 +8,7 @@ import { severities } from './severity.ts';
 /** Peers choose some of what is logged, so a single text is cut here. */
 export const maxFieldCharacters = 2000;
 
-export interface PinoLoggerOptions {
+interface PinoLoggerOptions {
   /** Opens a logger that writes everything. */
   readonly openTag: (tag: string) => Pino<'notice'>;
   /** The least severity that is logged under a tag; `undefined`: nothing is. */

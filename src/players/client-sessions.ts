@@ -10,13 +10,13 @@ export const silentUs = 5_000_000;
 const proofUs = 2_000_000;
 
 /** The connection of one player, and what its Hello has told. */
-export interface Player {
+interface Player {
   readonly session: Session;
   readonly hello: Hello;
 }
 
 /** Two players with one id, both of which are there. */
-export interface SharedId {
+interface SharedId {
   readonly client: ClientRecord;
   readonly older: Session;
   readonly newer: Session;

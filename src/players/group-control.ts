@@ -10,7 +10,7 @@ import type { PlayerServer } from './player-server.ts';
 export const maxNameLength = 512;
 const minLatencyMs = -10_000;
 
-export interface GroupControlOptions {
+interface GroupControlOptions {
   readonly registry: Registry;
   readonly server: PlayerServer;
   readonly streams: Pick<StreamDirectory, 'channels'>;

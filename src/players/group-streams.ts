@@ -5,7 +5,7 @@ import type { ChangeListener } from '../streams/change.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 
-export interface GroupStreamsOptions {
+interface GroupStreamsOptions {
   readonly registry: Pick<Registry, 'groups'>;
   readonly streams: Pick<StreamDirectory, 'channels' | 'default'>;
   readonly logger: Logger;

@@ -43,7 +43,7 @@ export interface PlayerServerOptions {
   readonly settings: () => PlayerSettings;
 }
 
-export interface PlayerSettings {
+interface PlayerSettings {
   /** Whether audio goes to clients that are muted. */
   readonly sendToMuted: boolean;
   readonly helloTimeoutMs: number;

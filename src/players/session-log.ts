@@ -8,9 +8,9 @@ export const lineIntervalMs = 5000;
 export const maxCountedAddresses = 1000;
 
 /** The lines that each session causes; those of one kind are counted together. */
-export type SessionEvent = 'created' | 'hello' | 'shared-id' | 'fallback' | 'closed';
+type SessionEvent = 'created' | 'hello' | 'shared-id' | 'fallback' | 'closed';
 
-export interface SessionLine {
+interface SessionLine {
   readonly level: 'info' | 'warn';
   readonly phrase: string;
   readonly fields?: Readonly<Record<string, string>>;

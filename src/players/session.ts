@@ -37,7 +37,7 @@ export interface SessionHost {
   onClose(session: Session, reason: string): void;
 }
 
-export interface SessionOptions extends ConnectionContext {
+interface SessionOptions extends ConnectionContext {
   /** A peer that says no Hello within this time is not a client. */
   readonly helloTimeoutMs: number;
   readonly fanOut: FanOut;

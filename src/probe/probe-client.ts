@@ -26,7 +26,7 @@ const requestIntervalMs = 1000;
 /** Chunks that may arrive while the decoder of a new stream is being built. */
 const maxEarlyChunks = 1000;
 
-export interface ProbeClientOptions {
+interface ProbeClientOptions {
   readonly host: string;
   readonly port: number;
   readonly id: string;

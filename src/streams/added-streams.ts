@@ -12,7 +12,7 @@ export const maxSavedStreams = 1024;
 const quietMs = 50;
 const maxDelayMs = 1000;
 
-export interface AddedStreamsOptions {
+interface AddedStreamsOptions {
   /** Of the file: `<datadir>/streams.json`. */
   readonly path: string;
   readonly logger: Logger;

@@ -7,7 +7,7 @@ const slowestRetryMs = 5000;
 /** Faults that somebody fixes by making a folder, removing a file, or giving a right. */
 const retryable: ReadonlySet<string> = new Set(['mkfifo', 'no-fifo', 'pipe-open']);
 
-export interface FifoRetryOptions {
+interface FifoRetryOptions {
   /** Still there, and nobody is about to replace it. */
   readonly isPresent: (channel: StreamChannel) => boolean;
   /** Opens the stream anew in the place of the one that is disabled. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 /** Larger images are refused by those who take them from outside. */
 export const maxImageBytes = 4 * 1024 * 1024;
 
-export interface Image {
+interface Image {
   readonly bytes: Buffer;
   readonly contentType: string;
 }

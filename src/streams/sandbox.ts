@@ -8,7 +8,7 @@ const invalidParams = -32602;
 /** Only the path itself counts: no other program of the same name is looked for. */
 const noSearchPath = '';
 
-export interface ScriptRequest {
+interface ScriptRequest {
   /** As the address names it: relative to `pluginDir`, or absolute. */
   readonly script: string;
   readonly pluginDir: string;

@@ -2,7 +2,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { StreamOptions } from '../audio/stream-options.ts';
 
-export interface SharedFifo {
+interface SharedFifo {
   /** Of the streams. */
   readonly names: readonly string[];
   readonly fault: string;

@@ -11,7 +11,7 @@ const searchableByAll = 0o001;
 /** Fifos that are made for controllers: they stay, and a disk has so many files only. */
 export const maxMadeFifos = 1000;
 
-export interface SourceFoldersSettings {
+interface SourceFoldersSettings {
   /** Where files and pipes of streams that controllers add may lie. */
   readonly folders: readonly string[];
   /** Files and folders of the server itself. */

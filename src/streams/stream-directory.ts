@@ -16,7 +16,7 @@ import type { StreamChannel } from './stream-channel.ts';
 import type { ChannelRequest, StreamFactory } from './stream-factory.ts';
 import { StreamList } from './stream-list.ts';
 
-export interface StreamDirectoryOptions {
+interface StreamDirectoryOptions {
   readonly factory: StreamFactory;
   readonly onChange: ChangeListener;
   readonly logger: Logger;
@@ -30,12 +30,12 @@ export interface StreamDirectoryOptions {
 }
 
 /** A stream whose source is made by the program. */
-export interface CustomSourceOptions extends CustomStreamOptions {
+interface CustomSourceOptions extends CustomStreamOptions {
   readonly createSource: SourceFactory;
 }
 
 /** A stream whose audio is at hand. */
-export interface CustomInputOptions extends CustomStreamOptions {
+interface CustomInputOptions extends CustomStreamOptions {
   readonly input: IterableInput['input'];
 }
 

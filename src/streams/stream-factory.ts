@@ -43,7 +43,7 @@ export interface StreamFactoryOptions {
   readonly onProperties: (channel: StreamChannel) => void;
 }
 
-export interface StreamFactorySettings {
+interface StreamFactorySettings {
   /** What holds for streams whose address does not say otherwise. */
   readonly defaults: StreamDefaults;
   /** Where control scripts lie. */

@@ -3,7 +3,7 @@ import type { StreamOptions } from '../audio/stream-options.ts';
 import { type PlayabilityOptions, type Unplayable, unplayable } from '../transport/playability.ts';
 
 /** What is wrong with the times of a stream, in words. */
-export interface TimingProblem {
+interface TimingProblem {
   readonly plays: Unplayable['plays'];
   /** One sentence. */
   readonly text: string;

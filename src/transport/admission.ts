@@ -29,7 +29,7 @@ const refusalTexts: Readonly<
   },
 };
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   readonly limits: ConnectionLimits;
   readonly descriptors: DescriptorGuard;
   readonly peerTimeout: PeerTimeout;

@@ -14,7 +14,7 @@ export interface ConnectionSettings {
   readonly maxConnectionsPerAddress: number;
 }
 
-export interface ConnectionLimitsOptions {
+interface ConnectionLimitsOptions {
   readonly settings: () => ConnectionSettings;
   /** The share of one address where few descriptors are allowed; absent: no such limit. */
   readonly descriptorShare?: () => number;

@@ -19,7 +19,7 @@ export interface ConnectionContext {
   readonly clock: Clock;
 }
 
-export interface ConnectionHandler {
+interface ConnectionHandler {
   /** Failure: a `ProtocolError` thrown from here closes the connection. */
   onMessage(message: IncomingMessage): void;
   /** Called exactly once, with the reason in words. */

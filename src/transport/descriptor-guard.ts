@@ -56,7 +56,7 @@ export function descriptorShortage(facts: DescriptorFacts = procFacts): string |
   return `this process may have ${limit} open files, and ${needed} are needed: ${moreDescriptors}`;
 }
 
-export interface DescriptorGuardOptions {
+interface DescriptorGuardOptions {
   readonly logger: Logger;
   readonly facts?: DescriptorFacts;
 }

@@ -34,7 +34,7 @@ export interface ZeroCopyOptions {
   readonly mode: 'adaptive' | 'always';
 }
 
-export interface NativeFanOutOptions {
+interface NativeFanOutOptions {
   readonly pool: ChunkPool;
   readonly addon: FanOutAddon;
   /** Absent: all audio is sent plainly. */

@@ -2,7 +2,7 @@ import { type NativeFanOutAddon, nativeCounters } from '../base/native/native-ad
 import type { Connection, DirectWriter } from './connection.ts';
 import type { SendStatistics } from './send-statistics.ts';
 
-export interface NativeSocketContext {
+interface NativeSocketContext {
   readonly native: NativeFanOutAddon;
   /** Where the addon puts its counters. */
   readonly counters: Float64Array;

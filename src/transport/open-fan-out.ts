@@ -5,7 +5,7 @@ import type { FanOut } from './fan-out.ts';
 import { NativeFanOut, type ZeroCopyOptions } from './native-fan-out.ts';
 import { NodeFanOut } from './node-fan-out.ts';
 
-export interface OpenFanOutOptions {
+interface OpenFanOutOptions {
   readonly pool: ChunkPool;
   readonly native: NativeAddonResult;
   /** Absent: not wanted. */

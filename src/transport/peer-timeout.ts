@@ -6,7 +6,7 @@ import { descriptorOf } from '../base/net/adopt-socket.ts';
 const nodeProbesMs = 10_000;
 const minIdleMs = 1000;
 
-export interface PeerTimeoutOptions {
+interface PeerTimeoutOptions {
   readonly native: NativeAddonResult;
   /** A peer that acknowledges nothing for so long is gone. */
   readonly settings: () => { readonly timeoutMs: number };

@@ -58,4 +58,4 @@ export function subtractSends(later: SendStatistics, earlier: SendStatistics): S
   return { ...difference, outstanding: later.outstanding };
 }
 
-export const sendStatisticsKeys = Object.keys(noSends()) as readonly (keyof SendStatistics)[];
+const sendStatisticsKeys = Object.keys(noSends()) as readonly (keyof SendStatistics)[];

@@ -10,7 +10,7 @@ import { openPidFile } from './pid-file.ts';
 /** Files and folders that are made in the background are open to read, and closed to write. */
 const backgroundUmask = 0o022;
 
-export interface BackgroundOptions extends LockFunctions {
+interface BackgroundOptions extends LockFunctions {
   /** Absolute. */
   readonly pidFile: string;
   readonly user: string;

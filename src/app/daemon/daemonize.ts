@@ -9,7 +9,7 @@ const readyMessage = 'ready';
 const failureStatus = 1;
 const forwardedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-export interface DaemonOptions {
+interface DaemonOptions {
   /** Nice value, -20 to 19; 0: as it is. */
   readonly priority: number;
   /** Where a person reads what goes wrong until the server runs. */

@@ -5,7 +5,7 @@ import type { NativeAddon } from '../../base/native/native-addon.ts';
 
 type Environment = Record<string, string | undefined>;
 
-export interface ServiceManagerOptions {
+interface ServiceManagerOptions {
   /** Loses the variables that are meant for this process alone. */
   readonly environment: Environment;
   readonly sendDatagram: NativeAddon['sendDatagram'];

@@ -2,7 +2,7 @@ import type { SRC } from '@alexanderolsen/libsamplerate-js/dist/src.js';
 import { SourceError } from '../../base/errors.ts';
 import { inSlices } from './in-slices.ts';
 
-export interface ResamplerShape {
+interface ResamplerShape {
   readonly channels: number;
   readonly inputRateHz: number;
   readonly outputRateHz: number;

@@ -14,7 +14,7 @@ const keptParameters = [
   'send_silence',
 ];
 
-export interface UnplayableFile {
+interface UnplayableFile {
   readonly path: string;
   readonly uri: StreamUri;
   /** Of the stream. */

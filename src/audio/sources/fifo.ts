@@ -42,10 +42,7 @@ interface FifoMaking {
  *
  * Failure: rejects when the command `mkfifo` is missing or refuses, and says what to do.
  */
-export async function makeFifo(
-  path: string,
-  { mode = '666', folder }: FifoMaking = {},
-): Promise<void> {
+async function makeFifo(path: string, { mode = '666', folder }: FifoMaking = {}): Promise<void> {
   try {
     const options = {
       timeout: mkfifoTimeoutMs,
@@ -130,7 +127,7 @@ export function openFifoForReading(path: string, gate?: FileGate): OpenFifo | un
   return undefined;
 }
 
-export interface AnonymousPipe {
+interface AnonymousPipe {
   readonly readFd: number;
   readonly writeFd: number;
 }

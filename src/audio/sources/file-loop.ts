@@ -2,7 +2,7 @@ import { close, fstatSync, read } from 'node:fs';
 
 const emptyRetryMs = 500;
 
-export interface FileLoopOptions {
+interface FileLoopOptions {
   /** Where the audio lies in the file, in bytes; `dataEnd` may lie behind the end of the file. */
   readonly dataStart: number;
   readonly dataEnd: number;

@@ -8,7 +8,7 @@ const minQueueBytes = 16_384;
 /** What is read ahead at most where the system does not tell how much there is. */
 const maxAheadBytes = 1_048_576;
 
-export interface IntakeOptions {
+interface IntakeOptions {
   /** Of one frame as it arrives. */
   readonly frameBytes: number;
   /** What the kernel is to keep at most, where it can be told. */

@@ -8,7 +8,7 @@ import { assert } from '../../base/errors.ts';
 import { adoptSocket, openDescriptor, type ReadInto } from '../../base/net/adopt-socket.ts';
 import { openAnonymousPipe } from './fifo.ts';
 
-export interface ProducerOptions {
+interface ProducerOptions {
   readonly program: string;
   readonly args: readonly string[];
   /** Takes each line of the standard error. */

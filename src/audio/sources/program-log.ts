@@ -7,7 +7,7 @@ const windowMs = 10_000;
 /** Lines of a program that was asked to end. */
 export const maxLastLines = 10;
 
-export interface ProgramLogOptions {
+interface ProgramLogOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   /** What the log calls the program. */

@@ -20,13 +20,13 @@ export class FieldFaults {
   }
 }
 
-export interface JsonFieldsOptions {
+interface JsonFieldsOptions {
   /** Where in the file, for people: `Groups[0].clients[3]`. */
   readonly place: string;
   readonly faults: FieldFaults;
 }
 
-export interface IntegerRange {
+interface IntegerRange {
   readonly min: number;
   readonly max: number;
   readonly fallback: number;

@@ -17,7 +17,7 @@ export class DamagedFileError extends ZerocastError {
   }
 }
 
-export interface JsonFileOptions {
+interface JsonFileOptions {
   readonly path: string;
   readonly logger: Logger;
   /** Longer files are taken for damaged. */

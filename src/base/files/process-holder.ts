@@ -16,7 +16,7 @@ const ownProgram = fileURLToPath(new URL('../../../dist/main.js', import.meta.ur
 const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
 
 /** What the system shows of a process. */
-export interface ProcessView {
+interface ProcessView {
   readonly argv: readonly string[];
   /** The folder that it is in; `undefined` where that is hidden. */
   readonly folder: string | undefined;

@@ -1,6 +1,6 @@
 import { RestartableTimer } from '../time/restartable-timer.ts';
 
-export interface SaveScheduleOptions {
+interface SaveScheduleOptions {
   /** Saves everything as it is now; false when that failed. Never called while it is at work. */
   readonly save: () => Promise<boolean>;
   /** Without a change for so long, it is saved. */

@@ -21,7 +21,7 @@ export function platformTag({ platform, arch, execPath }: ProgramFacts = process
   return `${platform}-${arch}${libc}`;
 }
 
-export type ProgramFacts = Readonly<Pick<NodeJS.Process, 'platform' | 'arch' | 'execPath'>>;
+type ProgramFacts = Readonly<Pick<NodeJS.Process, 'platform' | 'arch' | 'execPath'>>;
 
 /** Program headers and the name of the loader lie at the beginning of every ELF program. */
 const headBytes = 4096;

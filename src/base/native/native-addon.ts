@@ -56,7 +56,7 @@ export interface ZeroCopyProbe {
 /** An addon that can send, too. */
 export type FanOutAddon = NativeAddon & Required<Pick<NativeAddon, 'FanOut' | 'zeroCopyRefusal'>>;
 
-export interface NativeFanOutAddonOptions {
+interface NativeFanOutAddonOptions {
   readonly zeroCopy: boolean;
   readonly minBytes: number;
   readonly always: boolean;

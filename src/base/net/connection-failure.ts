@@ -1,5 +1,5 @@
 /** What the system says of a call that failed, in Node's words. */
-export interface SystemFailure {
+interface SystemFailure {
   readonly code?: string | undefined;
   readonly syscall?: string | undefined;
   readonly message?: string | undefined;

@@ -3,7 +3,7 @@ const carriageReturn = 0x0d;
 /** Most lines fit; a larger memory is given back after the line that needed it. */
 const keptBytes = 4096;
 
-export interface LineReaderOptions {
+interface LineReaderOptions {
   /** Of a line without its ending, read anew for each; nothing is read after a longer one. */
   readonly maxBytes: number;
 }

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 
 /** What of a socket tells where it leads to. */
-export interface RemoteEnd {
+interface RemoteEnd {
   readonly remoteAddress?: string | undefined;
 }
 

@@ -2,7 +2,7 @@ import { cutText } from '../../base/foreign-text.ts';
 import type { SeverityName } from '../../base/logger.ts';
 
 /** Longer texts of a control script are cut. */
-export const maxTextCharacters = 1000;
+const maxTextCharacters = 1000;
 
 /** By the words of existing scripts. Source: protocol reference, 16.1 and 16.3. */
 const severities: ReadonlyMap<string, SeverityName> = new Map([

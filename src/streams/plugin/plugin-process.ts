@@ -9,9 +9,9 @@ import { within } from '../../base/time/within.ts';
  * The longest message of a control script: an image of the largest size in base64, which makes
  * four characters of three bytes, and some words.
  */
-export const maxLineBytes = 8 * 1024 * 1024;
+const maxLineBytes = 8 * 1024 * 1024;
 /** What a control script may leave unread before nothing more is sent to it. */
-export const maxWriteQueueBytes = 1024 * 1024;
+const maxWriteQueueBytes = 1024 * 1024;
 /** How long a script has for the first way in which it is asked to end, before the second. */
 const partingMs = 500;
 /** How long the last words of a script that has ended may take. */
@@ -25,7 +25,7 @@ export interface PluginCommand {
   readonly args: readonly string[];
 }
 
-export interface PluginProcessCallbacks {
+interface PluginProcessCallbacks {
   /** Takes each line of the standard output. */
   readonly message: (line: string) => void;
   /** The script writes a line without end, so nothing more is read from it. */

@@ -15,7 +15,7 @@ export interface CoverArt {
   readonly extension: string;
 }
 
-export interface PropertiesContext {
+interface PropertiesContext {
   /** What is kept when the script sends none. */
   readonly metadata: Metadata | undefined;
   /** Takes the image that came with the metadata; returns its address. */

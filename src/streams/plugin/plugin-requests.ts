@@ -30,7 +30,7 @@ interface PendingRequest {
   readonly timer: PatientTimer;
 }
 
-export interface PluginRequestsOptions {
+interface PluginRequestsOptions {
   readonly answerTimeoutMs: number;
   /** Sends one line; returns why that is not possible, if so. */
   readonly write: (line: string) => string | undefined;

@@ -14,7 +14,7 @@ export interface RestartTiming {
   readonly healthyRunMs: number;
 }
 
-export interface PluginRunnerOptions {
+interface PluginRunnerOptions {
   readonly command: PluginCommand;
   readonly timing: RestartTiming;
   readonly clock: Clock;
@@ -29,7 +29,7 @@ export interface PluginRunnerOptions {
   readonly gone: () => void;
 }
 
-export interface PluginArguments {
+interface PluginArguments {
   readonly streamId: string;
   readonly params: string;
   readonly http: { readonly host: string; readonly port: number } | undefined;

@@ -16,7 +16,7 @@ import { PluginRunner, pluginArguments, type RestartTiming } from './plugin-runn
 /** Different faults in the properties that one script is told of. */
 export const maxWarnedFaults = 50;
 
-export interface PluginTiming extends RestartTiming {
+interface PluginTiming extends RestartTiming {
   readonly answerTimeoutMs: number;
 }
 
