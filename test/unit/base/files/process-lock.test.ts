@@ -102,6 +102,14 @@ describe.each(locks)('a file that shows which process is here, %s', (_, function
     expect(readFileSync(other, 'latin1')).toBe('theirs');
   });
 
+  it('is left to a process that it names and that has it open, whatever that locks it with', async () => {
+    writeFileSync(path, '');
+    const pid = otherProcess('sh', '-c', 'exec 3<>"$0"; echo $$ >&3; exec sleep 1000', path);
+    await expect.poll(() => readFileSync(path, 'latin1')).toBe(`${pid}\n`);
+    expect(acquire()).toEqual({ holder: pid });
+    expect(readFileSync(path, 'latin1')).toBe(`${pid}\n`);
+  });
+
   it('is no obstacle when its process is gone', () => {
     for (const text of ['2147483647\n', 'no number\n', '', '1\n2\n3\n'.repeat(100)]) {
       writeFileSync(path, text);
