@@ -31,6 +31,15 @@ describe('access', () => {
     expect(access).toBe(openAccess);
   });
 
+  it('is open to any password when authorization is off, but to no other scheme', async () => {
+    for (const credentials of [plain('x'), basic(''), { ...basic(''), scheme: 'PLAIN' }]) {
+      expect((await openAccess.login(credentials)).permits('Server.GetStatus')).toBe(true);
+    }
+    for (const scheme of ['Bearer', '', 'Digest']) {
+      expect(await refusal(openAccess, { scheme, param: 'x' })).toBe(1);
+    }
+  });
+
   it('is given to nobody without a login', async () => {
     expect((await open()).anonymous).toBeUndefined();
   });

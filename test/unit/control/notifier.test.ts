@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { maxSingleMoves } from '../../../src/control/notifier.ts';
 import type { Change } from '../../../src/streams/change.ts';
 import { intervals, NotifierRig, told } from '../../support/notifier-rig.ts';
@@ -218,6 +218,18 @@ describe('the complete status', () => {
     await told(rig.ann, 1);
     await new Promise((resolve) => setTimeout(resolve, 3 * intervals.statusMs));
     expect(rig.ann.methods).toEqual(['Server.OnUpdate']);
+  });
+
+  it('leaves no timer behind when nobody is owed one', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    rig.joins('c1');
+    for (let count = 0; count < 5; count += 1) {
+      vi.advanceTimersByTime(intervals.statusMs);
+      await turn();
+    }
+    expect(rig.ann.methods).toEqual(['Server.OnUpdate']);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('is not owed to those who come when all has happened', async () => {

@@ -66,6 +66,10 @@ describe('zero-copy', () => {
   it.each([
     ['allow', 92, /"allow" with ENOPROTOOPT: the kernel is too old -> use Linux 4.14/],
     ['allow', 1, /"allow" with EPERM: a filter of system calls forbids it/],
+    ['allow', 38, /"allow" with ENOSYS: a filter of system calls forbids it/],
+    ['send', 1, /"send" with EPERM: a filter of system calls forbids it/],
+    ['send', 38, /"send" with ENOSYS: a filter of system calls forbids it/],
+    ['send', 12, /"send" with ENOMEM: there is no memory -> give the machine/],
     ['send', 105, /"send" with ENOBUFS: the kernel has no room.* -> raise "sysctl .*optmem_max/],
     ['complete', 110, /"complete" with ETIMEDOUT: its completion did not come/],
     ['connect', 24, /"connect" with EMFILE: the system refuses/],

@@ -88,7 +88,10 @@ describe('a check of origins', () => {
       expect(() => check.check(headersOf({ origin: 'http://evil', host: 'box' }))).toThrow();
     }
     expect(log.lines).toHaveLength(1);
-    expect(log.lines[0]).toMatchObject({ level: 'warn', fields: { origin: 'http://evil' } });
+    expect(log.lines[0]).toMatchObject({
+      level: 'warn',
+      fields: { origin: 'http://evil', remedy: expect.stringContaining('[http] allowed_origin') },
+    });
   });
 
   it('lets exactly the permitted page read the answer', () => {

@@ -175,7 +175,12 @@ describe('messages', () => {
   });
 
   it.each(['', '{', '[]', 'null', '"x"', '{"a":'])('refuses the Hello text %j', (text) => {
-    expect(() => decodeHello(json(text))).toThrow(/Hello is (not JSON|no JSON object)/);
+    expect(() => decodeHello(json(text))).toThrow(
+      expect.objectContaining({
+        code: 'bad-json',
+        message: expect.stringMatching(/Hello is (not JSON|no JSON object)/),
+      }),
+    );
   });
 
   it('does not repeat what it could not read: it may hold a password', () => {

@@ -120,6 +120,10 @@ describe('raw PCM', () => {
     ['the letters ID3 and no tag', Buffer.from('ID3\xff\xff\xff\xff\xff', 'latin1')],
     ['the mark of gzip and no header', Buffer.from([0x1f, 0x8b, 0x08, 0xf3, 1, 2, 3, 4, 0x55])],
     ['the byte of a transport stream', Buffer.from([0x47, 0x40, 0x11, 0x10])],
+    ['the mark of DSF alone', Buffer.from('DSD ')],
+    ['the mark of DSDIFF alone', Buffer.from('FRM8')],
+    ['the mark of bzip2 alone', Buffer.from('BZh9')],
+    ['the mark of JPEG alone', Buffer.from([0xff, 0xd8, 0xff, 0xe0])],
     ['a blank line', Buffer.from('\n\n  hello')],
   ])('plays that happens to begin with %s', async (_, mark) => {
     const audio = Buffer.concat([mark, noise(20_000 - mark.length, mark.toString('hex'))]);
@@ -131,6 +135,24 @@ describe('raw PCM', () => {
   it('plays whose samples are one constant level that looks like a frame of MP3', () => {
     const level = Buffer.alloc(20_000, Buffer.from([0xff, 0xfb, 0x94, 0x64]));
     expect(() => new SourceHarness(`file://${fileWith('level', level)}`)).not.toThrow();
+  });
+
+  it('is taken for no AAC because it has marks of AAC of another layer', () => {
+    // Layer, two bits, is 0 in ADTS; its rate is the last one, 64 bytes are a frame.
+    const rowOf = (layer: number) => {
+      const samples = noise(2048, 'row');
+      for (let at = 0; at + 8 <= samples.length; at += 64) {
+        samples.writeUInt32BE((0xfff9_f000 | (layer << 17)) >>> 0, at);
+        samples.writeUInt16BE(64 << 5, at + 4);
+      }
+      return fileKindOf(samples)?.name;
+    };
+    expect([0, 1, 2, 3].map(rowOf)).toEqual([
+      'an MP3 or AAC file',
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('is taken for nothing else, whatever its samples are', () => {

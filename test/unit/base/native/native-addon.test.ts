@@ -94,6 +94,11 @@ describe('loading the native addon', () => {
       const other = join(folder, 'other.cjs');
       writeFileSync(other, 'exports.allocateSlab = () => new ArrayBuffer(1);');
       expect(reasonOf(loadAddonFrom(other))).toMatch(/another version: it has no releaseSlab/);
+      for (const [index, nothing] of ['null', 'undefined', '7'].entries()) {
+        const path = join(folder, `nothing${index}.cjs`);
+        writeFileSync(path, `module.exports = ${nothing};`);
+        expect(reasonOf(loadAddonFrom(path))).toMatch(/another version: it has no allocateSlab/);
+      }
     } finally {
       rmSync(folder, { recursive: true });
     }
