@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -61,6 +61,18 @@ function wavHeader(): Buffer {
   return header;
 }
 
+/** The file of the socket is there a moment before MPD listens on it. */
+async function connected(path: string): Promise<Socket> {
+  let socket: Socket | undefined;
+  const isOpen = () => {
+    if (socket && !socket.destroyed) return !socket.connecting;
+    socket = connect(path).on('error', () => undefined);
+    return false;
+  };
+  await until(isOpen, 'MPD listens');
+  return socket!;
+}
+
 describe('the example of the documents for', () => {
   it.skipIf(isMissing('ffmpeg'))('ffmpeg plays into the pipe', async () => {
     const line = example(/^(ffmpeg .*?)\s*(?:#.*)?$/m);
@@ -77,8 +89,7 @@ describe('the example of the documents for', () => {
     const output = example(/^(audio_output \{[^}]*fifo[^}]*\})$/m);
     writeFileSync(configFile, [...settings, output, ''].join('\n'));
     children.push(spawn('mpd', ['--no-daemon', configFile], { stdio: 'ignore' }));
-    await until(() => existsSync(socketPath), 'MPD listens');
-    const socket = connect(socketPath);
+    const socket = await connected(socketPath);
     sockets.push(socket);
     let answers = '';
     socket.on('data', (data) => (answers += data));
