@@ -7,10 +7,10 @@ import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/config.ts';
 import { AddedStreams } from '../streams/added-streams.ts';
 import type { ChangeListener } from '../streams/change.ts';
+import type { StartControlScript } from '../streams/control-script.ts';
 import type { ImageStore } from '../streams/image-store.ts';
 import { StreamPlugin } from '../streams/plugin/stream-plugin.ts';
 import { SourceFolders } from '../streams/source-folders.ts';
-import type { StartPlayer } from '../streams/stream-controller.ts';
 import { StreamDirectory } from '../streams/stream-directory.ts';
 import { StreamFactory } from '../streams/stream-factory.ts';
 import { type BroadcastOptions, playablePastMs } from '../transport/broadcast.ts';
@@ -56,7 +56,7 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
       folders: settings().stream.sourceDir,
       own: [...options.own, ...ownPaths(settings())],
     })),
-    startPlayer: playerStarter(options),
+    startControlScript: controlScriptStarter(options),
     surroundings: options.surroundings,
     onState: (channel) => streams.stateChanged(channel),
     onProperties: (channel) => streams.propertiesChanged(channel),
@@ -118,7 +118,7 @@ function ownPaths({ server, ssl, logging }: Config): readonly string[] {
   return [datadir, pidfile, logFile, certificate, certificateKey].filter((path) => path !== '');
 }
 
-function playerStarter(options: StreamsOptions): StartPlayer {
+function controlScriptStarter(options: StreamsOptions): StartControlScript {
   const { settings, clock, logger, images, httpPort, surroundings } = options;
   return (request) => {
     const { host, enabled } = settings().http;

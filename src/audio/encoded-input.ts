@@ -20,7 +20,9 @@ import {
 } from './sources/stream-source.ts';
 import { StageChain } from './stage-chain.ts';
 import type { Stream, StreamState } from './stream.ts';
+import type { StreamController } from './stream-controller.ts';
 import type { StreamOptions } from './stream-options.ts';
+import { noProperties, type StreamProperties } from './stream-properties.ts';
 
 interface EncodedInputContext {
   readonly pool: ChunkPool;
@@ -39,12 +41,15 @@ interface EncodedInputContext {
   /** What was published is of no use to any client any more. */
   readonly onOutdated: () => void;
   readonly onState: (state: StreamState) => void;
+  /** What the source plays and lets controllers do. */
+  readonly onProperties?: (properties: StreamProperties) => void;
   readonly surroundings?: SourceSurroundings | undefined;
   /** Makes the source; absent: by the scheme of the address. */
   readonly createSource?: SourceFactory;
 }
 
 interface Parts {
+  readonly source: StreamSource;
   readonly reader: PacedReader;
   readonly stages: StageChain;
   readonly encoding: Encoding;
@@ -101,6 +106,10 @@ export class EncodedInput implements Stream {
 
   get backlogMs(): number | undefined {
     return this.#parts?.reader.backlogMs;
+  }
+
+  get streamController(): StreamController | undefined {
+    return this.#parts?.source.streamController;
   }
 
   get stages(): Stream['stages'] {
@@ -215,9 +224,12 @@ export class EncodedInput implements Stream {
       logger: this.#logger,
       stages,
       onIdle: () => activity.end(),
+      onProperties: (properties) => {
+        if (this.#parts) this.#context.onProperties?.(properties);
+      },
       onFailure: (error) => this.#disable(error),
     });
-    this.#parts = { reader, stages, encoding };
+    this.#parts = { source, reader, stages, encoding };
     if (this.#isActive) encoding.activate();
     this.#logger.info('stream started', {
       stream: this.id,
@@ -241,6 +253,7 @@ export class EncodedInput implements Stream {
     this.#logger.error('stream disabled', { stream: this.id, reason });
     this.#close();
     this.#context.onOutdated();
+    this.#context.onProperties?.(noProperties);
     this.#setState('disabled');
   }
 

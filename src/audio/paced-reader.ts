@@ -11,6 +11,7 @@ import { lookMs, ReadWatch } from './read-watch.ts';
 import type { StreamSource } from './sources/stream-source.ts';
 import type { StageChain } from './stage-chain.ts';
 import type { StreamOptions } from './stream-options.ts';
+import type { StreamProperties } from './stream-properties.ts';
 
 export interface PacedReaderContext {
   readonly pool: ChunkPool;
@@ -20,6 +21,7 @@ export interface PacedReaderContext {
   readonly stages: StageChain;
   /** The source has nothing to play for the time being. */
   readonly onIdle: () => void;
+  readonly onProperties: (properties: StreamProperties) => void;
   readonly onFailure: (error: SourceError) => void;
 }
 
@@ -91,6 +93,7 @@ export class PacedReader {
     this.#source.start({
       filled: () => this.#onFilled(),
       interrupted: (reason) => this.#onInterrupted(reason),
+      properties: (properties) => this.#context.onProperties(properties),
       failed: (error) => this.#context.onFailure(error),
     });
     this.#pump();

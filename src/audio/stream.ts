@@ -2,6 +2,7 @@ import type { SourceError } from '../base/errors.ts';
 import type { EncodeFigures } from './encoding.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { StageChain } from './stage-chain.ts';
+import type { StreamController } from './stream-controller.ts';
 import type { StreamOptions } from './stream-options.ts';
 
 /** `disabled`: the stream cannot go on, the log says why. */
@@ -30,6 +31,8 @@ export interface Stream {
   readonly driftPpm: number;
   /** Audio that has arrived and waits to be read; `undefined` where that cannot be told. */
   readonly backlogMs: number | undefined;
+  /** Of its source; `undefined` while that takes no commands. */
+  readonly streamController?: StreamController | undefined;
   /** What its PCM passes, of `format`; `undefined` while there is none. */
   readonly stages?: Pick<StageChain, 'add' | 'remove'> | undefined;
   /**

@@ -61,7 +61,7 @@ export class StatusTree {
     return new JsonText(this.#streamText(channel));
   }
 
-  /** What is played on a stream, and what its player can do. */
+  /** What a stream plays and lets controllers do. */
   properties(channel: StreamChannel): JsonText {
     return new JsonText(propertiesJson(channel.properties));
   }

@@ -1,7 +1,7 @@
+import type { StreamProperties } from '../audio/stream-properties.ts';
 import { formatStreamUri } from '../audio/stream-uri.ts';
 import { addressMask, shownParameter, withoutSecrets } from '../base/secrets.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
-import type { StreamProperties } from '../streams/stream-properties.ts';
 import { jsonOf } from './json-text.ts';
 
 /** Streams without codec only feed other streams: controllers do not see them. */

@@ -1,7 +1,7 @@
+import type { StreamProperties } from '../audio/stream-properties.ts';
 import type { ClientRecord } from '../clients/client-record.ts';
 import { playedStreamId } from '../clients/registry.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
-import type { StreamProperties } from '../streams/stream-properties.ts';
 
 /** A client at one moment. */
 export interface ClientStatus {

@@ -1,29 +1,36 @@
 import { RingReader } from '../audio/ring-reader.ts';
 import type { Stream } from '../audio/stream.ts';
+import type { StreamController } from '../audio/stream-controller.ts';
+import { noProperties, type StreamProperties } from '../audio/stream-properties.ts';
 import { encodeCodecHeader } from '../protocol/messages.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
 import type { Cursor } from '../transport/cursor.ts';
-import type { StreamController } from './stream-controller.ts';
-import { noProperties, type StreamProperties } from './stream-properties.ts';
+import type { ControlScript } from './control-script.ts';
 
-/** A stream together with its way to the sessions that play it, and the player behind it. */
+export interface StreamChannelOptions {
+  /** The properties are other ones now. */
+  readonly onProperties?: () => void;
+  /** Absent without a control script. */
+  readonly startControlScript?:
+    | ((onProperties: (properties: StreamProperties) => void) => ControlScript | undefined)
+    | undefined;
+}
+
+/** A stream together with its way to the sessions that play it, and what controllers can do with it. */
 export class StreamChannel {
   readonly stream: Stream;
   readonly broadcast: Broadcast;
-  readonly #startPlayer: (() => StreamController | undefined) | undefined;
-  #player: StreamController | undefined;
+  readonly #options: StreamChannelOptions;
+  #controlScript: ControlScript | undefined;
+  #properties: StreamProperties = noProperties;
   #listeners = 0;
   #isStopped = false;
 
-  constructor(
-    stream: Stream,
-    broadcast: Broadcast,
-    startPlayer?: () => StreamController | undefined,
-  ) {
+  constructor(stream: Stream, broadcast: Broadcast, options: StreamChannelOptions = {}) {
     this.stream = stream;
     this.broadcast = broadcast;
-    this.#startPlayer = startPlayer;
+    this.#options = options;
   }
 
   get id(): string {
@@ -35,13 +42,18 @@ export class StreamChannel {
     return this.stream.state !== 'disabled' && this.stream.codec !== 'null';
   }
 
-  /** What the control script speaks for; absent without one. */
-  get player(): StreamController | undefined {
-    return this.#player;
+  /** Takes commands: the control script, or else the source; `undefined` while neither does. */
+  get streamController(): StreamController | undefined {
+    return this.#controlScript ?? this.stream.streamController;
   }
 
   get properties(): StreamProperties {
-    return this.#player?.properties ?? noProperties;
+    return this.#properties;
+  }
+
+  /** Takes those of the source, for which a control script speaks where there is one. */
+  takeSourceProperties(properties: StreamProperties): void {
+    if (!this.#controlScript) this.#show(properties);
   }
 
   /** A fresh message per session, as each is stamped when it is written. */
@@ -76,22 +88,37 @@ export class StreamChannel {
   }
 
   /**
-   * Starts the stream, and its player unless the stream has a fault, which `stream` tells.
+   * Starts the stream, and its control script unless the stream has a fault, which `stream` tells.
    *
-   * The player of a `predecessor` of the same name ends before: both have one image, and scripts
-   * often one socket.
+   * The script of a `predecessor` of the same name ends before: both have one image, and often one
+   * socket.
    */
   async start(predecessor?: StreamChannel): Promise<void> {
     await this.stream.start();
     if (this.#isStopped || this.stream.fault) return;
-    await predecessor?.player?.stop();
-    if (!this.#isStopped) this.#player = this.#startPlayer?.();
+    if (predecessor) await predecessor.#stopControlScript();
+    if (this.#isStopped) return;
+    this.#controlScript = this.#options.startControlScript?.((properties) =>
+      this.#show(properties),
+    );
   }
 
-  /** Resolves when ports, files and children of the stream and its player are gone. */
+  /** Resolves when ports, files and children of the stream and its control script are gone. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([this.#stopAudio(), this.#player?.stop()]);
+    await Promise.all([this.#stopAudio(), this.#stopControlScript()]);
+  }
+
+  #show(properties: StreamProperties): void {
+    if (JSON.stringify(properties) === JSON.stringify(this.#properties)) return;
+    this.#properties = properties;
+    if (!this.#isStopped) this.#options.onProperties?.();
+  }
+
+  /** Without a word of what is not known any more: its stream goes, too. */
+  async #stopControlScript(): Promise<void> {
+    await this.#controlScript?.stop();
+    this.#properties = noProperties;
   }
 
   #enter(): void {

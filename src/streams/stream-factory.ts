@@ -20,9 +20,9 @@ import { SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
+import type { ControlScript, ControlScriptRequest, StartControlScript } from './control-script.ts';
 import { allowedProgram, allowedScript } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
-import type { StartPlayer, StreamController } from './stream-controller.ts';
 import { timingProblem } from './stream-timing.ts';
 
 export interface StreamFactoryOptions {
@@ -34,12 +34,12 @@ export interface StreamFactoryOptions {
   readonly broadcast: BroadcastOptions;
   /** Which files and pipes controllers may have read. */
   readonly fileGate: FileGate;
-  readonly startPlayer: StartPlayer;
+  readonly startControlScript: StartControlScript;
   /** What the sources of all streams share. */
   readonly surroundings?: SourceSurroundings;
   /** The stream is idle, plays, or cannot go on. */
   readonly onState: (channel: StreamChannel) => void;
-  /** The player says something new. */
+  /** What it plays, or lets controllers do, is something else now. */
   readonly onProperties: (channel: StreamChannel) => void;
 }
 
@@ -62,8 +62,7 @@ export interface ChannelRequest {
   readonly isPatient?: boolean;
 }
 
-interface Script {
-  readonly script: string;
+interface Script extends Pick<ControlScriptRequest, 'script' | 'onProperties'> {
   /** Its stream plays also without it. */
   readonly isPatient: boolean;
 }
@@ -142,7 +141,8 @@ export class StreamFactory {
     { options, isTrusted, createSource, isPatient = false }: ChannelRequest,
     script: string | undefined,
   ): StreamChannel {
-    const { pool, clock, logger, fanOut, onState, surroundings, fileGate } = this.#options;
+    const { pool, clock, logger, fanOut, onState, onProperties, surroundings, fileGate } =
+      this.#options;
     const broadcast = new Broadcast(fanOut, clock, this.#options.broadcast);
     const stream = new EncodedInput(options, {
       pool,
@@ -156,12 +156,17 @@ export class StreamFactory {
         logger.tagged('Stream').info('state changed', { stream: options.name, state });
         onState(channel);
       },
+      onProperties: (properties) => channel.takeSourceProperties(properties),
       surroundings: isTrusted ? surroundings : { ...surroundings, fileGate },
       ...(createSource && { createSource }),
     });
-    const startPlayer =
-      script === undefined ? undefined : () => this.#startPlayer(channel, { script, isPatient });
-    const channel: StreamChannel = new StreamChannel(stream, broadcast, startPlayer);
+    const channel: StreamChannel = new StreamChannel(stream, broadcast, {
+      onProperties: () => onProperties(channel),
+      ...(script !== undefined && {
+        startControlScript: (onProperties) =>
+          this.#startControlScript(options, { script, isPatient, onProperties }),
+      }),
+    });
     return channel;
   }
 
@@ -180,22 +185,18 @@ export class StreamFactory {
   }
 
   /** Nothing when the script cannot be started, and the stream may do without it. */
-  #startPlayer(
-    channel: StreamChannel,
-    { script, isPatient }: Script,
-  ): StreamController | undefined {
-    const { startPlayer, onProperties, logger } = this.#options;
+  #startControlScript(
+    { name: streamId, uri }: StreamOptions,
+    { script, isPatient, onProperties }: Script,
+  ): ControlScript | undefined {
+    const { startControlScript, logger } = this.#options;
+    const params = textOf(uri, 'controlscriptparams') ?? '';
     try {
-      return startPlayer({
-        streamId: channel.id,
-        script,
-        params: textOf(channel.stream.options.uri, 'controlscriptparams') ?? '',
-        onProperties: () => onProperties(channel),
-      });
+      return startControlScript({ streamId, script, params, onProperties });
     } catch (error) {
       if (!isPatient || !(error instanceof SourceError)) throw error;
       const { message: reason } = error;
-      logger.tagged('Stream').warn('stream has no control script', { stream: channel.id, reason });
+      logger.tagged('Stream').warn('stream has no control script', { stream: streamId, reason });
       return undefined;
     }
   }

@@ -90,7 +90,7 @@ describe('a port that a thousand streams use, one after another', () => {
     await until(() => rig.pool.isFull, 'the pool is full');
     await expectNoMoreThan(before);
     expect(rig.announcements.filter(({ text }) => text === 'stream-added X')).toHaveLength(1001);
-    expect(rig.players.every(({ isStopped }) => isStopped)).toBe(true);
+    expect(rig.scripts.every(({ isStopped }) => isStopped)).toBe(true);
     pairs.close();
   });
 });

@@ -3,11 +3,10 @@ import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { monotonicClock } from '../../src/base/clock.ts';
 import type { AddedStreams } from '../../src/streams/added-streams.ts';
 import type { Change, Requester } from '../../src/streams/change.ts';
+import type { ControlScript, ControlScriptRequest } from '../../src/streams/control-script.ts';
 import { SourceFolders } from '../../src/streams/source-folders.ts';
-import type { PlayerRequest, StreamController } from '../../src/streams/stream-controller.ts';
 import { StreamDirectory } from '../../src/streams/stream-directory.ts';
 import { StreamFactory } from '../../src/streams/stream-factory.ts';
-import { noProperties } from '../../src/streams/stream-properties.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
@@ -29,15 +28,14 @@ export interface Announcement {
   readonly by: Requester | undefined;
 }
 
-/** A player that does nothing but end when it is told to. */
-export class IdlePlayer implements StreamController {
-  readonly request: PlayerRequest;
-  properties = noProperties;
+/** A control script that does nothing but end when it is told to. */
+export class IdleScript implements ControlScript {
+  readonly request: ControlScriptRequest;
   isStopped = false;
   /** Resolves the end: at once unless a test replaces it. */
   end: Promise<void> = Promise.resolve();
 
-  constructor(request: PlayerRequest) {
+  constructor(request: ControlScriptRequest) {
     this.request = request;
   }
 
@@ -55,7 +53,7 @@ export class IdlePlayer implements StreamController {
 export class DirectoryRig {
   readonly pool = new ChunkPool({ verifySeals: true });
   readonly log = new LogLines();
-  readonly players: IdlePlayer[] = [];
+  readonly scripts: IdleScript[] = [];
   readonly announcements: Announcement[] = [];
   readonly directory: StreamDirectory;
   /** Called for each change: a place to do harm. */
@@ -76,10 +74,10 @@ export class DirectoryRig {
         burstBytes: 4 * 1024 * 1024,
       },
       fileGate: new SourceFolders(() => ({ folders: options.sourceDirs ?? [tmpdir()], own: [] })),
-      startPlayer: (request) => {
-        const player = new IdlePlayer(request);
-        this.players.push(player);
-        return player;
+      startControlScript: (request) => {
+        const script = new IdleScript(request);
+        this.scripts.push(script);
+        return script;
       },
       onState: (channel) => this.directory.stateChanged(channel),
       onProperties: (channel) => this.directory.propertiesChanged(channel),

@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { noProperties, type StreamProperties } from '../../src/audio/stream-properties.ts';
 import { monotonicClock } from '../../src/base/clock.ts';
 import { ImageStore } from '../../src/streams/image-store.ts';
 import { StreamPlugin, type StreamPluginOptions } from '../../src/streams/plugin/stream-plugin.ts';
-import type { StreamProperties } from '../../src/streams/stream-properties.ts';
 import { LogLines } from './log-lines.ts';
 
 export const streamId = 'Living Room "1"';
@@ -20,12 +21,14 @@ export function pluginScript(name: string): string {
 export class PluginRig {
   readonly log = new LogLines();
   readonly images = new ImageStore();
-  /** The properties at each time that a change was announced. */
+  /** The properties as a channel takes them: the same again does not count. */
   readonly announced: StreamProperties[] = [];
   readonly plugin: StreamPlugin;
 
   constructor(script: string, { params = '', ...options }: RigOptions = {}) {
-    const onProperties = () => void this.announced.push(this.plugin.properties);
+    const onProperties = (properties: StreamProperties) => {
+      if (!isDeepStrictEqual(properties, this.properties)) this.announced.push(properties);
+    };
     this.plugin = StreamPlugin.start({
       request: { streamId, script, params, onProperties },
       imagePrefix: () => 'http://host:1780',
@@ -34,6 +37,10 @@ export class PluginRig {
       clock: monotonicClock,
       ...options,
     });
+  }
+
+  get properties(): StreamProperties {
+    return this.announced.at(-1) ?? noProperties;
   }
 
   /** Makes `player.mjs` send a notification; what it caused has happened when this resolves. */

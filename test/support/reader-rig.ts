@@ -79,7 +79,7 @@ export class ReaderRig {
   }
 }
 
-type ReaderParts = Omit<PacedReaderContext, 'stages' | 'onIdle'> &
+type ReaderParts = Omit<PacedReaderContext, 'stages' | 'onIdle' | 'onProperties'> &
   Pick<StageChainOptions, 'onPcm' | 'onRunEnd' | 'onOutdated'> & {
     readonly onActivity: (isPlaying: boolean) => void;
   };
@@ -100,7 +100,8 @@ export function pacedReader(
   const told = { onPcm, onRunEnd, onOutdated, onFailure: fail };
   const stages = new StageChain({ ...options, ...told, pool, format, maxPaddingUs: 0 });
   stages.add(activity);
-  return new PacedReader(source, options, { ...context, stages, onIdle: () => activity.end() });
+  const onIdle = () => activity.end();
+  return new PacedReader(source, options, { ...context, stages, onIdle, onProperties: () => {} });
 }
 
 /** Distances between neighbouring timestamps, microseconds. */

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { expect } from 'vitest';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import type { StreamProperties } from '../../src/audio/stream-properties.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
 import type { ClientRecord, GroupState } from '../../src/clients/client-record.ts';
 import type { Registry } from '../../src/clients/registry.ts';
@@ -10,9 +11,8 @@ import { StatusTree } from '../../src/control/status-tree.ts';
 import type { GroupControl } from '../../src/players/group-control.ts';
 import type { PlayerServer } from '../../src/players/player-server.ts';
 import type { Change, Requester } from '../../src/streams/change.ts';
-import type { StreamController } from '../../src/streams/stream-controller.ts';
+import type { ControlScript } from '../../src/streams/control-script.ts';
 import type { StreamDirectory } from '../../src/streams/stream-directory.ts';
-import { noProperties, type StreamProperties } from '../../src/streams/stream-properties.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
@@ -21,9 +21,10 @@ import { makeScratchFolder } from './scratch-folder.ts';
 import { helloOf } from './scripted-client.ts';
 import { serverParts } from './server-parts.ts';
 
-/** A player that notes what it is asked, and answers as the test says. */
-export class NotingPlayer implements StreamController {
-  properties: StreamProperties = noProperties;
+/** A control script that notes what it is asked, and answers as the test says. */
+class NotingScript implements ControlScript {
+  /** The streams that it speaks for. */
+  readonly receivers: ((properties: StreamProperties) => void)[] = [];
   readonly asked: unknown[] = [];
   /** What comes of the next request. */
   answer: () => Promise<void> = async () => undefined;
@@ -36,6 +37,10 @@ export class NotingPlayer implements StreamController {
   setProperty(name: string, value: boolean | number | string): Promise<void> {
     this.asked.push([name, value]);
     return this.answer();
+  }
+
+  tell(properties: StreamProperties): void {
+    for (const receive of this.receivers) receive(properties);
   }
 
   async stop(): Promise<void> {}
@@ -52,7 +57,7 @@ export class RpcRig {
   readonly pool = new ChunkPool({ verifySeals: true });
   readonly log = new LogLines();
   readonly changes: NotedChange[] = [];
-  readonly player = new NotingPlayer();
+  readonly script = new NotingScript();
   readonly registry: Registry;
   readonly streams: StreamDirectory;
   readonly groups: GroupControl;
@@ -78,7 +83,10 @@ export class RpcRig {
           pluginDir: folder,
           sandboxDir: folder,
         }),
-        startPlayer: () => this.player,
+        startControlScript: ({ onProperties }) => {
+          this.script.receivers.push(onProperties);
+          return this.script;
+        },
       },
     });
     const { registry, streams, groups } = parts;

@@ -51,7 +51,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     settings: () => ({ defaults: streamDefaults, pluginDir: '/', sandboxDir: '/' }),
     broadcast: { bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 },
     fileGate: new SourceFolders(() => ({ folders: [tmpdir()], own: [] })),
-    startPlayer: () => {
+    startControlScript: () => {
       throw new Error('there are no control scripts here');
     },
     onState: (channel) => streams.stateChanged(channel),

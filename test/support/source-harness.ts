@@ -86,6 +86,8 @@ export class SourceHarness implements SourceSink {
     this.interruptions.push(reason);
   }
 
+  properties(): void {}
+
   failed(error: SourceError): void {
     this.failures.push(error);
   }

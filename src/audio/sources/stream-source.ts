@@ -3,8 +3,10 @@ import type { ChildPlaces } from '../../base/children/child-places.ts';
 import type { SourceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { SampleFormat } from '../sample-format.ts';
+import type { StreamController } from '../stream-controller.ts';
 import type { StreamOptions } from '../stream-options.ts';
 import type { StreamParameters } from '../stream-parameters.ts';
+import type { StreamProperties } from '../stream-properties.ts';
 import type { StreamUri } from '../stream-uri.ts';
 import type { FileGate } from './file-gate.ts';
 
@@ -19,6 +21,8 @@ export interface SourceSink {
    * and starts again at the beginning of its target.
    */
   interrupted(reason: string): void;
+  /** What is played and can be done now; the same again changes nothing. */
+  properties(properties: StreamProperties): void;
   /** The source cannot go on for good; it has released everything it held. */
   failed(error: SourceError): void;
 }
@@ -32,6 +36,8 @@ export interface StreamSource {
   readonly format: SampleFormat;
   /** True when 24-bit samples arrive as 3 bytes each, without the 4-byte container. */
   readonly packed24: boolean;
+  /** Takes the commands that its properties allow; sources that allow none lack it. */
+  readonly streamController?: StreamController;
   /** Begins to wait for data; called once. Faults are told to the sink, never thrown. */
   start(sink: SourceSink): void;
   /**

@@ -1,9 +1,9 @@
+import type { StreamController } from '../../audio/stream-controller.ts';
+import type { StreamProperties } from '../../audio/stream-properties.ts';
 import { RpcError } from '../../base/errors.ts';
 import type { StreamChannel } from '../../streams/stream-channel.ts';
-import type { StreamProperties } from '../../streams/stream-properties.ts';
 import { invalidParams, quoted } from '../rpc-errors.ts';
 import type { RpcParams } from '../rpc-params.ts';
-import { streamControllerOf } from './stream-controller-of.ts';
 
 interface Command {
   readonly needs: keyof StreamProperties;
@@ -43,7 +43,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
 
 export const controlCommands: readonly string[] = [...commands.keys()];
 
-/** Answers when the player has answered. */
+/** Answers when the stream has answered. */
 export async function controlStream(channel: StreamChannel, params: RpcParams): Promise<'ok'> {
   const name = params.text('command');
   const command = commands.get(name);
@@ -55,6 +55,12 @@ export async function controlStream(channel: StreamChannel, params: RpcParams): 
   }
   await streamControllerOf(channel).control(name, values);
   return 'ok';
+}
+
+/** Takes the commands for a stream whose properties allow them. */
+export function streamControllerOf({ streamController }: StreamChannel): StreamController {
+  if (!streamController) throw new RpcError(1, 'Stream can not be controlled');
+  return streamController;
 }
 
 function readValues(

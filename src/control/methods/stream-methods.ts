@@ -51,7 +51,7 @@ export const streamMethods: readonly RpcMethod[] = [
   },
   onStream({
     name: 'Stream.Control',
-    description: 'Control the player of a stream',
+    description: 'Control what a stream plays',
     parameters: [
       { parameter: 'command', type: 'string', description: controlCommands.join(', ') },
       {
@@ -65,7 +65,7 @@ export const streamMethods: readonly RpcMethod[] = [
   }),
   onStream({
     name: 'Stream.SetProperty',
-    description: 'Set a property of the player of a stream',
+    description: 'Set a property of a stream',
     parameters: [
       { parameter: 'property', type: 'string', description: streamProperties.join(', ') },
       { parameter: 'value', type: 'any', description: 'the new value' },

@@ -2,7 +2,7 @@ import { RpcError } from '../../base/errors.ts';
 import type { StreamChannel } from '../../streams/stream-channel.ts';
 import { invalidParams, quoted } from '../rpc-errors.ts';
 import { isNumber, type RpcParams } from '../rpc-params.ts';
-import { streamControllerOf } from './stream-controller-of.ts';
+import { streamControllerOf } from './stream-control.ts';
 
 type Value = boolean | number | string;
 /** The value to set, made of the value asked for. Failure: throws an `RpcError`. */
@@ -20,7 +20,7 @@ const checks: ReadonlyMap<string, Check> = new Map<string, Check>([
 
 export const streamProperties: readonly string[] = [...checks.keys()];
 
-/** Answers when the player has answered. Source: protocol reference, 9.5. */
+/** Answers when the stream has answered. Source: protocol reference, 9.5. */
 export async function setStreamProperty(channel: StreamChannel, params: RpcParams): Promise<'ok'> {
   const name = params.text('property');
   const check = checks.get(name);

@@ -1,7 +1,7 @@
+import type { Metadata, StreamProperties } from '../../audio/stream-properties.ts';
 import { isObject, type JsonObject } from '../../base/files/json-fields.ts';
 import { cutText } from '../../base/foreign-text.ts';
 import { maxImageBytes } from '../image-store.ts';
-import type { Metadata, StreamProperties } from '../stream-properties.ts';
 
 /** One tag: lyrics fit; a page of them would be sent to every controller again and again. */
 export const maxTagCharacters = 65_536;

@@ -1,13 +1,13 @@
 import { ProgramLog } from '../../audio/sources/program-log.ts';
+import { noProperties, type StreamProperties } from '../../audio/stream-properties.ts';
 import type { ChildPlaces } from '../../base/children/child-places.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf, RpcError } from '../../base/errors.ts';
 import { isObject, type JsonObject } from '../../base/files/json-fields.ts';
 import { parseJson } from '../../base/foreign-text.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { ControlScript, ControlScriptRequest } from '../control-script.ts';
 import type { ImageStore } from '../image-store.ts';
-import type { PlayerRequest, StreamController } from '../stream-controller.ts';
-import { noProperties, type StreamProperties } from '../stream-properties.ts';
 import { cut, severityNamed } from './plugin-log.ts';
 import { type CoverArt, parseProperties } from './plugin-properties.ts';
 import { PluginRequests } from './plugin-requests.ts';
@@ -28,7 +28,7 @@ const defaultTiming: PluginTiming = {
 };
 
 export interface StreamPluginOptions {
-  readonly request: PlayerRequest;
+  readonly request: ControlScriptRequest;
   /** Where scripts reach the server by themselves; absent when there is no plain HTTP. */
   readonly http?: { readonly host: string; readonly port: number } | undefined;
   /** What stands before the path in the address of an image, for example `http://host:1780`. */
@@ -41,8 +41,8 @@ export interface StreamPluginOptions {
   readonly timing?: Partial<PluginTiming>;
 }
 
-/** A control script: the player behind a stream. Source: protocol reference, 16. */
-export class StreamPlugin implements StreamController {
+/** A control script that runs, and is asked by JSON-RPC. Source: protocol reference, 16. */
+export class StreamPlugin implements ControlScript {
   readonly #options: StreamPluginOptions;
   readonly #log: ProgramLog;
   readonly #requests: PluginRequests;
@@ -89,10 +89,6 @@ export class StreamPlugin implements StreamController {
    */
   static start(options: StreamPluginOptions): StreamPlugin {
     return new StreamPlugin(options);
-  }
-
-  get properties(): StreamProperties {
-    return this.#properties;
   }
 
   async control(command: string, params?: Readonly<Record<string, number>>): Promise<void> {
@@ -196,9 +192,8 @@ export class StreamPlugin implements StreamController {
   }
 
   #show(properties: StreamProperties): void {
-    if (JSON.stringify(properties) === JSON.stringify(this.#properties)) return;
     this.#properties = properties;
-    if (!this.#isStopped) this.#options.request.onProperties();
+    if (!this.#isStopped) this.#options.request.onProperties(properties);
   }
 }
 

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { noProperties } from '../../../src/audio/stream-properties.ts';
 import type { ClientRecord } from '../../../src/clients/client-record.ts';
 import type { Requester } from '../../../src/streams/change.ts';
 import type { StreamChannel } from '../../../src/streams/stream-channel.ts';
-import { noProperties } from '../../../src/streams/stream-properties.ts';
 import { FakeTime } from '../../support/fake-time.ts';
 import { intervals, type Listener, NotifierRig } from '../../support/notifier-rig.ts';
 
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 function playsAt(position: number, channel = played): void {
-  rig.rig.player.properties = { ...noProperties, position };
+  rig.rig.script.tell({ ...noProperties, position });
   rig.announce({ kind: 'stream-properties', channel });
 }
 

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { noProperties } from '../../../src/audio/stream-properties.ts';
 import { RpcError } from '../../../src/base/errors.ts';
-import { noProperties } from '../../../src/streams/stream-properties.ts';
 import { RpcRig } from '../../support/rpc-rig.ts';
 
 const everything = {
@@ -20,7 +20,7 @@ beforeEach(async () => {
   writeFileSync(join(rig.folder, 'player'), '');
   await rig.stream('tone:///?name=default');
   await rig.stream('tone:///?name=played&controlscript=player');
-  rig.player.properties = everything;
+  rig.script.tell(everything);
 });
 
 afterEach(() => rig.close());
@@ -112,13 +112,13 @@ describe('Stream.Control', () => {
     ['setPosition', { position: 30, more: 1 }, ['setPosition', { position: 30 }]],
   ])('passes on %s %j and answers when the player has answered', async (command, params, asked) => {
     let answered = false;
-    rig.player.answer = async () => {
+    rig.script.answer = async () => {
       await new Promise((resolve) => setImmediate(resolve));
       answered = true;
     };
     expect(await control(command, params)).toBe('ok');
     expect(answered).toBe(true);
-    expect(rig.player.asked).toEqual([asked]);
+    expect(rig.script.asked).toEqual([asked]);
   });
 
   it.each([
@@ -131,11 +131,11 @@ describe('Stream.Control', () => {
     ['seek', 'canSeek', { code: 6, message: 'Stream property canSeek is false' }],
     ['setPosition', 'canSeek', { code: 6, message: 'Stream property canSeek is false' }],
   ])('%s is refused without asking the player when %s is false', async (command, flag, error) => {
-    rig.player.properties = { ...everything, [flag]: false };
+    rig.script.tell({ ...everything, [flag]: false });
     expect(await control(command, { offset: 1, position: 1 })).toEqual(error);
-    expect(rig.player.asked).toEqual([]);
+    expect(rig.script.asked).toEqual([]);
     // And by this flag alone.
-    rig.player.properties = { ...noProperties, [flag]: true };
+    rig.script.tell({ ...noProperties, [flag]: true });
     expect(await control(command, { offset: 1, position: 1 })).toBe('ok');
   });
 
@@ -151,11 +151,11 @@ describe('Stream.Control', () => {
     [1, {}, internal("Parameter 'command' must be a string")],
   ])('refuses %s %j', async (command, params, error) => {
     expect(await control(command, params)).toEqual(error);
-    expect(rig.player.asked).toEqual([]);
+    expect(rig.script.asked).toEqual([]);
   });
 
   it('answers what the player says when it refuses', async () => {
-    rig.player.answer = async () => {
+    rig.script.answer = async () => {
       throw new RpcError(2, 'Stream can not go next: at the end');
     };
     expect(await control('next')).toEqual({
@@ -165,7 +165,7 @@ describe('Stream.Control', () => {
   });
 
   it('and .SetProperty in a batch are awaited', async () => {
-    rig.player.answer = () => new Promise((resolve) => setImmediate(resolve));
+    rig.script.answer = () => new Promise((resolve) => setImmediate(resolve));
     const request = (id: number, method: string, params: object) =>
       JSON.stringify({ id, jsonrpc: '2.0', method, params });
     const batch = [
@@ -202,16 +202,16 @@ describe('Stream.SetProperty', () => {
     ['rate', 0.5, 0.5],
   ])('passes on %s = %j', async (property, value, asked) => {
     expect(await set(property, value)).toBe('ok');
-    expect(rig.player.asked).toEqual([[property, asked]]);
+    expect(rig.script.asked).toEqual([[property, asked]]);
   });
 
   it('is refused without asking the player when canControl is false', async () => {
-    rig.player.properties = { ...everything, canControl: false };
+    rig.script.tell({ ...everything, canControl: false });
     expect(await set('mute', true)).toEqual({
       code: 7,
       message: 'Stream property canControl is false',
     });
-    expect(rig.player.asked).toEqual([]);
+    expect(rig.script.asked).toEqual([]);
   });
 
   it.each([
@@ -231,7 +231,7 @@ describe('Stream.SetProperty', () => {
     [undefined, 5, invalid("Parameter 'property' is missing")],
   ])('refuses %s = %j', async (property, value, error) => {
     expect(await set(property, value)).toEqual(error);
-    expect(rig.player.asked).toEqual([]);
+    expect(rig.script.asked).toEqual([]);
   });
 
   it('needs a stream that is there', async () => {

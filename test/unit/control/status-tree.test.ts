@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { noProperties } from '../../../src/audio/stream-properties.ts';
 import { hostFacts } from '../../../src/control/host-facts.ts';
 import { JsonText, jsonOf } from '../../../src/control/json-text.ts';
-import { noProperties } from '../../../src/streams/stream-properties.ts';
 import { feedPipe } from '../../support/feeder.ts';
 import { RpcRig } from '../../support/rpc-rig.ts';
 import { until } from '../../support/waiting.ts';
@@ -215,12 +215,12 @@ describe('a stream', () => {
     writeFileSync(join(rig.folder, 'player'), '');
     await rig.stream('tone:///?name=F&controlscript=player');
     expect(streamOf('F').properties).toEqual(noProperties);
-    rig.player.properties = {
+    rig.script.tell({
       ...noProperties,
       canPlay: true,
       position: 2.25,
       metadata: { title: 'T1', artist: ['A'], artUrl: 'http://x', artData: { data: 'iVBO' } },
-    };
+    });
     const channel = channelOf('F');
     rig.status.invalidate({ kind: 'stream-properties', channel });
     const shown =

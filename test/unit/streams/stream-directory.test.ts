@@ -14,6 +14,7 @@ import {
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { noProperties } from '../../../src/audio/stream-properties.ts';
 import { RpcError, SourceError } from '../../../src/base/errors.ts';
 import { AddedStreams } from '../../../src/streams/added-streams.ts';
 import { DirectoryRig, type DirectoryRigOptions, maxStreams } from '../../support/directory-rig.ts';
@@ -134,7 +135,7 @@ describe('a stream that a controller adds', () => {
       const text = await refusal(address);
       expect(text).toContain('EADDRINUSE');
       expect(text).toContain('choose another port');
-      expect([rig.names, rig.told, rig.players]).toEqual([[], [], []]);
+      expect([rig.names, rig.told, rig.scripts]).toEqual([[], [], []]);
       expect(openDescriptors()).toBeLessThanOrEqual(before);
       expect(rig.pool.isFull).toBe(true);
       await end(taken);
@@ -328,7 +329,7 @@ describe('the streams that well-known programs add', () => {
     expect(channel.id).toBe(name);
     const { uri, idleThresholdMs } = channel.stream.options;
     expect([uri.host, uri.path, idleThresholdMs]).toEqual([`0.0.0.0:${port}`, '', 60_000]);
-    expect(rig.players[0]?.request).toMatchObject({
+    expect(rig.scripts[0]?.request).toMatchObject({
       streamId: name,
       script: join(pluginDir, 'control.py'),
       params:
@@ -341,7 +342,7 @@ describe('the streams that well-known programs add', () => {
     producer.write(numberedBytes(40_000));
     await until(() => channel.stream.state === 'playing');
     await rig.directory.remove(name);
-    expect(rig.players[0]?.isStopped).toBe(true);
+    expect(rig.scripts[0]?.isStopped).toBe(true);
     await end(await listen(port));
     await rig.directory.add(address.replace('48000:16:2', '48000:24:2&packed_s24le=true'));
     producer.destroy();
@@ -407,15 +408,15 @@ describe('the streams that well-known programs add', () => {
     program(join(pluginDir, 'control.py'), 'cat');
     const scripted = (port: number) => `${pipeWire(port)}&controlscript=control.py`;
     await rig.directory.add(scripted(await freePort()));
-    const [first] = rig.players;
+    const [first] = rig.scripts;
     let finish: () => void = () => undefined;
     if (first) first.end = new Promise((resolve) => (finish = resolve));
     const adding = rig.directory.add(scripted(await freePort()));
     for (let turns = 0; turns < 20; turns += 1) await turn();
-    expect(rig.players).toHaveLength(1);
+    expect(rig.scripts).toHaveLength(1);
     finish();
     await adding;
-    expect(rig.players.map(({ isStopped }) => isStopped)).toEqual([true, false]);
+    expect(rig.scripts.map(({ isStopped }) => isStopped)).toEqual([true, false]);
   });
 
   it('are gone however often they move and are removed in between', async () => {
@@ -448,15 +449,15 @@ describe('a stream that is removed', () => {
     let isEnding = false;
     rig.onChange = ({ kind }) => {
       if (kind !== 'stream-removed') return;
-      isEnding = rig.directory.channels.has('T') || rig.players[0]?.isStopped === true;
+      isEnding = rig.directory.channels.has('T') || rig.scripts[0]?.isStopped === true;
     };
     const removal = rig.directory.remove('T', requester);
     expect(rig.names).toEqual([]);
     expect(rig.announcements.at(-1)).toEqual({ text: 'stream-removed T', by: requester });
     expect(isEnding).toBe(false);
     await removal;
-    expect(rig.players[0]?.isStopped).toBe(true);
-    rig.players[0]?.request.onProperties();
+    expect(rig.scripts[0]?.isStopped).toBe(true);
+    rig.scripts[0]?.request.onProperties({ ...noProperties, canPlay: true });
     expect(rig.told.at(-1)).toBe('stream-removed T');
   });
 
@@ -479,9 +480,9 @@ describe('a stream that is removed', () => {
   it('keeps its name until its script has ended', async () => {
     program(join(pluginDir, 'control.py'), 'cat');
     await rig.directory.add('tone:///?name=T&controlscript=control.py');
-    const [player] = rig.players;
+    const [script] = rig.scripts;
     let finish: () => void = () => undefined;
-    if (player) player.end = new Promise((resolve) => (finish = resolve));
+    if (script) script.end = new Promise((resolve) => (finish = resolve));
     const removal = rig.directory.remove('T');
     const again = rig.directory.add('tone:///?name=T');
     await expect(rig.directory.add('tone:///?name=T')).rejects.toThrow('already exists');
@@ -537,7 +538,7 @@ describe('streams of the configuration', () => {
     const player = program(join(folder.path, 'player'), 'exec cat /dev/zero');
     const script = program(join(folder.path, 'control'), 'cat');
     await rig.directory.addConfigured(`process://${player}?name=P&controlscript=${script}`);
-    expect(rig.players[0]?.request.script).toBe(script);
+    expect(rig.scripts[0]?.request.script).toBe(script);
   });
 
   it('are left out when their address is bad, and there when only their source is', async () => {
@@ -570,7 +571,7 @@ describe('streams that lack something at the start', () => {
     await rig.directory.addConfigured('tone:///?name=A&controlscript=missing.py');
     const channel = rig.directory.channels.get('A');
     expect(channel?.stream.state).not.toBe('disabled');
-    expect(rig.players[0]?.request.script).toBe(join(pluginDir, 'missing.py'));
+    expect(rig.scripts[0]?.request.script).toBe(join(pluginDir, 'missing.py'));
   });
 
   it.each([
@@ -710,22 +711,24 @@ describe('what a stream says of itself', () => {
     expect(channel.stream.fault).toBeInstanceOf(SourceError);
   });
 
-  it('is announced: what its player knows', async () => {
+  it('is announced: what its control script knows, and only when that is something else', async () => {
     program(join(pluginDir, 'control.py'), 'cat');
     const channel = await rig.directory.add('file:///does/not/exist?name=F').catch(() => undefined);
     expect(channel).toBeUndefined();
     const file = join(folder.path, 'audio.raw');
     writeFileSync(file, Buffer.alloc(40_000));
     const plain = await rig.directory.add(`file://${file}?name=F`);
-    expect(plain.player).toBeUndefined();
+    expect(plain.streamController).toBeUndefined();
     expect(plain.properties).toMatchObject({ canControl: false });
     const controlled = await rig.directory.add(`file://${file}?name=C&controlscript=control.py`);
-    const [player] = rig.players;
-    expect(controlled.player).toBe(player);
-    if (player) player.properties = { ...player.properties, canControl: true };
-    player?.request.onProperties();
+    const [script] = rig.scripts;
+    expect(controlled.streamController).toBe(script);
+    const told = rig.told.length;
+    for (let times = 0; times < 3; times += 1) {
+      script?.request.onProperties({ ...noProperties, canControl: true });
+    }
     expect(controlled.properties.canControl).toBe(true);
-    expect(rig.told.at(-1)).toBe('stream-properties C');
+    expect(rig.told.slice(told)).toEqual(['stream-properties C']);
   });
 
   it('is measured', async () => {
@@ -824,7 +827,7 @@ describe('the directory', () => {
     const told = rig.told.length;
     await rig.directory.close();
     expect(answer).toBe('the server stops');
-    expect(rig.players[0]?.isStopped).toBe(true);
+    expect(rig.scripts[0]?.isStopped).toBe(true);
     expect(rig.told).toHaveLength(told);
     expect(await refusal('tone:///?name=C')).toBe('the server stops');
   });

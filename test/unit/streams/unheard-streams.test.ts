@@ -43,6 +43,7 @@ function open(address: string, onFilled: () => void): StreamSource {
   source.start({
     filled: onFilled,
     interrupted: () => undefined,
+    properties: () => undefined,
     failed: (error) => {
       throw error;
     },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Metadata, noProperties } from '../../../../src/audio/stream-properties.ts';
 import type { JsonObject } from '../../../../src/base/files/json-fields.ts';
 import { maxImageBytes } from '../../../../src/streams/image-store.ts';
 import {
@@ -7,7 +8,6 @@ import {
   maxTagCharacters,
   parseProperties,
 } from '../../../../src/streams/plugin/plugin-properties.ts';
-import { type Metadata, noProperties } from '../../../../src/streams/stream-properties.ts';
 
 function parse(json: JsonObject, metadata?: Metadata) {
   const dropped: string[] = [];

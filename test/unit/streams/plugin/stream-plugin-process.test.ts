@@ -2,8 +2,8 @@ import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { maxLastLines } from '../../../../src/audio/sources/program-log.ts';
+import { noProperties } from '../../../../src/audio/stream-properties.ts';
 import type { Clock } from '../../../../src/base/clock.ts';
-import { noProperties } from '../../../../src/streams/stream-properties.ts';
 import { openDescriptors, scratchFolder } from '../../../support/fifo.ts';
 import { LogLines } from '../../../support/log-lines.ts';
 import { PluginRig, pluginScript, type RigOptions } from '../../../support/plugin-rig.ts';
@@ -49,7 +49,7 @@ describe('a control script that ends', () => {
     await until(() => rig.announced.length === 1, 'it has told its properties');
     const artData = { data: Buffer.from('red').toString('base64'), extension: 'png' };
     await rig.sendProperties({ canControl: true, metadata: { artData } });
-    const name = String(rig.plugin.properties.metadata?.artUrl).split('=')[1] ?? '';
+    const name = String(rig.properties.metadata?.artUrl).split('=')[1] ?? '';
     expect(rig.images.get(name)).toBeDefined();
     const open = rig.plugin.control('be silent').catch((error: unknown) => error);
     await expect(rig.plugin.setProperty('exit', 3)).rejects.toMatchObject({
@@ -157,7 +157,7 @@ describe('a control script that misbehaves', () => {
 
   it('may write what is no message', async () => {
     const rig = start(pluginScript('garbage.sh'));
-    await until(() => rig.plugin.properties.canControl, 'the one good message is taken');
+    await until(() => rig.properties.canControl, 'the one good message is taken');
     expect(rig.log.with('something else than messages').length).toBe(5);
     expect(rig.log.with('what nobody takes').map(({ fields }) => fields)).toMatchObject([
       { kind: 'notification', method: 'no name' },
@@ -168,7 +168,7 @@ describe('a control script that misbehaves', () => {
 
   it('may close its input: requests are refused, what it tells is taken', async () => {
     const rig = start(pluginScript('closes-input.sh'));
-    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await until(() => rig.properties.canControl, 'it has told its properties');
     for (const _attempt of [1, 2]) {
       await expect(rig.plugin.control('play')).rejects.toMatchObject({
         rpcCode: -32603,
@@ -176,12 +176,12 @@ describe('a control script that misbehaves', () => {
       });
     }
     expect(rig.log.with('takes no requests').length).toBe(1);
-    expect(rig.plugin.properties.canControl).toBe(true);
+    expect(rig.properties.canControl).toBe(true);
   });
 
   it('is not sent more than it can leave unread', async () => {
     const rig = start(pluginScript('never-reads.sh'));
-    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await until(() => rig.properties.canControl, 'it has told its properties');
     const answers: unknown[] = [];
     for (let sent = 0; sent < 20; sent += 1) {
       rig.plugin
@@ -232,21 +232,21 @@ describe('a control script that is stopped', () => {
   ])('%s', async (_what, script, noted) => {
     const notes = join(folder.path, script);
     const rig = start(pluginScript(script), { ...once, params: notes });
-    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await until(() => rig.properties.canControl, 'it has told its properties');
     await rig.plugin.stop();
     expect(readFileSync(notes, 'utf8')).toBe(noted);
   });
 
   it('does not fill the log when it spins on the end of its input', async () => {
     const rig = start(pluginScript('spins.sh'), once);
-    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await until(() => rig.properties.canControl, 'it has told its properties');
     await rig.plugin.stop();
     expect(rig.log.with('the end of my input')).toEqual([]);
   });
 
   it('has few last words, and the rest is counted', async () => {
     const rig = start(pluginScript('spins.sh'), { ...once, params: 'stubborn' });
-    await until(() => rig.plugin.properties.canControl, 'it has told its properties');
+    await until(() => rig.properties.canControl, 'it has told its properties');
     await rig.plugin.stop();
     expect(rig.log.with('the end of my input')).toHaveLength(maxLastLines);
     expect(rig.log.with('says too much')).toHaveLength(1);

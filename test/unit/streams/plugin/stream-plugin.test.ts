@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { maxWindowLines } from '../../../../src/audio/sources/program-log.ts';
+import { noProperties } from '../../../../src/audio/stream-properties.ts';
 import { maxPendingRequests } from '../../../../src/streams/plugin/plugin-requests.ts';
 import { maxWarnedFaults } from '../../../../src/streams/plugin/stream-plugin.ts';
-import { noProperties } from '../../../../src/streams/stream-properties.ts';
 import { scratchFolder } from '../../../support/fifo.ts';
 import { PluginRig, pluginScript, streamId } from '../../../support/plugin-rig.ts';
 import { until } from '../../../support/waiting.ts';
@@ -138,14 +138,14 @@ describe('what a control script tells', () => {
   it('replaces everything but missing metadata', async () => {
     await rig.sendProperties({ canPause: true, volume: 30 });
     const metadata = { title: 'first' };
-    expect(rig.plugin.properties).toEqual({
+    expect(rig.properties).toEqual({
       ...noProperties,
       canPause: true,
       metadata,
       volume: 30,
     });
     await rig.sendProperties({ metadata: { title: 'second' } });
-    expect(rig.plugin.properties).toEqual({ ...noProperties, metadata: { title: 'second' } });
+    expect(rig.properties).toEqual({ ...noProperties, metadata: { title: 'second' } });
     expect(rig.announced.length).toBe(3);
   });
 
@@ -159,9 +159,9 @@ describe('what a control script tells', () => {
   it('has its image kept as long as the metadata refers to it', async () => {
     const artData = { data: Buffer.from('red').toString('base64'), extension: 'png' };
     await rig.sendProperties({ metadata: { artData } });
-    const artUrl = String(rig.plugin.properties.metadata?.artUrl);
+    const artUrl = String(rig.properties.metadata?.artUrl);
     expect(artUrl).toMatch(/^http:\/\/host:1780\/__image_cache\?name=[0-9a-f]{32}\.png$/);
-    expect(rig.plugin.properties.metadata).toEqual({ artUrl });
+    expect(rig.properties.metadata).toEqual({ artUrl });
     const name = artUrl.split('=')[1] ?? '';
     expect(rig.images.get(name)?.bytes.toString()).toBe('red');
     await rig.sendProperties({ position: 1 });

@@ -3,7 +3,7 @@ export type Metadata = Readonly<
   Record<string, string | number | readonly string[] | Readonly<Record<string, string>>>
 >;
 
-/** What a player can do and does. Source: protocol reference, 16.5. */
+/** What a stream plays and lets controllers do. Source: protocol reference, 16.5. */
 export interface StreamProperties {
   readonly canControl: boolean;
   readonly canGoNext: boolean;
@@ -25,7 +25,7 @@ export interface StreamProperties {
   readonly metadata?: Metadata;
 }
 
-/** Nobody is there who could be controlled. */
+/** Nothing is known, and nothing can be controlled. */
 export const noProperties: StreamProperties = {
   canControl: false,
   canGoNext: false,
