@@ -2,20 +2,8 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-interface Turn {
-  readonly socket: Socket;
-  readonly response: ServerResponse;
-  readonly answer: () => void;
-}
-
 /** Requests of one connection that may wait at one time, the one that is being answered included. */
 export const maxWaitingRequests = 16;
-
-interface Queue {
-  /** The end of the last answer. */
-  end: Promise<void>;
-  waiting: number;
-}
 
 /**
  * The requests that wait for their answers.
@@ -24,21 +12,21 @@ interface Queue {
  * as many answers, but the memory of one. No browser does that; so few of them are enough.
  */
 export class AnswerQueue {
-  /** Of each connection that waits for an answer. */
-  readonly #queues = new Map<Socket, Queue>();
+  /** Of each connection that waits for an answer: the end of the last one, and how many there are. */
+  readonly #queues = new Map<Socket, { end: Promise<void>; waiting: number }>();
 
   has(socket: Socket): boolean {
     return this.#queues.has(socket);
   }
 
   /** Returns whether there was room for it: `maxWaitingRequests`. */
-  add(turn: Turn): boolean {
-    const { socket } = turn;
+  add(socket: Socket, response: ServerResponse, answer: () => void): boolean {
     const queue = this.#queues.get(socket) ?? { end: Promise.resolve(), waiting: 0 };
     if (queue.waiting >= maxWaitingRequests) return false;
     queue.waiting += 1;
     this.#queues.set(socket, queue);
-    const taken = queue.waiting === 1 ? take(turn) : queue.end.then(() => take(turn));
+    const begin = () => take(socket, response, answer);
+    const taken = queue.waiting === 1 ? begin() : queue.end.then(begin);
     queue.end = taken.then(() => {
       queue.waiting -= 1;
       if (queue.waiting === 0) this.#queues.delete(socket);
@@ -52,7 +40,7 @@ export class AnswerQueue {
   }
 }
 
-async function take({ socket, response, answer }: Turn): Promise<void> {
+async function take(socket: Socket, response: ServerResponse, answer: () => void): Promise<void> {
   // A response without a connection would never report its end.
   if (socket.destroyed) return;
   const closed = once(response, 'close');

@@ -16,6 +16,10 @@ export interface Exchange {
   readonly target: RequestTarget;
 }
 
+export type Answerer = (exchange: Exchange) => void | Promise<void>;
+/** Who answers which method. */
+export type Route = ReadonlyMap<string, Answerer>;
+
 /**
  * Splits the target of a request.
  *

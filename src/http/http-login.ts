@@ -9,18 +9,13 @@ import { RefusedRequestError } from './refused-request-error.ts';
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="Zerocast", charset="UTF-8"' };
 
-interface HttpLoginOptions {
-  readonly access: Access;
-  readonly logger: Logger;
-}
-
 /** Who asks, by the `Authorization` header of a request. */
 export class HttpLogin {
   readonly #access: Access;
   readonly #logger: Logger;
   readonly #refusalLog = new LogLimiter();
 
-  constructor({ access, logger }: HttpLoginOptions) {
+  constructor(access: Access, logger: Logger) {
     this.#access = access;
     this.#logger = logger;
   }

@@ -20,8 +20,8 @@ import { AnswerQueue } from './answer-queue.ts';
 import { BodyReader } from './body-reader.ts';
 import { parseTarget } from './exchange.ts';
 import { HttpLogin } from './http-login.ts';
-import { ImageRoute } from './image-route.ts';
-import { JsonRpcRoute } from './json-rpc-route.ts';
+import { imageRoute } from './image-route.ts';
+import { jsonRpcRoute } from './json-rpc-route.ts';
 import { MetricsRoute, type MetricsText } from './metrics-route.ts';
 import { OriginCheck, type OriginSettings } from './origin-check.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
@@ -82,7 +82,7 @@ export class HttpServer {
 
   /** Failure: rejects with a `ConfigError` when an address cannot be bound; nothing stays open. */
   static async open(options: HttpServerOptions): Promise<HttpServer> {
-    const opened = new HttpServer(options, await StaticFiles.open(options));
+    const opened = new HttpServer(options, await StaticFiles.open(options.docRoot, options.logger));
     opened.#listener = await Listener.open({
       ...options,
       createServer: (serverOptions) => opened.#createServer(serverOptions),
@@ -93,17 +93,17 @@ export class HttpServer {
   private constructor(options: HttpServerOptions, files: StaticFiles) {
     const { access, control, images, logger, metrics, onStream, settings } = options;
     const { controlPeers, mayBecome = () => true } = options;
-    const login = new HttpLogin({ access, logger });
-    const origins = new OriginCheck({ settings, logger });
+    const login = new HttpLogin(access, logger);
+    const origins = new OriginCheck(settings, logger);
     this.#options = options;
     this.#files = files;
     this.#bodies = new BodyReader(controlPeers);
-    this.#metrics = new MetricsRoute({ login, metrics });
+    this.#metrics = new MetricsRoute(login, metrics);
     this.#routes = new Routes({
-      jsonRpc: new JsonRpcRoute({ handler: control, login, origins, bodies: this.#bodies }),
-      images: new ImageRoute({ images, origins }),
-      metrics: this.#metrics,
-      files: { answer: (exchange) => this.#files.answer(exchange) },
+      jsonRpc: jsonRpcRoute({ handler: control, login, origins, bodies: this.#bodies }),
+      images: imageRoute(images, origins),
+      metrics: (exchange) => this.#metrics.get(exchange),
+      files: (exchange) => this.#files.answer(exchange),
     });
     this.#upgrades = new WebSocketUpgrades({
       login,
@@ -122,7 +122,7 @@ export class HttpServer {
 
   /** Resolves with what puts this material into use; connections at hand do not notice. */
   async prepare({ docRoot, tls }: HttpMaterial): Promise<() => void> {
-    const files = await StaticFiles.open({ docRoot, logger: this.#options.logger });
+    const files = await StaticFiles.open(docRoot, this.#options.logger);
     return () => {
       this.#files = files;
       // What was measured by the old settings.
@@ -170,7 +170,7 @@ export class HttpServer {
     if (this.#isClosing) socket.destroy();
     response.setHeader('Server', 'Zerocast');
     const answer = () => void this.#answer(request, response);
-    if (!this.#answers.add({ socket, response, answer })) cutOff(socket);
+    if (!this.#answers.add(socket, response, answer)) cutOff(socket);
   };
 
   /** Clients ask this before they send a long body: the right moment to say that it is too long. */

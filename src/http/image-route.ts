@@ -1,24 +1,12 @@
 import type { ImageStore } from '../streams/image-store.ts';
 import { answer } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import type { Answerer } from './exchange.ts';
 import type { OriginCheck } from './origin-check.ts';
 import { notFound } from './refused-request-error.ts';
 
-interface ImageRouteOptions {
-  readonly images: ImageStore;
-  readonly origins: OriginCheck;
-}
-
 /** `GET /__image_cache?name=`: cover art. Pages show it without logging in. */
-export class ImageRoute {
-  readonly #options: ImageRouteOptions;
-
-  constructor(options: ImageRouteOptions) {
-    this.#options = options;
-  }
-
-  get({ request, response, target }: Exchange): void {
-    const { images, origins } = this.#options;
+export function imageRoute(images: ImageStore, origins: OriginCheck): Answerer {
+  return ({ request, response, target }) => {
     const image = images.get(new URLSearchParams(target.query).get('name') ?? '');
     if (!image) throw notFound(target.text);
     answer(response, 200, {
@@ -32,5 +20,5 @@ export class ImageRoute {
         ...origins.headersFor(request),
       },
     });
-  }
+  };
 }

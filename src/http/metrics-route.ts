@@ -16,26 +16,23 @@ export interface MetricsText {
   text(): Promise<string>;
 }
 
-interface MetricsRouteOptions {
-  readonly login: HttpLogin;
-  /** Absent when they are switched off. */
-  readonly metrics: MetricsText | undefined;
-}
-
 /** `GET /metrics`. */
 export class MetricsRoute {
-  readonly #options: MetricsRouteOptions;
+  readonly #login: HttpLogin;
+  readonly #metrics: MetricsText | undefined;
   readonly #compression = new ResponseCompression();
   #measured: { readonly text: Promise<string>; readonly atMs: number } | undefined;
 
-  constructor(options: MetricsRouteOptions) {
-    this.#options = options;
+  /** Without `metrics` they are switched off. */
+  constructor(login: HttpLogin, metrics: MetricsText | undefined) {
+    this.#login = login;
+    this.#metrics = metrics;
   }
 
   async get({ request, response, target }: Exchange): Promise<void> {
-    const { metrics } = this.#options;
+    const metrics = this.#metrics;
     if (!metrics || metrics.isOn === false) throw notFound(target.text);
-    const login = await this.#options.login.required(request);
+    const login = await this.#login.required(request);
     if (!login.permits(permission)) {
       throw new RefusedRequestError(403, `Forbidden: the role needs the permission ${permission}`);
     }

@@ -5,19 +5,11 @@ import type { Logger } from '../base/logger.ts';
 import { LogLimiter } from '../base/time/log-limiter.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
-/** What a check looks at. */
-type Asking = Pick<IncomingMessage, 'headers'>;
-
 export interface OriginSettings {
   /** Shape: lower case, as `http://host:port`; `*` allows all. */
   readonly allowedOrigins: readonly string[];
   /** Further names of this server, under which its own pages may be asked for. */
   readonly ownNames?: readonly string[] | undefined;
-}
-
-interface OriginCheckOptions {
-  readonly settings: () => OriginSettings;
-  readonly logger: Logger;
 }
 
 /**
@@ -32,15 +24,17 @@ const localName =
  * user looks at. Programs that are no browsers send no `Origin` and are not concerned.
  */
 export class OriginCheck {
-  readonly #options: OriginCheckOptions;
+  readonly #settings: () => OriginSettings;
+  readonly #logger: Logger;
   readonly #refusalLog = new LogLimiter();
 
-  constructor(options: OriginCheckOptions) {
-    this.#options = options;
+  constructor(settings: () => OriginSettings, logger: Logger) {
+    this.#settings = settings;
+    this.#logger = logger;
   }
 
   /** Failure: throws a `RefusedRequestError` that names the setting. */
-  check({ headers }: Asking): void {
+  check({ headers }: Pick<IncomingMessage, 'headers'>): void {
     const { origin, host } = headers;
     if (origin === undefined || this.#permits(origin, host)) return;
     this.#log(origin);
@@ -51,7 +45,7 @@ export class OriginCheck {
   }
 
   /** What lets a page of a permitted origin read the answer. Source: Fetch standard, "CORS protocol". */
-  headersFor({ headers }: Asking): OutgoingHttpHeaders {
+  headersFor({ headers }: Pick<IncomingMessage, 'headers'>): OutgoingHttpHeaders {
     const { origin, host } = headers;
     if (this.#isAllowed('*')) return { 'Access-Control-Allow-Origin': '*' };
     if (origin === undefined || !this.#permits(origin, host)) return { Vary: 'Origin' };
@@ -66,7 +60,7 @@ export class OriginCheck {
   }
 
   #isAllowed(origin: string): boolean {
-    const { allowedOrigins } = this.#options.settings();
+    const { allowedOrigins } = this.#settings();
     return allowedOrigins.some((allowed) => allowed.toLowerCase() === origin);
   }
 
@@ -76,14 +70,14 @@ export class OriginCheck {
     const own = /^[^/?#@\\\s]+$/.test(host) ? hostNameOf(`http://${host}`) : undefined;
     if (page === undefined || page !== own) return false;
     if (isAddress(page) || localName.test(page)) return true;
-    const { ownNames = [] } = this.#options.settings();
+    const { ownNames = [] } = this.#settings();
     return [hostname(), ...ownNames].some((name) => name.toLowerCase() === page);
   }
 
   #log(origin: string): void {
     if (!this.#refusalLog.allows()) return;
     const remedy = 'add it to [http] allowed_origin if it may control this server';
-    this.#options.logger.warn('a web page of another origin was refused', { origin, remedy });
+    this.#logger.warn('a web page of another origin was refused', { origin, remedy });
   }
 }
 

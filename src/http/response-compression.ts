@@ -4,15 +4,13 @@ import compression from 'compression';
 /** Compressors at the same time: each needs megabytes, for as long as its client takes to read. */
 const maxCompressors = 8;
 
-type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
-
 /** Sends text in less bytes to clients that ask for it. */
 export class ResponseCompression {
   #active = 0;
   // Its types ask for Express, which it does not need.
   readonly #apply = compression({
     filter: (request, response) => this.#begin(compression.filter(request, response), response),
-  }) as unknown as Middleware;
+  }) as unknown as (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
   /** Makes `response` compress what it is going to send; ranges count in the bytes of the file. */
   apply(request: IncomingMessage, response: ServerResponse): void {

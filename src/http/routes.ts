@@ -1,44 +1,33 @@
 import { answer } from './answer.ts';
-import type { Exchange } from './exchange.ts';
-import type { ImageRoute } from './image-route.ts';
-import type { JsonRpcRoute } from './json-rpc-route.ts';
-import type { MetricsRoute } from './metrics-route.ts';
+import type { Answerer, Exchange, Route } from './exchange.ts';
 import { notFound, RefusedRequestError } from './refused-request-error.ts';
-import type { StaticFiles } from './static-files.ts';
-
-type Answerer = (exchange: Exchange) => void | Promise<void>;
-/** Who answers which method. */
-type Route = ReadonlyMap<string, Answerer>;
 
 const knownMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'OPTIONS'];
-
-interface RoutesOptions {
-  readonly jsonRpc: JsonRpcRoute;
-  readonly images: ImageRoute;
-  readonly metrics: MetricsRoute;
-  readonly files: Pick<StaticFiles, 'answer'>;
-}
 
 /** Which part of the server answers which request. */
 export class Routes {
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #files: Route;
 
-  constructor({ jsonRpc, images, metrics, files }: RoutesOptions) {
+  constructor({
+    jsonRpc,
+    images,
+    metrics,
+    files,
+  }: {
+    readonly jsonRpc: Route;
+    readonly images: Answerer;
+    readonly metrics: Answerer;
+    readonly files: Answerer;
+  }) {
     this.#routes = new Map([
-      [
-        '/jsonrpc',
-        route([
-          ['POST', (exchange) => jsonRpc.post(exchange)],
-          ['OPTIONS', (exchange) => jsonRpc.preflight(exchange)],
-        ]),
-      ],
+      ['/jsonrpc', jsonRpc],
       ['/stream', reading(askForWebSocket)],
       ['/healthz', reading(({ response }) => answer(response, 200, { body: 'ok' }))],
-      ['/metrics', reading((exchange) => metrics.get(exchange))],
-      ['/__image_cache', reading((exchange) => images.get(exchange))],
+      ['/metrics', reading(metrics)],
+      ['/__image_cache', reading(images)],
     ]);
-    this.#files = reading((exchange) => files.answer(exchange));
+    this.#files = reading(files);
   }
 
   /** Failure: rejects with a `RefusedRequestError`, or with whatever went wrong. */
@@ -50,13 +39,9 @@ export class Routes {
   }
 }
 
-function route(answerers: readonly (readonly [string, Answerer])[]): Route {
-  return new Map(answerers);
-}
-
 /** Everything but `/jsonrpc` is for reading only. */
 function reading(get: Answerer): Route {
-  return route([
+  return new Map<string, Answerer>([
     ['GET', get],
     ['HEAD', get],
     ['OPTIONS', ({ response }) => void response.writeHead(204, { Allow: readMethods }).end()],

@@ -20,12 +20,6 @@ const typeOf = new Map([['.flac', 'audio/flac']]);
 /** Faults of the file system that mean that a request names nothing. */
 const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
 
-interface StaticFilesOptions {
-  /** Empty for the built-in page. */
-  readonly docRoot: string;
-  readonly logger: Logger;
-}
-
 /**
  * The web pages: the files below `docRoot`, or a built-in page while there are none.
  *
@@ -36,8 +30,11 @@ export class StaticFiles {
   readonly #docRoot: string | undefined;
   readonly #compression = new ResponseCompression();
 
-  /** Failure: a folder that cannot be served is a warning in the log, and the built-in page. */
-  static async open({ docRoot, logger }: StaticFilesOptions): Promise<StaticFiles> {
+  /**
+   * Shape: `docRoot` is empty for the built-in page.
+   * Failure: a folder that cannot be served is a warning in the log, and the built-in page.
+   */
+  static async open(docRoot: string, logger: Logger): Promise<StaticFiles> {
     if (docRoot === '') return new StaticFiles(undefined);
     const fault = await faultOf(docRoot);
     if (fault === undefined) return new StaticFiles(docRoot);

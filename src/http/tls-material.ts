@@ -21,16 +21,13 @@ export interface TlsMaterial {
   readonly rejectUnauthorized: boolean;
 }
 
-/** The settings of section [ssl]. */
-interface TlsSettings {
+/** The settings of section [ssl], and how they are read. */
+export interface TlsMaterialOptions {
   readonly certificate: string;
   readonly certificateKey: string;
   readonly keyPassword: string;
   readonly verifyClients: boolean;
   readonly clientCert: readonly string[];
-}
-
-export interface TlsMaterialOptions extends TlsSettings {
   /** Whether TLS is served at all. */
   readonly isWanted: boolean;
   readonly logger: Logger;
@@ -101,7 +98,7 @@ async function readText(
   throw fault(`${setting} does not exist as ${candidates.join(' or ')}: correct the path`);
 }
 
-function parseKey(key: string, { certificateKey, keyPassword }: TlsSettings): KeyObject {
+function parseKey(key: string, { certificateKey, keyPassword }: TlsMaterialOptions): KeyObject {
   const isEncrypted = /ENCRYPTED/.test(key);
   if (isEncrypted && keyPassword === '') {
     throw fault(`certificate_key ${certificateKey} is encrypted: set key_password`);
@@ -141,7 +138,7 @@ function warnAboutDates(
   }
 }
 
-async function clientVerification(options: TlsSettings, folders: readonly string[]) {
+async function clientVerification(options: TlsMaterialOptions, folders: readonly string[]) {
   const { verifyClients, clientCert } = options;
   if (!verifyClients) return { requestCert: false, rejectUnauthorized: false };
   const ca = [...rootCertificates];

@@ -33,20 +33,16 @@ interface WebSocketUpgradesOptions {
   readonly controlPeers: ControlPeerContext;
 }
 
-/** What a path makes of a connection that asks to become a WebSocket. */
-type Upgrader = (upgrade: Upgrade) => void | Promise<void>;
-
-interface Upgrade {
-  readonly request: IncomingMessage;
-  readonly head: Buffer;
-}
-
 /** Turns connections into WebSockets, on exactly two paths. Source: protocol reference, 11. */
 export class WebSocketUpgrades {
   readonly #options: WebSocketUpgradesOptions;
-  readonly #upgraders: ReadonlyMap<string, Upgrader> = new Map<string, Upgrader>([
-    ['/jsonrpc', (upgrade) => this.#openControl(upgrade)],
-    ['/stream', (upgrade) => this.#openStream(upgrade)],
+  /** What each path makes of a connection that asks to become a WebSocket. */
+  readonly #upgraders = new Map<
+    string,
+    (request: IncomingMessage, head: Buffer) => void | Promise<void>
+  >([
+    ['/jsonrpc', (request, head) => this.#openControl(request, head)],
+    ['/stream', (request, head) => this.#openStream(request, head)],
   ]);
   readonly #streams = webSocketServer(maxFrameBytes);
   readonly #controls: WebSocketServer;
@@ -68,7 +64,7 @@ export class WebSocketUpgrades {
       const upgrader = this.#upgraders.get(path);
       if (!upgrader) throw notFound(text);
       this.#options.origins.check(request);
-      await upgrader({ request, head });
+      await upgrader(request, head);
     } catch (error) {
       if (!socket.destroyed) refuse(request, error);
     }
@@ -79,7 +75,7 @@ export class WebSocketUpgrades {
     this.#isClosed = true;
   }
 
-  #openStream({ request, head }: Upgrade): void {
+  #openStream(request: IncomingMessage, head: Buffer): void {
     this.#takePlace('player', request);
     // Players log in by their Hello.
     this.#streams.handleUpgrade(request, request.socket, head, (webSocket) =>
@@ -87,7 +83,7 @@ export class WebSocketUpgrades {
     );
   }
 
-  async #openControl({ request, head }: Upgrade): Promise<void> {
+  async #openControl(request: IncomingMessage, head: Buffer): Promise<void> {
     const login = await this.#options.login.shown(request);
     if (this.#isClosed) {
       request.socket.destroy();

@@ -40,10 +40,7 @@ describe('the target of a request', () => {
 describe('Origin and Host', () => {
   const originals = ['http://box.lan:1780', 'https://[fd00::1]', 'null', 'app://x', 'box:1780'];
   const header = fc.oneof(hostileText, mutatedText(originals), fc.constantFrom(...originals));
-  const check = new OriginCheck({
-    settings: () => ({ allowedOrigins: ['http://good'] }),
-    logger: new LogLines(),
-  });
+  const check = new OriginCheck(() => ({ allowedOrigins: ['http://good'] }), new LogLines());
 
   function passes(origin: string, host: string | undefined): boolean {
     const headers = { origin, ...(host !== undefined && { host }) };

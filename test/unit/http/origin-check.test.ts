@@ -10,7 +10,7 @@ interface Case {
 }
 
 function checkOf(allowed: readonly string[], logger = new LogLines()): OriginCheck {
-  return new OriginCheck({ settings: () => ({ allowedOrigins: allowed }), logger });
+  return new OriginCheck(() => ({ allowedOrigins: allowed }), logger);
 }
 
 function headersOf({ origin, host }: Case) {
@@ -45,10 +45,7 @@ describe('a check of origins', () => {
     ['any page when all are allowed', { origin: 'http://evil', host: 'box', allowed: ['*'] }],
     ['a hidden origin when all are allowed', { origin: 'null', host: 'box', allowed: ['*'] }],
   ])('lets %s pass', (_, { allowed = [], ownNames = [], ...asking }) => {
-    const check = new OriginCheck({
-      settings: () => ({ allowedOrigins: allowed, ownNames }),
-      logger: new LogLines(),
-    });
+    const check = new OriginCheck(() => ({ allowedOrigins: allowed, ownNames }), new LogLines());
     expect(() => check.check(headersOf(asking))).not.toThrow();
   });
 
