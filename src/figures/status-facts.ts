@@ -2,18 +2,20 @@ import type { ChunkPoolStatistics } from '../audio/chunk-pool.ts';
 import type { LogFields } from '../base/logger.ts';
 import type { SendStatistics } from '../transport/send-statistics.ts';
 
-/** One thing to say about a `T`. */
-interface Fact<T> {
-  /** What a row calls it. */
-  readonly label: string;
-  /** `undefined` when there is nothing that it could be said about. */
-  readonly value: (of: T) => number | undefined;
-  readonly digits?: number;
-  readonly unit?: string;
-}
-
-/** Facts by the names of their fields, in the order of their rows. */
-type Facts<T> = Readonly<Record<string, Fact<T>>>;
+/** Things to say about a `T` by the names of their fields, in the order of their rows. */
+type Facts<T> = Readonly<
+  Record<
+    string,
+    {
+      /** What a row calls it. */
+      readonly label: string;
+      /** `undefined` when there is nothing that it could be said about. */
+      readonly value: (of: T) => number | undefined;
+      readonly digits?: number;
+      readonly unit?: string;
+    }
+  >
+>;
 
 /** `created`, `reused` and `cleanups` are those since the last report, the others are of now. */
 export type PoolStatus = Omit<ChunkPoolStatistics, 'hitRate'>;

@@ -56,9 +56,7 @@ export function statusReport({ sessions, pool }: Status, listsAll: boolean): Log
   };
 }
 
-type Part = Pick<LogReport, 'rows' | 'fields'>;
-
-function sessionList(sessions: readonly SessionStatus[]): Part {
+function sessionList(sessions: readonly SessionStatus[]): Pick<LogReport, 'rows' | 'fields'> {
   return {
     rows: sessions.flatMap(({ address, sends }) => [
       `Zerocopy Stats for session ${address}`,
@@ -74,7 +72,7 @@ function sessionList(sessions: readonly SessionStatus[]): Part {
   };
 }
 
-function sessionSummary(sessions: readonly SessionStatus[]): Part {
+function sessionSummary(sessions: readonly SessionStatus[]): Pick<LogReport, 'rows' | 'fields'> {
   const sum = noSends();
   for (const { sends } of sessions) addSends(sum, sends);
   const worst = sessions.toSorted(worstFirst).slice(0, worstCount);

@@ -3,13 +3,6 @@ import type { Logger } from '../base/logger.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import { poolStatus, reportIntervalMs, type SessionStatus, statusReport } from './status-report.ts';
 
-interface StatusReporterOptions {
-  readonly server: PlayerServer;
-  readonly pool: ChunkPool;
-  readonly logger: Logger;
-  readonly intervalMs?: number;
-}
-
 /**
  * Logs under the tag `Stats` what happened to the audio since its last report, while clients are
  * connected. Counters that nobody wants to see, because of the filter of the log, stay untouched.
@@ -21,7 +14,17 @@ export class StatusReporter {
   readonly #timer: NodeJS.Timeout;
   #lastPool: ChunkPoolStatistics;
 
-  constructor({ server, pool, logger, intervalMs = reportIntervalMs }: StatusReporterOptions) {
+  constructor({
+    server,
+    pool,
+    logger,
+    intervalMs = reportIntervalMs,
+  }: {
+    readonly server: PlayerServer;
+    readonly pool: ChunkPool;
+    readonly logger: Logger;
+    readonly intervalMs?: number;
+  }) {
     this.#server = server;
     this.#pool = pool;
     this.#logger = logger.tagged('Stats');
