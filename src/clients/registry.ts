@@ -11,22 +11,6 @@ export interface RegistryOptions {
   readonly nowMs: () => number;
 }
 
-/** What came of a Hello. */
-interface Joined {
-  readonly client: ClientRecord;
-  /** Never seen before: in a group of its own, which has no stream yet. */
-  readonly isNew: boolean;
-  /** Who had to make room. */
-  readonly forgotten: readonly ClientRecord[];
-}
-
-/** A client that changed its group. */
-interface Move {
-  readonly client: ClientRecord;
-  /** May have ceased to exist. */
-  readonly from: GroupRecord;
-}
-
 /** Before this program was written: the clock of the machine was never set. */
 const earliestPlausibleMs = Date.UTC(2025, 0);
 
@@ -72,7 +56,16 @@ export class Registry {
   }
 
   /** Takes note of a connected client; one never seen before gets a group of its own. */
-  join(id: string, { hello, address }: { hello: Hello; address: string }): Joined {
+  join(
+    id: string,
+    { hello, address }: { hello: Hello; address: string },
+  ): {
+    readonly client: ClientRecord;
+    /** Never seen before: in a group of its own, which has no stream yet. */
+    readonly isNew: boolean;
+    /** Who had to make room. */
+    readonly forgotten: readonly ClientRecord[];
+  } {
     const { auth: _secret, isVisitor = false, ...known } = hello;
     const old = this.#clients.get(id);
     const forgotten = old ? [] : this.#makeRoom(this.#options.settings().maxClients - 1);
@@ -124,7 +117,14 @@ export class Registry {
    * Who leaves gets a group of its own that plays the same stream, who joins comes last, and a
    * group without members ceases to exist. Unknown ids are ignored. Source: protocol reference, 8.2.
    */
-  setClients(group: GroupRecord, ids: readonly string[]): readonly Move[] {
+  setClients(
+    group: GroupRecord,
+    ids: readonly string[],
+  ): readonly {
+    readonly client: ClientRecord;
+    /** May have ceased to exist. */
+    readonly from: GroupRecord;
+  }[] {
     const listed = new Set<ClientRecord>();
     for (const id of ids) {
       const client = this.#clients.get(id);

@@ -17,42 +17,29 @@ interface GroupToSave extends GroupState {
   readonly clients: readonly ClientToSave[];
 }
 
-/** What to write into a state file. */
-interface StateToSave {
-  readonly groups: Iterable<GroupToSave>;
-  /** Fields beside the groups. */
-  readonly unknown: JsonObject;
-}
-
 /**
- * The text of `server.json`, piece by piece, as one line with sorted keys.
+ * The text of `server.json`, piece by piece, as one line with sorted keys; `unknown` are the fields
+ * beside the groups.
  *
  * Ownership: who is in which group is noted at once. Everything else of a client is looked up when
  * its piece is asked for, so it may be newer; whatever changes until then asks for another save.
  * Source: protocol reference, 8.3.
  */
-export function savedStateText({ groups, unknown }: StateToSave): Iterable<string> {
+export function savedStateText(
+  groups: Iterable<GroupToSave>,
+  unknown: JsonObject,
+): Iterable<string> {
   const members = Array.from(groups, (group) => ({
     group,
     clients: group.clients.filter(({ isVisitor }) => !isVisitor),
   })).filter(({ clients }) => clients.length > 0);
   const fields = withUnknown({ ConfigVersion: 2, Groups: members }, unknown);
-  return pieces(objectText(fields, { key: 'Groups', texts: groupTexts(members) }));
+  return pieces(objectText(fields, 'Groups', groupTexts(members)));
 }
 
-interface GroupMembers {
-  readonly group: GroupToSave;
-  readonly clients: readonly ClientToSave[];
-}
-
-/** A list inside an object, too long to be built at once. */
-interface LongList {
-  readonly key: string;
-  /** One iterable per element. */
-  readonly texts: Iterable<Iterable<string>>;
-}
-
-function* groupTexts(members: readonly GroupMembers[]): Generator<Iterable<string>> {
+function* groupTexts(
+  members: readonly { readonly group: GroupState; readonly clients: readonly ClientToSave[] }[],
+): Generator<Iterable<string>> {
   for (const { group, clients } of members) {
     const fields = {
       clients,
@@ -61,8 +48,7 @@ function* groupTexts(members: readonly GroupMembers[]): Generator<Iterable<strin
       name: group.name.trim(),
       stream_id: group.streamId.trim(),
     };
-    const list = { key: 'clients', texts: clientTexts(clients) };
-    yield objectText(withUnknown(fields, group.unknown), list);
+    yield objectText(withUnknown(fields, group.unknown), 'clients', clientTexts(clients));
   }
 }
 
@@ -113,11 +99,16 @@ function withUnknown(known: JsonObject, unknown: JsonObject): JsonObject {
   return Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function* objectText(fields: JsonObject, list: LongList): Generator<string> {
+/** The list `listKey` is too long to be built at once: `elements` are the texts of each element. */
+function* objectText(
+  fields: JsonObject,
+  listKey: string,
+  elements: Iterable<Iterable<string>>,
+): Generator<string> {
   let separator = '{';
   for (const [key, value] of Object.entries(fields)) {
     yield `${separator}${JSON.stringify(key)}:`;
-    if (key === list.key) yield* listText(list.texts);
+    if (key === listKey) yield* listText(elements);
     else yield JSON.stringify(value);
     separator = ',';
   }

@@ -3,7 +3,7 @@ import type { JsonObject } from '../base/files/json-fields.ts';
 import { JsonFile } from '../base/files/json-file.ts';
 import { SaveSchedule } from '../base/files/save-schedule.ts';
 import type { Logger } from '../base/logger.ts';
-import type { GroupRecord, GroupState } from './client-record.ts';
+import type { Registry } from './registry.ts';
 import { parseSavedState } from './saved-state.ts';
 import { savedStateText } from './saved-state-text.ts';
 
@@ -16,11 +16,8 @@ export interface StateFileOptions {
   /** Made if it does not exist. */
   readonly folder: string;
   readonly logger: Logger;
-  /** A `Registry` that nobody has joined yet. */
-  readonly registry: {
-    readonly groups: ReadonlyMap<string, GroupRecord>;
-    restore(groups: readonly GroupState[]): void;
-  };
+  /** That nobody has joined yet. */
+  readonly registry: Registry;
   readonly maxStateBytes?: number;
   readonly quietMs?: number;
   readonly maxDelayMs?: number;
@@ -34,7 +31,7 @@ export interface StateFileOptions {
  */
 export class StateFile {
   readonly #file: JsonFile;
-  readonly #registry: StateFileOptions['registry'];
+  readonly #registry: Registry;
   readonly #unknown: JsonObject;
   readonly #schedule: SaveSchedule;
 
@@ -76,6 +73,6 @@ export class StateFile {
 
   #save(): Promise<boolean> {
     const groups = this.#registry.groups.values();
-    return this.#file.write(savedStateText({ groups, unknown: this.#unknown }));
+    return this.#file.write(savedStateText(groups, this.#unknown));
   }
 }

@@ -34,7 +34,7 @@ function expectUsable({ groups, unknown }: SavedState): void {
     nowMs: Date.now,
   });
   registry.restore(groups);
-  const text = [...savedStateText({ groups: registry.groups.values(), unknown })].join('');
+  const text = [...savedStateText(registry.groups.values(), unknown)].join('');
   const again = parseSavedState(JSON.parse(text));
   expect(again.faults.count).toBe(0);
   expect(again.groups).toHaveLength(registry.groups.size);

@@ -13,7 +13,7 @@ const fixture = (name: string) =>
   readFileSync(new URL(`../../support/state/${name}.state`, import.meta.url), 'utf8');
 const parse = (text: string) => parseSavedState(JSON.parse(text));
 const textOf = (groups: Iterable<GroupState>, unknown = {}) =>
-  [...savedStateText({ groups, unknown })].join('');
+  [...savedStateText(groups, unknown)].join('');
 const rewritten = (text: string) => {
   const { groups, unknown } = parse(text);
   return textOf(groups, unknown);
@@ -355,7 +355,7 @@ describe('the text', () => {
 
   it('comes in pieces, also when all clients are in one group', () => {
     const clients = Array.from({ length: 3000 }, (_, index) => client(`client ${index}`));
-    const pieces = [...savedStateText({ groups: [group('g', clients)], unknown: {} })];
+    const pieces = [...savedStateText([group('g', clients)], {})];
     expect(pieces.length).toBeGreaterThan(20);
     expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(40_000);
     expect(parse(pieces.join('')).groups[0]?.clients).toHaveLength(3000);
@@ -367,7 +367,7 @@ describe('the text', () => {
     const second = group('second', [client('other')] as ClientState[]);
     const groups = [first, second];
     let text = '';
-    for (const piece of savedStateText({ groups, unknown: {} })) {
+    for (const piece of savedStateText(groups, {})) {
       text += piece;
       const moved = (first.clients as ClientState[]).splice(0, 50);
       (second.clients as ClientState[]).push(...moved);
