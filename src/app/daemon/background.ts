@@ -10,14 +10,6 @@ import { openPidFile } from './pid-file.ts';
 /** Files and folders that are made in the background are open to read, and closed to write. */
 const backgroundUmask = 0o022;
 
-interface BackgroundOptions extends LockFunctions {
-  /** Absolute. */
-  readonly pidFile: string;
-  readonly user: string;
-  /** Empty: that of the user. */
-  readonly group: string;
-}
-
 /** What a log says of a folder. */
 export interface FolderConcern {
   readonly phrase: string;
@@ -33,7 +25,18 @@ export class Background {
   readonly #pidFile: ProcessLock;
 
   /** Failure: throws a `ConfigError`: no such user, or another server has the pid file. */
-  constructor({ pidFile: path, user, group, lockFile }: BackgroundOptions) {
+  constructor({
+    pidFile: path,
+    user,
+    group,
+    lockFile,
+  }: LockFunctions & {
+    /** Absolute. */
+    readonly pidFile: string;
+    readonly user: string;
+    /** Empty: that of the user. */
+    readonly group: string;
+  }) {
     process.umask(backgroundUmask);
     const isRoot = process.geteuid?.() === 0;
     this.identity = isRoot ? findIdentity({ user, group }) : undefined;

@@ -3,11 +3,9 @@ import { monotonicClock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { NativeAddon } from '../../base/native/native-addon.ts';
 
-type Environment = Record<string, string | undefined>;
-
 interface ServiceManagerOptions {
   /** Loses the variables that are meant for this process alone. */
-  readonly environment: Environment;
+  readonly environment: NodeJS.ProcessEnv;
   readonly sendDatagram: NativeAddon['sendDatagram'];
   /** The program for machines without the addon. */
   readonly notifyCommand?: string;
@@ -101,7 +99,10 @@ export class ServiceManager {
 }
 
 /** Half of what the manager waits; `undefined` when it does not wait, or for another process. */
-function watchdogIntervalMs({ WATCHDOG_USEC, WATCHDOG_PID }: Environment): number | undefined {
+function watchdogIntervalMs({
+  WATCHDOG_USEC,
+  WATCHDOG_PID,
+}: NodeJS.ProcessEnv): number | undefined {
   const waitUs = Number(WATCHDOG_USEC);
   const isMeant = !WATCHDOG_PID || Number(WATCHDOG_PID) === process.pid;
   return waitUs > 0 && isMeant ? Math.max(1, Math.floor(waitUs / 2000)) : undefined;
