@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { messageType } from '../../src/protocol/layout.ts';
 import { encodeHello } from '../../src/protocol/messages.ts';
 import { ControlClient } from '../support/control-client.ts';
-import { FarNetwork, type FarPeer } from '../support/far-network.ts';
+import { type FarPeer, NetworkNamespace, namespacesAreOff } from '../support/network-namespace.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { expectUnbroken } from '../support/stream-checks.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -29,16 +29,16 @@ afterEach(async () => {
 
 interface Stage {
   readonly server: TestServer;
-  readonly far: FarNetwork;
+  readonly far: NetworkNamespace;
   readonly healthy: ScriptedClient;
   readonly controller: ControlClient;
 }
 
 async function stage(...settings: string[]): Promise<Stage> {
-  const far = new FarNetwork();
+  const far = new NetworkNamespace();
   onTestFinished(() => far.close());
   const addresses = ['tcp-streaming', 'tcp-control', 'http'].map(
-    (section) => `${section}.bind_to_address=${far.host}`,
+    (section) => `${section}.bind_to_address=${far.here}`,
   );
   const started = await TestServer.start(
     'stream.source=tone:///?name=Tone&codec=pcm',
@@ -80,7 +80,7 @@ function endings({ log }: TestServer): string[] {
 async function untilCut({ server, far, controller }: Stage, names: readonly string[]) {
   const { server: players, control, registry } = server.application;
   const peers = peersOf(server).filter(({ name }) => names.includes(name));
-  await far.start(peers);
+  await far.connect(peers);
   await until(() => players.sessionCount + control.sessionCount === peers.length + 2);
   if (names.includes('muted')) {
     await until(() => registry.clients.has('muted'));
@@ -117,7 +117,7 @@ async function expectHealthy({ healthy }: Stage): Promise<void> {
   expectUnbroken(healthy);
 }
 
-describe.skipIf(!FarNetwork.isPossible())('peers whose network is gone', () => {
+describe.skipIf(namespacesAreOff)('peers whose network is gone', () => {
   it('are ended in time, whatever they were, and nobody else has a gap', async () => {
     const scene = await stage(`server.peer_timeout=${peerTimeoutMs}`);
     await untilCut(scene, ['player', 'muted', 'browser', 'listener', 'page']);

@@ -1,9 +1,23 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { OutputLog } from './output-log.ts';
 
 /** Namespaces and pairs of network devices need root. */
 export const namespacesAreOff = process.getuid?.() !== 0 && process.env.CI !== 'true';
+
+const peersProgram = fileURLToPath(new URL('far-peers.mjs', import.meta.url));
+
+/** A peer of a server that connects from over there; see far-peers.mjs. */
+export interface FarPeer {
+  readonly name: string;
+  readonly port: number;
+  /** Said right after the connection; in one frame on a WebSocket. */
+  readonly say?: Buffer;
+  /** The path of a WebSocket; absent for plain TCP. */
+  readonly webSocket?: string;
+  readonly reads?: boolean;
+}
 
 /** Several tests may have one at the same time, and one process several. */
 let made = 0;
@@ -43,7 +57,25 @@ export class NetworkNamespace {
 
   /** Runs a piece of JavaScript there, until `close`; returns what it prints. */
   run(script: string): OutputLog {
-    const command = ['netns', 'exec', this.#name, process.execPath, '-e', script];
+    return this.#start(['-e', script]);
+  }
+
+  /** Starts peers over there, until `close`; resolves when all are connected. */
+  async connect(peers: readonly FarPeer[]): Promise<void> {
+    const host = this.here;
+    const orders = peers.map((peer) => ({ ...peer, host, say: peer.say?.toString('base64') }));
+    const log = this.#start([peersProgram, JSON.stringify(orders)]);
+    for (const { name } of peers) await log.waitFor(new RegExp(`^connected ${name}$`, 'm'));
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#programs) await end();
+    ip('link', 'del', `${this.#name}a`);
+    ip('netns', 'del', this.#name);
+  }
+
+  #start(args: readonly string[]): OutputLog {
+    const command = ['netns', 'exec', this.#name, process.execPath, ...args];
     const child = spawn('ip', command, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#programs.push(async () => {
       if (child.exitCode !== null) return;
@@ -51,12 +83,6 @@ export class NetworkNamespace {
       await once(child, 'exit');
     });
     return new OutputLog('the program in the namespace', child);
-  }
-
-  async close(): Promise<void> {
-    for (const end of this.#programs) await end();
-    ip('link', 'del', `${this.#name}a`);
-    ip('netns', 'del', this.#name);
   }
 }
 
