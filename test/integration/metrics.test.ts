@@ -135,6 +135,8 @@ describe('the figures for Prometheus', () => {
     expect(chunks).toBeGreaterThanOrEqual(10);
     expect(again.of('zerocast_chunks_total')).toBeGreaterThanOrEqual(chunks);
     expect(again.of('zerocast_client_chunks_total{client="a"}')).toBeGreaterThanOrEqual(10);
+    expect(again.of('zerocast_client_skipped_chunks_total{client="a"}')).toBe(0);
+    expect(again.of('zerocast_client_partial_sends_total{client="a"}')).toBeGreaterThanOrEqual(0);
     client.close();
     await until(() => server.application.server.sessionCount === 0);
     // Figures are measured a few times per second at most.

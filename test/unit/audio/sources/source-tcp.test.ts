@@ -93,6 +93,21 @@ describe('a TCP source that listens', () => {
     expect((await harness.read(1000)).equals(audio.subarray(0, 1000))).toBe(true);
   });
 
+  it('voids what waits of a producer that has left when a newer one comes, and says so', async () => {
+    const { harness, port } = await listening('tcp://127.0.0.1:0');
+    const first = await producer(port);
+    first.end(numberedBytes(2500));
+    expect((await harness.read(1000)).equals(numberedBytes(1000))).toBe(true);
+    first.resume();
+    await until(() => first.closed, 'its end is seen');
+    const audio = numberedBytes(1000, 7000);
+    const second = await producer(port);
+    await until(() => harness.interruptions.length === 1, 'it takes over');
+    expect(harness.interruptions).toEqual(['a newer producer takes over']);
+    second.write(audio);
+    expect((await harness.read(1000)).equals(audio)).toBe(true);
+  });
+
   it('survives a producer that resets the connection', async () => {
     const { harness, port } = await listening('tcp://127.0.0.1:0');
     const target = harness.ask(1000);
