@@ -215,15 +215,7 @@ export class Application {
       server,
       control: this.control,
       admission,
-      http: {
-        access,
-        images,
-        control: {
-          handle: (text, caller) => this.#rpc.handle(text, caller),
-          accept: (peer, login) => this.control.accept(peer, login),
-        },
-        metrics,
-      },
+      http: { access, images, metrics },
     });
     this.#statusReporter = new StatusReporter({
       server,

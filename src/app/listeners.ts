@@ -24,7 +24,7 @@ interface ListenersOptions {
   /** What all connections pass. */
   readonly admission: Admission;
   /** What both HTTP ports serve alike. */
-  readonly http: Pick<HttpServerOptions, 'access' | 'control' | 'images' | 'metrics'>;
+  readonly http: Pick<HttpServerOptions, 'access' | 'images' | 'metrics'>;
 }
 
 /** All ports of the server. */
@@ -157,11 +157,12 @@ export class Listeners {
     readonly setting: string;
     readonly tls?: TlsMaterial;
   }): Promise<HttpServer> {
-    const { settings, logger, server, http, admission } = this.#options;
+    const { settings, logger, server, control, http, admission } = this.#options;
     const config = settings();
     return HttpServer.open({
       ...at,
       ...http,
+      control,
       logger: logger.tagged('HttpServer'),
       docRoot: config.http.docRoot,
       settings: () => originSettings(settings()),

@@ -51,7 +51,7 @@ export interface ControlPeerContext {
 
 interface ControlPeerHandler {
   /** Until then its requests have to be short, see `maxBytesBeforeLogin`. */
-  readonly isLoggedIn: boolean;
+  isLoggedIn(): boolean;
   /** One request or batch. */
   onText(text: string): void;
   /** The peer asks nothing more, but reads on; what it has asked was handed on before. */
@@ -177,7 +177,7 @@ export class ControlPeer {
   /** Source: protocol reference, 9.1: `Group.SetClients` with all known clients stays far below. */
   get maxRequestBytes(): number {
     const { maxRequestBytes } = this.#context.limits;
-    if (this.#handler?.isLoggedIn) return maxRequestBytes;
+    if (this.#handler?.isLoggedIn()) return maxRequestBytes;
     return Math.min(maxRequestBytes, maxBytesBeforeLogin);
   }
 

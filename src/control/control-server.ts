@@ -6,7 +6,7 @@ import type { Change, Requester } from '../streams/change.ts';
 import type { ControlPeer } from './control-peer.ts';
 import { ControlSession, type ControlSessionHost } from './control-session.ts';
 import { Notifier, type NotifierIntervals } from './notifier.ts';
-import type { RpcHandler } from './rpc.ts';
+import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
 
 /** How long the end of the server waits for controllers that still read what they were told. */
@@ -33,7 +33,7 @@ interface ControlFigures {
 }
 
 /** Keeps the control sessions: answers each, and tells all others what has changed. */
-export class ControlServer implements ControlSessionHost {
+export class ControlServer implements ControlSessionHost, RpcHandler {
   readonly #options: ControlServerOptions;
   readonly #logger: Logger;
   readonly #sessionLog: SessionLog;
@@ -65,6 +65,11 @@ export class ControlServer implements ControlSessionHost {
   accept(peer: ControlPeer, login?: Login): void {
     if (this.#isClosed) peer.close('the server stops');
     else this.#open(peer, login);
+  }
+
+  /** Answers a request that comes without a session. */
+  handle(text: string, caller: RpcCaller): RpcAnswer {
+    return this.#options.handler.handle(text, caller);
   }
 
   /** Tells everybody but `by`. */

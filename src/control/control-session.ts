@@ -85,11 +85,8 @@ export class ControlSession implements RpcCaller, NotificationReceiver {
   open(): void {
     const { peer, loginTimeoutMs } = this.#options;
     if (!this.isLoggedIn) this.#awaitLogin(loginTimeoutMs);
-    const isLoggedIn = () => this.isLoggedIn;
     peer.open({
-      get isLoggedIn() {
-        return isLoggedIn();
-      },
+      isLoggedIn: () => this.isLoggedIn,
       onText: (text) => this.#onText(text),
       onEnd: () => this.#onEnd(),
       onClose: (reason, isFault) => {

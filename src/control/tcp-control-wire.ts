@@ -30,11 +30,7 @@ export class TcpControlWire implements ControlWire {
   constructor(socket: Socket, peer: ControlPeer) {
     this.socket = socket;
     this.#peer = peer;
-    this.#reader = new LineReader({
-      get maxBytes() {
-        return peer.maxRequestBytes;
-      },
-    });
+    this.#reader = new LineReader(() => peer.maxRequestBytes);
     // Controllers that have sent all their requests (`echo … | nc`) still read the answers.
     socket.allowHalfOpen = true;
     socket.on('error', (error) => peer.gone(failureOf(error)));

@@ -15,7 +15,7 @@ export async function askControl(question: {
 }): Promise<string> {
   const { host, port, method, params, timeoutMs } = question;
   const socket = connect({ host, port });
-  const lines = new LineReader({ maxBytes: maxAnswerBytes });
+  const lines = new LineReader(() => maxAnswerBytes);
   try {
     socket.write(`${JSON.stringify({ id: 1, jsonrpc: '2.0', method, params })}\r\n`);
     const answer = new Promise<string>((resolve, reject) => {

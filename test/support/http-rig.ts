@@ -84,7 +84,7 @@ export class HttpRig {
     const texts: string[] = [];
     this.sessions.push({ peer, login, texts });
     peer.open({
-      isLoggedIn: true,
+      isLoggedIn: () => true,
       onText: (text) => texts.push(text),
       onEnd: () => {},
       onClose: () => {},

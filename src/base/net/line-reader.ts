@@ -3,14 +3,9 @@ const carriageReturn = 0x0d;
 /** Most lines fit; a larger memory is given back after the line that needed it. */
 const keptBytes = 4096;
 
-interface LineReaderOptions {
-  /** Of a line without its ending, read anew for each; nothing is read after a longer one. */
-  readonly maxBytes: number;
-}
-
 /** Cuts received bytes into lines of text; each byte is copied at most a constant number of times. */
 export class LineReader {
-  readonly #options: LineReaderOptions;
+  readonly #maxBytes: () => number;
   /** Received, and not looked at yet. */
   readonly #received: Buffer[] = [];
   /** The beginning of a line whose end has not arrived. */
@@ -18,8 +13,9 @@ export class LineReader {
   #begunBytes = 0;
   #isOverlong = false;
 
-  constructor(options: LineReaderOptions) {
-    this.#options = options;
+  /** Shape: `maxBytes` of a line without its ending; nothing is read after a longer one. */
+  constructor(maxBytes: () => number) {
+    this.#maxBytes = maxBytes;
   }
 
   /** Memory that the beginning of a line occupies; 0 between two lines. */
@@ -49,7 +45,7 @@ export class LineReader {
       }
       const end = data.indexOf(lineFeed);
       const bytes = this.#begunBytes + (end < 0 ? data.length : end);
-      if (bytes > this.#options.maxBytes) return this.#giveUp();
+      if (bytes > this.#maxBytes()) return this.#giveUp();
       if (end < 0) {
         this.#begin(data);
         this.#received.shift();

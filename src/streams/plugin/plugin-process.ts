@@ -101,7 +101,7 @@ export class PluginProcess {
     // A program that could not be started for want of descriptors has no streams at all.
     if (!stdin || !stdout || !stderr) return Promise.resolve();
     stdin.on('error', (error) => deaf(error.message));
-    const lines = new LineReader({ maxBytes: maxLineBytes });
+    const lines = new LineReader(() => maxLineBytes);
     stdout.on('data', (data: Buffer) => {
       lines.push(data);
       for (let line = lines.next(); line !== undefined; line = lines.next()) {

@@ -136,7 +136,7 @@ describe('patience is over in time, and not before', () => {
         transport,
         onPeer: (peer) => {
           peers.push(peer);
-          peer.open({ isLoggedIn: true, onText() {}, onEnd() {}, onClose() {} });
+          peer.open({ isLoggedIn: () => true, onText() {}, onEnd() {}, onClose() {} });
         },
       });
       onTestFinished(() => ends.close());
@@ -160,7 +160,7 @@ describe('patience is over in time, and not before', () => {
     const ends = await ControlEnds.open({
       transport: 'TCP',
       onPeer: (peer) => {
-        peer.open({ isLoggedIn: true, onText() {}, onEnd() {}, onClose() {} });
+        peer.open({ isLoggedIn: () => true, onText() {}, onEnd() {}, onClose() {} });
         peer.close('enough');
       },
     });

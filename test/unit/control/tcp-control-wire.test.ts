@@ -42,7 +42,7 @@ function answer(
     if (hasEnded && pending === 0) peer.close('closed by the peer');
   };
   peer.open({
-    isLoggedIn: true,
+    isLoggedIn: () => true,
     onText: (text) => {
       asked.texts.push(text);
       pending += 1;
@@ -144,7 +144,7 @@ describe('a control peer over TCP', () => {
       onPeer: (peer) => {
         peers.push(peer);
         peer.open({
-          isLoggedIn: true,
+          isLoggedIn: () => true,
           onText: () => {},
           onEnd: () => {},
           onClose: (why) => closings.push(why),

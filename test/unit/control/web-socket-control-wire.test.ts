@@ -45,7 +45,7 @@ async function browser(options: { readonly pings?: boolean; readonly autoPong?: 
 function listenTo(peer: ControlPeer, heard: Heard): void {
   heard.peers.push(peer);
   peer.open({
-    isLoggedIn: true,
+    isLoggedIn: () => true,
     onText: (text) => {
       heard.texts.push(text);
       peer.send(new ControlMessage(text));

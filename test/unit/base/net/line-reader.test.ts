@@ -5,7 +5,7 @@ import { LineReader } from '../../../../src/base/net/line-reader.ts';
 const maxBytes = 1024 * 1024;
 
 /** All lines of `pieces`, taken after each of them. */
-function linesOf(pieces: readonly Buffer[], reader = new LineReader({ maxBytes })): string[] {
+function linesOf(pieces: readonly Buffer[], reader = new LineReader(() => maxBytes)): string[] {
   const lines: string[] = [];
   for (const piece of pieces) {
     reader.push(piece);
@@ -39,7 +39,7 @@ describe('a line reader', () => {
   });
 
   it('hands out lines one by one, and the rest later', () => {
-    const reader = new LineReader({ maxBytes });
+    const reader = new LineReader(() => maxBytes);
     reader.push(Buffer.from('a\nb\nc'));
     expect(reader.next()).toBe('a');
     reader.push(Buffer.from('d\n'));
@@ -98,7 +98,7 @@ describe('a line reader', () => {
     const longest = Buffer.from(`${'x'.repeat(100)}\n`);
     const longer = Buffer.from(`a\n${'x'.repeat(101)}\nb\n`);
     for (const pieces of [(bytes: Buffer) => [bytes], singleBytes]) {
-      const reader = new LineReader({ maxBytes: 100 });
+      const reader = new LineReader(() => 100);
       expect(linesOf(pieces(longest), reader)).toEqual(['x'.repeat(100)]);
       expect(reader.isOverlong).toBe(false);
       expect(linesOf(pieces(longer), reader)).toEqual(['a']);
@@ -107,7 +107,7 @@ describe('a line reader', () => {
   });
 
   it('notices a line that is too long before it has an ending', () => {
-    const reader = new LineReader({ maxBytes: 100 });
+    const reader = new LineReader(() => 100);
     expect(linesOf([Buffer.alloc(101, 'x')], reader)).toEqual([]);
     expect(reader.isOverlong).toBe(true);
     expect(linesOf([Buffer.from('\nnext\n')], reader)).toEqual([]);
