@@ -8,7 +8,7 @@ import type { Broadcast } from '../transport/broadcast.ts';
 import type { Cursor } from '../transport/cursor.ts';
 import type { ControlScript } from './control-script.ts';
 
-export interface StreamChannelOptions {
+interface StreamChannelOptions {
   /** The properties are other ones now. */
   readonly onProperties?: () => void;
   /** Absent without a control script. */
