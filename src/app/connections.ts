@@ -25,11 +25,8 @@ interface Connections {
 
 /** What the server lets in and what its sources reach out with; says whether all players fit. */
 export function openConnections({ settings, native, logger }: ConnectionsOptions): Connections {
-  const peerTimeout = new PeerTimeout({
-    native,
-    settings: () => ({ timeoutMs: settings().server.peerTimeout }),
-  });
-  const descriptors = new DescriptorGuard({ logger });
+  const peerTimeout = new PeerTimeout(native, () => settings().server.peerTimeout);
+  const descriptors = new DescriptorGuard(logger);
   // The addon writes by a descriptor of its own.
   const audioDescriptors = 'addon' in native && canSend(native.addon) ? 1 : 0;
   descriptors.warnAbout(settings().limits.maxPlayers, 1 + audioDescriptors);
@@ -37,10 +34,10 @@ export function openConnections({ settings, native, logger }: ConnectionsOptions
     descriptors,
     logger,
     audioDescriptors,
-    limits: new ConnectionLimits({
-      settings: () => settings().limits,
-      descriptorShare: () => descriptors.connectionsPerAddress(1 + audioDescriptors),
-    }),
+    limits: new ConnectionLimits(
+      () => settings().limits,
+      () => descriptors.connectionsPerAddress(1 + audioDescriptors),
+    ),
     peerTimeout,
   });
   return {

@@ -14,20 +14,20 @@ export interface ConnectionSettings {
   readonly maxConnectionsPerAddress: number;
 }
 
-interface ConnectionLimitsOptions {
-  readonly settings: () => ConnectionSettings;
-  /** The share of one address where few descriptors are allowed; absent: no such limit. */
-  readonly descriptorShare?: () => number;
-}
-
 /** Counts connections of each kind, and of each address over all ports. */
 export class ConnectionLimits {
-  readonly #options: ConnectionLimitsOptions;
+  readonly #settings: () => ConnectionSettings;
+  readonly #descriptorShare: () => number;
   readonly #ofKind: Record<PeerKind, number> = { player: 0, controller: 0, http: 0 };
   readonly #ofNetwork = new Map<string, number>();
 
-  constructor(options: ConnectionLimitsOptions) {
-    this.#options = options;
+  /** `descriptorShare` is that of one address where few descriptors are allowed. */
+  constructor(
+    settings: () => ConnectionSettings,
+    descriptorShare: () => number = () => Number.POSITIVE_INFINITY,
+  ) {
+    this.#settings = settings;
+    this.#descriptorShare = descriptorShare;
   }
 
   /** The limit that one more of `kind` would go beyond; without `address` it is connected already. */
@@ -40,12 +40,12 @@ export class ConnectionLimits {
 
   /** Whether one address gets less than the setting says, as there are too few descriptors. */
   get isAddressShort(): boolean {
-    return this.limitOf('address') < this.#options.settings().maxConnectionsPerAddress;
+    return this.limitOf('address') < this.#settings().maxConnectionsPerAddress;
   }
 
   limitOf(limit: Exclude<RefusalReason, 'descriptors'>): number {
-    const { settings, descriptorShare = () => Number.POSITIVE_INFINITY } = this.#options;
-    const { maxPlayers, maxControllers, maxHttpConnections, maxConnectionsPerAddress } = settings();
+    const { maxPlayers, maxControllers, maxHttpConnections, maxConnectionsPerAddress } =
+      this.#settings();
     switch (limit) {
       case 'player':
         return maxPlayers;
@@ -54,7 +54,7 @@ export class ConnectionLimits {
       case 'http':
         return maxHttpConnections;
       case 'address':
-        return Math.min(maxConnectionsPerAddress, descriptorShare());
+        return Math.min(maxConnectionsPerAddress, this.#descriptorShare());
     }
   }
 

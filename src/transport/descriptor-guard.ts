@@ -56,11 +56,6 @@ export function descriptorShortage(facts: DescriptorFacts = procFacts): string |
   return `this process may have ${limit} open files, and ${needed} are needed: ${moreDescriptors}`;
 }
 
-interface DescriptorGuardOptions {
-  readonly logger: Logger;
-  readonly facts?: DescriptorFacts;
-}
-
 /**
  * Keeps connections from using up the last descriptors: the system accepts and drops those for which
  * there is none, without a word, and files and children fail as well.
@@ -76,7 +71,7 @@ export class DescriptorGuard {
   #countedMs = Number.NEGATIVE_INFINITY;
   #isRefusing = false;
 
-  constructor({ logger, facts = procFacts }: DescriptorGuardOptions) {
+  constructor(logger: Logger, facts: DescriptorFacts = procFacts) {
     this.#logger = logger;
     this.#facts = facts;
   }

@@ -34,14 +34,6 @@ export interface ZeroCopyOptions {
   readonly mode: 'adaptive' | 'always';
 }
 
-interface NativeFanOutOptions {
-  readonly pool: ChunkPool;
-  readonly addon: FanOutAddon;
-  /** Absent: all audio is sent plainly. */
-  readonly zeroCopy?: ZeroCopyOptions | undefined;
-  readonly logger?: Logger | undefined;
-}
-
 /**
  * The fan-out in C++: one call serves all sessions that are due, one `sendmsg` each, with
  * `MSG_ZEROCOPY` where that is switched on and pays.
@@ -65,7 +57,18 @@ export class NativeFanOut implements FanOut {
   #isShortageTold = false;
   #sweepTimer: NodeJS.Timeout | undefined;
 
-  constructor({ pool, addon, zeroCopy, logger }: NativeFanOutOptions) {
+  constructor({
+    pool,
+    addon,
+    zeroCopy,
+    logger,
+  }: {
+    readonly pool: ChunkPool;
+    readonly addon: FanOutAddon;
+    /** Absent: all audio is sent plainly. */
+    readonly zeroCopy?: ZeroCopyOptions | undefined;
+    readonly logger?: Logger | undefined;
+  }) {
     this.#logger = logger;
     this.wantedSendBytes = zeroCopy?.minBytes ?? 0;
     this.#addon = addon;

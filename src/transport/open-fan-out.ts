@@ -5,16 +5,19 @@ import type { FanOut } from './fan-out.ts';
 import { NativeFanOut, type ZeroCopyOptions } from './native-fan-out.ts';
 import { NodeFanOut } from './node-fan-out.ts';
 
-interface OpenFanOutOptions {
+/** Chooses the best fan-out that this machine has, and logs the reason when it is not the one wanted. */
+export function openFanOut({
+  pool,
+  native,
+  zeroCopy,
+  logger,
+}: {
   readonly pool: ChunkPool;
   readonly native: NativeAddonResult;
   /** Absent: not wanted. */
   readonly zeroCopy?: ZeroCopyOptions | undefined;
   readonly logger: Logger;
-}
-
-/** Chooses the best fan-out that this machine has, and logs the reason when it is not the one wanted. */
-export function openFanOut({ pool, native, zeroCopy, logger }: OpenFanOutOptions): FanOut {
+}): FanOut {
   logger.info(`ZeroCopy setting: ${zeroCopy ? 'enabled' : 'disabled'}`);
   if ('reason' in native) {
     logger.notice('no native addon, the JavaScript path is used', { reason: native.reason });

@@ -6,12 +6,6 @@ import { descriptorOf } from '../base/net/adopt-socket.ts';
 const nodeProbesMs = 10_000;
 const minIdleMs = 1000;
 
-interface PeerTimeoutOptions {
-  readonly native: NativeAddonResult;
-  /** A peer that acknowledges nothing for so long is gone. */
-  readonly settings: () => { readonly timeoutMs: number };
-}
-
 /**
  * Makes the kernel break connections whose peer has vanished, whether data is under way or not.
  *
@@ -19,17 +13,19 @@ interface PeerTimeoutOptions {
  * or more: Node offers no more than the beginning of the questions.
  */
 export class PeerTimeout {
-  readonly #options: PeerTimeoutOptions;
+  readonly #native: NativeAddonResult;
+  readonly #timeoutMs: () => number;
 
-  constructor(options: PeerTimeoutOptions) {
-    this.#options = options;
+  /** A peer that acknowledges nothing for `timeoutMs` is gone. */
+  constructor(native: NativeAddonResult, timeoutMs: () => number) {
+    this.#native = native;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Shape: `socket` is the one that was accepted, below any TLS. */
   watch(socket: Socket): void {
-    const { native, settings } = this.#options;
-    const { timeoutMs } = settings();
-    const set = 'addon' in native ? native.addon.setPeerTimeout : undefined;
+    const timeoutMs = this.#timeoutMs();
+    const set = 'addon' in this.#native ? this.#native.addon.setPeerTimeout : undefined;
     const descriptor = descriptorOf(socket);
     if (set && descriptor >= 0 && set(descriptor, timeoutMs) === 0) return;
     socket.setKeepAlive(true, Math.max(minIdleMs, timeoutMs - nodeProbesMs));

@@ -23,15 +23,12 @@ export class AdmissionRig {
 
   constructor(facts: DescriptorFacts = { limit: () => undefined, open: () => 0 }) {
     this.admission = new Admission({
-      limits: new ConnectionLimits({
-        settings: () => this.limits,
-        descriptorShare: () => this.limits.descriptorShare,
-      }),
-      descriptors: new DescriptorGuard({ logger: this.log, facts }),
-      peerTimeout: new PeerTimeout({
-        native: { reason: 'not for this test' },
-        settings: () => ({ timeoutMs: 15_000 }),
-      }),
+      limits: new ConnectionLimits(
+        () => this.limits,
+        () => this.limits.descriptorShare,
+      ),
+      descriptors: new DescriptorGuard(this.log, facts),
+      peerTimeout: new PeerTimeout({ reason: 'not for this test' }, () => 15_000),
       logger: this.log,
       audioDescriptors: 1,
     });

@@ -13,14 +13,11 @@ const limit = 200;
 function guarded(facts: { open: number; limit?: number | undefined }) {
   const log = new LogLines();
   let counts = 0;
-  const guard = new DescriptorGuard({
-    logger: log,
-    facts: {
-      limit: () => ('limit' in facts ? facts.limit : limit),
-      open: () => {
-        counts += 1;
-        return facts.open;
-      },
+  const guard = new DescriptorGuard(log, {
+    limit: () => ('limit' in facts ? facts.limit : limit),
+    open: () => {
+      counts += 1;
+      return facts.open;
     },
   });
   return { guard, log, facts, counts: () => counts };
