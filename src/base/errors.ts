@@ -10,16 +10,16 @@ export class ZerocastError extends Error {
   }
 }
 
-interface ConfigErrorOptions extends ErrorOptions {
-  readonly faults?: readonly string[];
-}
-
 /** The configuration cannot be used: stops the process before any socket opens, or one reload. */
 export class ConfigError extends ZerocastError {
   /** One sentence per fault, each on one line and with its origin as far as that is known. */
   readonly faults: readonly string[];
 
-  constructor(code: string, message: string, options: ConfigErrorOptions = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: ErrorOptions & { readonly faults?: readonly string[] } = {},
+  ) {
     super(code, message, options);
     this.faults = options.faults ?? [message];
   }

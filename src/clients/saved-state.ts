@@ -32,7 +32,7 @@ export function parseSavedState(json: unknown): SavedState {
   if (!Array.isArray(json.Groups ?? [])) throw new DamagedFileError('its Groups are not a list');
   const faults = new FieldFaults();
   const { ConfigVersion: _, ...rest } = json;
-  const fields = new JsonFields(rest, { place: '', faults });
+  const fields = new JsonFields(rest, '', faults);
   const reader = new StateReader();
   const groups = fields.objects('Groups').flatMap((group) => reader.group(group) ?? []);
   return { groups, unknown: fields.rest(), faults };

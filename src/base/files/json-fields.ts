@@ -20,18 +20,6 @@ export class FieldFaults {
   }
 }
 
-interface JsonFieldsOptions {
-  /** Where in the file, for people: `Groups[0].clients[3]`. */
-  readonly place: string;
-  readonly faults: FieldFaults;
-}
-
-interface IntegerRange {
-  readonly min: number;
-  readonly max: number;
-  readonly fallback: number;
-}
-
 /**
  * Reads the fields of an object that other programs wrote: what is missing gets its default, what
  * is of the wrong type too but counts as a fault, and what nobody asked for is kept as it is.
@@ -43,10 +31,11 @@ export class JsonFields {
   readonly #children = new Map<string, JsonFields>();
   readonly #known = new Set(['__proto__']);
 
-  constructor(json: JsonObject, options: JsonFieldsOptions) {
+  /** `place` says where in the file, for people: `Groups[0].clients[3]`. */
+  constructor(json: JsonObject, place: string, faults: FieldFaults) {
     this.#json = json;
-    this.#place = options.place;
-    this.#faults = options.faults;
+    this.#place = place;
+    this.#faults = faults;
   }
 
   text(key: string): string {
@@ -62,7 +51,8 @@ export class JsonFields {
   }
 
   /** A fraction is rounded, and a number beyond the range becomes the nearest one within. */
-  integer(key: string, { min, max, fallback }: IntegerRange): number {
+  integer(key: string, range: { min: number; max: number; fallback: number }): number {
+    const { min, max, fallback } = range;
     const value = this.#take(key) ?? fallback;
     if (typeof value === 'number') return Math.max(min, Math.min(max, Math.round(value) + 0));
     return this.#wrong(key, 'is not a number') ?? fallback;
@@ -71,7 +61,7 @@ export class JsonFields {
   object(key: string): JsonFields {
     const value = this.#take(key) ?? {};
     const json = isObject(value) ? value : (this.#wrong(key, 'is not an object') ?? {});
-    const child = new JsonFields(json, { place: this.#placeOf(key), faults: this.#faults });
+    const child = new JsonFields(json, this.#placeOf(key), this.#faults);
     this.#children.set(key, child);
     return child;
   }
@@ -84,7 +74,7 @@ export class JsonFields {
       : (this.#wrong(key, 'is not a list') ?? []);
     return list.flatMap((json, index) => {
       const place = `${this.#placeOf(key)}[${index}]`;
-      if (isObject(json)) return new JsonFields(json, { place, faults: this.#faults });
+      if (isObject(json)) return new JsonFields(json, place, this.#faults);
       this.#faults.add(`${place} is not an object`);
       return [];
     });

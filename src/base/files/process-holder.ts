@@ -15,15 +15,6 @@ const ownProgram = fileURLToPath(new URL('../../../dist/main.js', import.meta.ur
 /** Other commands of this program are no servers. */
 const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
 
-/** What the system shows of a process. */
-interface ProcessView {
-  readonly argv: readonly string[];
-  /** The folder that it is in; `undefined` where that is hidden. */
-  readonly folder: string | undefined;
-  /** For a process that has no arguments. */
-  readonly usualName?: string;
-}
-
 /** `process 123 (zerocast)`, with its program where the system tells it. */
 export function describeProcess(pid: number | undefined): string {
   if (pid === undefined) return 'a process that did not leave its number';
@@ -49,7 +40,17 @@ export function isHeldBy(path: string, pid: number): boolean {
   return isAlive(pid);
 }
 
-export function programOf({ argv, folder, usualName = 'a program' }: ProcessView): ProcessProgram {
+export function programOf({
+  argv,
+  folder,
+  usualName = 'a program',
+}: {
+  readonly argv: readonly string[];
+  /** The folder that it is in; `undefined` where that is hidden. */
+  readonly folder: string | undefined;
+  /** For a process that has no arguments. */
+  readonly usualName?: string;
+}): ProcessProgram {
   const [program = '', ...options] = argv;
   const [word = '', command = ''] = options.slice(firstWord(options));
   const script = word && folder ? resolve(folder, word) : word;

@@ -1,14 +1,5 @@
 import { RestartableTimer } from '../time/restartable-timer.ts';
 
-interface SaveScheduleOptions {
-  /** Saves everything as it is now; false when that failed. Never called while it is at work. */
-  readonly save: () => Promise<boolean>;
-  /** Without a change for so long, it is saved. */
-  readonly quietMs: number;
-  /** However busy it is, a change waits no longer than this; and so does a repetition. */
-  readonly maxDelayMs: number;
-}
-
 /** Decides when changes are saved: not each of them, but none too late. */
 export class SaveSchedule {
   readonly #save: () => Promise<boolean>;
@@ -23,7 +14,18 @@ export class SaveSchedule {
   #saving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ save, quietMs, maxDelayMs }: SaveScheduleOptions) {
+  constructor({
+    save,
+    quietMs,
+    maxDelayMs,
+  }: {
+    /** Saves everything as it is now; false when that failed. Never called while it is at work. */
+    readonly save: () => Promise<boolean>;
+    /** Without a change for so long, it is saved. */
+    readonly quietMs: number;
+    /** However busy it is, a change waits no longer than this; and so does a repetition. */
+    readonly maxDelayMs: number;
+  }) {
     this.#save = save;
     this.#quiet = new RestartableTimer(quietMs, () => this.#onDue());
     this.#latest = new RestartableTimer(maxDelayMs, () => this.#onDue());

@@ -16,12 +16,14 @@ export function prebuiltPath(tag: string = platformTag()): string {
  * The platform of this process as release archives name it: `linux-x64`, `linux-arm64`,
  * `linux-x64-musl`, `darwin-arm64`. Without a name of the C library it is glibc.
  */
-export function platformTag({ platform, arch, execPath }: ProgramFacts = process): string {
+export function platformTag({
+  platform,
+  arch,
+  execPath,
+}: Readonly<Pick<NodeJS.Process, 'platform' | 'arch' | 'execPath'>> = process): string {
   const libc = platform === 'linux' && isMuslProgram(execPath) ? '-musl' : '';
   return `${platform}-${arch}${libc}`;
 }
-
-type ProgramFacts = Readonly<Pick<NodeJS.Process, 'platform' | 'arch' | 'execPath'>>;
 
 /** Program headers and the name of the loader lie at the beginning of every ELF program. */
 const headBytes = 4096;

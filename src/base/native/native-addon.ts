@@ -38,9 +38,13 @@ export interface NativeAddon {
   /** Sends a few pages without copying to a connection of its own; takes a second at most. Linux only. */
   sendZeroCopyProbe?(): ZeroCopyProbe;
   /** Linux only. */
-  readonly FanOut?: new (
-    options: NativeFanOutAddonOptions,
-  ) => NativeFanOutAddon;
+  readonly FanOut?: new (options: {
+    readonly zeroCopy: boolean;
+    readonly minBytes: number;
+    readonly always: boolean;
+    /** Called from the event loop when chunks have come back outside of a call. */
+    readonly onReleased: () => void;
+  }) => NativeFanOutAddon;
 }
 
 /** How far a zero-copy send came; see native/core/zero-copy-probe.hpp. */
@@ -55,14 +59,6 @@ export interface ZeroCopyProbe {
 
 /** An addon that can send, too. */
 export type FanOutAddon = NativeAddon & Required<Pick<NativeAddon, 'FanOut' | 'zeroCopyRefusal'>>;
-
-interface NativeFanOutAddonOptions {
-  readonly zeroCopy: boolean;
-  readonly minBytes: number;
-  readonly always: boolean;
-  /** Called from the event loop when chunks have come back outside of a call. */
-  readonly onReleased: () => void;
-}
 
 /** See native/core/fan-out.hpp; the memory is that of `FanOutBuffers`. */
 export interface NativeFanOutAddon {

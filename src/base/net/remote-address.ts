@@ -1,12 +1,11 @@
 import { isIPv6 } from 'node:net';
 
-/** What of a socket tells where it leads to. */
-interface RemoteEnd {
-  readonly remoteAddress?: string | undefined;
-}
-
 /** Plain IPv4 addresses of dual-stack sockets are shown as such. */
-export function addressOf({ remoteAddress }: RemoteEnd): string {
+export function addressOf({
+  remoteAddress,
+}: {
+  readonly remoteAddress?: string | undefined;
+}): string {
   return (remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '');
 }
 
