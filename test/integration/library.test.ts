@@ -117,7 +117,11 @@ describe('a server inside a program', () => {
     expect(decodeServerSettings(body)).toMatchObject({ muted: true, volume: 100 });
     const unknown = server.request('Client.SetVolume', { id: 'b', volume: { percent: 1 } });
     await expect(unknown).rejects.toThrow(RpcError);
-    await expect(unknown).rejects.toMatchObject({ rpcCode: -32603, data: 'Client not found' });
+    await expect(unknown).rejects.toMatchObject({
+      code: 'rpc',
+      rpcCode: -32603,
+      data: 'Client not found',
+    });
   });
 
   it('keeps nothing on disk, has no stream and writes no log unless it is told to', async () => {

@@ -1,6 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access, Login } from '../../../src/auth/access.ts';
-import { maxPending, maxPendingLength } from '../../../src/control/control-session.ts';
+import { ControlMessage } from '../../../src/control/control-peer.ts';
+import {
+  ControlSession,
+  maxPending,
+  maxPendingLength,
+} from '../../../src/control/control-session.ts';
+import { maxUnreadBeforeStatus } from '../../../src/control/notifier.ts';
 import { maxLinesPerInterval } from '../../../src/players/session-log.ts';
 import type { ControlTransport } from '../../support/control-ends.ts';
 import { controlLimits } from '../../support/control-limits.ts';
@@ -250,6 +256,26 @@ describe.each<ControlTransport>(['TCP', 'WebSocket'])('a control session over %s
     rig.server.announce({ kind: 'client-name', client });
     await told(controller, 3);
     expect(controller.texts[2]).toContain('"method":"Client.OnNameChanged"');
+  });
+
+  it('is told every single thing while no status is among what it has to read', async () => {
+    const rig = rigOf({ intervals: { statusMs: 20 } });
+    const controller = await rig.join(transport);
+    controller.ask('1');
+    await told(controller, 1);
+    const session = rig.callers.get('1');
+    if (!(session instanceof ControlSession)) throw new Error('no session has asked');
+    controller.pause();
+    const long = new ControlMessage('x'.repeat(maxUnreadBeforeStatus));
+    let count = 1;
+    for (; session.queuedBytes <= maxUnreadBeforeStatus; count += 1) {
+      session.send(long);
+      await turn();
+    }
+    rig.server.announce({ kind: 'client-name', client: rig.rig.join('cA') });
+    controller.resume();
+    await told(controller, count + 1);
+    expect(controller.texts.at(-1)).toContain('"method":"Client.OnNameChanged"');
   });
 
   it('is not waited for without end', async () => {

@@ -117,6 +117,9 @@ describe('messages of multicast DNS', () => {
   it('leave out other classes', () => {
     const chaos = hex('0000 0000 0001 0000 0000 0000 00 000c 0003');
     expect(decodeMessage(chaos)).toEqual(empty);
+    const records = Array(3).fill('016100 0001 0003 00000000 0004 c0000201');
+    const response = hex('0000 8400 0000 0001 0001 0001', ...records);
+    expect(decodeMessage(response)).toEqual({ ...empty, isResponse: true });
   });
 
   it('leave out records of types that services do not have', () => {
