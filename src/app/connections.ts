@@ -9,13 +9,6 @@ import { DescriptorGuard } from '../transport/descriptor-guard.ts';
 import { openInputQueue } from '../transport/input-queue.ts';
 import { PeerTimeout } from '../transport/peer-timeout.ts';
 
-interface ConnectionsOptions {
-  /** The configuration that holds now. */
-  readonly settings: () => Config;
-  readonly native: NativeAddonResult;
-  readonly logger: Logger;
-}
-
 interface Connections {
   /** What all connections to the ports pass. */
   readonly admission: Admission;
@@ -24,7 +17,16 @@ interface Connections {
 }
 
 /** What the server lets in and what its sources reach out with; says whether all players fit. */
-export function openConnections({ settings, native, logger }: ConnectionsOptions): Connections {
+export function openConnections({
+  settings,
+  native,
+  logger,
+}: {
+  /** The configuration that holds now. */
+  readonly settings: () => Config;
+  readonly native: NativeAddonResult;
+  readonly logger: Logger;
+}): Connections {
   const peerTimeout = new PeerTimeout(native, () => settings().server.peerTimeout);
   const descriptors = new DescriptorGuard(logger);
   // The addon writes by a descriptor of its own.

@@ -14,15 +14,6 @@ const maxIdleBytes = 32 * 1024 * 1024;
 const idleCheckMs = 5000;
 const giveBackSliceMs = 2;
 
-interface ChunkPoolOptions {
-  /** Gives memory for one slab, page-aligned where the platform can. */
-  readonly allocate?: (bytes: number) => ArrayBuffer;
-  /** Gives memory of `allocate` back to the system at once; absent: the collector does, some time. */
-  readonly release?: (memory: ArrayBuffer) => void;
-  /** See `ChunkIdentity.verifySeal`. */
-  readonly verifySeals?: boolean;
-}
-
 export interface ChunkPoolStatistics {
   /** Slots that exist, and how many of them are free. */
   readonly totalSlots: number;
@@ -57,7 +48,16 @@ export class ChunkPool {
   #created = 0;
   #cleanups = 0;
 
-  constructor(options: ChunkPoolOptions = {}) {
+  constructor(
+    options: {
+      /** Gives memory for one slab, page-aligned where the platform can. */
+      readonly allocate?: (bytes: number) => ArrayBuffer;
+      /** Gives memory of `allocate` back to the system at once; absent: the collector does, some time. */
+      readonly release?: (memory: ArrayBuffer) => void;
+      /** See `ChunkIdentity.verifySeal`. */
+      readonly verifySeals?: boolean;
+    } = {},
+  ) {
     this.#allocate = options.allocate ?? ((bytes) => new ArrayBuffer(bytes));
     this.#release = options.release;
     this.#verifySeals = options.verifySeals ?? false;

@@ -16,14 +16,11 @@ export interface RpcTargets {
   readonly registry: Registry;
   readonly status: StatusTree;
   /** Reads the configuration again. Failure: rejects with a `ConfigError`. */
-  readonly reload?: () => Promise<ReloadResult>;
-}
-
-/** What a reload of the configuration has done. */
-interface ReloadResult {
-  readonly changed: readonly object[];
-  readonly streams: object;
-  readonly warnings: readonly string[];
+  readonly reload?: () => Promise<{
+    readonly changed: readonly object[];
+    readonly streams: object;
+    readonly warnings: readonly string[];
+  }>;
 }
 
 export interface RpcContext extends RpcTargets {

@@ -14,12 +14,6 @@ export interface HostFacts {
   readonly os: string;
 }
 
-interface StatusTreeOptions {
-  readonly registry: Registry;
-  readonly streams: StreamDirectory;
-  readonly host: HostFacts;
-}
-
 /** The text of a client in front of and behind its `lastSeen`, which moves all the time. */
 interface ClientTexts {
   readonly head: string;
@@ -36,7 +30,15 @@ export class StatusTree {
   readonly #groupTails = new WeakMap<GroupRecord, string>();
   readonly #streamTexts = new WeakMap<StreamChannel, string>();
 
-  constructor({ registry, streams, host }: StatusTreeOptions) {
+  constructor({
+    registry,
+    streams,
+    host,
+  }: {
+    readonly registry: Registry;
+    readonly streams: StreamDirectory;
+    readonly host: HostFacts;
+  }) {
     this.#registry = registry;
     this.#streams = streams;
     this.#server = serverJson(host);

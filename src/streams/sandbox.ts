@@ -8,7 +8,13 @@ const invalidParams = -32602;
 /** Only the path itself counts: no other program of the same name is looked for. */
 const noSearchPath = '';
 
-interface ScriptRequest {
+/**
+ * Where the control script of a stream lies, with all links resolved.
+ *
+ * Failure: rejects with an `RpcError` "Invalid params" when there is none, or none that may be
+ * started. Source: protocol reference, 9.5 and 16.1.
+ */
+export async function allowedScript(request: {
   /** As the address names it: relative to `pluginDir`, or absolute. */
   readonly script: string;
   readonly pluginDir: string;
@@ -16,15 +22,7 @@ interface ScriptRequest {
   readonly isTrusted: boolean;
   /** Starting it is tried until it is there: the audio of the stream does not depend on it. */
   readonly mayBeMissing?: boolean;
-}
-
-/**
- * Where the control script of a stream lies, with all links resolved.
- *
- * Failure: rejects with an `RpcError` "Invalid params" when there is none, or none that may be
- * started. Source: protocol reference, 9.5 and 16.1.
- */
-export async function allowedScript(request: ScriptRequest): Promise<string> {
+}): Promise<string> {
   const { script, pluginDir, isTrusted, mayBeMissing } = request;
   const named = resolve(pluginDir, script);
   const path = await resolved(named);

@@ -2,18 +2,14 @@ import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { StreamOptions } from '../audio/stream-options.ts';
 
-interface SharedFifo {
-  /** Of the streams. */
-  readonly names: readonly string[];
-  readonly fault: string;
-}
-
 export const sharedFifoAdvice = 'give each a fifo of its own';
 
 /** Streams that read one fifo, however it is named: each of them gets only a part of the audio. */
-export function sharedFifos(
-  streams: readonly Pick<StreamOptions, 'name' | 'uri'>[],
-): readonly SharedFifo[] {
+export function sharedFifos(streams: readonly Pick<StreamOptions, 'name' | 'uri'>[]): readonly {
+  /** Of the streams. */
+  readonly names: readonly string[];
+  readonly fault: string;
+}[] {
   const readers = new Map<string, { readonly path: string; readonly names: string[] }>();
   for (const { name, uri } of streams) {
     if (uri.scheme !== 'pipe') continue;

@@ -2,8 +2,6 @@ import type { ChangeListener, Requester } from './change.ts';
 import type { SampleShare } from './sample-budget.ts';
 import type { StreamChannel } from './stream-channel.ts';
 
-type StreamChangeKind = 'stream-added' | 'stream-state' | 'stream-properties';
-
 /** The streams in their order, and what those that are gone still hold; it tells what changes. */
 export class StreamList {
   readonly #onChange: ChangeListener;
@@ -76,7 +74,11 @@ export class StreamList {
   }
 
   /** Of a stream that is not in the list nobody hears. */
-  announce(kind: StreamChangeKind, channel: StreamChannel, by?: Requester): void {
+  announce(
+    kind: 'stream-added' | 'stream-state' | 'stream-properties',
+    channel: StreamChannel,
+    by?: Requester,
+  ): void {
     if (this.has(channel)) this.#onChange({ kind, channel }, by);
   }
 

@@ -47,11 +47,6 @@ interface FlacSettings extends Omit<EncoderContext, 'options'> {
   readonly blockFrames: number;
 }
 
-interface FlacFrame {
-  readonly bytes: Uint8Array;
-  readonly samples: number;
-}
-
 /**
  * Cuts the samples into blocks and emits each as one chunk with one FLAC frame.
  *
@@ -72,7 +67,7 @@ class FlacEncoder implements Encoder {
   readonly #encoder: number;
   readonly #input: number;
   /** Frames that the library wrote: emitted only after it has returned. */
-  #written: FlacFrame[] = [];
+  #written: { readonly bytes: Uint8Array; readonly samples: number }[] = [];
   #hasInput = false;
   #closed = false;
 

@@ -8,15 +8,6 @@ import { assert } from '../../base/errors.ts';
 import { adoptSocket, openDescriptor, type ReadInto } from '../../base/net/adopt-socket.ts';
 import { openAnonymousPipe } from './fifo.ts';
 
-interface ProducerOptions {
-  readonly program: string;
-  readonly args: readonly string[];
-  /** Takes each line of the standard error. */
-  readonly line: (text: string) => void;
-  /** Where the pipe for the output may lie for a moment. */
-  readonly scratchFolders?: readonly string[];
-}
-
 /**
  * One run of a program that writes PCM, in a process group of its own, so that whatever it starts
  * ends with it.
@@ -39,7 +30,14 @@ export class ProducerProcess {
    * Failure: rejects when the system refuses the arguments; a program that cannot be executed
    * counts as one that exited at once.
    */
-  static async start(options: ProducerOptions): Promise<ProducerProcess> {
+  static async start(options: {
+    readonly program: string;
+    readonly args: readonly string[];
+    /** Takes each line of the standard error. */
+    readonly line: (text: string) => void;
+    /** Where the pipe for the output may lie for a moment. */
+    readonly scratchFolders?: readonly string[];
+  }): Promise<ProducerProcess> {
     const { program, args } = options;
     const pipe = await openAnonymousPipe(options.scratchFolders).catch(() => undefined);
     try {

@@ -29,12 +29,6 @@ interface PluginRunnerOptions {
   readonly gone: () => void;
 }
 
-interface PluginArguments {
-  readonly streamId: string;
-  readonly params: string;
-  readonly http: { readonly host: string; readonly port: number } | undefined;
-}
-
 interface RunEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -58,7 +52,15 @@ const remedies: ReadonlyMap<string, string> = new Map([
  * Failure: throws a `SourceError` when `params` cannot be split.
  * Source: protocol reference, 16.1.
  */
-export function pluginArguments({ streamId, params, http }: PluginArguments): string[] {
+export function pluginArguments({
+  streamId,
+  params,
+  http,
+}: {
+  readonly streamId: string;
+  readonly params: string;
+  readonly http: { readonly host: string; readonly port: number } | undefined;
+}): string[] {
   const own = http ? [`--snapcast-port=${http.port}`, `--snapcast-host=${http.host}`] : [];
   return [...splitCommandLine(params), `--stream=${streamId}`, ...own];
 }
