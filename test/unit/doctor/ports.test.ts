@@ -1,14 +1,16 @@
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { DoctorContext } from '../../../src/doctor/context.ts';
 import { portsCheck } from '../../../src/doctor/port-check.ts';
+import { serverUserOf } from '../../../src/doctor/server-user.ts';
 import { sourcesCheck } from '../../../src/doctor/source-check.ts';
 import { webCheck } from '../../../src/doctor/web-check.ts';
 import { makeCertificate, openssl } from '../../support/certificates.ts';
 import { doctorContext, type Settings, textsOf } from '../../support/doctor-rig.ts';
-import { makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
+import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
 import { accepts, freePort } from '../../support/server-process.ts';
 
 const onlyStreaming: Settings = [
@@ -111,24 +113,57 @@ describe('web pages', () => {
     expect(await textsOf(check(), 'ok')).toEqual([expect.stringMatching(/are served from/)]);
   });
 
+  it('are our own where none are set, and none where HTTP is off', async () => {
+    expect(await textsOf(webCheck(doctorContext([['http.doc_root', '']])), 'note')).toEqual([
+      expect.stringMatching(/^doc_root is not set.* -> install Snapweb .*, and set doc_root/),
+      'HTTPS is off',
+    ]);
+    const off: Settings = [['http.enabled', 'false']];
+    expect(await textsOf(webCheck(doctorContext(off)), 'note')).toEqual([
+      'HTTP is off',
+      'HTTPS is off',
+    ]);
+    const onlyTls = webCheck(doctorContext([...off, ['http.ssl_enabled', 'true']]));
+    expect(await textsOf(onlyTls, 'note')).not.toContain('HTTP is off');
+  });
+
+  it.skipIf(!isRoot)('must be open to the user of the server', async () => {
+    const serverUser = serverUserOf('nobody', '');
+    const check = webCheck(doctorContext([['http.doc_root', folder]], { serverUser }));
+    const page = join(folder, 'index.html');
+    writeFileSync(page, '');
+    chmodSync(page, 0o600);
+    expect(await textsOf(check, 'fault')).toEqual([
+      `the web pages cannot be read: ${page} may not be read by nobody -> chmod -R a+rX ${folder}`,
+    ]);
+    chmodSync(page, 0o604);
+    expect(await textsOf(check, 'fault')).toEqual([]);
+  });
+
   describe('by TLS', () => {
-    const check = (certificate: string, key = certificate, more: Settings = []) =>
+    const check = (
+      certificate: string,
+      key = certificate,
+      more: Settings = [],
+      changes: Partial<DoctorContext> = {},
+    ) =>
       webCheck(
-        doctorContext([
-          ['http.ssl_enabled', 'true'],
-          ['http.host', '127.0.0.1'],
-          ['ssl.certificate', join(folder, `${certificate}.crt`)],
-          ['ssl.certificate_key', join(folder, `${key}.key`)],
-          ...more,
-        ]),
+        doctorContext(
+          [
+            ['http.ssl_enabled', 'true'],
+            ['http.host', '127.0.0.1'],
+            ['ssl.certificate', join(folder, `${certificate}.crt`)],
+            ['ssl.certificate_key', join(folder, `${key}.key`)],
+            ...more,
+          ],
+          changes,
+        ),
       );
 
     /** Signs the certificate anew, to be valid for other days. */
     function validFor(days: number): void {
-      const [crt, key, csr] = ['crt', 'key', 'csr'].map((end) => join(folder, `own.${end}`));
-      openssl('x509', '-x509toreq', '-in', crt!, '-signkey', key!, '-out', csr!);
-      const times = ['-days', String(days), '-copy_extensions', 'copyall'];
-      openssl('x509', '-req', '-in', csr!, '-signkey', key!, ...times, '-out', crt!);
+      const [crt, key] = [join(folder, 'own.crt'), join(folder, 'own.key')];
+      openssl('x509', '-in', crt, '-signkey', key, '-days', String(days), '-out', crt);
     }
 
     beforeEach(() => makeCertificate({ folder, name: 'own' }));
@@ -136,6 +171,15 @@ describe('web pages', () => {
     it('need a certificate that holds for a while', async () => {
       expect(await textsOf(check('own'), 'warning')).toEqual([
         expect.stringMatching(/the certificate expires in 1 days.* -> renew it/),
+      ]);
+      validFor(30);
+      expect(await textsOf(check('own'), 'warning')).toEqual([
+        expect.stringMatching(/the certificate expires in 29 days/),
+      ]);
+      validFor(31);
+      expect(await textsOf(check('own'), 'warning')).toEqual([]);
+      expect(await textsOf(check('own'), 'ok')).toEqual([
+        expect.stringMatching(/^the certificate is valid until /),
       ]);
     });
 
@@ -150,6 +194,32 @@ describe('web pages', () => {
       validFor(-1);
       expect(await textsOf(check('own'), 'fault')).toEqual([
         expect.stringMatching(/the certificate expired on .* -> renew it/),
+      ]);
+    });
+
+    it('need a clock that is not before the certificate', async () => {
+      onTestFinished(() => void vi.useRealTimers());
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 86_400_000 });
+      expect(await textsOf(check('own'), 'fault')).toEqual([
+        expect.stringMatching(/the certificate is not valid before .* -> check the clock/),
+      ]);
+    });
+
+    it('need a key that is open to the server, and to nobody else', async () => {
+      const key = join(folder, 'own.key');
+      validFor(31);
+      chmodSync(key, 0o640);
+      expect(await textsOf(check('own'), 'warning')).toEqual([]);
+      chmodSync(key, 0o644);
+      expect(await textsOf(check('own'), 'warning')).toEqual([
+        `the private key ${key} can be read by every user of this machine -> chmod 640 ${key}`,
+      ]);
+      if (!isRoot) return;
+      chmodSync(key, 0o600);
+      const asNobody = check('own', 'own', [], { serverUser: serverUserOf('nobody', '') });
+      expect(await textsOf(asNobody, 'fault')).toEqual([
+        `the private key cannot be used: ${key} may not be read by nobody -> ` +
+          `chgrp its group, chmod 640 ${key}`,
       ]);
     });
 

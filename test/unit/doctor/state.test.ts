@@ -1,6 +1,8 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Assignment } from '../../../src/config/ini-text.ts';
+import { defaultSearchPaths } from '../../../src/config/load-config.ts';
 import { accessCheck } from '../../../src/doctor/access-check.ts';
 import { checkConfiguration } from '../../../src/doctor/configuration-check.ts';
 import { dataFolderCheck } from '../../../src/doctor/data-folder-check.ts';
@@ -49,7 +51,41 @@ describe('the configuration', () => {
     expect(lines.join()).not.toContain('geheim');
   });
 
-  it('may be missing, unless it was asked for', () => {
+  it('is told with who else overrides it: each once, and only if somebody does', () => {
+    const configFile = join(folder, 'zerocast.conf');
+    writeFileSync(configFile, '');
+    const origin = 'option --stream.source';
+    const source = { section: 'stream', key: 'source', value: 'tone:///?name=A', origin };
+    const notesFor = (overrides: readonly Assignment[]) =>
+      checkConfiguration({
+        configFile,
+        environment: { ZEROCAST_STREAM_BUFFER: '700' },
+        overrides,
+      }).findings.filter(({ level }) => level === 'note');
+    const overridden = 'settings of the file are overridden by';
+    const variable = 'environment variable ZEROCAST_STREAM_BUFFER';
+    expect(notesFor([])).toEqual([{ level: 'note', text: `${overridden} ${variable}` }]);
+    const twice = [source, { ...source, value: 'tone:///?name=B' }];
+    expect(notesFor(twice)).toEqual([
+      { level: 'note', text: `${overridden} ${variable}, ${origin}` },
+    ]);
+  });
+
+  it('is told with warnings that name no remedy, too', () => {
+    const unknown = Array.from({ length: 53 }, (_, index) => `unknown${index} = 1`);
+    const { lines } = check(['[stream]', ...unknown].join('\n'));
+    expect(lines.at(-1)).toBe('warning: and 3 more warnings -> correct or remove this setting');
+  });
+
+  it.skipIf(defaultSearchPaths.some((path) => existsSync(path)))('may be missing', () => {
+    const { loaded, findings } = checkConfiguration({ environment: {}, overrides: [] });
+    expect(loaded?.config.tcpStreaming.port).toBe(1704);
+    const paths = defaultSearchPaths.join(', ');
+    const text = `there is no configuration file (${paths}): the built-in settings hold`;
+    expect(findings).toEqual([{ level: 'note', text }]);
+  });
+
+  it('may not be missing where it was asked for', () => {
     const configFile = join(folder, 'none.conf');
     const { findings } = checkConfiguration({ configFile, environment: {}, overrides: [] });
     expect(findings[0]).toMatchObject({
@@ -224,6 +260,19 @@ describe('the data folder', () => {
       warnings.push(await textsOf(check(), 'warning'));
     }
     expect(warnings).toEqual([[], [expect.stringMatching(/server.json has 1 wrong values/)], []]);
+  });
+
+  it('tells that server.json is no small file', async () => {
+    const path = join(folder, 'server.json');
+    const damaged = `${path} is damaged: it is no small file; the server would set it aside and start`;
+    writeFileSync(path, '');
+    expect(await textsOf(check(), 'note')).toEqual([`${path} is empty: the server starts anew`]);
+    truncateSync(path, 64 * 1024 * 1024 + 1);
+    expect(await textsOf(check(), 'fault')).toEqual([expect.stringContaining(damaged)]);
+    rmSync(path);
+    expect(await textsOf(check(), 'note')).toEqual([`there is no ${path} yet`]);
+    mkdirSync(path);
+    expect(await textsOf(check(), 'fault')).toEqual([expect.stringContaining(damaged)]);
   });
 
   it('tells that streams.json is damaged where it is used', async () => {
