@@ -97,6 +97,7 @@ describe.runIf(isTried)('a server in the background', () => {
     await until(() => existsSync(note) && existsSync(fifo));
     expect(readFileSync(note, 'utf8')).toMatch(/^HOME=\/nonexistent$/m);
     expect(readFileSync(note, 'utf8')).toMatch(/^USER=nobody$/m);
+    expect(readFileSync(note, 'utf8')).toMatch(/^LOGNAME=nobody$/m);
     for (const made of [fifo, note, stage.dataFolder, stage.pidFile, stage.logFile]) {
       expect([made, statSync(made).uid]).toEqual([made, nobody]);
     }

@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ServiceManager } from '../../../../src/app/daemon/service-manager.ts';
 import { loadNativeAddon } from '../../../../src/base/native/native-addon.ts';
 import { LogLines } from '../../../support/log-lines.ts';
@@ -78,6 +78,23 @@ describe('the service manager', () => {
     expect(count).toBe(before);
     await until(() => count > before);
     expect(socket.messages.at(-1)?.[1]).toMatch(/^STATUS=count \d+$/);
+  });
+
+  it('hears the watchdog twice in the time that it waits, until the end of the process', async () => {
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const server = open({ ...here(), WATCHDOG_USEC: '200000' });
+    const told: string[] = [];
+    const status = () => `${told.push('')}`;
+    server.ready(status);
+    const atStart = told.length;
+    vi.advanceTimersByTime(1000);
+    expect(told.length - atStart).toBe(10);
+    server.ready(status);
+    server.close();
+    const atEnd = told.length;
+    vi.advanceTimersByTime(1000);
+    expect(told.length).toBe(atEnd);
   });
 
   it('is told by a program where the addon is missing', async () => {
