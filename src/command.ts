@@ -66,7 +66,7 @@ async function probe(args: readonly string[]): Promise<number> {
   };
   const abort = new AbortController();
   for (const signal of [...stopSignals, 'SIGHUP']) process.once(signal, () => abort.abort());
-  // Whoever read the output, such as `head`, has seen enough.
+  // The reader of the output, such as `head`, has seen enough.
   stdout.on('error', () => abort.abort());
   return runProbe(options, output, abort.signal);
 }
@@ -85,7 +85,7 @@ async function doctor(command: Extract<Command, { kind: 'doctor' }>): Promise<nu
   const { runDoctor } = await import('./doctor/doctor.ts');
   const { stdout } = process;
   const isColoured = stdout.isTTY === true && !process.env.NO_COLOR;
-  // Whoever read the output, such as `head`, has seen enough.
+  // The reader of the output, such as `head`, has seen enough.
   stdout.on('error', () => undefined);
   return runDoctor(command, { write: (text) => void stdout.write(text), isColoured });
 }

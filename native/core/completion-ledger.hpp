@@ -18,8 +18,8 @@ namespace zerocast {
 // Threads: one.
 class CompletionLedger {
  public:
-  // More sends than that in flight to one socket mean a peer that acknowledges nothing: whoever
-  // asks `isFull` sends plainly until some are completed.
+  // More sends than that in flight to one socket mean a peer that acknowledges nothing: the
+  // caller of `isFull` sends plainly until some are completed.
   static constexpr std::uint32_t maxOutstanding = 256;
 
   explicit CompletionLedger(std::uint32_t firstId = 0) noexcept

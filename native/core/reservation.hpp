@@ -12,7 +12,7 @@ namespace zerocast {
 // The word is 0 when nobody writes, -1 while the fan-out holds it, and otherwise the number of
 // asynchronous writes under way. Every change is one atomic read-modify-write: nothing is checked
 // first and done afterwards. For the same reason the end of one of several asynchronous writes is
-// not lost to whoever takes the right later: what follows it in the word is its release sequence.
+// not lost to a later taker of the right: what follows it in the word is its release sequence.
 //
 // Ownership: none; the word must outlive every copy, and only atomic operations may touch it.
 // Threads: any.
@@ -20,7 +20,7 @@ class Reservation {
  public:
   explicit Reservation(std::int32_t& word) noexcept : word_(&word) {}
 
-  // Takes the right for the fan-out; false when somebody else writes.
+  // Takes the right for the fan-out; false when it is not free.
   [[nodiscard]] bool tryHold() const noexcept {
     std::int32_t seen = free;
     return atomic().compare_exchange_strong(seen, held, taking, refused);
@@ -56,14 +56,14 @@ class Reservation {
   static constexpr std::int32_t free = 0;
   static constexpr std::int32_t held = -1;
 
-  // Acquire: whoever takes the right sees all that the writers before him did to the socket, and
-  // none of his own writing moves up to before he had the right.
+  // Acquire: the thread that takes the right sees all that earlier writers did to the socket, and
+  // none of its own writing moves up to before it had the right.
   static constexpr std::memory_order taking = std::memory_order_acquire;
-  // Release: all that was done to the socket is done before anybody else can take the right.
+  // Release: all that was done to the socket is done before another thread can take the right.
   static constexpr std::memory_order givingBack = std::memory_order_release;
-  // Acquire: whoever sees the right free may rely on what was written until then.
+  // Acquire: a thread that sees the right free may rely on what was written until then.
   static constexpr std::memory_order looking = std::memory_order_acquire;
-  // Relaxed: whoever is refused touches nothing but the word.
+  // Relaxed: a refused thread touches nothing but the word.
   static constexpr std::memory_order refused = std::memory_order_relaxed;
 
   [[nodiscard]] Atomic atomic() const noexcept { return Atomic(*word_); }

@@ -38,7 +38,7 @@ import { openAddedStreams, openStreams, zeroCopyOptions } from './streams.ts';
 
 /** Turns of the event loop that broken-off writes may take to report their end. */
 const maxDrainTurns = 100;
-/** For saving after an internal error: whoever starts the server again shall not wait for long. */
+/** For saving after an internal error: the service manager shall not wait long to restart us. */
 const maxLastSaveMs = 3000;
 
 export interface ApplicationOptions {

@@ -90,8 +90,8 @@ export class ConfigReload {
   }
 
   /**
-   * Resolves when all is done; whoever asks while a reload is under way shares the next one, as
-   * the file may have changed since it was read.
+   * Resolves when all is done; callers while a reload is under way share the next one, as the
+   * file may have changed since it was read.
    *
    * Failure: rejects with a `ConfigError` that lists every fault; nothing has changed.
    */
@@ -107,8 +107,8 @@ export class ConfigReload {
   }
 
   /**
-   * The same for whoever may ask without end: it begins `reloadPauseMs` after the end of the last
-   * reload, and all who ask until then share it.
+   * The same for controllers, which may ask without end: it begins `reloadPauseMs` after the end
+   * of the last reload, and all that ask until then share it.
    */
   runPaced(): Promise<ReloadReport> {
     this.#paced ??= this.#rest().then(() => {

@@ -23,7 +23,7 @@ export async function warmUp(config: Config, addresses: readonly string[]): Prom
   ]);
 }
 
-/** Nothing for an address with a fault, which whoever opens the stream will tell. */
+/** Nothing for an address with a fault, which opening the stream will tell. */
 function kindOf(address: string, defaults: StreamDefaults): EncoderKind[] {
   try {
     return [parseStreamOptions(address, defaults)];

@@ -52,8 +52,8 @@ export class Listeners {
   }
 
   /**
-   * Binds all ports, that of the players last: whoever finds it open finds all open. Whoever
-   * connects waits for `release`.
+   * Binds all ports, that of the players last: a peer that finds it open finds all open. Peers
+   * that connect wait for `release`.
    *
    * Failure: rejects with a `ConfigError` when a port cannot be bound; `close` is to be called.
    */

@@ -55,7 +55,7 @@ export async function serve(command: ServeCommand, forceEnd: () => void): Promis
   if (daemon && !parent) return startDaemon({ ...daemon, stderr: process.stderr });
   const environment = takeEnvironment(process.env);
   keepYoungSpaceSmall();
-  // Before the first line, as whoever waits for that may send a signal at once.
+  // Before the first line, as a program that waits for that may send a signal at once.
   const stopped = stopSignal(forceEnd);
   const native = loadNativeAddon();
   const manager = new ServiceManager({

@@ -38,7 +38,7 @@ interface ChunkIdentity {
  *
  * Shape: headroom for the message headers, then the payload; sealed once, the same bytes serve
  * every TCP and every WebSocket client.
- * Ownership: starts with one reference; whoever keeps a chunk retains it and releases it once.
+ * Ownership: starts with one reference; a part that keeps a chunk retains it and releases it once.
  * Failure: misuse is our own bug and throws an `AssertionError` that names the chunk.
  */
 export class Chunk {

@@ -112,7 +112,7 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
 /**
  * The same for a stream without an address; what it does not say has the defaults.
  *
- * Failure: also for what would be fixed in an address, as whoever wrote the program can fix it.
+ * Failure: also for what would be fixed in an address, as the caller can fix it.
  */
 export function customStreamOptions(
   custom: CustomStreamOptions,

@@ -9,7 +9,7 @@ export const maxWaitingLogins = 1000;
 
 /**
  * Computes few hashes at a time, and refuses what would have to wait too long. Addresses take turns,
- * so that whoever floods us with logins only delays itself.
+ * so that a peer that floods us with logins only delays itself.
  */
 export class HashQueue {
   #running = 0;
@@ -28,7 +28,7 @@ export class HashQueue {
     readonly expected: PasswordHash;
     /** What else is computed, so that every login costs the same. */
     readonly decoys: readonly PasswordHash[];
-    /** Whoever asks; addresses take turns. */
+    /** Of the peer that logs in; addresses take turns. */
     readonly address: string;
   }): Promise<boolean> {
     await this.#takeTurn(address);

@@ -27,7 +27,7 @@ export class PasswordCheck {
   readonly #nonsense = randomBytes(32).toString('base64');
   readonly #queue = new HashQueue();
   readonly #limiter: GuessLimiter;
-  /** Of this process: what is kept below says nothing to whoever reads a dump of another one. */
+  /** Of this process: what is kept below says nothing to a reader of another one's dump. */
   readonly #digestKey = randomBytes(32);
   /** Until when a login is known to be right, by its digest, oldest first. */
   readonly #known = new Map<string, number>();

@@ -86,7 +86,7 @@ function clientOf(fields: JsonFields): ClientState {
   const mac = host.text('mac');
   const id = fields.text('id') || mac;
   const instance = config.integer('instance', instanceRange);
-  // Whoever was connected when the file was written has to say Hello again.
+  // A client that was connected when the file was written has to say Hello again.
   fields.flag('connected');
   return {
     id,

@@ -29,7 +29,7 @@ export const readAgainFromDisk: ReadFile = (path, maxBytes) => {
       throw new Error('it is no regular file, so that it cannot be read again');
     }
     const bytes = readAll(descriptor, maxBytes);
-    // Whoever saves a file empties it first: all streams would go.
+    // An editor that saves a file empties it first: all streams would go.
     if (bytes.length === 0) throw new Error('it is empty, perhaps as it is just being saved');
     return bytes;
   } finally {

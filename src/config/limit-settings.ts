@@ -1,7 +1,7 @@
 import { scalar } from './setting.ts';
 import { integer } from './value-parser.ts';
 
-/** What peers and controllers can use up. Each row says what whoever goes beyond it is told. */
+/** What peers and controllers can use up. Each row says what a peer beyond it is told. */
 export const limitSettings = {
   limits: {
     max_players: scalar({

@@ -5,7 +5,7 @@ import { IncompleteRequest, maxRequestMs } from './incomplete-request.ts';
 import type { RequestBudget } from './request-budget.ts';
 import { maxUnreadBytes, RequestFlow } from './request-flow.ts';
 
-/** Whoever has to log in first needs no more for that. */
+/** A controller that has to log in first needs no more for that. */
 const maxBytesBeforeLogin = 64 * 1024;
 /** After its end a connection stays this long at most, to take what it was told. */
 export const maxLingerMs = 5000;

@@ -27,7 +27,7 @@ export interface NotifierIntervals {
   readonly volumeMs: number;
 }
 
-/** Whoever has more than this to read, bytes, gets its next complete status when it has read that. */
+/** A controller with more bytes than this to read gets its next complete status after those. */
 export const maxUnreadBeforeStatus = 64 * 1024;
 
 /** Groups whose streams change at one time; more than that are told of by one complete status. */
@@ -127,7 +127,7 @@ export class Notifier {
     if (change.kind === 'client-added') this.#gone.delete(change.client);
     if (change.kind === 'client-removed') this.#forget(change.client);
     if (change.kind === 'stream-removed') this.#forgetStream(change.channel);
-    // Whoever comes later asks for the status by itself.
+    // A controller that comes later asks for the status by itself.
     if (!this.#hasListeners()) return;
     this.#pending ??= new PendingUpdate();
     this.#pending.add(change, by);

@@ -27,7 +27,7 @@ export function internalError(data: string): RpcError {
   return new RpcError(-32603, 'Internal error', data);
 }
 
-/** A fault of ours or of the system: the peer can do nothing about it, whoever runs us may. */
+/** A fault of ours or of the system: the administrator may fix it, the peer cannot. */
 export function unexpectedFailure(): RpcError {
   return internalError('unexpected failure, see the log of the server');
 }

@@ -30,7 +30,7 @@ function shownProperties({ metadata, ...properties }: StreamProperties): object 
   return { ...properties, metadata: tags };
 }
 
-/** The address with the four parameters that controllers rely on, whoever has set them. */
+/** The address with the four parameters that controllers rely on, also where defaults set them. */
 function shownUri({ stream }: StreamChannel): object {
   const { uri, name, format, chunkMs } = stream.options;
   const { host, scheme } = uri;

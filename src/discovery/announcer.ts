@@ -26,7 +26,7 @@ const probeIntervalMs = 250;
 // Source: RFC 6762, 8.3.
 const announcementCount = 2;
 const announcementIntervalMs = 1000;
-/** Whoever takes away name after name is not asked at full speed. Source: RFC 6762, 8.1. */
+/** A peer that takes away name after name is not asked at full speed. Source: RFC 6762, 8.1. */
 const maxQuickRenames = 10;
 const slowRenameMs = 10_000;
 /** Between two looks at the networks of the machine: nobody tells about changes. */

@@ -124,7 +124,7 @@ export class LinkResponder {
     const answers = [...new Set(records)].filter((record) => !isKnown(record, query.answers));
     if (answers.length === 0) return;
     if (from.port !== this.#options.port) this.#answerDirectly(query, answers, from);
-    // Whoever asks for a name that is taken must know before it takes the name.
+    // A responder that asks for a taken name must know before it takes the name.
     else if (query.authorities.length > 0) this.#tell(answers);
     else this.#tellSoon(answers);
   }

@@ -55,7 +55,7 @@ export class ServiceRecords {
     return this.#named(name).filter((record) => type === 'ANY' || record.type === type);
   }
 
-  /** What whoever gets these answers would ask next. */
+  /** What a querier with these answers would ask next. */
   additionalsTo(answers: readonly DnsRecord[]): readonly DnsRecord[] {
     const wanted = answers
       .flatMap((record) => (record.type === 'PTR' ? this.#named(record.data) : []))

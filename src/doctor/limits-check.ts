@@ -5,7 +5,7 @@ import { runningServer } from './running-server.ts';
 
 /** Files, sources, children and Node.js itself. */
 const reservedDescriptors = 128;
-/** Whoever has fewer places than that will soon be surprised. */
+/** A user with fewer places than that will soon be surprised. */
 const minPlayers = 8;
 /** As the server asks for; the kernel cuts it silently. */
 const backlog = 1024;

@@ -33,8 +33,8 @@ export class ProcessTable {
   }
 
   /**
-   * Whoever listens on a port of this machine. Descriptors of other users are hidden from anybody
-   * but root: then a server of the user who owns the socket counts.
+   * The process that listens on a port of this machine. Only root sees the descriptors of other
+   * users: without it a server of the user who owns the socket counts.
    */
   listenerOn(port: number, kind: 'tcp' | 'udp' = 'tcp'): ProcessFacts | undefined {
     const sockets = this.#socketsOn(port, kind);

@@ -8,8 +8,8 @@ export const maxWaitingRequests = 16;
 /**
  * The requests that wait for their answers.
  *
- * Those of one connection are answered one after the other: whoever sends many requests at once gets
- * as many answers, but the memory of one. No browser does that; so few of them are enough.
+ * Those of one connection are answered one after the other: a peer that sends many requests at once
+ * gets as many answers, but the memory of one. No browser does that; so few of them are enough.
  */
 export class AnswerQueue {
   /** Of each connection that waits for an answer: the end of the last one, and how many there are. */

@@ -42,7 +42,7 @@ export class HttpLogin {
     }
   }
 
-  /** Failure: rejects with a `RefusedRequestError` for whoever is not logged in. */
+  /** Failure: rejects with a `RefusedRequestError` for a peer that is not logged in. */
   async required(request: IncomingMessage): Promise<Login> {
     const login = this.#access.anonymous ?? (await this.shown(request));
     if (!login) throw unauthorized('Unauthorized: log in by an Authorization header');

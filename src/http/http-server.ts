@@ -186,7 +186,7 @@ export class HttpServer {
     try {
       await this.#routes.answer({ request, response, target: parseTarget(request.url) });
     } catch (error) {
-      // Whoever left hears no answer.
+      // A peer that left hears no answer.
       if (response.destroyed) return;
       if (!(error instanceof RefusedRequestError)) {
         const reason = messageOf(error);

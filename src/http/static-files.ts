@@ -23,8 +23,8 @@ const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
 /**
  * The web pages: the files below `docRoot`, or a built-in page while there are none.
  *
- * Whoever can replace a file by a link between its check and its opening can show any file; such a
- * person writes to the folder of pages, and is trusted.
+ * A user who replaces a file by a link between its check and its opening can show any file; but
+ * that takes the right to write to the folder of pages, and such a user is trusted.
  */
 export class StaticFiles {
   readonly #docRoot: string | undefined;

@@ -70,7 +70,7 @@ export class WebSocketUpgrades {
     }
   }
 
-  /** Refuses whoever is still logging in. */
+  /** Refuses peers that are still logging in. */
   close(): void {
     this.#isClosed = true;
   }

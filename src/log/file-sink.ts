@@ -4,7 +4,7 @@ import { DescriptorSink } from './descriptor-sink.ts';
 import type { LogSink } from './log-sink.ts';
 import type { Severity } from './severity.ts';
 
-/** Whoever is to own what is made for the server: numbers of user and group. */
+/** The user and group that own what is made for the server, as numbers. */
 export interface FileOwner {
   readonly uid: number;
   readonly gid: number;
@@ -27,7 +27,7 @@ export class FileSink implements LogSink {
     readonly fileName: string;
     /** Whether lines that are in the file already go. */
     readonly isEmptied: boolean;
-    /** Absent: whoever runs this process. */
+    /** Absent: the user of this process. */
     readonly owner: FileOwner | undefined;
     readonly onFault: (sentence: string) => void;
   }) {

@@ -22,9 +22,9 @@ interface Count {
 }
 
 /**
- * What is logged of sessions. Whoever connects again and again does not fill the log: beyond a number
- * of lines about one address, one at the end of the interval says how many were left out. With the
- * level `debug` all are there.
+ * What is logged of sessions. A peer that connects again and again does not fill the log: beyond a
+ * number of lines about one address, one at the end of the interval says how many were left out.
+ * With the level `debug` all are there.
  */
 export class SessionLog {
   readonly #logger: Logger;
@@ -49,7 +49,7 @@ export class SessionLog {
     }
   }
 
-  /** Whoever looks for a fault wants every line. */
+  /** A user who looks for a fault wants every line. */
   get #tellsAll(): boolean {
     return this.#logger.isEnabled('debug');
   }

@@ -213,7 +213,7 @@ export class Session {
   #subscribe(): void {
     if (this.#cursor) return;
     this.#cursor = this.#channel?.subscribe(this.path);
-    // Whoever was muted for a moment has the audio before that already.
+    // A client that was muted for a moment has the audio before that already.
     if (this.#cursor && this.#cursor.sequence < this.#resumeAt)
       this.#cursor.startAt(this.#resumeAt);
   }

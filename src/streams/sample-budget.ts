@@ -18,7 +18,7 @@ export interface SampleShare {
 
 /**
  * The samples per second that controllers may add: each of them has to be read, kept and encoded,
- * and whoever adds streams shall not take all of the processor from those that are there.
+ * and added streams shall not take all of the processor from those that are there.
  */
 export class SampleBudget {
   readonly #settings: () => SampleLimits;

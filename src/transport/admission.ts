@@ -124,7 +124,7 @@ export class Admission {
     });
   }
 
-  /** Counts it, and says so now and then: whoever floods us must not flood the log as well. */
+  /** Counts it, and says so now and then: a peer that floods us must not flood the log as well. */
   #refuse(refusal: RefusalReason, address: string): false {
     this.#refusals.set(refusal, (this.#refusals.get(refusal) ?? 0) + 1);
     // The guard of the descriptors speaks for itself.

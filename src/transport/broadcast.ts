@@ -17,7 +17,7 @@ const leastCatchUpChunks = 2;
 
 /** A joining client starts with the chunk that it can still play after this much transport time. */
 const startMarginMs = 150;
-/** Audio with less time left than this would come too late: whoever stands there is moved on. */
+/** Audio with less time left than this would come too late: a player at it is moved on. */
 export const staleMarginMs = 50;
 
 /** The ring keeps a chunk as long as the buffer. */
@@ -257,7 +257,7 @@ class Burst {
   }
 
   /**
-   * Whoever cannot get all that one send may have gets nothing, and neither do those after it: it
+   * A player that cannot get all that one send may have gets nothing, nor do those after it: it
    * comes first in the next tick. The first always gets it.
    */
   take(bytes: number): boolean {

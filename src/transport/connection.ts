@@ -64,7 +64,7 @@ export class Connection {
     this.#socket = socket;
     this.remoteAddress = addressOf(socket);
     socket.on('error', (error) => this.close(failureOf(error)));
-    // Whoever says no more is gone: answering a half-closed connection would only fail later.
+    // A peer that says no more is gone: answering a half-closed connection would only fail later.
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onEnd());
     this.#awaitEarlierWrites();

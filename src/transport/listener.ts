@@ -16,7 +16,7 @@ export interface ListenerOptions {
   readonly admit?: Admit | undefined;
 }
 
-/** Makes servers that hand on plain sockets: whoever takes one begins to read. */
+/** Makes servers that hand on plain sockets: `onConnection` begins to read. */
 export function socketServers(onConnection: (socket: Socket) => void) {
   return (options: ServerOpts) => createServer({ ...options, pauseOnConnect: true }, onConnection);
 }

@@ -151,7 +151,7 @@ export class NativeFanOut implements FanOut {
     const failed: [Connection, number][] = [];
     for (let index = 0; index < served; index += 1) this.#settle(ring, index, failed);
     this.#release();
-    // Last, as whoever is told may do anything with the cursors.
+    // Last, as the owner of a closed connection may do anything with the cursors.
     for (const [connection, error] of failed) {
       connection.close(failureOf({ code: getSystemErrorName(-error), syscall: 'write' }));
     }

@@ -8,7 +8,7 @@ const held = -1;
  * asynchronous writes under way. Every change is one atomic exchange: nothing is checked first
  * and done afterwards.
  *
- * Ownership: whoever has the same word shares the right, on any thread.
+ * Ownership: all holders of the same word share the right, on any thread.
  */
 export class Reservation {
   readonly word: Int32Array<SharedArrayBuffer>;
@@ -17,7 +17,7 @@ export class Reservation {
     this.word = word;
   }
 
-  /** Takes the right for the fan-out; false when somebody else writes. */
+  /** Takes the right for the fan-out; false when it is not free. */
   tryHold(): boolean {
     return Atomics.compareExchange(this.word, 0, free, held) === free;
   }

@@ -12,7 +12,7 @@ interface ServiceManagerOptions {
 }
 
 /**
- * Tells systemd, or whoever else started this process and waits for it, how the server is.
+ * Tells systemd, or another manager that started this process and waits for it, how the server is.
  *
  * Without such a manager every call does nothing. Failure: never throws; what cannot be told is
  * logged once. Source: sd_notify(3), sd_watchdog_enabled(3).

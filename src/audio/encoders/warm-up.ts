@@ -13,7 +13,7 @@ export interface EncoderKind {
 
 /**
  * Loads what such encoders are made of and has them compile their code, so that later ones are there
- * at once. Kinds that cannot be are left out: whoever opens a stream of one learns why.
+ * at once. Kinds that cannot be are left out: the caller that opens a stream of one learns why.
  */
 export async function warmUpEncoders(kinds: readonly EncoderKind[]): Promise<void> {
   const pool = new ChunkPool({});

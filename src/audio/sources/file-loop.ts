@@ -19,7 +19,7 @@ interface FileLoopOptions {
 }
 
 /**
- * Reads a file over and over, one block ahead of whoever takes the audio: what is taken is usually
+ * Reads a file over and over, one block ahead of the caller of `copyTo`: what is taken is usually
  * there already, and costs no turn of the event loop.
  *
  * Ownership: the descriptor belongs to the loop.

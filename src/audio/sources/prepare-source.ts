@@ -14,7 +14,7 @@ const preparations: ReadonlyMap<string, (context: SourceContext) => Promise<Stre
 
 /**
  * Does what a source would otherwise wait for after its start: a fifo is made, a host name looked
- * up. So whoever adds a stream learns at once whether it can be opened.
+ * up. So the caller that adds a stream learns at once whether it can be opened.
  *
  * Shape: resolves with the address that the source is to be made from.
  * Failure: rejects with a `SourceError`.

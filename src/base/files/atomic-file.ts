@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 export const fileModes = { open: 0o644, private: 0o600 } as const;
 
 /**
- * Replaces a file as a whole: whoever reads it, also after a crash or a power failure, finds the
+ * Replaces a file as a whole: its readers, also after a crash or a power failure, find the
  * old text or the new one. Pieces are written one by one, other work runs between them.
  *
  * Ownership: one write at a time per path. Failure: rejects with the system's error; the old file

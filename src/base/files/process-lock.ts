@@ -123,7 +123,7 @@ function readPid(path: string): number | undefined {
   }
 }
 
-/** Whoever else may write to the folder must not make us wait for a pipe, or read without end. */
+/** Another writer of the folder must not make us wait for a pipe, or read without end. */
 function beginningOf(path: string): string {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   const descriptor = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -153,7 +153,7 @@ function openLocked(path: string, lockFile: (descriptor: number) => number): Ope
 }
 
 /**
- * Whoever may write to the folder may give a file of somebody else this name: it must be neither
+ * A user who may write to the folder may give another user's file this name: it must be neither
  * overwritten nor given away.
  */
 function isOurs(descriptor: number): boolean {
@@ -184,7 +184,7 @@ function openForeign(path: string, lockFile: (descriptor: number) => number): Op
   }
 }
 
-/** Without locks: whoever makes the file has it. What is there was left behind. */
+/** Without locks: the process that makes the file has it. What is there was left behind. */
 function openNew(path: string): Opening {
   try {
     rmSync(path, { force: true });
@@ -200,7 +200,7 @@ function isHeld(errorNumber: number): boolean {
   return errorNumber === system.errno.EWOULDBLOCK || errorNumber === system.errno.EAGAIN;
 }
 
-/** Whoever held it may have removed it between opening and locking. */
+/** The process that held it may have removed it between opening and locking. */
 function isFileAt(path: string, descriptor: number): boolean {
   const here = fstatSync(descriptor);
   const there = statSync(path, { throwIfNoEntry: false });

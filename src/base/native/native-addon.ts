@@ -118,7 +118,7 @@ const functionNames = ['allocateSlab', 'releaseSlab', 'isPageAligned', 'addressO
 /**
  * Loads the native addon, or says in one sentence why it cannot be used.
  *
- * What was built on this machine goes before the prebuilt addon of a release, because whoever has
+ * What was built on this machine goes before the prebuilt addon of a release, because the user who
  * built it wanted it. `ZEROCAST_NATIVE=off` in the environment switches the addon off.
  *
  * Failure: never throws; without the addon everything works by plain JavaScript.

@@ -1,7 +1,7 @@
 /** Between two lines; what happens in between is not logged. */
 export const logPauseMs = 10_000;
 
-/** Keeps whoever floods us from flooding the log as well: for lines that any peer can cause. */
+/** Keeps a peer that floods us from flooding the log as well: for lines that any peer can cause. */
 export class LogLimiter {
   #lastMs = Number.NEGATIVE_INFINITY;
   #heldBack = 0;
