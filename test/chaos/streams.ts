@@ -20,11 +20,13 @@ export interface ChaosStream {
 export const buffersMs: readonly [number, number] = [3000, 10_000];
 export const chunkMs = 20;
 
+export const toneRateHz = 8020;
+
 /** Players of these must hear everything: no action touches them. */
 export const steadyStreams: readonly ChaosStream[] = [
   { name: 'Steady', rateHz: 8000, codec: 'pcm', kind: 'file' },
   { name: 'SteadyFlac', rateHz: 8010, codec: 'flac', kind: 'file' },
-  { name: 'Tone', rateHz: 8020, codec: 'pcm', kind: 'tone' },
+  { name: 'Tone', rateHz: toneRateHz, codec: 'pcm', kind: 'tone' },
 ];
 
 /** Their producers, programs and addresses are what the driver harms. */

@@ -1,8 +1,9 @@
 import { createFlacDecoder } from '../../src/audio/decoders/flac-decoder.ts';
 import { Pattern } from './pattern.ts';
 import { type KnownPattern, StreamTruth } from './stream-truth.ts';
-import { endlessRatesHz, steadyStreams, swellingStream } from './streams.ts';
+import { endlessRatesHz, steadyStreams, swellingStream, toneRateHz } from './streams.ts';
 import { SwellingPattern } from './swelling-pattern.ts';
+import { TonePattern } from './tone-pattern.ts';
 
 const rateInPcmHeader = 24;
 const rateInStreamInfo = 18;
@@ -40,6 +41,7 @@ export class StreamTruths {
 
 function patternOf(rateHz: number): KnownPattern | undefined {
   if (rateHz === swellingStream.rateHz) return new SwellingPattern(rateHz);
+  if (rateHz === toneRateHz) return new TonePattern(rateHz);
   return endlessRatesHz.includes(rateHz) ? new Pattern(rateHz) : undefined;
 }
 
