@@ -246,6 +246,6 @@ void FanOutBinding::onCompletions() {
   const Napi::HandleScope scope(env);
   onReleased_.MakeCallback(env.Global(), {});
   if (!env.IsExceptionPending()) return;
-  // Nobody stands above this call: the process ends as with any uncaught exception.
+  // No caller stands above this call: the process ends as with any uncaught exception.
   napi_fatal_exception(env, env.GetAndClearPendingException().Value());
 }

@@ -33,7 +33,7 @@ enum class Framing : std::uint8_t { tcp, webSocket };
 //
 // `sent`: the kernel has all of it. `cut`: the kernel took `chunks` whole chunks and the first
 // `detail` bytes of the next (0 is possible); the reservation stays held until the caller has seen
-// the rest of that chunk through. `reserved`: somebody else writes. `failed`: the connection is
+// the rest of that chunk through. `reserved`: Node writes. `failed`: the connection is
 // broken, `detail` is the error number.
 enum class Status : std::int32_t { sent, cut, reserved, failed };
 
@@ -43,7 +43,7 @@ struct Outcome {
   std::int32_t detail;
 };
 
-// What was counted since the last time that somebody took it.
+// What was counted since the caller last took it.
 struct SendCounters {
   std::uint64_t zeroCopyAttempts = 0;
   std::uint64_t zeroCopySends = 0;
@@ -75,7 +75,7 @@ struct SendContext {
 // The way of audio into one TCP socket.
 //
 // Ownership: owns a descriptor of its own, so that a number which Node has closed, and the system
-// has given to somebody else, is never written to. The word of the reservation belongs to the
+// has given to another file, is never written to. The word of the reservation belongs to the
 // caller and must live until the last `send`.
 // Threads: one; the reservation is shared with other threads.
 class AudioSocket {
@@ -91,7 +91,7 @@ class AudioSocket {
   // Failure: returns a negative error number. Less than all may be taken.
   [[nodiscard]] ssize_t write(std::span<const std::byte> message, const SystemCalls& calls) const;
 
-  // Reads the completions that wait and lets go of the chunks of those sends.
+  // Reads the completions that wait and releases the chunks of those sends.
   void drain(ChunkHolds& holds, const SystemCalls& calls);
 
   // Ends the sending for good, while the kernel goes on with what it has. Our own descriptor keeps
@@ -99,7 +99,7 @@ class AudioSocket {
   void finish() noexcept;
   [[nodiscard]] bool isFinished() const noexcept { return isFinished_; }
 
-  // Breaks the connection, so that the kernel lets go of everything that the peer did not
+  // Breaks the connection, so that the kernel releases everything that the peer did not
   // acknowledge. Source: connect(2), AF_UNSPEC; `shutdown` alone would keep it.
   void abort() noexcept;
 

@@ -18,15 +18,15 @@ class ChunkHolds {
   // Handles are below this number. Far more than a pool has chunks: a greater one is garbage.
   static constexpr std::uint32_t maxHandles = 1U << 20;
 
-  // A chunk that was let go and not yet taken by `takeReleased` is needed again, and stays.
+  // A chunk that was released and not yet taken by `takeReleased` is needed again, and stays.
   // Failure: aborts on a handle that is not below `maxHandles`.
   void hold(std::uint32_t handle);
 
   // Ends one hold; with the last one the handle is put aside for `takeReleased`.
-  // Failure: aborts on a handle that nobody holds; going on would free memory that is being sent.
+  // Failure: aborts on a handle without a hold; going on would free memory that is being sent.
   void release(std::uint32_t handle) noexcept;
 
-  // Moves out the handles that nobody holds any more, each exactly once, as many as fit.
+  // Moves out the handles without a hold left, each exactly once, as many as fit.
   [[nodiscard]] std::size_t takeReleased(std::span<std::uint32_t> into) noexcept;
 
   [[nodiscard]] bool hasReleased() const noexcept { return !released_.empty(); }

@@ -31,11 +31,11 @@ class CompletionLedger {
   // Failure: aborts when the ledger is full, which is to be asked before the send.
   void accept(std::span<const std::uint32_t> handles, ChunkHolds& holds);
 
-  // Ends the sends `first`..`last`, both included, and lets go of their chunks. Numbers that are
+  // Ends the sends `first`..`last`, both included, and releases their chunks. Numbers that are
   // not in flight are ignored. Returns how many sends it ended.
   std::uint32_t complete(std::uint32_t first, std::uint32_t last, ChunkHolds& holds) noexcept;
 
-  // Lets go of everything, although the kernel may still read it: only right before the memory is
+  // Releases everything, although the kernel may still read it: only right before the memory is
   // given back to the system for good, which the kernel survives.
   void abandon(ChunkHolds& holds) noexcept;
 

@@ -8,7 +8,7 @@ namespace zerocast {
 
 // Tells which sockets have completions to read.
 //
-// A completion that nobody has read makes a socket report POLLERR for ever, which no mask hides: a
+// A completion that was not read makes a socket report POLLERR for ever, which no mask hides: a
 // level-triggered loop would spin. So the sockets are watched in a set of their own, edge-triggered,
 // and the event loop watches the set. Source: epoll_ctl(2), EPOLLET and EPOLLERR.
 //

@@ -159,7 +159,7 @@ void FanOut::closeWhenDone(std::size_t lingeringIndex) {
 
 void FanOut::erase(std::int32_t socket) {
   // Before the descriptor is closed: Node may still hold the same socket by another number, and
-  // the set would go on to report it under a name that somebody else has by then.
+  // the set would go on to report it under a number that another socket has by then.
   watcher_.remove(at(socket)->fd());
   sockets_[static_cast<std::size_t>(socket)].reset();
   freePlaces_.push_back(socket);

@@ -42,7 +42,7 @@ class FanOut {
   void remove(std::int32_t socket, std::int64_t nowUs);
 
   // Serves `orders` one by one and writes what became of each to `outcomes`; ends early when
-  // `sliceUs` are over, so that nobody else waits for long. Returns how many it has served.
+  // `sliceUs` are over, so that no other work waits for long. Returns how many it has served.
   // Every chunk of the window counts as released afterwards unless it is in flight.
   std::size_t deliver(const Batch& window, std::span<const Order> orders,
                       std::span<Outcome> outcomes, std::int64_t sliceUs);
@@ -56,7 +56,7 @@ class FanOut {
   // Breaks the closed sockets whose time to linger is over.
   void sweep(std::int64_t nowUs);
 
-  // Lets go of all chunks, in flight or not: only before their memory is given back for good.
+  // Releases all chunks, in flight or not: only before their memory is given back for good.
   void abandon();
 
   // Closes all descriptors. Nothing can be added afterwards.

@@ -2,12 +2,12 @@
 
 namespace zerocast {
 
-// Bytes that the kernel holds ready on a pipe or socket and nobody has read.
+// Bytes that the kernel holds ready on a pipe or socket, still unread.
 //
 // Failure: returns a negative errno.
 int unreadBytes(int fd) noexcept;
 
-// Makes the kernel hold no more than about `bytes` that nobody has read; a pipe is made smaller only.
+// Makes the kernel hold no more than about `bytes` that are unread; a pipe is made smaller only.
 //
 // Failure: returns an errno, else 0; what cannot be limited stays as it is.
 int limitUnread(int fd, int bytes) noexcept;

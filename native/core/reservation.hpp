@@ -9,7 +9,7 @@ namespace zerocast {
 // The exclusive right to write to one socket: one 32-bit word shared with JavaScript, which calls
 // the same operations in src/transport/reservation.ts.
 //
-// The word is 0 when nobody writes, -1 while the fan-out holds it, and otherwise the number of
+// The word is 0 when no thread writes, -1 while the fan-out holds it, and otherwise the number of
 // asynchronous writes under way. Every change is one atomic read-modify-write: nothing is checked
 // first and done afterwards. For the same reason the end of one of several asynchronous writes is
 // not lost to a later taker of the right: what follows it in the word is its release sequence.

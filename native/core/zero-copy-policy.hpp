@@ -12,7 +12,7 @@ enum class ZeroCopyMode : std::uint8_t { adaptive, always };
 // that pinning pages is pure cost; one send in `probeEvery` tries again. `congested`: the
 // kernel had no room for more (ENOBUFS); plain until all is completed and then for a number of
 // sends that doubles with every refusal in a row, then `active` again. All waits are counted in
-// sends, never in events: an event that nobody will cause would be waited for for ever.
+// sends, never in events: an event that nothing will cause would be waited for for ever.
 //
 // Threads: one.
 class ZeroCopyPolicy {

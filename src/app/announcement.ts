@@ -6,7 +6,7 @@ import type { Listeners } from './listeners.ts';
 /** What existing players and controllers look for begins with this word. */
 export const instanceName = 'Snapcast';
 
-/** Loads what `announce` needs: only where it is used, and before anybody is served. */
+/** Loads what `announce` needs: only where it is used, and before a peer is served. */
 export async function loadAnnouncer({ server }: Config): Promise<void> {
   if (server.mdnsEnabled) await loadModules();
 }

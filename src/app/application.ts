@@ -92,7 +92,7 @@ export class Application {
     const { config, origins, logger, dataFolder: folder } = options;
     const access = new AccessGate(await configuredAccess(config, origins));
     const persist = await openAddedStreams(config, { folder, logger });
-    // What takes long is loaded and run before anybody can be kept waiting by it.
+    // What takes long is loaded and run before a peer can be kept waiting by it.
     await warmUp(config, [...config.stream.source, ...(persist?.addresses ?? [])]);
     await loadAnnouncer(config);
     const application = new Application(options, { access, persist });
@@ -287,7 +287,7 @@ export class Application {
   }
 
   /**
-   * Saves what is not saved yet and touches nothing else: for an end that nobody has planned. The
+   * Saves what is not saved yet and touches nothing else: for an end that was not planned. The
    * last save: later changes stay unsaved.
    *
    * Failure: never rejects, and gives up what does not answer in time; the log says so.
@@ -327,7 +327,7 @@ export class Application {
     onBound?.();
     for (const address of config.stream.source) await this.streams.addConfigured(address);
     await this.streams.restoreAdded();
-    // The first one costs most; nobody shall wait for it.
+    // The first one costs most; no controller shall wait for it.
     this.#status.server();
     this.#listeners.release();
     this.#announcer = await announce(config, this.ports, logger);

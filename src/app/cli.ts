@@ -78,7 +78,7 @@ function parseHashPassword(args: readonly string[]): Command {
   ]);
 }
 
-/** How long a token is valid unless somebody says otherwise. Source: protocol reference, 13. */
+/** How long a token is valid unless the user says otherwise. Source: protocol reference, 13. */
 const usualTokenHours = 10;
 /** Ten years: longer looks like a mistake. */
 const maxTokenHours = 87_600;

@@ -180,7 +180,7 @@ export class ConfigReload {
     return { changed, streams, warnings: [...loaded.warnings, ...warnings] };
   }
 
-  /** Users, roles and tokens; who has lost the right to be here is sent away at once. */
+  /** Users, roles and tokens; a peer that has lost its right is disconnected at once. */
   async #prepareAccess({ config, origins }: LoadedConfig): Promise<() => void> {
     const { access, server, control } = this.#options;
     const entries = await configuredAccess(config, origins, access.entries);

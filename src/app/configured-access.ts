@@ -13,7 +13,7 @@ type AccessBasis = Pick<AccessOptions, 'enabled' | 'roles' | 'users' | 'tokens'>
 
 /**
  * Who may do what by this configuration: the `present` entries themselves where nothing of that
- * has changed, with what they have learned of passwords and of those who guess them.
+ * has changed, with what they have learned of passwords and of peers that guess them.
  *
  * Failure: rejects with a `ConfigError` that lists every fault of [authorization].
  */

@@ -84,7 +84,7 @@ const maxStateBytes = 64 * 1024 * 1024;
  */
 export async function takeOverState(from: string, into: string): Promise<string | undefined> {
   const target = join(into, stateName);
-  // A link that leads nowhere at present is somebody's wish, too.
+  // A link that leads nowhere at present is the user's wish, too.
   if (lstatSync(target, { throwIfNoEntry: false })) return undefined;
   const state = readSnapserverState(from);
   if (!state) return undefined;
@@ -113,7 +113,7 @@ export function readSnapserverState(
   }
 }
 
-/** Root may be reading a folder of somebody else, who may have put anything there. */
+/** Root may be reading a folder of another user, who may have put anything there. */
 function openUnlinked(path: string): number | undefined {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -135,7 +135,7 @@ interface DataFolderLockOptions extends Omit<ProcessLockOptions, 'path'> {
 /**
  * Keeps other servers out of a data folder, as each would overwrite what the other saves.
  *
- * Shape: `undefined` when nothing can be written there; then nobody overwrites anything.
+ * Shape: `undefined` when nothing can be written there; then no server overwrites anything.
  * Failure: throws a `ConfigError` that names the server which has the folder.
  */
 export function lockDataFolder(options: DataFolderLockOptions): ProcessLock | undefined {

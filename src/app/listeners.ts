@@ -64,7 +64,7 @@ export class Listeners {
     await this.#openStreaming();
   }
 
-  /** Serves those who wait, and from now on everybody at once. */
+  /** Serves the peers that wait, and from now on every peer at once. */
   release(): void {
     this.#options.admission.release();
   }

@@ -33,7 +33,7 @@ export function stopSignal(forceEnd: () => void): Promise<NodeJS.Signals> {
 /** What follows the first internal error is mostly the same again. */
 const maxToldErrors = 5;
 
-/** Resolves when our own code broke a promise: nobody knows what holds any more. */
+/** Resolves when our own code broke a promise: nothing is known to hold any more. */
 export function internalError(log: Logger): Promise<undefined> {
   let count = 0;
   return new Promise((resolve) => {

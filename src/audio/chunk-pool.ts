@@ -9,7 +9,7 @@ export const largestPayloadBytes = largestSlotBytes - headroomBytes;
 /** A slab holds as many slots as fit into this, at least one. */
 const slabBytes = 64 * 1024;
 const idleSlabMs = 5 * 60_000;
-/** More than this is not kept for later: who adds and removes streams would hold memory that way. */
+/** More than this is not kept for later: added and removed streams would hold memory that way. */
 const maxIdleBytes = 32 * 1024 * 1024;
 const idleCheckMs = 5000;
 const giveBackSliceMs = 2;

@@ -29,7 +29,7 @@ interface ChunkIdentity {
   readonly serial: number;
   /** Who asked for the chunk: named when it is misused or leaks. */
   readonly owner: string;
-  /** Check at the last release that nobody wrote after the seal: for tests, costs a checksum. */
+  /** Check at the last release that no part wrote after the seal: for tests, costs a checksum. */
   readonly verifySeal: boolean;
 }
 

@@ -13,7 +13,7 @@ const flags: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
 ]);
 
-/** The parameters of one address, and who is told what was made of those that are not right. */
+/** The parameters of one address, and the log of what was made of those that are not right. */
 export interface StreamParameters {
   readonly uri: StreamUri;
   readonly warn: (sentence: string) => void;
@@ -83,7 +83,7 @@ export function numberOf(parameters: StreamParameters, key: string, range: Numbe
 }
 
 /**
- * The parameter `key` as a port: one that was guessed would be somebody else's.
+ * The parameter `key` as a port: one that was guessed would be another program's.
  *
  * Failure: throws a `SourceError` unless it is a whole number from 0 to 65535.
  */

@@ -42,7 +42,7 @@ export interface Stream {
    * is known as `fault` when this resolves.
    */
   start(): Promise<void>;
-  /** Lets go of everything; resolves when that is closed. */
+  /** Releases everything; resolves when that is closed. */
   stop(): Promise<void>;
   /** The first listener has come. */
   activate(): void;

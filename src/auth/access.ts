@@ -1,7 +1,7 @@
 import { RpcError } from '../base/errors.ts';
 import type { Credentials } from '../protocol/messages.ts';
 
-/** Somebody who is logged in. */
+/** A user who is logged in. */
 export interface Login {
   readonly user: string;
   /** Whether the user may call the method of this name, or `Streaming`: play as a client. */

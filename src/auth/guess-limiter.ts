@@ -11,7 +11,7 @@ interface Window {
   wrong: number;
 }
 
-/** Slows down who guesses the passwords of a user, and nobody at another address. */
+/** Slows down a peer that guesses the passwords of a user, and no peer at another address. */
 export class GuessLimiter {
   readonly #clock: Clock;
   /** By user and address, oldest first. */

@@ -57,7 +57,7 @@ export class HashQueue {
     return new Promise((resolve) => ofAddress.push(resolve));
   }
 
-  /** The next one inherits the turn, so that nobody who comes later overtakes it. */
+  /** The next login inherits the turn, so that no later one overtakes it. */
   #passTurn(): void {
     const [first] = this.#waiting;
     if (!first) {

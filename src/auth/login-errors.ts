@@ -17,7 +17,7 @@ export function malformed(detail: string): RpcError {
 }
 
 /**
- * One answer whether there is no such user or the password is another one, so that nobody learns
+ * One answer whether there is no such user or the password is another one, so that no peer learns
  * the names of users by trying; `reason` is for the log.
  */
 export function wrongCredentials(reason: 'unknown user' | 'wrong password'): RpcError {

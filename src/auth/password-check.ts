@@ -72,7 +72,7 @@ export class PasswordCheck {
     return this.#queue.matches({ password, expected: own, decoys, address });
   }
 
-  /** Costs next to nothing, so that nothing but the limiter slows down who guesses. */
+  /** Costs next to nothing, so that nothing but the limiter slows down guesses. */
   #isSameUnlessGuessed(login: NameAndPassword, address: string): boolean {
     // Names are as long as their senders like.
     const name = this.#digest(login.name).toString('base64');

@@ -22,7 +22,7 @@ export interface UserEntries {
   readonly roles: readonly string[];
   /** Shape: `name:password[:role]`; the first colon ends the name, the last one begins the role. */
   readonly users: readonly string[];
-  /** Where each of these entries stands, for messages; absent: nobody knows. */
+  /** Where each of these entries stands, for messages; absent: unknown. */
   readonly origins?: Readonly<Record<'roles' | 'users', readonly string[]>> | undefined;
 }
 

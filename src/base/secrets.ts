@@ -24,7 +24,7 @@ const secretWords: ReadonlySet<string> = new Set([
   'userpw',
 ]);
 
-/** Whether a parameter of this name holds what nobody else may know: `token`, `api-key`, `authKey`. */
+/** Whether a parameter of this name holds what must not be shown: `token`, `api-key`, `authKey`. */
 export function isSecretName(name: string): boolean {
   const letters = name.toLowerCase().replace(/[^a-z]+/g, '');
   if (secretParts.test(letters) && !otherKeys.test(letters)) return true;
@@ -58,7 +58,7 @@ const others: readonly RegExp[] = [
 
 /**
  * A text without the secrets that look like such: user information of addresses, headers that log
- * somebody in, and values of parameters, options and members of JSON whose name says so.
+ * a user in, and values of parameters, options and members of JSON whose name says so.
  */
 export function withoutSecrets(text: string, shown = mask): string {
   const hide = (whole: string, key: string, separator: string) =>

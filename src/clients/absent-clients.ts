@@ -1,6 +1,6 @@
 import type { ClientRecord } from './client-record.ts';
 
-/** Anybody can say Hello under thousands of ids, each of them a part of every complete status. */
+/** Any peer can say Hello under thousands of ids, each of them a part of every complete status. */
 export const maxAbsentStrangers = 1000;
 
 /** Clients that are away, the longest absent first. */
@@ -39,8 +39,8 @@ export class AbsentClients {
 }
 
 /**
- * Whether nobody has arranged anything for a client. Volume and mute do not count: players tell them
- * of their own mixers.
+ * Whether no controller has arranged anything for a client. Volume and mute do not count: players
+ * tell them of their own mixers.
  */
 function isStranger({ name, latencyMs, group }: ClientRecord): boolean {
   const isArranged = name !== '' || latencyMs !== 0;

@@ -37,7 +37,7 @@ export class Registry {
   }
 
   /**
-   * Takes over what was saved; to be called before anybody joins.
+   * Takes over what was saved; to be called before a client joins.
    *
    * Of several clients with one id the first stays, and a group whose id is taken gets another one.
    */
@@ -112,9 +112,9 @@ export class Registry {
   }
 
   /**
-   * Makes the clients of these ids the members of `group`, and returns who changed its group.
+   * Makes the clients of these ids the members of `group`, and returns those that changed theirs.
    *
-   * Who leaves gets a group of its own that plays the same stream, who joins comes last, and a
+   * A client that leaves gets its own group with the same stream, one that joins comes last, and a
    * group without members ceases to exist. Unknown ids are ignored. Source: protocol reference, 8.2.
    */
   setClients(
@@ -139,7 +139,7 @@ export class Registry {
     return moves;
   }
 
-  /** Forgets a client, and its group when nobody else is in there. */
+  /** Forgets a client, and its group when no other client is in it. */
   remove(client: ClientRecord): void {
     const { id, group } = client;
     client.isConnected = false;
@@ -150,7 +150,7 @@ export class Registry {
   }
 
   /**
-   * Now, as a stamp. After a restart they tell who was absent longest; so on a machine that begins
+   * Now, as a stamp. After a restart they tell the longest absence; so on a machine that begins
    * in 1970 at each start, stamps go on behind the latest one until the clock is set.
    */
   #stampMs(): number {
@@ -209,8 +209,8 @@ export class Registry {
   }
 
   /**
-   * Forgets absent clients while there are more than `wanted` in all: first those that nobody has
-   * arranged anything for, as anybody can say Hello under thousands of ids.
+   * Forgets absent clients while there are more than `wanted` in all: first those that no
+   * controller has arranged anything for, as any peer can say Hello under thousands of ids.
    */
   #makeRoom(wanted: number): readonly ClientRecord[] {
     const forgotten: ClientRecord[] = [];
@@ -229,7 +229,7 @@ export class Registry {
     return surplus;
   }
 
-  /** One pass for all who have moved away. */
+  /** One pass for all clients that have moved away. */
   #dropStrangers(group: GroupRecord): void {
     const members = group.clients.filter((client) => client.group === group);
     group.clients.length = 0;

@@ -9,7 +9,7 @@ const pieceLength = 32 * 1024;
 
 interface ClientToSave extends ClientState {
   readonly isConnected?: boolean;
-  /** Left out, and its group with it when nobody else is in there. */
+  /** Left out, and its group with it when no other client is in it. */
   readonly isVisitor?: boolean | undefined;
 }
 

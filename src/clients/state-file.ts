@@ -16,7 +16,7 @@ export interface StateFileOptions {
   /** Made if it does not exist. */
   readonly folder: string;
   readonly logger: Logger;
-  /** That nobody has joined yet. */
+  /** That no client has joined yet. */
   readonly registry: Registry;
   readonly maxStateBytes?: number;
   readonly quietMs?: number;

@@ -46,7 +46,7 @@ export class Reading {
     return next;
   }
 
-  /** Takes note of what nobody understands: a warning or a fault. */
+  /** Takes note of what is not understood: a warning or a fault. */
   ignore(what: string, why: string): void {
     if (this.#isLenient) this.warnings.push(`${what} is ignored${why}`);
     else this.faults.push(`${what} is not understood${why}`);

@@ -20,7 +20,7 @@ export const readFromDisk: ReadFile = (path, maxBytes) => {
 
 /**
  * The same while audio plays: only from a regular file. A pipe would hold up everything until
- * somebody writes, and one that was read at the start is empty by now.
+ * a program writes, and one that was read at the start is empty by now.
  */
 export const readAgainFromDisk: ReadFile = (path, maxBytes) => {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -79,8 +79,8 @@ export class ControlServer implements ControlSessionHost, RpcHandler {
 
   /**
    * After a change of the users: ends the sessions whose login does not hold any more. Their
-   * controllers come back and log in if they can. Where no login is needed from now on, nobody
-   * goes without.
+   * controllers come back and log in if they can. Where no login is needed from now on,
+   * each session has the anonymous one.
    */
   reviewLogins(holds: (login: Login) => boolean): void {
     for (const session of [...this.#sessions]) {

@@ -57,7 +57,7 @@ const ofStream: Forms<ChangeOf<{ channel: StreamChannel }>, StreamChannel> = {
   ],
 };
 
-/** Either of these lets somebody ask for what it is told of. */
+/** Either of these allows a controller to ask for what it is told of. */
 const mayAsk = {
   status: ['Server.GetStatus'],
   client: ['Server.GetStatus', 'Client.GetStatus'],

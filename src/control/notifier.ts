@@ -35,7 +35,7 @@ export const maxSingleMoves = 50;
 
 const usualIntervals: NotifierIntervals = { statusMs: 300, streamMs: 250, volumeMs: 100 };
 
-/** Somebody to be told; as a `Requester` it is not told what it has caused itself. */
+/** A controller to be told; as a `Requester` it is not told what it has caused itself. */
 export interface NotificationReceiver extends StreamObserver {
   /** Whether it may be told anything. */
   readonly isListening: boolean;
@@ -56,7 +56,7 @@ interface NotifierOptions {
 }
 
 /**
- * Tells everybody who listens what has changed.
+ * Tells every controller that listens what has changed.
  *
  * What is new, gone or moved is told by the complete status, all else by a message of its own. No
  * message is about something that its receiver has not been told of.
@@ -72,9 +72,9 @@ export class Notifier {
   readonly #streams = new Map<StreamChannel, StreamUpdates>();
   /** The properties of streams, and the volumes that players tell. */
   readonly #reports = new Map<StreamChannel | ClientRecord, Throttle>();
-  /** Clients and streams that do not exist any more, while somebody still speaks of them. */
+  /** Clients and streams that do not exist any more, while a change still speaks of them. */
   readonly #gone = new WeakSet<object>();
-  /** Those who are owed a complete status, and will hear nothing else before. */
+  /** Controllers that are owed a complete status, and will hear nothing else before. */
   readonly #behind = new Set<NotificationReceiver>();
   #pending: PendingUpdate | undefined;
   #moves = 0;
@@ -236,7 +236,7 @@ export class Notifier {
     return !('channel' in change) || (isListed(change.channel) && !this.#gone.has(change.channel));
   }
 
-  /** The message is not even made while nobody gets it. */
+  /** The message is not even made while no controller gets it. */
   #send(
     make: () => ControlMessage | undefined,
     isFor: (receiver: NotificationReceiver) => boolean,

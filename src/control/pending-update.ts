@@ -39,7 +39,7 @@ export class PendingUpdate {
     return !this.#requester.is(receiver);
   }
 
-  /** Whether `change` is about something that nobody may know before this update. */
+  /** Whether `change` is about something that no controller may know before this update. */
   isFirstToTell(change: Change): boolean {
     if ('client' in change) return this.#news.has(change.client);
     if ('channel' in change) return this.#news.has(change.channel);

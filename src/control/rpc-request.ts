@@ -22,7 +22,7 @@ interface RefusedRequest {
 
 /**
  * Makes a request of parsed JSON; `undefined` when nothing is to be answered: notifications,
- * which nobody sends to a server, answers, and what is no request at all.
+ * which no controller sends, answers, and what is no request at all.
  *
  * Source: protocol reference, 9.2.
  */

@@ -44,7 +44,7 @@ export class StatusTree {
     this.#server = serverJson(host);
   }
 
-  /** Forgets the texts that `change` made wrong; called before anybody is told of it. */
+  /** Forgets the texts that `change` made wrong; called before a controller is told of it. */
   invalidate(change: Change): void {
     if ('client' in change) this.#clientTexts.delete(change.client);
     if ('group' in change) this.#groupTails.delete(change.group);

@@ -3,7 +3,7 @@ import type { Requester } from '../streams/change.ts';
 import { SoleRequester } from './pending-update.ts';
 import { Throttle } from './throttle.ts';
 
-/** Somebody who is told what streams do. */
+/** A controller that is told what streams do. */
 export interface StreamObserver extends Requester {
   /** When it last got a complete status, `performance.now()`. */
   readonly statusHeardMs: number;
@@ -51,7 +51,7 @@ export class StreamUpdates {
     const requester = this.#requester;
     this.#told = state;
     this.#requester = undefined;
-    // Back at the state that was told last: news only for those who have seen what was between.
+    // Back at the state that was told last: news only to controllers that saw what was between.
     this.#options.tell(
       (observer) => !requester?.is(observer) && (!isKnown || observer.statusHeardMs >= changedMs),
     );

@@ -29,7 +29,7 @@ const announcementIntervalMs = 1000;
 /** A peer that takes away name after name is not asked at full speed. Source: RFC 6762, 8.1. */
 const maxQuickRenames = 10;
 const slowRenameMs = 10_000;
-/** Between two looks at the networks of the machine: nobody tells about changes. */
+/** Between two looks at the networks of the machine: the system tells of no changes. */
 const usualRescanMs = 15_000;
 /** Goodbyes that do not leave must not keep the server from stopping. */
 const maxGoodbyeMs = 500;
@@ -106,7 +106,7 @@ export class Announcer {
     for (const key of this.#refusals.keys()) if (!found.has(key)) this.#refusals.delete(key);
     const missing = [...found.values()].filter(({ key }) => this.#mayTry(key));
     const opened = await Promise.all(missing.map((link) => this.#open(link)));
-    // On a network that is new, somebody may have the name.
+    // On a network that is new, another responder may have the name.
     if (this.#phase === 'announced' && opened.includes(true)) this.#askAnew(0);
     this.#scheduleScan();
   }

@@ -20,7 +20,7 @@ interface LinkResponderOptions {
   readonly records: ServiceRecords;
   /** Whether the names are ours and questions are answered, or still asked for. */
   readonly isAnnounced: () => boolean;
-  /** Somebody else has the name. */
+  /** Another responder has the name. */
   readonly onConflict: () => void;
   /** The network cannot be used now. */
   readonly onError: (error: Error) => void;
@@ -68,7 +68,7 @@ export class LinkResponder {
     this.#forget();
   }
 
-  /** Asks whether somebody has the names. */
+  /** Asks whether another responder has the names. */
   probe(): void {
     const { probes, claims } = this.#records;
     const claimed = claims.map((record) => ({ ...record, flush: false }));
@@ -150,7 +150,7 @@ export class LinkResponder {
     this.#timer ??= setTimeout(() => this.#tellDue(), minDelayMs + Math.random() * spreadDelayMs);
   }
 
-  /** What was told a moment ago waits: somebody may have asked after that. */
+  /** What was told a moment ago waits: a querier may have asked after that. */
   #tellDue(): void {
     const earliestMs = performance.now() - repeatMs;
     const waitMs = (record: DnsRecord) => (this.#toldAtMs.get(record) ?? earliestMs) - earliestMs;

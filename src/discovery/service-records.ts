@@ -39,7 +39,7 @@ export class ServiceRecords {
     }
   }
 
-  /** The questions whether somebody has the names already. */
+  /** The questions whether another responder has the names. */
   get probes(): readonly DnsQuestion[] {
     return this.claims.map(({ name }) => ({ name, type: 'ANY' }));
   }
@@ -66,21 +66,21 @@ export class ServiceRecords {
     return [...new Set(wanted)].filter((record) => !told.has(record));
   }
 
-  /** Whether somebody says otherwise about a name that must be ours alone. */
+  /** Whether another responder claims a name that must be ours alone. */
   isContradictedBy(theirs: DnsRecord): boolean {
     if (theirs.type !== 'SRV' || theirs.ttl === 0) return false;
     const ours = this.#named(theirs.name).find(({ type }) => type === 'SRV');
     return ours !== undefined && !rankOf(ours).equals(rankOf(theirs));
   }
 
-  /** Whether somebody who asks for the same names at the same time has the better right. */
+  /** Whether a responder that asks for the same names at the same time has the better right. */
   losesTo(claims: readonly DnsRecord[]): boolean {
     return this.claims.some((ours) => {
       const [first, ...others] = claims
         .filter(({ name }) => nameKey(name) === nameKey(ours.name))
         .map(rankOf)
         .sort(Buffer.compare);
-      // Who is later in order wins, and with equal records who has more. Source: RFC 6762, 8.2.
+      // The later in order wins, and with equal records the one with more. Source: RFC 6762, 8.2.
       return first !== undefined && (rankOf(ours).compare(first) || -others.length) < 0;
     });
   }

@@ -1,6 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 
-/** `fault`: something will not work. `warning`: it works, but not as somebody would expect. */
+/** `fault`: something will not work. `warning`: it works, but not as a user would expect. */
 export type Level = 'ok' | 'note' | 'warning' | 'fault';
 
 /** One thing that was looked at. */

@@ -55,7 +55,7 @@ interface Survey {
   readonly servers: ReadonlyMap<string, { readonly name: string; readonly address: string }>;
 }
 
-/** Asks all networks who serves there. */
+/** Asks all networks which servers are there. */
 async function surveyOf(links: readonly LocalLink[], port: number): Promise<Survey> {
   const servers = new Map<string, { name: string; address: string }>();
   const refusals: { link: LocalLink; reason: string }[] = [];

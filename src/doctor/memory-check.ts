@@ -6,7 +6,7 @@ import { type Check, type Finding, ok, warning } from './finding.ts';
 
 /** The process before the first client (test/bench/results.md, "memory"). */
 const baseBytes = 96 * 1024 * 1024;
-/** The encoded past and the PCM of who may still join. */
+/** The encoded past, and the PCM for players that may still join. */
 const copies = 2;
 const mebibyte = 1024 * 1024;
 /** Where a limit for this container or service may stand, version 2 and version 1. */

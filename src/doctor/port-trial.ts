@@ -13,7 +13,7 @@ export interface PortWish {
   readonly port: number;
 }
 
-/** Binds a port for a moment; who connects meanwhile is turned away. */
+/** Binds a port for a moment; a peer that connects meanwhile is refused. */
 export async function tryPort(wish: PortWish, context: SystemContext): Promise<readonly Finding[]> {
   const logger = new NoteTaker();
   try {

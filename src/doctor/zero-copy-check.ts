@@ -12,7 +12,7 @@ export function zeroCopyCheck({ native }: SystemContext, isWanted: boolean): Che
     run: () => {
       const { level, text, mend } =
         'reason' in native ? noAddon : probed(native.addon.sendZeroCopyProbe?.());
-      // What nobody asked for is worth a note at most.
+      // What the user did not ask for is worth a note at most.
       if (isWanted) return [{ level, text, ...(mend !== undefined && { mend }) }];
       return [note(`${text} (zerocopy is off in [stream])`, level === 'ok' ? undefined : mend)];
     },

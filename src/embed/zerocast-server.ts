@@ -41,7 +41,7 @@ export interface ServerPorts {
 /** What `listen` has opened. */
 interface Running {
   readonly application: Application;
-  /** Lets go of the log and the data folder. */
+  /** Releases the log and the data folder. */
   readonly release: () => Promise<void>;
 }
 

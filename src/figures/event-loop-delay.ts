@@ -5,7 +5,7 @@ import { RecentMaximum } from '../transport/recent-maximum.ts';
 const resolutionMs = 10;
 const usualWindowMs = 15_000;
 const overlapMs = 5 * resolutionMs;
-/** Nobody has asked for so long: nobody will. */
+/** Without a question for so long none is expected. */
 const usualMaxUnaskedMs = 10 * 60_000;
 const nsPerSecond = 1e9;
 
@@ -23,9 +23,9 @@ export interface DelayFigures {
 }
 
 /**
- * The delay of the event loop in fixed windows of time, the same for everybody who asks.
+ * The delay of the event loop in fixed windows of time, the same for every caller.
  *
- * It is observed from the first question on, and until nobody has asked for ten minutes.
+ * It is observed from the first question on, and until ten minutes after the last.
  */
 export class EventLoopDelay {
   readonly #windowMs: number;

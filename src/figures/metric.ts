@@ -6,7 +6,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** A kind of figure, read anew whenever somebody asks. */
+/** A kind of figure, read anew whenever it is asked for. */
 export interface Metric {
   /** `counter`: only grows while the server runs. */
   readonly type: 'counter' | 'gauge';

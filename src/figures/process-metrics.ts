@@ -3,7 +3,7 @@ import { type DelayFigures, EventLoopDelay } from './event-loop-delay.ts';
 import { addMetric, type Metric } from './metric.ts';
 
 /**
- * What prom-client tells of the delay of the event loop is reset by everybody who asks, and its
+ * What prom-client tells of the delay of the event loop is reset by every caller, and its
  * processor time begins with the first question; the looks for the former shall never take place.
  */
 const neverMs = 2 ** 31 - 1;
@@ -14,7 +14,7 @@ let registry: Registry | undefined;
  * CPU, memory, descriptors, garbage collection, and the delay of the event loop.
  *
  * They are figures of the process, whichever of its servers is asked. prom-client begins to observe
- * and has no way to stop, so this happens at most once, when somebody asks for the first time.
+ * and has no way to stop, so this happens at most once, when a caller asks for the first time.
  */
 export function processMetrics(): Registry {
   if (registry) return registry;

@@ -32,7 +32,7 @@ const msPerSecond = 1000;
 /**
  * The figures of the server in the format of Prometheus.
  *
- * Nothing is measured until somebody asks for the first time.
+ * Nothing is measured until they are asked for the first time.
  */
 export class ServerMetrics {
   readonly #options: ServerMetricsOptions;

@@ -5,7 +5,7 @@ import { poolStatus, reportIntervalMs, type SessionStatus, statusReport } from '
 
 /**
  * Logs under the tag `Stats` what happened to the audio since its last report, while clients are
- * connected. Counters that nobody wants to see, because of the filter of the log, stay untouched.
+ * connected. Counters that the filter of the log hides stay untouched.
  */
 export class StatusReporter {
   readonly #server: PlayerServer;

@@ -34,7 +34,7 @@ export class AnswerQueue {
     return true;
   }
 
-  /** Resolves when nobody waits who waits now. */
+  /** Resolves when all requests that wait now are answered. */
   async untilAnswered(): Promise<void> {
     await Promise.all([...this.#queues.values()].map(({ end }) => end));
   }

@@ -21,7 +21,7 @@ export class HttpLogin {
   }
 
   /**
-   * The login that a request shows; `undefined` without credentials, and while nobody needs any:
+   * The login that a request shows; `undefined` without credentials, and while none are needed:
    * then the header is that of a proxy in front.
    *
    * Failure: rejects with a `RefusedRequestError` when the credentials are wrong.

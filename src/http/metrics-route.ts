@@ -10,7 +10,7 @@ export const metricsAgeMs = 250;
 
 /** Figures of the server in the format of Prometheus. */
 export interface MetricsText {
-  /** Whether anybody may have them at present; absent: yes. */
+  /** Whether peers may have them at present; absent: yes. */
   readonly isOn?: boolean;
   readonly contentType: string;
   text(): Promise<string>;

@@ -13,7 +13,7 @@ export interface OriginSettings {
 }
 
 /**
- * Endings of names that nobody can register to point at this server: of any other name a page may
+ * Endings of names that cannot be registered to point at this server: of any other name a page may
  * come from elsewhere although the browser asked for it here ("DNS rebinding").
  */
 const localName =

@@ -22,7 +22,7 @@ export class DescriptorSink implements LogSink {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #retry: NodeJS.Timeout | undefined;
-  /** Nobody will ever read again (EPIPE). */
+  /** The reader is gone for good (EPIPE). */
   #isUnread = false;
   #faultTold = false;
   #closing: Promise<void> | undefined;

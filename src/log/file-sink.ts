@@ -12,7 +12,7 @@ export interface FileOwner {
 
 const mode = 0o644;
 
-/** A log file that can be opened anew, after somebody has moved it away. */
+/** A log file that can be opened anew, after a program has moved it away. */
 export class FileSink implements LogSink {
   readonly #path: string;
   readonly #owner: FileOwner | undefined;
@@ -50,7 +50,7 @@ export class FileSink implements LogSink {
   reopen(): void {
     if (this.#isClosing) return;
     const previous = this.#output;
-    // A fifo that somebody has put there meanwhile must not make everything wait for its reader.
+    // A fifo that was put there meanwhile must not make everything wait for its reader.
     this.#output = this.#open(false, constants.O_NONBLOCK);
     this.#earlier = Promise.all([this.#earlier, previous.close()]);
   }
@@ -76,7 +76,7 @@ export class FileSink implements LogSink {
 
 /**
  * Opens a file as root, and gives it to another user. That user may have put a link in its place,
- * by which root would write to, or give away, a file of somebody else.
+ * by which root would write to, or give away, a file of a third one.
  */
 function openFor(owner: FileOwner, path: string, flags: number): number {
   const { O_NOFOLLOW, O_NONBLOCK } = constants;

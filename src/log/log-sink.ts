@@ -5,7 +5,7 @@ export interface LogSink {
   /**
    * Takes one line without its line end; never waits and never throws.
    *
-   * Failure: returns false when the line was dropped because nobody takes the earlier ones.
+   * Failure: returns false when the line was dropped because no reader takes the earlier ones.
    */
   write(line: string, severity: Severity): boolean;
   /** Writes what is still queued before the process ends. */

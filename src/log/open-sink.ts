@@ -68,6 +68,6 @@ function complain(sentence: string): void {
   try {
     writeSync(2, `zerocast: ${sentence}\n`);
   } catch {
-    // Nobody reads stderr either.
+    // No process reads stderr either.
   }
 }

@@ -3,7 +3,7 @@ import { constants, fstatSync, openSync } from 'node:fs';
 /**
  * A way to stdout (1) or stderr (2) that never waits for its reader, where there is one.
  *
- * A pipe or terminal that nobody reads must not hold up the audio. It is opened once more, because
+ * A pipe or terminal without a reader must not hold up the audio. It is opened once more, because
  * switching the given descriptor to non-blocking would do so for every process that shares it.
  */
 export function openOutput(descriptor: 1 | 2): {

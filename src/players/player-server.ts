@@ -261,7 +261,7 @@ export class PlayerServer implements SessionHost {
     } else this.#join({ session, id, hello: known, requestId });
   }
 
-  /** Ends the connections of a client that nobody is behind any more; it does not go away by that. */
+  /** Ends the connections of a client without a player behind; it does not go away by that. */
   #makeWay(id: string, newer: Session): void {
     for (const older of this.#ofClients.silentOf(id, this.#limitUs(silentUs))) {
       if (older === newer) continue;
@@ -280,7 +280,7 @@ export class PlayerServer implements SessionHost {
     const { registry, streams, onChange } = this.#options;
     const address = session.connection.remoteAddress;
     const { client, isNew, forgotten } = registry.join(id, { hello, address });
-    // Nobody has heard of its group yet: that it has a stream from now on is no news.
+    // No controller has heard of its group yet: that it has a stream from now on is no news.
     if (isNew) client.group.streamId = streams.default?.id ?? '';
     session.welcome(client, registry.settingsOf(client), requestId);
     this.#route(session, client);

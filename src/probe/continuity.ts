@@ -1,6 +1,6 @@
 /** Timestamps are whole microseconds, so neighbours may differ by their rounding. */
 const roundingUs = 2;
-/** The time of a stream follows the clock of its source, which nobody hears. */
+/** The time of a stream follows the clock of its source, which no listener hears. */
 const maxSlew = 400e-6;
 
 /** Checks that each chunk begins where the one before it ended. */

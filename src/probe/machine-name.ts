@@ -6,7 +6,7 @@ const digits = 12;
 
 /** The same short text whenever it is asked for on this machine; it tells nothing about it. */
 export function machineName(): string {
-  // The id itself is nobody's business. Source: machine-id(5).
+  // The id itself must not be shown to a peer. Source: machine-id(5).
   return createHash('sha256').update(`zerocast ${machineId()}`).digest('hex').slice(0, digits);
 }
 

@@ -12,7 +12,7 @@ export interface ProbeOptions {
   readonly json: boolean;
   readonly wavFile: string | undefined;
   readonly id: string;
-  /** Nobody has given it an id: it shall leave nothing behind. */
+  /** The user has given it no id: it shall leave nothing behind. */
   readonly isVisitor: boolean;
   /** Where the server is asked to forget it; absent: nowhere. */
   readonly controlPort: number | undefined;

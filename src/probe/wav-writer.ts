@@ -6,7 +6,7 @@ import { messageOf, ZerocastError } from '../base/errors.ts';
 const headerBytes = 44;
 /** Sizes inside a WAV file are 32-bit numbers. */
 const maxDataBytes = 0xffff_ffff - headerBytes;
-/** A longer gap is a pause of the source: left out, as nobody wants hours of silence. */
+/** A longer gap is a pause of the source: left out, as no user wants hours of silence. */
 const maxFillUs = 60_000_000;
 /** Timestamps are whole microseconds: what differs by their rounding is no gap. */
 const roundingUs = 2;

@@ -1,7 +1,7 @@
 import { ProtocolError } from '../base/errors.ts';
 import { baseHeaderBytes, baseOffset, messageType, readTimeUs } from './layout.ts';
 
-/** How a reader treats each type of message: bodies that nobody reads are skipped unbuffered. */
+/** How a reader treats each type of message: bodies that no caller reads are skipped unbuffered. */
 export type MessagePolicy = ReadonlyMap<
   number,
   { readonly maxBodyBytes: number; readonly isRead: boolean }

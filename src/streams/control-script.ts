@@ -3,7 +3,7 @@ import type { StreamProperties } from '../audio/stream-properties.ts';
 
 /** A program that speaks for a stream in place of its source. */
 export interface ControlScript extends StreamController {
-  /** Lets go of everything; resolves when the process is gone. */
+  /** Releases everything; resolves when the process is gone. */
   stop(): Promise<void>;
 }
 

@@ -4,11 +4,11 @@ import type { StreamChannel } from './stream-channel.ts';
 
 const firstRetryMs = 500;
 const slowestRetryMs = 5000;
-/** Faults that somebody fixes by making a folder, removing a file, or giving a right. */
+/** Faults that a user fixes by making a folder, removing a file, or giving a right. */
 const retryable: ReadonlySet<string> = new Set(['mkfifo', 'no-fifo', 'pipe-open']);
 
 interface FifoRetryOptions {
-  /** Still there, and nobody is about to replace it. */
+  /** Still there, and no caller is about to replace it. */
   readonly isPresent: (channel: StreamChannel) => boolean;
   /** Opens the stream anew in the place of the one that is disabled. */
   readonly reopen: (options: StreamOptions) => Promise<unknown>;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Larger images are refused by those who take them from outside. */
+/** Larger images are refused where they come from outside. */
 export const maxImageBytes = 4 * 1024 * 1024;
 
 interface Image {

@@ -26,7 +26,7 @@ export async function allowedScript(request: {
   const { script, pluginDir, isTrusted, mayBeMissing } = request;
   const named = resolve(pluginDir, script);
   const path = await resolved(named);
-  // What exists outside is nobody's business, so that fault comes first.
+  // No controller may learn what exists outside, so that fault comes first.
   if (!isTrusted && !isBelow(path ?? named, await folderFor(path, pluginDir))) {
     throw badScript(`Control script must be located in '${pluginDir}'`);
   }

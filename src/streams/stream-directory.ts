@@ -50,7 +50,7 @@ interface OpenRequest extends AddRequest {
   readonly by: Requester | undefined;
   /** What it takes the place of. */
   readonly predecessor: StreamChannel | undefined;
-  /** Absent for who may add as much as it likes. */
+  /** Absent: no limit. */
   readonly share: SampleShare | undefined;
 }
 
@@ -172,7 +172,7 @@ export class StreamDirectory {
     await this.#list.released(id);
   }
 
-  /** Tells that a stream is idle, plays, or cannot go on; before and after its time nobody asks. */
+  /** Tells that a stream is idle, plays, or cannot go on; ignored before and after its time. */
   stateChanged(channel: StreamChannel): void {
     this.#list.announce('stream-state', channel);
     if (this.#list.has(channel) && this.#configured.has(channel)) this.#fifoRetry.consider(channel);
@@ -224,7 +224,7 @@ export class StreamDirectory {
     const { name } = request.options;
     if (this.#list.isClosed) throw new SourceError('server-stops', 'the server stops');
     if (this.channels.get(name) !== predecessor || this.#openings.has(name)) throw isTaken(name);
-    // What somebody has written into the configuration is wanted, whatever was added before.
+    // What the user has written into the configuration is wanted, whatever was added before.
     if (request.isConfigured || predecessor) return;
     const present = this.channels.size + this.#openings.size + this.#list.held.length;
     const count = present - this.#configured.leavingCount;

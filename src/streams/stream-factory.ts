@@ -58,7 +58,7 @@ export interface ChannelRequest {
   readonly isTrusted: boolean;
   /** Makes the source; absent: by the scheme of the address. */
   readonly createSource?: SourceFactory;
-  /** Nobody waits for an answer: a control script that is not there may come later. */
+  /** No caller waits for an answer: a control script that is not there may come later. */
   readonly isPatient?: boolean;
 }
 
@@ -91,7 +91,7 @@ export class StreamFactory {
     return customStreamOptions(custom, this.#options.settings().defaults);
   }
 
-  /** The same text for streams between which nobody could tell a difference. */
+  /** The same text for streams between which no listener could tell a difference. */
   signatureOf(options: StreamOptions): string {
     const { uri, format } = options;
     const script = textOf(uri, 'controlscript');

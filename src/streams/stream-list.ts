@@ -73,7 +73,7 @@ export class StreamList {
     this.#onChange({ kind: 'stream-order' });
   }
 
-  /** Of a stream that is not in the list nobody hears. */
+  /** Of a stream that is not in the list no observer is told. */
   announce(
     kind: 'stream-added' | 'stream-state' | 'stream-properties',
     channel: StreamChannel,

@@ -82,14 +82,14 @@ export class Admission {
     return true;
   }
 
-  /** Serves those who wait, and from now on everybody at once. */
+  /** Serves the peers that wait, and from now on every peer at once. */
   release(): void {
     this.#isReleased = true;
     for (const [socket, serve] of this.#waiting) if (!socket.destroyed) serve();
     this.#waiting.clear();
   }
 
-  /** Ends those who wait. */
+  /** Ends the peers that wait. */
   close(): void {
     for (const socket of this.#waiting.keys()) socket.destroy();
     this.#waiting.clear();

@@ -44,7 +44,7 @@ export class AudioPath {
     this.#collect();
     this.#totals.outstanding = 0;
     this.#native?.remove();
-    // The addon gives the number to somebody else.
+    // The addon gives the number to another socket.
     this.#native = undefined;
   }
 

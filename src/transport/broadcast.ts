@@ -10,7 +10,7 @@ import { maxSendChunks, SendInterval, type SendIntervalOptions } from './send-in
 
 /**
  * One session gets at most this much per tick, so that its reply lane never waits for long. Where
- * a chunk is larger than half of it, two chunks: with one per tick nobody would ever catch up.
+ * a chunk is larger than half of it, two chunks: with one per tick no player would ever catch up.
  */
 const maxSendBytes = 128 * 1024;
 const leastCatchUpChunks = 2;
@@ -122,7 +122,7 @@ export class Broadcast {
     this.#armTail(durationUs);
   }
 
-  /** Drops all chunks: after a pause nobody will want them any more. */
+  /** Drops all chunks: after a pause no player wants them any more. */
   clear(): void {
     this.#forgetDue();
     this.ring.clear();
@@ -171,7 +171,7 @@ export class Broadcast {
       return;
     }
     if (isFirstRefusal) this.#firstInTurn = index;
-    // Who begins late loses nothing; who begins and then waits has a gap.
+    // A player that begins late loses nothing; one that begins and then waits has a gap.
     cursor.quota = cursor.isFresh ? 0 : this.#regularQuota(cursor);
   }
 

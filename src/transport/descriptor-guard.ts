@@ -20,7 +20,7 @@ const leastFree = 100;
 
 /** What the system says about this process. */
 export interface DescriptorFacts {
-  /** How many descriptors it may have; `undefined` where nobody says so. */
+  /** How many descriptors it may have; `undefined` where the system does not say. */
   limit(): number | undefined;
   /** How many it has; `undefined` when even that takes one more than there is. */
   open(): number | undefined;

@@ -24,7 +24,7 @@ export interface FanOut {
    * caller then calls again in a later turn, with the same arguments.
    *
    * Ownership: keeps the chunks that are on the way to a socket, or in flight, retained until
-   * nobody reads their memory any more.
+   * their memory is not read any more.
    */
   deliver(ring: ChunkRing, cursors: readonly Cursor[], share: LoopShare): boolean;
 

@@ -17,7 +17,7 @@ import { NodeFanOut } from './node-fan-out.ts';
 
 /** More sessions than one call can serve within its slice of time. */
 const maxOrders = 256;
-/** Chunks that one call describes to the addon, whatever lies between those who are due. */
+/** Chunks that one call describes to the addon, whatever lies between the players that are due. */
 const maxWindowChunks = 1024;
 /** How often closed sockets with chunks in flight are looked after. */
 const sweepMs = 100;
@@ -158,7 +158,7 @@ export class NativeFanOut implements FanOut {
     return served === due.length;
   }
 
-  /** Tells the addon of all chunks that somebody is to get: the window. */
+  /** Tells the addon of all chunks that a player is to get: the window. */
   #describe(ring: ChunkRing): { first: number; count: number } {
     let first = ring.head;
     let end = ring.tail;
@@ -222,7 +222,7 @@ export class NativeFanOut implements FanOut {
     cursor.write(message.subarray(offset), chunk);
   }
 
-  /** Gives back the chunks whose memory nobody reads any more. */
+  /** Gives back the chunks whose memory the kernel reads no more. */
   #release(): void {
     const { released } = this.#buffers;
     let count: number;

@@ -3,8 +3,8 @@ const windowUs = 15_000_000;
 const windowCount = 5;
 
 /**
- * The largest value of the last minute: somebody who asks every minute misses none, and nobody takes
- * it away from another one who asks.
+ * The largest value of the last minute: a caller that asks every minute misses none, and takes none
+ * away from another.
  */
 export class RecentMaximum {
   readonly #maxima: number[] = new Array(windowCount).fill(0);

@@ -4,7 +4,7 @@ const held = -1;
 /**
  * The exclusive right to write to one socket: one 32-bit word shared with native code.
  *
- * The word is 0 when nobody writes, −1 while the fan-out holds it, and otherwise the number of
+ * The word is 0 when no thread writes, −1 while the fan-out holds it, and otherwise the number of
  * asynchronous writes under way. Every change is one atomic exchange: nothing is checked first
  * and done afterwards.
  *

@@ -19,7 +19,7 @@ export interface SendStatistics {
   wouldBlock: number;
   /** Zero-copy sends that the kernel had no room for (`ENOBUFS`) and that went out plainly. */
   noBuffers: number;
-  /** Ticks in which the socket was reserved by somebody else. */
+  /** Ticks in which a write of Node's had reserved the socket. */
   coordinationFallbacks: number;
   chunks: number;
   /** Chunks that were skipped because they were too old to be played. */

@@ -50,7 +50,7 @@ export class Background {
 
   /**
    * Makes a folder that the server will write to as its user. One that exists and belongs to
-   * somebody else keeps its owner, unless it is the server's `usual` place.
+   * another user keeps its owner, unless it is the server's `usual` place.
    *
    * Shape: returns what is to be warned of.
    */

@@ -72,7 +72,7 @@ function outcomeOf(child: ChildProcess, stderr: DaemonOptions['stderr']): Promis
 
 /** The side of the child: where the parent waits. */
 export interface DaemonParent {
-  /** Says that the server runs, and lets go of the terminal. */
+  /** Says that the server runs, and releases the terminal. */
   ready(): void;
   /** Shows a sentence to the person who started the server. */
   complain(sentence: string): void;
@@ -98,7 +98,7 @@ function complain(sentence: string): void {
   process.stderr.write(`zerocast: ${sentence}\n`);
 }
 
-/** Nobody reads it any more; its number must not come to mean something else. */
+/** No process reads it any more; its number must not come to mean something else. */
 function closeStderr(): void {
   const stderr = 2;
   try {

@@ -4,7 +4,7 @@ import { ConfigError } from '../../base/errors.ts';
  * Has the configuration read again on SIGHUP. One that comes while the server starts waits until
  * it has started.
  *
- * To be made early, and for good: where nobody listens to SIGHUP, it ends the process.
+ * To be made early, and for good: without a listener, SIGHUP ends the process.
  */
 export class HangUp {
   #reload: (() => Promise<unknown>) | undefined;

@@ -4,7 +4,7 @@ import type { Log } from '../../log/log.ts';
 /**
  * Opens the log file anew on SIGUSR1, which programs that rotate logs send.
  *
- * To be made first of all, and for good: where nobody listens to SIGUSR1, Node opens its debugger.
+ * To be made first of all, and for good: without a listener for SIGUSR1, Node opens its debugger.
  */
 export class LogRotation {
   #log: Log | undefined;

@@ -165,7 +165,7 @@ class FileSource implements StreamSource {
     }
   }
 
-  /** Somebody emptied the file, perhaps to write it anew. */
+  /** A program emptied the file, perhaps to write it anew. */
   #interrupt(): void {
     this.#isInterrupted = true;
     const target = this.#target;

@@ -47,7 +47,7 @@ export class Intake {
     this.#landing = Buffer.alloc(options.queue ? 1 : aheadBytes);
   }
 
-  /** True from `open` until `close` or `fail`: whether there is still somebody to be filled. */
+  /** True from `open` until `close` or `fail`: whether there is still a sink to be filled. */
   get isOpen(): boolean {
     return this.#sink !== undefined;
   }
@@ -85,7 +85,7 @@ export class Intake {
   }
 
   /**
-   * Lets go of the present socket and fills from the one that `open` makes. `ended` is told once
+   * Releases the present socket and fills from the one that `open` makes. `ended` is told once
    * when that socket has nothing more to give, not when it was disconnected from here.
    */
   connect(open: (readInto: ReadInto) => Socket, ended: (error?: Error) => void): Socket {
@@ -167,7 +167,7 @@ export class Intake {
     await new Promise((resolve) => socket.once('close', resolve));
   }
 
-  /** Also for nobody, up to the end of the landing. */
+  /** Also without a sink, up to the end of the landing. */
   get #readsAhead(): boolean {
     return !this.#options.queue && this.#landedBytes < this.#landing.length;
   }

@@ -5,7 +5,7 @@ import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { SourceSink, StreamSource } from './stream-source.ts';
 
-/** How long an input may take to let go. */
+/** How long an input may take to end. */
 const releaseGraceMs = 1000;
 
 export interface IterableInput {
@@ -166,7 +166,7 @@ class IterableSource implements StreamSource {
     try {
       await this.#iterator?.return?.();
     } catch {
-      // Nobody is left who could be told.
+      // No caller is left that could be told.
     }
   }
 }

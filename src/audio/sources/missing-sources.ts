@@ -43,7 +43,7 @@ const common = [
 
 /**
  * Says that a kind of stream is missing and what to write instead: all that the address says, but
- * for secrets, as a `process` stream that works. `undefined` when nobody knows that kind.
+ * for secrets, as a `process` stream that works. `undefined` for an unknown kind.
  */
 export function missingSourceAdvice({ uri, format }: Described): string | undefined {
   const fault = `streams of type "${uri.scheme}" are not supported yet`;

@@ -53,7 +53,7 @@ async function preparePipe({
   return uri;
 }
 
-/** Who connects looks the name up each time, as its address may change; who listens need not. */
+/** Mode `client` looks the name up each time, as its address may change; `server` need not. */
 async function prepareTcp({ uri }: SourceContext): Promise<StreamUri> {
   const { hostname } = uri;
   if (hostname === '' || choiceOf(uri, 'mode', ['server', 'client']) === 'client') return uri;

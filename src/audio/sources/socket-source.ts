@@ -10,7 +10,7 @@ const seenBeyondMs = 150;
 export interface Connector {
   /** Begins to look for a producer; called once. */
   start(): void;
-  /** Lets go of everything but the intake, which is closed already; resolves when that is done. */
+  /** Releases everything but the intake, which is closed already; resolves when that is done. */
   stop(): Promise<void>;
 }
 

@@ -56,7 +56,7 @@ export interface StreamSource {
   takePartial?(into: Uint8Array): number;
   /**
    * Goes on `frames` later, as if they had been read; never called during a read. A source that has it
-   * makes its audio on demand, holds nobody back, and is not read while nobody listens.
+   * makes its audio on demand, holds no producer back, and is not read without players.
    */
   skip?(frames: number): void;
   /**
@@ -64,7 +64,7 @@ export interface StreamSource {
    * those in the target of the outstanding read. Sources that cannot tell lack it.
    */
   backlogBytes?(): number | undefined;
-  /** Lets go of everything (descriptors, children, timers); resolves when that is done. */
+  /** Releases everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }
 

@@ -112,7 +112,7 @@ function dialectOf(bigEndian: boolean): Dialect {
 function readLongSizes(ds64: Buffer, sizes: Map<string, number>): void {
   if (ds64.length < ds64Bytes) throw badWav('its chunk "ds64" is cut off');
   const put = (name: string, size: bigint) => {
-    // Zero: it was written to a pipe, and nobody could come back to fill it in.
+    // Zero: it was written to a pipe, where no program can go back to fill it in.
     if (size !== 0n && size !== unsaid64) sizes.set(name, Number(size));
   };
   put('data', ds64.readBigUInt64LE(8));

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** How long programs may take to end after a signal before they are killed. */
 const endGraceMs = 2000;
 /**
- * And how long what it had started may take after it. Short, because nobody tells when that is
- * over: in containers the dead often stay in their group for want of somebody who buries them.
+ * And how long what it had started may take after it. Short, because the system does not tell when
+ * that is over: in containers the dead often stay in their group, as no parent waits for them.
  */
 const stragglerGraceMs = 200;
 const goneCheckMs = 20;
@@ -65,12 +65,12 @@ export class ProcessGroup {
     return this.exited;
   }
 
-  /** Patience counts looks, not time: while this server was away nobody looked. */
+  /** Patience counts looks, not time: while this server was away it did not look. */
   async #within(ms: number, isDone: () => boolean): Promise<void> {
     for (let looks = ms / goneCheckMs; looks > 0 && !isDone(); looks -= 1) await delay(goneCheckMs);
   }
 
-  /** Sends `signal` to the whole group; false when nobody is left in it. Zero only asks. */
+  /** Sends `signal` to the whole group; false when no process is left in it. Zero only asks. */
   #signal(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this.#child;
     if (pid === undefined) return false;

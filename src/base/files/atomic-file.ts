@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** Who may read a file, before the umask: anybody, or only the user of the server. */
+/** Who may read a file, before the umask: every user, or only that of the server. */
 export const fileModes = { open: 0o644, private: 0o600 } as const;
 
 /**
@@ -51,8 +51,8 @@ export async function removeTemporaries(path: string): Promise<void> {
 const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
- * In the same folder, because a rename does not leave its file system, and under a name that nobody
- * can take before.
+ * In the same folder, because a rename does not leave its file system, and under a name that no
+ * other process can take before.
  */
 function temporaryOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);

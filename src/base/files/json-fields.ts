@@ -22,7 +22,7 @@ export class FieldFaults {
 
 /**
  * Reads the fields of an object that other programs wrote: what is missing gets its default, what
- * is of the wrong type too but counts as a fault, and what nobody asked for is kept as it is.
+ * is of the wrong type too but counts as a fault, and what no caller asked for is kept as it is.
  */
 export class JsonFields {
   readonly #json: JsonObject;
@@ -85,7 +85,7 @@ export class JsonFields {
     this.#faults.add(`${this.#place} ${what}`);
   }
 
-  /** What nobody asked for, in the shape of the file: with the rest of the objects inside. */
+  /** What no caller asked for, in the shape of the file: with the rest of the objects inside. */
   rest(): JsonObject {
     const own = Object.entries(this.#json).filter(
       ([key, value]) => !this.#known.has(key) && this.#isFlat(key, value),

@@ -53,7 +53,7 @@ export class JsonFile {
     // A link stays a link: the file that it names is replaced.
     const path = await realpath(options.path).catch(() => options.path);
     const isWritable = await prepareFolder(path, options.logger);
-    // Somebody else may have made it, or an earlier version.
+    // Another user may have made it, or an earlier version.
     if (options.isPrivate) await chmod(path, fileModes.private).catch(() => undefined);
     return new JsonFile({ ...options, path, isWritable });
   }
@@ -185,7 +185,7 @@ async function moveAside(path: string): Promise<string> {
   return target;
 }
 
-/** Makes an empty file under a name that nobody has, for a rename to replace. */
+/** Makes an empty file under a name that no file has, for a rename to replace. */
 async function claimName(name: string): Promise<string> {
   for (let copy = 1; ; copy += 1) {
     const candidate = copy === 1 ? name : `${name}-${copy}`;

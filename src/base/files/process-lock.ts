@@ -23,7 +23,7 @@ import { isHeldBy } from './process-holder.ts';
 const maxAttempts = 100;
 
 export interface LockFunctions {
-  /** Locks an open file until it is closed, or gives an error number; absent: nobody can do that. */
+  /** Locks an open file until it is closed, or gives an error number; absent: unsupported. */
   readonly lockFile: ((descriptor: number) => number) | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface ProcessLockOptions extends LockFunctions {
 
 export type LockOutcome =
   | { readonly lock: ProcessLock }
-  /** Somebody else has it; the number of the process, if it is known. */
+  /** Another process has it; its number, if it is known. */
   | { readonly holder: number | undefined };
 
 /**
@@ -83,7 +83,7 @@ export class ProcessLock {
     if (descriptor < 0) return;
     this.#descriptor = -1;
     try {
-      // Still locked: nobody else can have taken this file, and a newer one is not ours.
+      // Still locked: no other process can have taken this file, and a newer one is not ours.
       if (isFileAt(this.#path, descriptor)) unlinkSync(this.#path);
     } catch {
       emptyFile(descriptor);
@@ -98,7 +98,7 @@ export class ProcessLock {
       ftruncateSync(descriptor);
       writeSync(descriptor, `${process.pid}\n`, 0);
     } catch {
-      // A full disk, or somebody else's file: the lock counts all the same.
+      // A full disk, or another user's file: the lock counts all the same.
     }
   }
 }
@@ -138,7 +138,7 @@ function beginningOf(path: string): string {
 /** An open descriptor; or what became of the file at the moment at which it was opened. */
 type Opening = number | 'held' | 'gone';
 
-/** What is at `path` is nobody's: the lock says who has it. */
+/** The owner of what is at `path` says nothing: the lock says which process has it. */
 function openLocked(path: string, lockFile: (descriptor: number) => number): Opening {
   const descriptor = openWritable(path);
   if (descriptor === undefined) return openForeign(path, lockFile);
@@ -161,7 +161,7 @@ function isOurs(descriptor: number): boolean {
   return file.isFile() && file.nlink <= 1;
 }
 
-/** `undefined` when the file belongs to somebody else. */
+/** `undefined` when the file belongs to another user. */
 function openWritable(path: string): number | undefined {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
   try {
@@ -211,6 +211,6 @@ function emptyFile(descriptor: number): void {
   try {
     ftruncateSync(descriptor);
   } catch {
-    // A number that nobody has any more is seen through.
+    // A number that no process has any more is seen through.
   }
 }

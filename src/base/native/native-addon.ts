@@ -86,7 +86,7 @@ export interface NativeFanOutAddon {
   takeCounters(socket: number): boolean;
   /** Breaks closed sockets whose time is over; returns how many still have chunks in flight. */
   sweep(): number;
-  /** Lets go of all chunks, only right before their memory is given back for good. */
+  /** Releases all chunks, only right before their memory is given back for good. */
   abandon(): void;
   close(): void;
 }

@@ -53,7 +53,7 @@ export function whenEnded(socket: net.Socket, onEnded: () => void): void {
 
 /**
  * The descriptor of a socket, for native code that writes to it; −1 when it is not known, and for
- * TLS, which nobody can write to beside Node.
+ * TLS, which only Node can write to.
  */
 export function descriptorOf(socket: net.Socket): number {
   if (socket instanceof TLSSocket) return -1;

@@ -10,7 +10,7 @@ export function addressOf({
 }
 
 /**
- * What counts as one address where somebody could have many: of IPv6 the first 64 bits, because every
+ * What counts as one address where a peer could have many: of IPv6 the first 64 bits, because every
  * machine may choose the others as it likes. Link-local addresses all begin alike and count singly.
  *
  * Source: RFC 4291, 2.5.1 and 2.5.6.

@@ -2,7 +2,7 @@
 const awayMs = 250;
 
 /**
- * A deadline for somebody outside: fires when it was not restarted for `delayMs`.
+ * A deadline for a peer: fires when it was not restarted for `delayMs`.
  *
  * When the event loop was away at that moment, busy or suspended, what would have restarted the
  * timer may lie in the kernel unread. Then the whole time begins anew, once.

@@ -18,7 +18,7 @@ const severities: ReadonlyMap<string, SeverityName> = new Map([
 ]);
 const severityWord = new RegExp(`\\b(${[...severities.keys()].join('|')})\\b`, 'i');
 
-/** The severity that a control script names; `info` when nobody knows the name. */
+/** The severity that a control script names; `info` for an unknown name. */
 export function severityNamed(name: unknown): SeverityName {
   return (typeof name === 'string' && severities.get(name.toLowerCase())) || 'info';
 }

@@ -71,7 +71,7 @@ export class PluginProcess {
   }
 
   /**
-   * Ends the script with all that it started. One that nobody has asked to end sees the end of its
+   * Ends the script with all that it started. One that was not asked to end sees the end of its
    * input and may go by itself for a moment, or until `isHurried`.
    */
   async finish(isHurried: () => boolean): Promise<ProcessExit> {
