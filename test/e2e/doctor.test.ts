@@ -1,5 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from '../support/brief-run.ts';
@@ -179,6 +186,27 @@ describe.skipIf(!isRoot)('in a place of its own', () => {
     const { stdout } = diagnose({ shell: network + optmem, options: ['-c', file] });
     expect(stdout).toMatch(/"send" with ENOBUFS: the kernel has no room.*\n\s+raise "sysctl/);
     expect(stdout).toContain('net.core.optmem_max is 1: few zero-copy sends');
+  });
+
+  it.each([
+    ['8m', 'warning', 0],
+    ['512k', 'fault', 1],
+  ])('the doctor sees that a disk of %s is too small: a %s', async (size, level, status) => {
+    const file = await configFile('disk.conf');
+    const disk = join(folder, 'disk');
+    mkdirSync(disk, { recursive: true });
+    const mount = `mount -t tmpfs -o size=${size} none ${disk}`;
+    const run = diagnose({
+      shell: `unshare -m sh -c '${mount} && exec "$@"' sh "$@"; exit;`,
+      options: ['-c', file, `--server.datadir=${disk}`, '--json'],
+    });
+    const report = JSON.parse(run.stdout) as { checks: { findings: object[] }[] };
+    expect(report.checks.flatMap(({ findings }) => findings)).toContainEqual({
+      level,
+      text: expect.stringMatching(/^the disk of .*\/disk has \d+ KiB left$/),
+      mend: 'free some space, or set datadir in [server] to another folder',
+    });
+    expect(run.status).toBe(status);
   });
 
   it('the doctor sees that there is no network to be announced on', async () => {

@@ -42,7 +42,7 @@ function start({ background, priority = 0, environment = {}, uid }: Run) {
   const program = join(folder, 'program.mjs');
   writeFileSync(
     program,
-    `import { readlinkSync, renameSync, writeFileSync } from 'node:fs';
+    `import { existsSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
     import { getPriority } from 'node:os';
     import { daemonParent, startDaemon } from ${JSON.stringify(module.path)};
     const parent = daemonParent();
@@ -51,7 +51,7 @@ function start({ background, priority = 0, environment = {}, uid }: Run) {
       renameSync('${note}.new', '${note}');
     };
     if (parent) { ${background} }
-    else process.exitCode = await startDaemon({ priority: ${priority}, stderr: process.stderr });`,
+    else process.exit(await startDaemon({ priority: ${priority}, stderr: process.stderr }));`,
   );
   const child = spawn(process.execPath, [program], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -68,7 +68,9 @@ const told = () => JSON.parse(readFileSync(note, 'utf8')) as Record<string, unkn
 describe('the foreground of a server in the background', () => {
   it('ends well when that is ready, and only then', async () => {
     const background = `
-      tell({ mark: process.env.ZEROCAST_SERVICE_CHILD ?? 'gone' });
+      tell({});
+      // Goes on alone until the folder of the test is gone.
+      setInterval(() => existsSync('${note}') || process.exit(), 50);
       parent.ready();
       tell({ stderr: readlinkSync('/proc/self/fd/2') });`;
     const { child, ended } = start({ background });

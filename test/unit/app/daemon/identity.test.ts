@@ -38,11 +38,13 @@ function networkWith(entries: Readonly<Record<string, string>>): void {
 
 describe('a user to run as', () => {
   it('is found by name and by number, with its primary group', () => {
+    networkWith({});
     expect(findIdentity({ user: 'root', group: '' })).toEqual(root);
     expect(findIdentity({ user: '0', group: '' })).toEqual(root);
   });
 
   it('gets another group where one is named, by name or by number', () => {
+    networkWith({});
     expect(findIdentity({ user: 'root', group: 'daemon' })).toEqual({ ...root, gid: 1 });
     expect(findIdentity({ user: 'root', group: '1' })).toEqual({ ...root, gid: 1 });
   });
