@@ -52,7 +52,7 @@ std::size_t lengthOf(const Napi::Object& buffers, const char* name, napi_typedar
   return array.TypedArrayType() == type ? array.ElementLength() : 0;
 }
 
-// Whether calls may write and read as far as `hasRoomFor` lets them.
+// Whether calls may write and read as far as `hasRoomFor` allows.
 bool fitTogether(const Napi::Object& buffers) {
   const std::size_t chunks = lengthOf(buffers, "handles", napi_uint32_array);
   const std::size_t orders = lengthOf(buffers, "orders", napi_int32_array);

@@ -41,7 +41,7 @@ interface EncodedInputContext {
   /** What was published is of no use to any client any more. */
   readonly onOutdated: () => void;
   readonly onState: (state: StreamState) => void;
-  /** What the source plays and lets controllers do. */
+  /** What the source plays and allows controllers to do. */
   readonly onProperties?: (properties: StreamProperties) => void;
   readonly surroundings?: SourceSurroundings | undefined;
   /** Makes the source; absent: by the scheme of the address. */

@@ -3,7 +3,7 @@ export type Metadata = Readonly<
   Record<string, string | number | readonly string[] | Readonly<Record<string, string>>>
 >;
 
-/** What a stream plays and lets controllers do. Source: protocol reference, 16.5. */
+/** What a stream plays and allows controllers to do. Source: protocol reference, 16.5. */
 export interface StreamProperties {
   readonly canControl: boolean;
   readonly canGoNext: boolean;

@@ -10,7 +10,7 @@ export interface Login {
 
 /** Who may do what. */
 export interface Access {
-  /** What everybody may without logging in; `undefined` when a login is needed. */
+  /** What every peer may without logging in; `undefined` when a login is needed. */
   readonly anonymous: Login | undefined;
   /**
    * Shape: `address` is where they come from: addresses do not have to wait for each other.
@@ -31,7 +31,7 @@ export interface AccessEntries extends Access {
 const everybody: Login = { user: '', permits: () => true };
 const acceptedSchemes = new Set(['basic', 'plain']);
 
-/** Authorization is off: everybody may do everything, and every password is right. */
+/** Authorization is off: every peer may do everything, and every password is right. */
 export const openAccess: AccessEntries = {
   anonymous: everybody,
   login: async ({ scheme }) => {

@@ -72,7 +72,7 @@ export class Registry {
     const client = old ?? this.#add(id, { hello: known, address });
     client.hello = known;
     client.address = address;
-    // Who is known, or comes also without that wish, stays.
+    // A client that is known, or comes also without that wish, stays.
     client.isVisitor = isVisitor && (!old || old.isVisitor === true);
     client.isConnected = true;
     client.lastSeenMs = this.#stampMs();

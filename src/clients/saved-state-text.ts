@@ -21,7 +21,7 @@ interface GroupToSave extends GroupState {
  * The text of `server.json`, piece by piece, as one line with sorted keys; `unknown` are the fields
  * beside the groups.
  *
- * Ownership: who is in which group is noted at once. Everything else of a client is looked up when
+ * Ownership: the members of groups are noted at once. Everything else of a client is looked up when
  * its piece is asked for, so it may be newer; whatever changes until then asks for another save.
  * Source: protocol reference, 8.3.
  */

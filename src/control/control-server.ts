@@ -72,7 +72,7 @@ export class ControlServer implements ControlSessionHost, RpcHandler {
     return this.#options.handler.handle(text, caller);
   }
 
-  /** Tells everybody but `by`. */
+  /** Tells every controller but `by`. */
   announce(change: Change, by?: Requester): void {
     if (!this.#isClosed) this.#notifier.announce(change, by);
   }

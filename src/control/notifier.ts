@@ -95,7 +95,7 @@ export class Notifier {
     return this.#sent;
   }
 
-  /** Tells everybody but `by`, now or soon. */
+  /** Tells every controller but `by`, now or soon. */
   announce(change: Change, by?: Requester): void {
     if (isStructural(change)) this.#announceStructure(change, by);
     else if (!this.#isVisible(change)) return;
@@ -177,7 +177,7 @@ export class Notifier {
   #update(): void {
     const pending = this.#pending;
     this.#pending = undefined;
-    // Who does not listen any more is owed nothing.
+    // A controller that does not listen any more is owed nothing.
     for (const receiver of this.#behind) if (!hearsStatus(receiver)) this.#behind.delete(receiver);
     this.#send(
       () => serverUpdate(this.#options.status),

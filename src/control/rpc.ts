@@ -1,6 +1,6 @@
 import type { Login } from '../auth/access.ts';
 
-/** Who asks: a control session, or one HTTP request. Its identity keeps its own notifications away. */
+/** A control session, or one HTTP request. Its identity keeps its own notifications away. */
 export interface RpcCaller {
   /** Undefined until the caller has logged in, where that is needed. */
   login: Login | undefined;

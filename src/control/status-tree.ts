@@ -63,7 +63,7 @@ export class StatusTree {
     return new JsonText(this.#streamText(channel));
   }
 
-  /** What a stream plays and lets controllers do. */
+  /** What a stream plays and allows controllers to do. */
   properties(channel: StreamChannel): JsonText {
     return new JsonText(propertiesJson(channel.properties));
   }

@@ -174,7 +174,7 @@ export class LinkResponder {
   }
 }
 
-/** Who asks says what it knows, and for how long. Source: RFC 6762, 7.1. */
+/** A querier says what it knows, and for how long. Source: RFC 6762, 7.1. */
 function isKnown(ours: DnsRecord, known: readonly DnsRecord[]): boolean {
   return known.some(
     (record) =>

@@ -16,7 +16,7 @@ interface LinkSocketOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Talks to everybody on one network. */
+/** Talks to all peers on one network. */
 export class LinkSocket {
   readonly #options: LinkSocketOptions;
   readonly #socket: Socket;
@@ -48,7 +48,7 @@ export class LinkSocket {
     socket.on('error', (error) => this.#fail(error));
   }
 
-  /** To everybody, or to one; resolves when the system has taken it or refused it. */
+  /** To all peers, or to one; resolves when the system has taken it or refused it. */
   send(bytes: Buffer, to?: { readonly address: string; readonly port: number }): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     const { address, port } = to ?? { address: this.#group, port: this.#options.port };

@@ -73,7 +73,7 @@ function rights(path: string, stats: Stats, serverUser: ServerUser): readonly Fi
 }
 
 /**
- * The kernel lets no user open another user's fifo for writing in a folder like /tmp when the
+ * The kernel allows no user to open another's fifo for writing in a folder like /tmp when the
  * program also says "make it if it is missing", as every shell does, unless the owner of the folder
  * made the fifo. Source: Linux, Documentation/admin-guide/sysctl/fs.rst, protected_fifos.
  */

@@ -22,7 +22,7 @@ interface ProcessLimits {
   readonly text: string;
 }
 
-/** What the kernel lets the server have. */
+/** What the kernel allows the server. */
 export function limitsCheck(context: DoctorContext): Check {
   return {
     name: 'limits',

@@ -45,7 +45,7 @@ export class ProcessTable {
     return this.servers.find(({ uid }) => sockets.some((socket) => socket.uid === uid));
   }
 
-  /** Who has the fifo open, without this process. */
+  /** The processes that have the fifo open, without this one. */
   usersOfFifo(path: string): readonly (ProcessFacts & { reads: boolean; writes: boolean })[] {
     return this.#pids().flatMap((pid) => {
       if (pid === process.pid) return [];

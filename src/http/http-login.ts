@@ -9,7 +9,7 @@ import { RefusedRequestError } from './refused-request-error.ts';
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="Zerocast", charset="UTF-8"' };
 
-/** Who asks, by the `Authorization` header of a request. */
+/** The user who asks, by the `Authorization` header of a request. */
 export class HttpLogin {
   readonly #access: Access;
   readonly #logger: Logger;

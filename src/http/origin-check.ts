@@ -44,7 +44,7 @@ export class OriginCheck {
     );
   }
 
-  /** What lets a page of a permitted origin read the answer. Source: Fetch standard, "CORS protocol". */
+  /** What allows a permitted origin to read the answer. Source: Fetch standard, "CORS protocol". */
   headersFor({ headers }: Pick<IncomingMessage, 'headers'>): OutgoingHttpHeaders {
     const { origin, host } = headers;
     if (this.#isAllowed('*')) return { 'Access-Control-Allow-Origin': '*' };

@@ -15,7 +15,7 @@ export interface TlsMaterial {
   /** Shape: PEM, not encrypted. */
   readonly key: string;
   readonly minVersion: 'TLSv1.2';
-  /** Who may sign the certificates of clients; absent when they need none. */
+  /** The authorities that may sign certificates of clients; absent when they need none. */
   readonly ca?: string[];
   readonly requestCert: boolean;
   readonly rejectUnauthorized: boolean;

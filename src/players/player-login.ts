@@ -2,10 +2,10 @@ import type { Access, Login } from '../auth/access.ts';
 import { AssertionError, RpcError } from '../base/errors.ts';
 import type { Credentials, Refusal } from '../protocol/messages.ts';
 
-/** Who may play has this permission. Source: protocol reference, 13. */
+/** A user who may play has this permission. Source: protocol reference, 13. */
 const streaming = 'Streaming';
 
-/** Why this user may not play; `undefined` lets it in. */
+/** Why this user may not play; `undefined` admits it. */
 export function refusalFor(login: Login): Refusal | undefined {
   return login.permits(streaming) ? undefined : forbidden;
 }

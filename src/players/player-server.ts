@@ -158,7 +158,7 @@ export class PlayerServer implements SessionHost {
     }
   }
 
-  /** After a change of the users: ends the sessions of those who may not play any more. */
+  /** After a change of the users: ends the sessions of users who may not play any more. */
   reviewLogins(): void {
     for (const session of [...this.#sessions]) {
       const login = this.#logins.get(session);

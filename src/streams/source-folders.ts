@@ -20,7 +20,7 @@ interface SourceFoldersSettings {
 
 /**
  * Where the sources that controllers name may read: below certain folders, never from the system or
- * from what the server itself has, and only what everybody on this machine may read.
+ * from what the server itself has, and only what every user of this machine may read.
  *
  * Links are resolved, and what was opened is looked at again.
  */

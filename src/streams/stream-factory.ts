@@ -39,7 +39,7 @@ export interface StreamFactoryOptions {
   readonly surroundings?: SourceSurroundings;
   /** The stream is idle, plays, or cannot go on. */
   readonly onState: (channel: StreamChannel) => void;
-  /** What it plays, or lets controllers do, is something else now. */
+  /** What it plays, or allows controllers to do, is something else now. */
   readonly onProperties: (channel: StreamChannel) => void;
 }
 

@@ -32,7 +32,7 @@ export interface BroadcastOptions extends Omit<SendIntervalOptions, 'wantedSendB
  * One stream on its way to its sessions: the ring, a cursor per session, and the ticks.
  *
  * Each published chunk is a tick. A session is due every `send_interval`; sessions are spread
- * over the phases of that interval. Who is behind is served at every tick within a common budget,
+ * over the phases of that interval. Those behind are served at every tick within a common budget,
  * in turns, so that a thousand joining clients do not delay those that play.
  */
 export class Broadcast {
@@ -47,7 +47,7 @@ export class Broadcast {
   #joined = 0;
   #tick = 0;
   #firstInTurn = 0;
-  /** Who is to be served in this tick, those left over from the tick before in front. */
+  /** The players to be served in this tick, those left over from the tick before in front. */
   #due: Cursor[] = [];
   readonly #share = new LoopShare();
   readonly #deliverRest = () => this.#deliver();
@@ -69,7 +69,7 @@ export class Broadcast {
     return this.#cursors.length;
   }
 
-  /** Chunks that were too old for everybody when they were published. */
+  /** Chunks that were too old for all players when they were published. */
   get outdatedChunks(): number {
     return this.#outdatedChunks;
   }

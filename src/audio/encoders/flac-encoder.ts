@@ -50,7 +50,7 @@ interface FlacSettings extends Omit<EncoderContext, 'options'> {
 /**
  * Cuts the samples into blocks and emits each as one chunk with one FLAC frame.
  *
- * The library wants one sample more than a block before it lets the block go.
+ * The library wants one sample more than a block before it releases the block.
  */
 class FlacEncoder implements Encoder {
   readonly header: Uint8Array;

@@ -38,7 +38,7 @@ interface FifoMaking {
 }
 
 /**
- * Makes a fifo that everybody may write to; Node itself has no call for it.
+ * Makes a fifo that every user may write to; Node itself has no call for it.
  *
  * Failure: rejects when the command `mkfifo` is missing or refuses, and says what to do.
  */

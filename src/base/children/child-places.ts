@@ -8,7 +8,7 @@ export class ChildPlaces {
   readonly #settings: () => { readonly maxChildren: number };
   #taken = 0;
 
-  /** Who has a place keeps it, whatever the limit becomes. */
+  /** A child with a place keeps it, whatever the limit becomes. */
   constructor(settings: () => { readonly maxChildren: number }) {
     this.#settings = settings;
   }

@@ -2,7 +2,7 @@
 export const maxSliceMs = 1.5;
 
 /**
- * The part of the event loop that one kind of work may have: all who share it keep the loop for
+ * The part of the event loop that one kind of work may have: all that share it keep the loop for
  * one slice of time per turn together, and what comes too late waits in line for a later turn.
  */
 export class LoopShare {
