@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { maxResamplerBlockFrames, Resampler } from '../../../../src/audio/encoders/resampler.ts';
+import {
+  maxResamplerBlockFrames,
+  Resampler,
+  resamplerRangeHz,
+} from '../../../../src/audio/encoders/resampler.ts';
+import { SourceError } from '../../../../src/base/errors.ts';
 
 const toneHz = 997;
 
@@ -93,3 +98,13 @@ async function resampled(rateHz: number, frames: number, blocks: readonly number
   resampler.close();
   return output;
 }
+
+it('a resampler that the library refuses is a fault of the source', async () => {
+  const tooFast = resamplerRangeHz.highest + 1;
+  const refused = Resampler.create({ channels: 1, inputRateHz: tooFast, outputRateHz: 48_000 });
+  await expect(refused).rejects.toThrow(SourceError);
+  await expect(refused).rejects.toMatchObject({
+    code: 'resampler-unavailable',
+    message: 'the resampler does not start',
+  });
+});
