@@ -140,9 +140,8 @@ export class StageChain {
 
   /** A stage keeps the audio to itself: for all behind it that is the end of a run. */
   #interrupt(from: number): void {
-    if (!this.#isOpen) return;
     this.#drain(from);
-    this.#endOutput();
+    if (this.#isOpen) this.#endOutput();
   }
 
   #drain(from: number): void {

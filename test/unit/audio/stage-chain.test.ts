@@ -277,19 +277,22 @@ describe('a stage that delays', () => {
     expectWhole(first, sent.slice(before));
   });
 
-  it('gives what it holds when a stage before it keeps the rest to itself', () => {
-    const gate = new Gate();
-    chain.add(gate);
-    chain.add(new DelayLine(100));
-    give();
-    give();
-    gate.isShut = true;
-    const before = nextFrame;
-    give();
-    nextFrame = before;
-    expectWhole();
-    expect(ends).toBe(1);
-  });
+  it.each([100, 2500])(
+    'by %i frames gives what it holds when a stage before it keeps the rest to itself',
+    (frames) => {
+      const gate = new Gate();
+      chain.add(gate);
+      chain.add(new DelayLine(frames));
+      give();
+      give();
+      gate.isShut = true;
+      const before = nextFrame;
+      give();
+      nextFrame = before;
+      expectWhole();
+      expect(ends).toBe(1);
+    },
+  );
 
   it('may come and go at any time among any others: nothing is lost, doubled or moved', () => {
     const length = fc.integer({ min: 1, max: 1500 });
