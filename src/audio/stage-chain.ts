@@ -69,9 +69,11 @@ export class StageChain {
    * Ownership: takes over the reference to the chunk.
    */
   take(pcm: TimedPcm): number {
+    const wasOpen = this.#isOpen;
     if (this.#stages !== this.#linked) this.#link();
     if (pcm.startsRun) this.#break();
-    this.#postponedUs = 0;
+    // A run that has begun with what a removed stage held back is late by as much from here on.
+    if (wasOpen || !this.#isOpen) this.#postponedUs = 0;
     this.#pass(pcm, 0);
     return this.#postponedUs;
   }

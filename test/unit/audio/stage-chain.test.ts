@@ -340,6 +340,22 @@ describe('a run that begins at once behind another', () => {
     expect(sent[1]).toMatchObject({ startsRun: true });
     expect(sent[1]?.timestampUs).toBeCloseTo(42_500, 3);
   });
+
+  it('waits as long when it begins with what a stage that goes has held back', () => {
+    chain.close();
+    open(22_500);
+    give();
+    chain.end();
+    const stage = new DelayLine(2500);
+    chain.add(stage);
+    give(chunkFrames, true);
+    chain.remove(stage);
+    const chunk = pool.acquire(frameBytes, 'test source');
+    chunk.payloadBytes = frameBytes;
+    expect(chain.take(timed(chunk, false))).toBeCloseTo(22_500, 3);
+    const times = sent.map(({ timestampUs }) => Math.round(timestampUs));
+    expect(times).toEqual([0, 42_500, 62_500]);
+  });
 });
 
 describe('a stage that breaks', () => {
