@@ -43,6 +43,7 @@ export class StageChain {
   /** Where what was sent ends, and where the next run may begin. */
   #endUs = 0;
   #earliestUs = Number.NEGATIVE_INFINITY;
+  /** By how much the run that begins in this call is sent later than it was told. */
   #postponedUs = 0;
 
   constructor(options: StageChainOptions) {
@@ -69,19 +70,17 @@ export class StageChain {
    * Ownership: takes over the reference to the chunk.
    */
   take(pcm: TimedPcm): number {
-    const wasOpen = this.#isOpen;
     if (this.#stages !== this.#linked) this.#link();
     if (pcm.startsRun) this.#break();
-    // A run that has begun with what a removed stage held back is late by as much from here on.
-    if (wasOpen || !this.#isOpen) this.#postponedUs = 0;
     this.#pass(pcm, 0);
-    return this.#postponedUs;
+    return this.#takePostponed();
   }
 
   /** The run is over. */
   end(): void {
     this.#drain(0);
     this.#endOutput();
+    this.#postponedUs = 0;
   }
 
   /** Nothing comes before `resume`, though the run is not over. */
@@ -166,6 +165,15 @@ export class StageChain {
   #break(): void {
     for (const link of this.#links) link.isOpen = false;
     this.#isOpen = false;
+    this.#postponedUs = 0;
+  }
+
+  /** What comes next is told later by as much, and so is what the stages hold. */
+  #takePostponed(): number {
+    const us = this.#postponedUs;
+    this.#postponedUs = 0;
+    if (us > 0) for (const link of this.#links) link.postpone(us);
+    return us;
   }
 
   #send(pcm: TimedPcm): void {
@@ -218,6 +226,10 @@ class Link {
     this.end = { timestampUs: endUs, stretch, startsRun: false };
     const out = this.stage.process(told);
     return out && this.#shift(out);
+  }
+
+  postpone(us: number): void {
+    this.end = { ...this.end, timestampUs: this.end.timestampUs + us };
   }
 
   /** What comes out of a stage that delays was captured earlier than what went in. */

@@ -356,6 +356,21 @@ describe('a run that begins at once behind another', () => {
     const times = sent.map(({ timestampUs }) => Math.round(timestampUs));
     expect(times).toEqual([0, 42_500, 62_500]);
   });
+
+  it('waits as long to its end, of which a stage gives the last', () => {
+    chain.close();
+    open(22_500);
+    const gate = new Gate();
+    chain.add(gate);
+    chain.add(new DelayLine(96));
+    give();
+    chain.end();
+    give(chunkFrames, true);
+    gate.isShut = true;
+    give();
+    const times = sent.slice(-2).map(({ timestampUs }) => Math.round(timestampUs));
+    expect(times).toEqual([42_500, 60_500]);
+  });
 });
 
 describe('a stage that breaks', () => {
