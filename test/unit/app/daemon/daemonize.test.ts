@@ -63,14 +63,16 @@ function start({ background, priority = 0, environment = {}, uid }: Run) {
   return { child, log, ended };
 }
 
+/** Goes on until the folder of the test is gone, also where the test has failed. */
+const untilTheEnd = `setInterval(() => existsSync(process.argv[1]) || process.exit(), 50);`;
+
 const told = () => JSON.parse(readFileSync(note, 'utf8')) as Record<string, unknown>;
 
 describe('the foreground of a server in the background', () => {
   it('ends well when that is ready, and only then', async () => {
     const background = `
       tell({});
-      // Goes on alone until the folder of the test is gone.
-      setInterval(() => existsSync('${note}') || process.exit(), 50);
+      ${untilTheEnd}
       parent.ready();
       tell({ stderr: readlinkSync('/proc/self/fd/2') });`;
     const { child, ended } = start({ background });
@@ -103,8 +105,8 @@ describe('the foreground of a server in the background', () => {
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('hands on %s meanwhile', async (signal) => {
     const background = `
       process.on('${signal}', () => process.exit(5));
-      setInterval(() => {}, 1000);
-      tell({});`;
+      tell({});
+      ${untilTheEnd}`;
     const { child, ended } = start({ background });
     await until(() => existsSync(note));
     child.kill(signal);
