@@ -3,21 +3,19 @@ import { stopSignals } from './app/process-ending.ts';
 import { messageOf } from './base/errors.ts';
 import type { ProbeOptions } from './probe/probe-options.ts';
 
-/** Ends the process at once, whatever it is waiting for. */
-type EndAtOnce = () => never;
-
 /**
- * Carries out what the command line asks for; resolves with the exit status.
+ * Carries out what the command line asks for; resolves with the exit status. `endAtOnce` ends
+ * the process, whatever it is waiting for.
  *
  * The parts are loaded by the command that needs them: all at one time would take more descriptors
  * than some systems give.
  */
-export async function runCommand(argv: readonly string[], endAtOnce: EndAtOnce): Promise<number> {
+export async function runCommand(argv: readonly string[], endAtOnce: () => never): Promise<number> {
   const { parseCommandLine } = await import('./app/cli.ts');
   return run(parseCommandLine(argv), endAtOnce);
 }
 
-async function run(command: Command, endAtOnce: EndAtOnce): Promise<number> {
+async function run(command: Command, endAtOnce: () => never): Promise<number> {
   switch (command.kind) {
     case 'help':
       return print((await import('./config/usage.ts')).usage(command.all));

@@ -7,9 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { SettingOrigins } from '../config/load-config.ts';
 
 /** What entries were made of; kept apart from them, so that nothing secret travels with them. */
-const bases = new WeakMap<AccessEntries, AccessBasis>();
-
-type AccessBasis = Pick<AccessOptions, 'enabled' | 'roles' | 'users' | 'tokens'>;
+const bases = new WeakMap<AccessEntries, Partial<AccessOptions>>();
 
 /**
  * Who may do what by this configuration: the `present` entries themselves where nothing of that
@@ -26,7 +24,7 @@ export async function configuredAccess(
   const originsOf = (key: string) => origins.get(key) ?? [];
   try {
     const tokens = enabled ? await readTokenMaterial(tokenSettings(config)) : undefined;
-    const basis: AccessBasis = { enabled, roles: role, users: user, tokens };
+    const basis = { enabled, roles: role, users: user, tokens };
     if (present && isDeepStrictEqual(bases.get(present), basis)) return present;
     const entries = await createAccess({
       ...basis,

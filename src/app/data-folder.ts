@@ -10,12 +10,13 @@ import {
   ProcessLock,
   type ProcessLockOptions,
 } from '../base/files/process-lock.ts';
-import type { Background, FolderConcern } from './daemon/background.ts';
+import type { LogReport } from '../base/logger.ts';
+import type { Background } from './daemon/background.ts';
 
 export type ClaimedFolder = {
   readonly path: string;
   /** For the log, once it is open. */
-  readonly concerns: readonly FolderConcern[];
+  readonly concerns: readonly Pick<LogReport, 'phrase' | 'fields'>[];
   /** The file of snapserver whose copy is in it since now. */
   readonly takenOver?: string | undefined;
 } & ({ readonly lock: ProcessLock | undefined } | { readonly refusal: unknown });
@@ -92,11 +93,7 @@ export async function takeOverState(from: string, into: string): Promise<string 
   return state.path;
 }
 
-/**
- * What snapserver has saved in its folder; `undefined` when that is nothing.
- *
- * Failure: throws when it may not be read, or is not to be.
- */
+/** What snapserver has saved there, if anything. Failure: throws when it must not be read. */
 export function readSnapserverState(
   folder: string,
 ): { readonly path: string; readonly text: string } | undefined {
@@ -127,18 +124,16 @@ function openUnlinked(path: string): number | undefined {
 /** Shows which server has a data folder; beside `server.json`, which is replaced as a whole. */
 const lockName = 'server.json.lock';
 
-interface DataFolderLockOptions extends Omit<ProcessLockOptions, 'path'> {
-  /** Made if it does not exist. */
-  readonly folder: string;
-}
-
 /**
- * Keeps other servers out of a data folder, as each would overwrite what the other saves.
+ * Keeps other servers out of a data folder, as each would overwrite what the other saves; makes it
+ * if it does not exist.
  *
  * Shape: `undefined` when nothing can be written there; then no server overwrites anything.
  * Failure: throws a `ConfigError` that names the server which has the folder.
  */
-export function lockDataFolder(options: DataFolderLockOptions): ProcessLock | undefined {
+export function lockDataFolder(
+  options: Omit<ProcessLockOptions, 'path'> & { readonly folder: string },
+): ProcessLock | undefined {
   const { folder, ...how } = options;
   const outcome = acquireIn(folder, how);
   if (!outcome) return undefined;

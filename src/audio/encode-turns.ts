@@ -10,11 +10,8 @@ export interface EncodeTurn {
   cancel(): void;
 }
 
-/** Encodes a little and says whether there is more; it must not throw. */
-type EncodeStep = () => boolean;
-
 interface Waiter {
-  readonly step: EncodeStep;
+  readonly step: () => boolean;
   /** Time that it has had, or might have had: a stream that comes back has no claim on the past. */
   usedMs: number;
 }
@@ -31,7 +28,8 @@ export class EncodeTurns {
   readonly #share = new LoopShare(sliceMs);
   readonly #goOn = () => this.#run();
 
-  join(step: EncodeStep): EncodeTurn {
+  /** `step` encodes a little and says whether there is more; it must not throw. */
+  join(step: () => boolean): EncodeTurn {
     const waiter = { step, usedMs: 0 };
     return {
       request: () => this.#request(waiter),

@@ -24,14 +24,6 @@ export interface ControlServerOptions {
   readonly intervals?: Partial<NotifierIntervals>;
 }
 
-/** Since the start. */
-interface ControlFigures {
-  /** Texts: a batch counts once. */
-  readonly requests: number;
-  /** Counted once per receiver. */
-  readonly notifications: number;
-}
-
 /** Keeps the control sessions: answers each, and tells all others what has changed. */
 export class ControlServer implements ControlSessionHost, RpcHandler {
   readonly #options: ControlServerOptions;
@@ -54,7 +46,8 @@ export class ControlServer implements ControlSessionHost, RpcHandler {
     return this.#sessions.size;
   }
 
-  get figures(): ControlFigures {
+  /** Since the start: texts, where a batch counts once, and messages, counted once per receiver. */
+  get figures(): { readonly requests: number; readonly notifications: number } {
     return {
       requests: this.#requests,
       notifications: this.#notifier.sent,

@@ -1,13 +1,9 @@
-interface RequestBudgetOptions {
-  readonly maxIncompleteBytes: number;
-}
-
 /** The memory for requests of all controllers that are not complete yet, by whichever way they come. */
 export class RequestBudget {
-  readonly #options: RequestBudgetOptions;
+  readonly #options: { readonly maxIncompleteBytes: number };
   #takenBytes = 0;
 
-  constructor(options: RequestBudgetOptions) {
+  constructor(options: { readonly maxIncompleteBytes: number }) {
     this.#options = options;
   }
 

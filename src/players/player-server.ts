@@ -40,15 +40,13 @@ export interface PlayerServerOptions {
   readonly streams: Pick<StreamDirectory, 'channels' | 'default'>;
   readonly access: Access;
   readonly onChange: ChangeListener;
-  readonly settings: () => PlayerSettings;
-}
-
-interface PlayerSettings {
-  /** Whether audio goes to clients that are muted. */
-  readonly sendToMuted: boolean;
-  readonly helloTimeoutMs: number;
-  /** A client that takes no data for this long is closed. */
-  readonly stallTimeoutMs: number;
+  readonly settings: () => {
+    /** Whether audio goes to clients that are muted. */
+    readonly sendToMuted: boolean;
+    readonly helloTimeoutMs: number;
+    /** A client that takes no data for this long is closed. */
+    readonly stallTimeoutMs: number;
+  };
 }
 
 interface Greeting {

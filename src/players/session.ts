@@ -27,20 +27,11 @@ const farewellCheckMs = 50;
 
 /** What a session asks of the server that keeps it. */
 export interface SessionHost {
-  /**
-   * Finds out who the client is and calls `welcome` or `refuse`: at once, or when the promise that
-   * it returns resolves.
-   */
+  /** Learns who it is and calls `welcome` or `refuse`: at once, or when its promise resolves. */
   onHello(session: Session, hello: Hello, requestId: number): Promise<void> | undefined;
   onClientInfo(session: Session, client: ClientRecord, info: ClientInfo): void;
   onSignOfLife(client: ClientRecord): void;
   onClose(session: Session, reason: string): void;
-}
-
-interface SessionOptions extends ConnectionContext {
-  /** A peer that says no Hello within this time is not a client. */
-  readonly helloTimeoutMs: number;
-  readonly fanOut: FanOut;
 }
 
 /**
@@ -66,7 +57,14 @@ export class Session {
   #isRefused = false;
   #farewellTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: SessionOptions, host: SessionHost) {
+  constructor(
+    options: ConnectionContext & {
+      /** A peer that says no Hello within this time is not a client. */
+      readonly helloTimeoutMs: number;
+      readonly fanOut: FanOut;
+    },
+    host: SessionHost,
+  ) {
     this.#host = host;
     this.connection = new Connection(options, {
       onMessage: (message) => this.#onMessage(message),

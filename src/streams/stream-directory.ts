@@ -29,29 +29,10 @@ interface StreamDirectoryOptions {
   readonly persist?: AddedStreams | undefined;
 }
 
-/** A stream whose source is made by the program. */
-interface CustomSourceOptions extends CustomStreamOptions {
-  readonly createSource: SourceFactory;
-}
-
-/** A stream whose audio is at hand. */
-interface CustomInputOptions extends CustomStreamOptions {
-  readonly input: IterableInput['input'];
-}
-
 interface AddRequest extends ChannelRequest {
   /** Of the configuration: it is there also when its source cannot be opened. */
   readonly isConfigured?: boolean;
-  /** The address to save. */
   readonly savedAs?: string;
-}
-
-interface OpenRequest extends AddRequest {
-  readonly by: Requester | undefined;
-  /** What it takes the place of. */
-  readonly predecessor: StreamChannel | undefined;
-  /** Absent: no limit. */
-  readonly share: SampleShare | undefined;
 }
 
 /** The streams of the server, in their order; the first that clients can play is the default. */
@@ -135,14 +116,20 @@ export class StreamDirectory {
   }
 
   /** Adds a stream with a source of the program's own. Failure: as `add`. */
-  async addSource(custom: CustomSourceOptions, by?: Requester): Promise<StreamChannel> {
+  async addSource(
+    custom: CustomStreamOptions & { readonly createSource: SourceFactory },
+    by?: Requester,
+  ): Promise<StreamChannel> {
     const { createSource } = custom;
     const options = this.#options.factory.customOptions(custom);
     return this.#add({ options, isTrusted: true, createSource }, by);
   }
 
   /** Adds a stream of audio that is at hand. Failure: as `add`. */
-  async addInput({ input, ...custom }: CustomInputOptions): Promise<StreamChannel> {
+  async addInput({
+    input,
+    ...custom
+  }: CustomStreamOptions & Pick<IterableInput, 'input'>): Promise<StreamChannel> {
     return this.addSource({
       ...custom,
       createSource: ({ format, packed24 }) => iterableSource({ format, packed24, input }),
@@ -238,7 +225,15 @@ export class StreamDirectory {
     }
   }
 
-  async #open(request: OpenRequest): Promise<StreamChannel> {
+  async #open(
+    request: AddRequest & {
+      readonly by: Requester | undefined;
+      /** What it takes the place of. */
+      readonly predecessor: StreamChannel | undefined;
+      /** Absent: no limit. */
+      readonly share: SampleShare | undefined;
+    },
+  ): Promise<StreamChannel> {
     const { options, isTrusted, isConfigured = false, savedAs, by, predecessor, share } = request;
     // What had this name may still hold the port or the fifo.
     await this.#list.released(options.name);

@@ -30,7 +30,14 @@ export interface StreamFactoryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fanOut: FanOut;
-  readonly settings: () => StreamFactorySettings;
+  readonly settings: () => {
+    /** What holds for streams whose address does not say otherwise. */
+    readonly defaults: StreamDefaults;
+    /** Where control scripts lie. */
+    readonly pluginDir: string;
+    /** Where the programs lie that controllers may have started. */
+    readonly sandboxDir: string;
+  };
   readonly broadcast: BroadcastOptions;
   /** Which files and pipes controllers may have read. */
   readonly fileGate: FileGate;
@@ -41,15 +48,6 @@ export interface StreamFactoryOptions {
   readonly onState: (channel: StreamChannel) => void;
   /** What it plays, or allows controllers to do, is something else now. */
   readonly onProperties: (channel: StreamChannel) => void;
-}
-
-interface StreamFactorySettings {
-  /** What holds for streams whose address does not say otherwise. */
-  readonly defaults: StreamDefaults;
-  /** Where control scripts lie. */
-  readonly pluginDir: string;
-  /** Where the programs lie that controllers may have started. */
-  readonly sandboxDir: string;
 }
 
 export interface ChannelRequest {

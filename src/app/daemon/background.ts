@@ -3,18 +3,12 @@ import { userInfo } from 'node:os';
 import { messageOf } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files/make-folder.ts';
 import type { LockFunctions, ProcessLock } from '../../base/files/process-lock.ts';
-import type { LogFields, Logger } from '../../base/logger.ts';
+import type { Logger, LogReport } from '../../base/logger.ts';
 import { becomeUser, findIdentity, type Identity } from './identity.ts';
 import { openPidFile } from './pid-file.ts';
 
 /** Files and folders that are made in the background are open to read, and closed to write. */
 const backgroundUmask = 0o022;
-
-/** What a log says of a folder. */
-export interface FolderConcern {
-  readonly phrase: string;
-  readonly fields: LogFields;
-}
 
 /** What a server in the background has that one in the foreground has not: a pid file, a user. */
 export class Background {
@@ -57,7 +51,7 @@ export class Background {
   prepareFolder(
     folder: string,
     { isUsual }: { readonly isUsual: boolean },
-  ): readonly FolderConcern[] {
+  ): readonly Pick<LogReport, 'phrase' | 'fields'>[] {
     const { identity } = this;
     if (!identity) return [];
     try {

@@ -4,19 +4,13 @@ import { createFlacDecoder } from './flac-decoder.ts';
 import { createOpusDecoder } from './opus-decoder.ts';
 import { createPcmDecoder } from './pcm-decoder.ts';
 
-type DecoderFactory = (header: Uint8Array) => Decoder | Promise<Decoder>;
-
-const factories: ReadonlyMap<string, DecoderFactory> = new Map<string, DecoderFactory>([
+const factories = new Map<string, (header: Uint8Array) => Decoder | Promise<Decoder>>([
   ['flac', createFlacDecoder],
   ['opus', createOpusDecoder],
   ['pcm', createPcmDecoder],
 ]);
 
-/**
- * Builds the decoder for what a `CodecHeader` message says.
- *
- * Failure: rejects with a `ProtocolError` for an unknown codec or a damaged header.
- */
+/** The decoder for a `CodecHeader`. Failure: a `ProtocolError` for what is unknown or damaged. */
 export async function createDecoder(codec: string, header: Uint8Array): Promise<Decoder> {
   const factory = factories.get(codec);
   if (!factory) {

@@ -15,18 +15,12 @@ const missing: ReadonlyMap<string, string> = new Map([
   ['ogg', 'codec ogg (Vorbis) is not supported yet: use flac or opus'],
 ]);
 
-export interface CodecSpec {
+/** Reads `name[:options]`, as `flac:5`. Failure: a `SourceError` that names the known codecs. */
+export function parseCodec(spec: string): {
   readonly codec: Codec;
   /** What stands behind the first colon; empty without one. */
   readonly options: string;
-}
-
-/**
- * Reads `name[:options]`, for example `flac:5`.
- *
- * Failure: throws a `SourceError` that names the known codecs.
- */
-export function parseCodec(spec: string): CodecSpec {
+} {
   const [name = '', ...rest] = spec.split(':');
   return { codec: codecNamed(name), options: rest.join(':').trim() };
 }
@@ -36,11 +30,7 @@ export function codecName(spec: string): string {
   return spec.split(':', 1)[0]!.trim().toLowerCase();
 }
 
-/**
- * Builds the encoder for `name[:options]`.
- *
- * Failure: rejects with a `SourceError` that says what is allowed.
- */
+/** The encoder for `name[:options]`. Failure: a `SourceError` that says what is allowed. */
 export async function createEncoder(
   spec: string,
   context: Omit<EncoderContext, 'options'>,

@@ -5,7 +5,25 @@ import { SourceError } from '../../base/errors.ts';
  * encoders of the process that grows on demand.
  */
 export interface Libflac {
-  readonly _module: LibflacModule;
+  readonly _module: {
+    /** Replaced when the heap grows: never keep it. */
+    readonly HEAP32: Int32Array;
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+    _FLAC__stream_encoder_new(): number;
+    _FLAC__stream_encoder_set_verify(encoder: number, verify: number): number;
+    _FLAC__stream_encoder_set_channels(encoder: number, channels: number): number;
+    _FLAC__stream_encoder_set_bits_per_sample(encoder: number, bits: number): number;
+    _FLAC__stream_encoder_set_sample_rate(encoder: number, rateHz: number): number;
+    _FLAC__stream_encoder_set_compression_level(encoder: number, level: number): number;
+    _FLAC__stream_encoder_set_blocksize(encoder: number, frames: number): number;
+    _FLAC__stream_encoder_process_interleaved(
+      encoder: number,
+      samples: number,
+      frames: number,
+    ): number;
+    _FLAC__stream_encoder_finish(encoder: number): number;
+  };
   /** The callback gets a copy of the bytes; `samples` is 0 for what belongs to the header. */
   init_encoder_stream(
     encoder: number,
@@ -16,31 +34,7 @@ export interface Libflac {
   FLAC__stream_encoder_delete(encoder: number): void;
 }
 
-interface LibflacModule {
-  /** Replaced when the heap grows: never keep it. */
-  readonly HEAP32: Int32Array;
-  _malloc(bytes: number): number;
-  _free(address: number): void;
-  _FLAC__stream_encoder_new(): number;
-  _FLAC__stream_encoder_set_verify(encoder: number, verify: number): number;
-  _FLAC__stream_encoder_set_channels(encoder: number, channels: number): number;
-  _FLAC__stream_encoder_set_bits_per_sample(encoder: number, bits: number): number;
-  _FLAC__stream_encoder_set_sample_rate(encoder: number, rateHz: number): number;
-  _FLAC__stream_encoder_set_compression_level(encoder: number, level: number): number;
-  _FLAC__stream_encoder_set_blocksize(encoder: number, frames: number): number;
-  _FLAC__stream_encoder_process_interleaved(
-    encoder: number,
-    samples: number,
-    frames: number,
-  ): number;
-  _FLAC__stream_encoder_finish(encoder: number): number;
-}
-
-/**
- * Loads the library when the first stream needs it: it is a megabyte of source text.
- *
- * Failure: rejects with a `SourceError`.
- */
+/** A megabyte of source text: loaded when first needed. Failure: rejects with a `SourceError`. */
 export async function loadLibflac(): Promise<Libflac> {
   try {
     // The file is named because the package's index sets an environment variable when it loads,

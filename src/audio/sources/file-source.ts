@@ -17,16 +17,12 @@ const blockMs = 250;
 const unsigned8SignBit = 0x80;
 
 /** What of a file is audio, and how it is stored. */
-interface AudioFile {
+interface AudioFile extends WavLayout {
   readonly path: string;
-  readonly format: SampleFormat;
   readonly packed24: boolean;
   /** 8-bit samples of WAV files have no sign. */
   readonly unsigned: boolean;
-  readonly bigEndian: boolean;
   readonly frameBytes: number;
-  readonly dataStart: number;
-  readonly dataEnd: number;
 }
 
 /**

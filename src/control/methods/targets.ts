@@ -3,16 +3,13 @@ import { internalError } from '../rpc-errors.ts';
 import type { RpcContext, RpcMethod, RpcParameter, RpcResult } from '../rpc-method.ts';
 import type { RpcParams } from '../rpc-params.ts';
 
-interface MethodCall {
-  readonly params: RpcParams;
-  readonly caller: RpcCaller;
-  readonly context: RpcContext;
-}
-
 interface TargetMethod<T> extends Pick<RpcMethod, 'name' | 'description' | 'returns'> {
   /** Those behind the id. */
   readonly parameters?: readonly RpcParameter[];
-  readonly call: (target: T, asked: MethodCall) => RpcResult | Promise<RpcResult>;
+  readonly call: (
+    target: T,
+    asked: { readonly params: RpcParams; readonly caller: RpcCaller; readonly context: RpcContext },
+  ) => RpcResult | Promise<RpcResult>;
 }
 
 /** Methods that need a permission, about a client, for example, whose `id` is asked for. */

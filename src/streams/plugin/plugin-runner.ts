@@ -1,6 +1,7 @@
 import type { ProgramLog } from '../../audio/sources/program-log.ts';
 import type { ChildPlaces, GiveBack } from '../../base/children/child-places.ts';
 import { splitCommandLine } from '../../base/children/command-line.ts';
+import type { ProcessExit } from '../../base/children/process-group.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import { within } from '../../base/time/within.ts';
@@ -29,11 +30,7 @@ interface PluginRunnerOptions {
   readonly gone: () => void;
 }
 
-interface RunEnd {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  /** Says why the script never ran. */
-  readonly error?: string;
+interface RunEnd extends ProcessExit {
   readonly lastLine: string;
 }
 
@@ -46,12 +43,7 @@ const remedies: ReadonlyMap<string, string> = new Map([
   ['ENOEXEC', 'let the first line name a program, for example #!/usr/bin/env python3'],
 ]);
 
-/**
- * The arguments of a control script.
- *
- * Failure: throws a `SourceError` when `params` cannot be split.
- * Source: protocol reference, 16.1.
- */
+/** Failure: a `SourceError` when `params` cannot be split. Source: protocol reference, 16.1. */
 export function pluginArguments({
   streamId,
   params,
