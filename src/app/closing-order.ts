@@ -34,9 +34,7 @@ export class ClosingOrder {
     return this.#late;
   }
 
-  /**
-   * Shape: `held` names what of it is still open. Failure: none; `finish` throws what `close` threw.
-   */
+  /** Shape: `held` names what is still open. Failure: none; `finish` throws what `close` threw. */
   async step(
     what: string,
     close: () => unknown,

@@ -21,20 +21,12 @@ export const reloadPauseMs = 1000;
 
 /** Where the configuration is read from once more. */
 export interface ReloadInputs {
-  /**
-   * Reads all inputs anew; `file` is the one that must be there.
-   *
-   * Failure: throws a `ConfigError` that lists every fault.
-   */
+  /** Reads all inputs; `file` must be there. Failure: a `ConfigError` that lists all faults. */
   readonly load: (file: string | undefined) => LoadedConfig;
   /** The file that was read at the start, and its warnings. */
   readonly file: string | undefined;
   readonly warnings: readonly string[];
-  /**
-   * Puts the settings of the log into force.
-   *
-   * Failure: throws a `ConfigError`; then nothing has changed.
-   */
+  /** Puts the settings of the log into force. Failure: a `ConfigError`; nothing has changed. */
   readonly configureLog?: (logging: Config['logging']) => void;
   /** Are told of each reload; `outcome` is a short sentence. */
   readonly onBegin?: () => void;

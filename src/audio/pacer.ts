@@ -48,10 +48,7 @@ export class Pacer {
     return this.#isRunning;
   }
 
-  /**
-   * When the next chunk may be read: the moment at which the last one has been captured, also
-   * when its run is over.
-   */
+  /** When the next chunk may be read: once the last one is captured, even if its run is over. */
   get nextReadUs(): number {
     return this.#originUs + this.#lengthUs(this.#frames);
   }

@@ -20,11 +20,7 @@ export class RingReader {
     return this.#lostChunks;
   }
 
-  /**
-   * The next chunk; nothing when all are taken.
-   *
-   * Ownership: the caller gets a reference of its own.
-   */
+  /** The next chunk, if there is one. Ownership: the caller gets a reference of its own. */
   take(): Chunk | undefined {
     const { tail, head } = this.#ring;
     if (this.#next < tail) {

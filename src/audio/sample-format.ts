@@ -29,11 +29,7 @@ export class SampleFormat {
     this.frameBytes = this.sampleBytes * shape.channels;
   }
 
-  /**
-   * Reads `rate:bits:channels`, for example `48000:16:2`.
-   *
-   * Failure: throws a `ZerocastError` that says what is allowed.
-   */
+  /** Reads `rate:bits:channels`. Failure: throws a `ZerocastError` that says what is allowed. */
   static parse(text: string): SampleFormat {
     const match = /^(\d+):(\d+):(\d+)$/.exec(text.trim());
     const [rateHz = 0, bits = 0, channels = 0] = match ? match.slice(1).map(Number) : [];

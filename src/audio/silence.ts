@@ -1,9 +1,6 @@
 import type { SampleFormat } from './sample-format.ts';
 
-/**
- * Tells whether PCM is silent: all samples within `thresholdPercent` of full scale, or exactly
- * zero for a threshold of 0.
- */
+/** Whether all samples of PCM are within `thresholdPercent` of full scale; for 0, exactly zero. */
 export class SilenceDetector {
   readonly #zeros: Buffer;
   readonly #sampleBytes: number;

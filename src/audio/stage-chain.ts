@@ -64,11 +64,7 @@ export class StageChain {
     this.#stages = this.#stages.filter((other) => other !== stage);
   }
 
-  /**
-   * Returns by how much later than it was told this run is sent.
-   *
-   * Ownership: takes over the reference to the chunk.
-   */
+  /** Returns how much later than told this run is sent. Ownership: takes over the reference. */
   take(pcm: TimedPcm): number {
     if (this.#stages !== this.#linked) this.#link();
     if (pcm.startsRun) this.#break();

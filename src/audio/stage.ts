@@ -8,11 +8,7 @@ export interface TimedPcm extends Place {
   readonly endsRun?: boolean;
 }
 
-/**
- * One thing that the audio of a stream passes between its source and its encoder.
- *
- * Shape: one instance per stream, for PCM of its one format.
- */
+/** What audio passes through to its encoder. Shape: one per stream, for PCM of its one format. */
 export interface Stage {
   /**
    * Frames by which what comes out lags behind what went in; constant. A stage that delays gives as

@@ -8,23 +8,14 @@ export interface NameAndPassword {
 /** Longer ones are refused unread, because hashing and verifying cost by length. */
 export const maxCredentialCharacters = 8192;
 
-/**
- * Reads `user:password`; passwords may contain colons.
- *
- * Failure: throws an `RpcError`.
- */
+/** Reads `user:password`; passwords may contain colons. Failure: throws an `RpcError`. */
 export function parsePlain(text: string): NameAndPassword {
   const colon = text.indexOf(':');
   if (colon < 0) throw malformed('the credentials must be user:password');
   return { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-/**
- * Reads the base64 of `user:password`, with or without padding.
- *
- * Failure: throws an `RpcError`.
- * Source: RFC 7617.
- */
+/** Reads base64 of `user:password`, padded or not. Failure: an `RpcError`. Source: RFC 7617. */
 export function parseBasic(param: string): NameAndPassword {
   const text = param.trim();
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) throw malformed('the credentials must be base64');

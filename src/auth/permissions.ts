@@ -7,11 +7,7 @@ export const permissionShape = /^-?[\w.*]+$/;
 /** What a user without a role may do. */
 export const permitsNothing: Permits = () => false;
 
-/**
- * Compiles the entries of a role. Names are case-sensitive, and a denial wins over any grant.
- *
- * Source: protocol reference, 13.
- */
+/** Names are case-sensitive, and a denial wins over any grant. Source: protocol reference, 13. */
 export function compilePermissions(entries: readonly string[]): Permits {
   const denials = entries.filter((entry) => entry.startsWith('-'));
   const grants = entries.filter((entry) => !entry.startsWith('-'));

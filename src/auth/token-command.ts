@@ -13,11 +13,7 @@ export interface TokenSettings {
   readonly keyPassword: string;
 }
 
-/**
- * Reads what signs tokens; the files only where there is no secret.
- *
- * Failure: rejects with a `ConfigError` when a file cannot be read.
- */
+/** What signs tokens; files are read only without a secret. Failure: a `ConfigError`. */
 export async function readTokenMaterial(settings: TokenSettings): Promise<TokenMaterial> {
   const { tokenSecret, certificate, certificateKey, keyPassword } = settings;
   if (tokenSecret) return { secret: tokenSecret };
@@ -38,11 +34,7 @@ async function readPem(setting: string, path: string): Promise<string | undefine
   }
 }
 
-/**
- * The token that `zerocast token` prints.
- *
- * Failure: rejects with a `ConfigError`.
- */
+/** The token that `zerocast token` prints. Failure: rejects with a `ConfigError`. */
 export async function issueToken(
   request: UserEntries & {
     readonly user: string;

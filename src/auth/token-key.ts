@@ -31,11 +31,7 @@ const algorithmOfCurve: ReadonlyMap<string | undefined, string> = new Map([
   ['secp384r1', 'ES384'],
 ]);
 
-/**
- * The key that checks signatures; nothing where neither secret nor certificate nor key is set.
- *
- * Failure: throws a `ConfigError`.
- */
+/** The key that checks signatures, if one is set. Failure: throws a `ConfigError`. */
 export function verificationKey(material: TokenMaterial): TokenKey | undefined {
   const { secret, certificatePem, privateKeyPem } = material;
   if (secret) return secretKey(secret);

@@ -19,11 +19,7 @@ export function cutText(text: string, maxLength: number): string {
   return wellFormed(text.slice(0, isInPair ? maxLength - 1 : maxLength));
 }
 
-/**
- * Parses JSON in which all texts, names of members included, are well-formed.
- *
- * Failure: throws what `JSON.parse` throws.
- */
+/** Parses JSON; all texts, names of members included, are well-formed. Failure: as `JSON.parse`. */
 export function parseJson(text: string): unknown {
   const whole = wellFormed(text);
   return JSON.parse(loneEscape.test(whole) ? whole.replace(escapes, fixEscape) : whole);

@@ -21,11 +21,7 @@ export interface SavedState {
   readonly faults: FieldFaults;
 }
 
-/**
- * Reads a state file of any version leniently.
- *
- * Failure: a `DamagedFileError` when this is no state file at all.
- */
+/** Reads any version of a state file leniently. Failure: a `DamagedFileError` when it is none. */
 export function parseSavedState(json: unknown): SavedState {
   if (!isObject(json)) throw new DamagedFileError('it is not a JSON object');
   if (!Object.hasOwn(json, 'ConfigVersion')) throw new DamagedFileError('it has no ConfigVersion');

@@ -1,10 +1,7 @@
 import { editDistance, nearestBy, nearestWord } from '../base/nearest-word.ts';
 import { deprecatedNames, rows } from './schema.ts';
 
-/**
- * The known `section.key` closest to a mistyped one: the same key in another section, else judged
- * by both halves.
- */
+/** The `section.key` most like a mistyped one: its key elsewhere, else judged by both halves. */
 export function nearestSetting(section: string, key: string): { section: string; key: string } {
   const namesakes = rows.filter((row) => row.key === key.toLowerCase());
   return nearestBy(

@@ -35,7 +35,6 @@ export function usage(all: boolean): string {
   return `${options}\nSettings:\n${settings.join('')}`;
 }
 
-/** The text of `--version`. */
 export function versionText(): string {
   return `zerocast v${packageVersion}
 compatible with snapserver v${compatibleVersion}

@@ -68,7 +68,6 @@ export class Notifier {
   readonly #options: NotifierOptions;
   readonly #intervals: NotifierIntervals;
   readonly #updates: Throttle;
-  /** What streams do. */
   readonly #streams = new Map<StreamChannel, StreamUpdates>();
   /** The properties of streams, and the volumes that players tell. */
   readonly #reports = new Map<StreamChannel | ClientRecord, Throttle>();

@@ -5,11 +5,7 @@ export interface Service {
   readonly port: number;
 }
 
-/**
- * Names of today, and those of older servers that programs still look for.
- *
- * Source: protocol reference, 14.
- */
+/** Names of today, and older ones that programs still look for. Source: protocol reference, 14. */
 const typesOf = {
   streaming: ['_snapcast._tcp', '_snapcast-stream._tcp'],
   control: ['_snapcast-ctrl._tcp', '_snapcast-jsonrpc._tcp', '_snapcast-tcp._tcp'],

@@ -29,11 +29,7 @@ interface ServerMetricsOptions {
 const usPerSecond = 1e6;
 const msPerSecond = 1000;
 
-/**
- * The figures of the server in the format of Prometheus.
- *
- * Nothing is measured until they are asked for the first time.
- */
+/** The figures in the format of Prometheus. Nothing is measured until they are first asked for. */
 export class ServerMetrics {
   readonly #options: ServerMetricsOptions;
   #registry: MetricsRegistry | undefined;

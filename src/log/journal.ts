@@ -20,11 +20,7 @@ export function isJournal(
   }
 }
 
-/**
- * Lines as the journal wants them: their priority in front, and no time, as it has its own.
- *
- * Source: sd-daemon(3).
- */
+/** Lines for the journal: priority in front, no time, as it has its own. Source: sd-daemon(3). */
 export function journalSink(output: LogSink): LogSink {
   return {
     write: (line, severity) => output.write(`<${severity.syslog}>${withoutStamp(line)}`, severity),

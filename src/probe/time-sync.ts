@@ -1,11 +1,7 @@
 /** Measurements that the estimate rests on, as in existing clients. */
 const windowSize = 200;
 
-/**
- * The difference between the server's clock and ours, from Time exchanges.
- *
- * Source: protocol reference, 6.2.
- */
+/** How the server's clock differs from ours, by Time exchanges. Source: protocol reference, 6.2. */
 export class TimeSync {
   readonly #offsetsUs: number[] = [];
   #roundTripUs = 0;

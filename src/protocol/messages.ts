@@ -200,11 +200,7 @@ export function decodeWireChunk(body: Buffer): {
   return { timestampUs: readTimeUs(body, 0), payload: readBlock('Wire Chunk', body, 8) };
 }
 
-/**
- * Writes the sender's clock into a message, as late as possible: right before it is sent.
- *
- * Source: protocol reference, 6.2.
- */
+/** Writes the sender's clock, right before the message is sent. Source: protocol reference, 6.2. */
 export function stampSent(message: Buffer, nowUs: number): void {
   writeTimeUs(message, baseOffset.sentSec, nowUs);
 }

@@ -141,7 +141,6 @@ function isReordered(before: readonly string[], now: readonly string[]): boolean
 interface ConfiguredPlan {
   /** Streams that go on as they are, in the order of the configuration. */
   readonly kept: readonly string[];
-  /** Streams that end. */
   readonly leaving: readonly StreamChannel[];
   /** Streams to open, one after another; a name that is taken by then is a fault. */
   readonly toOpen: readonly StreamOptions[];

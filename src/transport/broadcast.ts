@@ -103,11 +103,7 @@ export class Broadcast {
     cursor.quota = 0;
   }
 
-  /**
-   * Takes a new chunk into the ring and serves the sessions that are due.
-   *
-   * Ownership: takes over the caller's reference.
-   */
+  /** Takes in a chunk and serves the sessions that are due. Ownership: takes over the reference. */
   publish(chunk: Chunk): void {
     const { durationUs } = chunk;
     const nowUs = this.#clock.nowUs();

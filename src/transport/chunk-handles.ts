@@ -1,11 +1,7 @@
 import type { Chunk } from '../audio/chunk.ts';
 import { assert } from '../base/errors.ts';
 
-/**
- * The numbers by which native code knows chunks while it may need their memory.
- *
- * Ownership: keeps each chunk retained from `of` until `release`.
- */
+/** Numbers by which native code knows chunks. Ownership: retains each from `of` until `release`. */
 export class ChunkHandles {
   readonly #handles = new Map<Chunk, number>();
   readonly #chunks: (Chunk | undefined)[] = [];

@@ -1,8 +1,4 @@
-/**
- * What one session's audio did in some time; `outstanding` is of now.
- *
- * Units: sends, bytes, chunks.
- */
+/** What a session's audio did for a time; `outstanding` is of now. Units: sends, bytes, chunks. */
 export interface SendStatistics {
   /** Sends with `MSG_ZEROCOPY` that were tried, and those that the kernel accepted. */
   zeroCopyAttempts: number;

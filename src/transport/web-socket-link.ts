@@ -10,11 +10,7 @@ import {
 } from '../protocol/web-socket-frame.ts';
 import type { Link, LinkHandler } from './link.ts';
 
-/**
- * Each message in a binary frame of its own.
- *
- * `ws` reads the frames and writes nothing: neither pongs nor close frames.
- */
+/** Each message in a binary frame. `ws` reads frames and writes none: no pongs, no close frames. */
 export class WebSocketLink implements Link {
   readonly framing = 'websocket';
   readonly socket: Socket;

@@ -10,11 +10,7 @@ export interface Identity {
   readonly home: string;
 }
 
-/**
- * The user, and the group or else the primary group of the user.
- *
- * Failure: throws a `ConfigError` when there is none of that name.
- */
+/** The user, and the group or the user's own. Failure: a `ConfigError` for unknown names. */
 export function findIdentity(names: { readonly user: string; readonly group: string }): Identity {
   const [user, , uid, primary, , home] = entryOf('passwd', names.user) ?? [];
   if (user === undefined || uid === undefined) {

@@ -1,10 +1,6 @@
 import { ProtocolError } from '../../base/errors.ts';
 
-/**
- * Reads numbers of any width from big-endian bits.
- *
- * Failure: throws a `ProtocolError` when the bytes end too early.
- */
+/** Reads big-endian numbers of any width. Failure: a `ProtocolError` if bytes end too early. */
 export class BitReader {
   readonly #bytes: Uint8Array;
   #bit = 0;

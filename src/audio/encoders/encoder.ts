@@ -57,11 +57,7 @@ export interface Codec {
   readonly name: string;
   /** What `--stream.codec=<name>:?` prints: the options, their ranges and defaults. */
   readonly help: string;
-  /**
-   * Checks options and format and builds an encoder.
-   *
-   * Failure: rejects with a `SourceError` that says what is allowed.
-   */
+  /** Failure: rejects with a `SourceError` that says what options and formats are allowed. */
   create(context: EncoderContext): Promise<Encoder>;
 }
 

@@ -4,7 +4,6 @@ import type { SampleFormat } from '../sample-format.ts';
 import { createEncoder } from './codecs.ts';
 import type { Encoder } from './encoder.ts';
 
-/** One way to encode. */
 export interface EncoderKind {
   /** `name[:options]` */
   readonly codec: string;

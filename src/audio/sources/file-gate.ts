@@ -1,8 +1,4 @@
-/**
- * Which files and fifos the source of a stream may open.
- *
- * Failure: all throw a `SourceError` that says what is allowed.
- */
+/** Which files and fifos a source may open. Failure: a `SourceError` that says what is allowed. */
 export interface FileGate {
   /** Before anything is opened or made: opening alone may do something to a device. */
   checkPath(path: string): void;

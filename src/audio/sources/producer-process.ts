@@ -8,10 +8,7 @@ import { assert } from '../../base/errors.ts';
 import { adoptSocket, openDescriptor, type ReadInto } from '../../base/net/adopt-socket.ts';
 import { openAnonymousPipe } from './fifo.ts';
 
-/**
- * One run of a program that writes PCM, in a process group of its own, so that whatever it starts
- * ends with it.
- */
+/** One run of a program that writes PCM, in a process group of its own that ends with it. */
 export class ProducerProcess {
   readonly #child: ChildProcess;
   readonly #group: ProcessGroup;

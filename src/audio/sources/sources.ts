@@ -15,11 +15,7 @@ const factories: ReadonlyMap<string, SourceFactory> = new Map([
   ['tone', createToneSource],
 ]);
 
-/**
- * Builds the source for the scheme of the address.
- *
- * Failure: throws a `SourceError` for unknown schemes and for addresses that cannot be used.
- */
+/** The source for the scheme of the address. Failure: a `SourceError` where it cannot be used. */
 export function createSource(context: SourceContext): StreamSource {
   const { scheme } = context.uri;
   const create = factories.get(scheme);

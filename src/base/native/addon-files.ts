@@ -28,10 +28,7 @@ export function platformTag({
 /** Program headers and the name of the loader lie at the beginning of every ELF program. */
 const headBytes = 4096;
 
-/**
- * Asks the program file which loader it needs. The answer of `process.report` would be the same,
- * but takes far longer.
- */
+/** Asks the program file which loader it needs; `process.report` would take far longer. */
 function isMuslProgram(file: string): boolean {
   let descriptor: number | undefined;
   try {

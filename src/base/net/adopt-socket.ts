@@ -37,10 +37,7 @@ export function adoptSocket(created: net.Socket, readInto: ReadInto): net.Socket
   return adopted;
 }
 
-/**
- * Calls back when the connection of `socket` has ended, also when another socket adopted it; at
- * once when that was before.
- */
+/** Calls back when the connection has ended, whichever socket has it by then; at once if it has. */
 export function whenEnded(socket: net.Socket, onEnded: () => void): void {
   const onClosed = () => {
     const successor = successors.get(socket);
