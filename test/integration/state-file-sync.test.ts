@@ -12,7 +12,7 @@ const calls = 'openat,fsync,fdatasync,rename,renameat,renameat2,close';
 
 /** What a process asks the system for, in this order, while it writes `path` anew. */
 function callsOfAWrite(path: string): string[] {
-  const module = pathToFileURL(join(mainFile, '..', 'server', 'atomic-file.js'));
+  const module = pathToFileURL(join(mainFile, '..', 'base', 'files', 'atomic-file.js'));
   const program = `(await import('${module}')).writeFileAtomically(${JSON.stringify(path)}, 'new')`;
   const trace = `${path}.trace`;
   const command = ['-f', '-y', '-o', trace, '-e', `trace=${calls}`, process.execPath];
