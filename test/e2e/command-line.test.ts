@@ -235,6 +235,14 @@ describe('the log', () => {
     expect(lines[0]).toBe(`<14>(Snapserver) Version ${compatibleVersion}`);
     expect(lines.at(-1)).toBe('<14>(Zerocast) stopped');
   });
+
+  it.each(['null', 'file'])('that is %s does not hide why a server cannot start', (sink) => {
+    const log = sink === 'file' ? `file:${join(folder, 'log')}` : sink;
+    const options = [tone, `--logging.sink=${log}`, '--tcp-streaming.bind_to_address=192.0.2.1'];
+    const { status, stderr } = runToEnd({ options });
+    expect(stderr).toMatch(/^zerocast: the server cannot start: .*EADDRNOTAVAIL.*\n$/);
+    expect(status).toBe(1);
+  });
 });
 
 describe('a server that is only tried', () => {

@@ -2,7 +2,7 @@ import { createPrivateKey, createSecretKey, type KeyObject, X509Certificate } fr
 import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Access } from '../../../src/auth/access.ts';
+import type { AccessEntries } from '../../../src/auth/access.ts';
 import { createAccess } from '../../../src/auth/create-access.ts';
 import { signingKey, type TokenMaterial } from '../../../src/auth/token-key.ts';
 import { signToken } from '../../../src/auth/tokens.ts';
@@ -20,7 +20,7 @@ beforeAll(() => {
   ec = certificatePair();
 });
 
-function open(tokens: TokenMaterial): Promise<Access> {
+function open(tokens: TokenMaterial): Promise<AccessEntries> {
   return createAccess({
     enabled: true,
     roles: ['player:Streaming'],
@@ -158,6 +158,21 @@ describe('a token', () => {
     const access = await open({});
     expect(await refusal(access, bearer(await forge({})))).toBe(1);
     expect(await refusal(access, plain('ann:pw'))).toBe(0);
+  });
+});
+
+describe('a login by token', () => {
+  const other = 'another secret of the same length: 32';
+
+  it.each([
+    ['the same secret', { secret }, 'ann'],
+    ['another secret', { secret: other }, undefined],
+    ['a certificate', () => ec, undefined],
+    ['no key', {}, undefined],
+  ])('is worth what %s makes of it', async (_, tokens, user) => {
+    const login = await (await open({ secret })).login(bearer(await forge({})));
+    const entries = await open(typeof tokens === 'function' ? tokens() : tokens);
+    expect(entries.renew(login)?.user).toBe(user);
   });
 });
 
