@@ -11,6 +11,8 @@ export interface Levels {
   readonly usedSlots: number;
   readonly descriptors: number;
   readonly residentMiB: number;
+  /** Of those, what the pool of chunks holds. */
+  readonly poolMiB: number;
   /** Descriptors by what they are. */
   readonly kinds: Readonly<Record<string, number>>;
 }
@@ -33,6 +35,7 @@ async function readLevels({ server, places }: World): Promise<Levels> {
     descriptors: Object.values(descriptors).reduce((sum, count) => sum + count, 0),
     kinds: descriptors,
     residentMiB: server.residentMiB(),
+    poolMiB: figure('zerocast_pool_bytes') / 2 ** 20,
   };
 }
 
@@ -82,6 +85,8 @@ const memoryDriftMiB = 32;
  * Whether memory grew all the time, too slowly for a single look. Shape: levels in their order.
  *
  * The heap rises until it is collected, so the lowest level of each third is the one that tells.
+ * The pool is as large as the streams want it, and keeps what is free for minutes; whether chunks
+ * get lost shows in the slots in use.
  */
 export function drift(points: readonly Levels[]): string[] {
   if (points.length < leastPoints) return [];
@@ -93,5 +98,5 @@ export function drift(points: readonly Levels[]): string[] {
 }
 
 function lowestMiB(points: readonly Levels[]): number {
-  return Math.min(...points.map(({ residentMiB }) => residentMiB));
+  return Math.min(...points.map(({ residentMiB, poolMiB }) => residentMiB - poolMiB));
 }
