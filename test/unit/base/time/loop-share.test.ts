@@ -23,6 +23,21 @@ describe('a share of the event loop', () => {
     expect(share.isOver).toBe(false);
   });
 
+  it('lets the loop sleep as long as nothing waits', async () => {
+    await turn();
+    const immediates = () =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length;
+    const before = immediates();
+    const share = new LoopShare(5);
+    expect(share.isOver).toBe(false);
+    share.soon(() => {});
+    stall(6);
+    expect(share.isOver).toBe(true);
+    expect(immediates()).toBe(before);
+    share.later(() => {});
+    expect(immediates()).toBe(before + 1);
+  });
+
   it('goes to the work that waits longest, one after the other', async () => {
     const share = new LoopShare(5);
     const order: string[] = [];
