@@ -3,7 +3,7 @@ import { type Answer, ControlClient } from '../support/control-client.ts';
 import { freePort, type ServerProcess } from '../support/server-process.ts';
 import type { ServerStatus } from '../support/server-status.ts';
 import { openFormat } from './formats.ts';
-import { type LoadResult, runLoad } from './load-run.ts';
+import { type LoadEvent, type LoadResult, runLoadOn } from './load-run.ts';
 import {
   type BenchContext,
   type BenchOptions,
@@ -12,6 +12,7 @@ import {
   type CaseSetup,
   listFailures,
   runCases,
+  type StartContext,
   wholeOf,
 } from './run-cases.ts';
 import { decimals, markdownTable, median } from './table.ts';
@@ -52,7 +53,7 @@ interface StormFigures {
 
 type ControlFigures = Partial<StatusFigures & StormFigures>;
 
-async function startServer(context: BenchContext & { readonly port: number }): Promise<Controlled> {
+async function startServer(context: StartContext): Promise<Controlled> {
   const format = await openFormat('pcm48', context);
   const controlPort = await freePort();
   const serverArgs = [
@@ -79,25 +80,15 @@ async function poll(controller: ControlClient, isOver: () => boolean, answers: A
 
 /** Asks for the status all the time while `clients` play. */
 async function measureStatus(setup: CaseSetup<Controlled>): Promise<StatusFigures> {
-  const { running, port, clients, options, context } = setup;
+  const { running, clients } = setup;
   const controller = await ControlClient.connect(running.controlPort, { keeps: false });
   const answers: Answer[] = [];
   let isMeasuring = false;
   let polling: Promise<void> | undefined;
-  const load = await runLoad(
-    context.loadClient,
-    {
-      port,
-      clients,
-      'connects-per-second': options.connectsPerSec,
-      'warm-up-ms': options.warmUpMs,
-      'window-ms': options.windowMs,
-    },
-    (event) => {
-      isMeasuring = event === 'window-start';
-      if (isMeasuring) polling = poll(controller, () => !isMeasuring, answers);
-    },
-  );
+  const load = await runLoadOn(setup, (event) => {
+    isMeasuring = event === 'window-start';
+    if (isMeasuring) polling = poll(controller, () => !isMeasuring, answers);
+  });
   await polling;
   controller.close();
   const [first] = answers;
@@ -118,7 +109,7 @@ async function measureStatus(setup: CaseSetup<Controlled>): Promise<StatusFigure
 
 /** Lets `clients` connect within a second while others play and a controller listens. */
 async function measureStorm(setup: CaseSetup<Controlled>): Promise<StormFigures> {
-  const { running, port, clients, options, context } = setup;
+  const { running, clients } = setup;
   const controller = await ControlClient.connect(running.controlPort, { keeps: false });
   const updates = () => controller.notified.get('Server.OnUpdate') ?? 0;
   const storm = { joinMs: Number.NaN, updates: Number.NaN, kib: Number.NaN };
@@ -127,42 +118,27 @@ async function measureStorm(setup: CaseSetup<Controlled>): Promise<StormFigures>
     const updatesBefore = updates();
     const bytesBefore = controller.receivedBytes;
     const startMs = performance.now();
-    await runLoad(
-      context.loadClient,
-      {
-        port,
-        clients,
-        'first-number': playing,
-        'connects-per-second': clients,
-        'warm-up-ms': 0,
-        'window-ms': stormWindowMs,
-      },
-      (event) => {
-        if (event === 'joined') storm.joinMs = performance.now() - startMs;
-        if (event === 'window-end') {
-          storm.updates = updates() - updatesBefore;
-          storm.kib = (controller.receivedBytes - bytesBefore) / 1024;
-        }
-      },
-    );
+    const onEvent = (event: LoadEvent) => {
+      if (event === 'joined') storm.joinMs = performance.now() - startMs;
+      if (event === 'window-end') {
+        storm.updates = updates() - updatesBefore;
+        storm.kib = (controller.receivedBytes - bytesBefore) / 1024;
+      }
+    };
+    await runLoadOn(setup, onEvent, {
+      'first-number': playing,
+      'connects-per-second': clients,
+      'warm-up-ms': 0,
+      'window-ms': stormWindowMs,
+    });
   };
   let storming: Promise<void> | undefined;
-  const load = await runLoad(
-    context.loadClient,
-    {
-      port,
-      clients: playing,
-      'connects-per-second': options.connectsPerSec,
-      'warm-up-ms': options.warmUpMs,
-      'window-ms': options.windowMs,
-    },
-    (event) => {
-      if (event !== 'window-start') return;
-      storming = start();
-      // What fails here is heard where it is awaited.
-      storming.catch(() => {});
-    },
-  );
+  const load = await runLoadOn({ ...setup, clients: playing }, (event) => {
+    if (event !== 'window-start') return;
+    storming = start();
+    // What fails here is heard where it is awaited.
+    storming.catch(() => {});
+  });
   await storming;
   controller.close();
   return { load, ...storm };

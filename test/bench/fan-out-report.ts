@@ -26,6 +26,7 @@ const columns: Readonly<Record<string, (row: FanOutRow) => string>> = {
   'CPU, µs/client/s': ({ totalUs }) => decimals(totalUs, 0),
   'µs/client/chunk': ({ perChunkUs }) => decimals(perChunkUs, 2),
   'of the C loop': ({ ofBaseline }) => percent(ofBaseline, 0),
+  'of the one with ten': ({ ofLimit }) => percent(ofLimit, 0),
   'of one core': ({ coreShare }) => percent(coreShare, 1),
   [systemCallsHead]: ({ systemCalls }) => decimals(systemCalls, 1),
   'tick p50/p99/max, ms': ({ tickUs }) => milliseconds(tickUs),

@@ -27,6 +27,8 @@ export interface FanOutRow extends Partial<ReturnType<typeof summariseCpu>> {
   readonly firstChunkUs?: Samples | undefined;
   /** Of the CPU of the loop in C. */
   readonly ofBaseline?: number | undefined;
+  /** Of that of the loop in C which sends ten chunks at a time. */
+  readonly ofLimit?: number | undefined;
 }
 
 /** The middle round of each percentile and the worst round of each maximum. */
@@ -79,11 +81,15 @@ export function summarise(cases: readonly FanOutCase[]): FanOutRow[] {
   const groups = groupBy(cases, ({ format, clients, server }) => `${format} ${clients} ${server}`);
   const rows = groups.map(summariseGroup);
   return rows.map((row) => {
-    const baseline = rows.find(
-      ({ format, clients, key }) => key === 'c' && format === row.format && clients === row.clients,
-    );
-    const ofBaseline = (row.totalUs ?? Number.NaN) / (baseline?.totalUs ?? Number.NaN);
-    return { ...row, ofBaseline: Number.isFinite(ofBaseline) ? ofBaseline : undefined };
+    const shareOf = (loop: string) => {
+      const baseline = rows.find(
+        ({ format, clients, key }) =>
+          key === loop && format === row.format && clients === row.clients,
+      );
+      const share = (row.totalUs ?? Number.NaN) / (baseline?.totalUs ?? Number.NaN);
+      return Number.isFinite(share) ? share : undefined;
+    };
+    return { ...row, ofBaseline: shareOf('c'), ofLimit: shareOf('c10') };
   });
 }
 

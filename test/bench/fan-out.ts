@@ -1,9 +1,8 @@
 import { measureFanOut } from './fan-out-case.ts';
 import { describeFanOut, describeMethod } from './fan-out-report.ts';
-import { listServers } from './fan-out-servers.ts';
 import { observerShare, summarise } from './fan-out-summary.ts';
-import { checkTargets } from './fan-out-targets.ts';
-import { type OpenedFormat, openFormat } from './formats.ts';
+import { fanOutTargets } from './fan-out-targets.ts';
+import { openFormats } from './formats.ts';
 import {
   type BenchContext,
   type BenchOptions,
@@ -11,13 +10,9 @@ import {
   listFailures,
   runCases,
 } from './run-cases.ts';
+import { listServers } from './servers.ts';
 import { findSystemCallCounter } from './system-calls.ts';
-
-async function openFormats(names: readonly string[], context: BenchContext) {
-  const opened: OpenedFormat[] = [];
-  for (const name of names) opened.push(await openFormat(name, context));
-  return opened;
-}
+import { checkTargets, describeTargets, missedOf } from './targets.ts';
 
 /**
  * What a server needs per client, against one `send()` per client and chunk in C: CPU, system
@@ -29,24 +24,20 @@ export async function runFanOut(
 ): Promise<BenchReport> {
   const counter = options.syscalls ? findSystemCallCounter() : undefined;
   const formats = await openFormats(options.formats, context);
-  const { servers: names, sendIntervals } = options;
+  const { servers: names, sendIntervals, isFed } = options;
+  const observer = 'tick-observer';
   const cases = await runCases({
-    servers: formats.flatMap((format) => listServers({ names, format, sendIntervals })),
+    servers: formats.flatMap((format) =>
+      listServers({ names, format, sendIntervals, isFed, observer }),
+    ),
     measure: measureFanOut,
     options,
     context: { ...context, systemCalls: counter },
   });
   const rows = summarise(cases);
-  const targets = checkTargets(rows);
+  const targets = checkTargets(rows, fanOutTargets);
   const method = describeMethod({ counter, observerShare: observerShare(cases) });
-  const text = [
-    method,
-    describeFanOut(rows, { formats, counter }),
-    targets.map(({ text, isMet }) => `- ${text}: ${isMet ? 'met' : 'missed'}.`).join('\n'),
-  ];
-  const failures = [
-    ...listFailures(cases),
-    ...targets.filter(({ isMet }) => !isMet).map(({ text }) => text),
-  ];
+  const text = [method, describeFanOut(rows, { formats, counter }), describeTargets(targets)];
+  const failures = [...listFailures(cases), ...missedOf(targets)];
   return { options, cases, rows, text: text.join('\n\n').trimEnd(), failures, path: 'loopback' };
 }

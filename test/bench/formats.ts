@@ -81,16 +81,28 @@ function pcm({ rateHz, bits, frameBytes }: Pcm): Format {
   return { sampleFormat, open };
 }
 
-function flac({ rateHz }: { readonly rateHz: number }): Format {
+/** Source: protocol reference, section 4.3. */
+function opusHeader(rateHz: number): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt32LE(0x4f505553, 0);
+  header.writeUInt32LE(rateHz, 4);
+  header.writeUInt16LE(16, 8);
+  header.writeUInt16LE(2, 10);
+  return header;
+}
+
+const encodedHeaders = { flac: flacHeader, opus: opusHeader } as const;
+
+function encoded(codec: keyof typeof encodedHeaders, rateHz: number): Format {
   const sampleFormat = `${rateHz}:16:2`;
   const open = async (context: BenchContext) => {
     const file = join(context.workDir, `music-${rateHz}.pcm`);
     writeMusic(file, rateHz);
-    const format = { sampleFormat, codec: 'flac', source: `file://${file}` };
+    const format = { sampleFormat, codec, source: `file://${file}` };
     const chunk = await measureChunks(format, context);
     const blockFrames = Math.round((chunk.chunkUs * rateHz) / 1e6);
-    const header = flacHeader(rateHz, blockFrames);
-    return { ...format, ...chunk, codecHeader: codecHeaderOf('flac', header) };
+    const header = encodedHeaders[codec](rateHz, blockFrames);
+    return { ...format, ...chunk, codecHeader: codecHeaderOf(codec, header) };
   };
   return { sampleFormat, open };
 }
@@ -99,7 +111,8 @@ function flac({ rateHz }: { readonly rateHz: number }): Format {
 export const formats: Readonly<Record<string, Format>> = {
   pcm48: pcm({ rateHz: 48_000, bits: 16, frameBytes: 4 }),
   pcm96: pcm({ rateHz: 96_000, bits: 24, frameBytes: 8 }),
-  flac48: flac({ rateHz: 48_000 }),
+  flac48: encoded('flac', 48_000),
+  opus48: encoded('opus', 48_000),
 };
 
 const messageHeaderBytes = 38;
@@ -123,6 +136,12 @@ async function measureChunks(
 /** Makes a format ready for all servers. */
 export async function openFormat(name: string, context: BenchContext): Promise<OpenedFormat> {
   return { name, ...(await formats[name]!.open(context)) };
+}
+
+export async function openFormats(names: readonly string[], context: BenchContext) {
+  const opened: OpenedFormat[] = [];
+  for (const name of names) opened.push(await openFormat(name, context));
+  return opened;
 }
 
 export function describeFormat({ sampleFormat, codec, chunkUs, payloadBytes }: OpenedFormat) {

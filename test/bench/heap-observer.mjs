@@ -1,9 +1,9 @@
-// Loaded into the process under test by `--import`: SIGUSR2 opens a window and closes it again.
 // Needs --expose-gc and a young generation so large that no collection falls into a window; then
 // the growth of the used heap is exactly what was allocated.
-import { writeSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getHeapSpaceStatistics } from 'node:v8';
+import { observe } from './observer.mjs';
 
 let collections = 0;
 new PerformanceObserver((list) => {
@@ -26,14 +26,11 @@ function open() {
   });
 }
 
-function close() {
+async function close() {
   const allocatedBytes = usedBytes() - start.bytes;
   const elapsedMs = performance.now() - start.atMs;
-  setTimeout(() => {
-    const report = { allocatedBytes, elapsedMs, collections: collections - start.collections };
-    start = undefined;
-    writeSync(2, `heap-observer ${JSON.stringify(report)}\n`);
-  }, 50);
+  await sleep(50);
+  return { allocatedBytes, elapsedMs, collections: collections - start.collections };
 }
 
-process.on('SIGUSR2', () => (start === undefined ? open() : close()));
+observe('heap-observer', { open, close });

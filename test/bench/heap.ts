@@ -1,6 +1,7 @@
 import { startWriteLoop } from './baselines.ts';
 import { type OpenedFormat, openFormat } from './formats.ts';
-import { runLoad } from './load-run.ts';
+import { type LoadEvent, runLoadOn } from './load-run.ts';
+import { closeObservation, openObservation } from './observation.ts';
 import {
   type BenchContext,
   type BenchOptions,
@@ -12,13 +13,11 @@ import {
   runCases,
   wholeOf,
 } from './run-cases.ts';
+import { chunksPerAutoInterval } from './servers.ts';
 import { decimals, groupBy, markdownTable, median } from './table.ts';
 import { startZerocast } from './zerocast-server.ts';
 
 const chunkMs = 20;
-// `auto` is 200 ms at the default buffer of 1 s.
-const chunksPerAutoInterval = 10;
-const reportLimitMs = 5000;
 /** What we may allocate per chunk and client beyond Node's own writes: the noise of the measure. */
 const maxOwnShare = 0.15;
 /** The lines that every session logs each 30 seconds fall into some windows. */
@@ -33,6 +32,13 @@ const nodeArgs = [
   observer,
 ];
 
+/** What the heap observer prints. */
+interface HeapSeen {
+  readonly allocatedBytes: number;
+  readonly elapsedMs: number;
+  readonly collections: number;
+}
+
 interface HeapFigures {
   readonly bytesPerChunk: number;
 }
@@ -43,9 +49,9 @@ interface HeapRow {
   readonly bytesPerChunkAndClient: number;
 }
 
-const loopOf = (chunksPerWrite: number, format: OpenedFormat): BenchServer => ({
-  name: `bare socket.write, ${chunksPerWrite} chunk${chunksPerWrite > 1 ? 's' : ''} each`,
-  start: (context) => startWriteLoop({ ...context, format, chunksPerWrite, nodeArgs }),
+const loopOf = (chunksPerSend: number, format: OpenedFormat): BenchServer => ({
+  name: `bare socket.write, ${chunksPerSend} chunk${chunksPerSend > 1 ? 's' : ''} each`,
+  start: (context) => startWriteLoop({ ...context, format, chunksPerSend, nodeArgs }),
 });
 
 const zerocastAt = (sendInterval: string, format: OpenedFormat): BenchServer => ({
@@ -54,21 +60,17 @@ const zerocastAt = (sendInterval: string, format: OpenedFormat): BenchServer => 
 });
 
 async function measure(setup: CaseSetup): Promise<HeapFigures> {
-  const { running, port, clients, options, context } = setup;
-  const loadOptions = {
-    port,
-    clients,
-    // Replies to Time requests allocate too; here only the audio path counts.
-    'time-interval-ms': 0,
-    'connects-per-second': options.connectsPerSec,
-    'warm-up-ms': options.warmUpMs,
-    'window-ms': options.windowMs,
+  const { running } = setup;
+  let seen: Promise<HeapSeen> | undefined;
+  const onEvent = (event: LoadEvent) => {
+    if (event === 'window-start') openObservation(running);
+    if (event === 'window-end') seen = closeObservation(running, 'heap-observer');
+    seen?.catch(() => {});
   };
-  await runLoad(context.loadClient, loadOptions, (event) => {
-    if (event !== 'joined') running.signal('SIGUSR2');
-  });
-  const [, report = ''] = await running.log.waitFor(/^heap-observer (.*)$/m, reportLimitMs);
-  const { allocatedBytes, elapsedMs, collections } = JSON.parse(report);
+  // Replies to Time requests allocate too; here only the audio path counts.
+  await runLoadOn(setup, onEvent, { 'time-interval-ms': 0 });
+  if (!seen) throw new Error('the heap was never looked at');
+  const { allocatedBytes, elapsedMs, collections } = await seen;
   if (collections > 0) throw new Error('garbage was collected; use a shorter --window-ms');
   return { bytesPerChunk: (allocatedBytes * chunkMs) / elapsedMs };
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { CaseSetup } from './run-cases.ts';
 
 /** Units: of each kind of time microseconds. */
 export interface Samples {
@@ -19,10 +20,13 @@ export interface LoadResult {
   readonly chunkAgeUs: Samples;
   readonly timeRoundTripUs: Samples;
   readonly firstChunkUs: Samples;
+  /** By how much the clock of a client is wrong after its opening Time requests. */
+  readonly syncErrorUs: Samples;
+  readonly loadClientCpuUs: number;
   readonly problems: readonly string[];
 }
 
-type LoadEvent = 'joined' | 'window-start' | 'window-end';
+export type LoadEvent = 'joined' | 'window-start' | 'window-end';
 /** Those of the load client's command line. */
 type LoadOptions = Readonly<Record<string, number>>;
 
@@ -51,4 +55,21 @@ export async function runLoad(
   const [status] = await closed;
   if (status === 0 && result) return result;
   throw new Error(`load client: ${result?.problems.join('; ') ?? `exit status ${status}`}`);
+}
+
+/** The same with what a case is told, but for `changes`. */
+export function runLoadOn(
+  { port, clients, server, options, context }: Omit<CaseSetup, 'running'>,
+  onEvent?: (event: LoadEvent) => void,
+  changes: LoadOptions = {},
+): Promise<LoadResult> {
+  const usual = {
+    port,
+    clients,
+    'connects-per-second': options.connectsPerSec,
+    'warm-up-ms': options.warmUpMs,
+    'window-ms': options.windowMs,
+    'skip-early-chunks': Number(server.about?.key === 'snapserver'),
+  };
+  return runLoad(context.loadClient, { ...usual, ...changes }, onEvent);
 }

@@ -6,40 +6,39 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const sourceDir = fileURLToPath(new URL('native/', import.meta.url));
 const warnings = ['-Wall', '-Wextra', '-Wconversion', '-Werror'];
-const tapSources = [
-  'tap-peers.cpp',
-  'peer-load.cpp',
-  'peer-client.cpp',
-  'peer-network.cpp',
-  'tcp-peer.cpp',
-  'segment.cpp',
-  'tap-device.cpp',
-];
-const ratioSources = ['send-ratio.cpp', 'send-sockets.cpp'];
+
+const programs = {
+  loadClient: ['load-client.cpp', 'load.cpp', 'client.cpp'],
+  sendLoop: ['send-loop.c'],
+  feeder: ['feeder.c'],
+  tapPeers: [
+    'tap-peers.cpp',
+    'peer-load.cpp',
+    'peer-client.cpp',
+    'peer-network.cpp',
+    'tcp-peer.cpp',
+    'segment.cpp',
+    'tap-device.cpp',
+  ],
+  sendRatio: ['send-ratio.cpp', 'send-sockets.cpp'],
+} as const;
 
 /** The compiled programs. */
-export interface NativePrograms {
-  readonly loadClient: string;
-  readonly sendLoop: string;
-  readonly tapPeers: string;
-  readonly sendRatio: string;
-}
+export type NativePrograms = Readonly<Record<keyof typeof programs, string>>;
 
 /**
- * Compiles the load clients, the baseline server and the bare measurements into `outDir`.
+ * Compiles the load clients, the baseline server, the feeder and the bare measurements into `outDir`.
  *
  * Failure: rejects with the compiler's own words.
  */
 export async function buildNative(outDir: string): Promise<NativePrograms> {
-  const sources = ['load-client.cpp', 'load.cpp', 'client.cpp'];
-  const loadClient = join(outDir, 'load-client');
-  const sendLoop = join(outDir, 'send-loop');
-  const inSources = { cwd: sourceDir };
-  await run('g++', ['-std=c++20', '-O2', ...warnings, ...sources, '-o', loadClient], inSources);
-  const tapPeers = join(outDir, 'tap-peers');
-  const sendRatio = join(outDir, 'send-ratio');
-  await run('g++', ['-std=c++20', '-O2', ...warnings, ...tapSources, '-o', tapPeers], inSources);
-  await run('g++', ['-std=c++20', '-O2', ...warnings, ...ratioSources, '-o', sendRatio], inSources);
-  await run('gcc', ['-std=c11', '-O2', ...warnings, 'send-loop.c', '-o', sendLoop], inSources);
-  return { loadClient, sendLoop, tapPeers, sendRatio };
+  const builds = Object.entries(programs).map(async ([name, sources]) => {
+    const program = join(outDir, name);
+    const compiler = sources[0].endsWith('.c') ? ['gcc', '-std=c11'] : ['g++', '-std=c++20'];
+    const [file = '', standard = ''] = compiler;
+    const args = [standard, '-O2', ...warnings, ...sources, '-o', program];
+    await run(file, args, { cwd: sourceDir });
+    return [name, program];
+  });
+  return Object.fromEntries(await Promise.all(builds));
 }

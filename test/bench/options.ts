@@ -2,28 +2,60 @@ import { parseArgs } from 'node:util';
 import { runBreakEven } from './break-even.ts';
 import { runControl } from './control.ts';
 import { runFanOut } from './fan-out.ts';
-import { serverNames } from './fan-out-servers.ts';
 import { formats } from './formats.ts';
 import { runHeap } from './heap.ts';
+import { runIdle } from './idle.ts';
 import { runPool } from './pool.ts';
 import type { BenchContext, BenchOptions, BenchReport } from './run-cases.ts';
+import { serverNames } from './servers.ts';
+import { runStart } from './start.ts';
+import { runStorm } from './storm.ts';
 
-const full = { clients: '1000', rounds: '3', 'window-ms': '10000', 'warm-up-ms': '3000' };
-const short = { clients: '100', rounds: '1', 'window-ms': '2000', 'warm-up-ms': '1000' };
+const full = {
+  clients: '1000',
+  rounds: '3',
+  'window-ms': '10000',
+  'warm-up-ms': '3000',
+  formats: 'pcm48',
+  servers: 'c,c10,native,zerocopy,node,naive',
+};
+const short = { ...full, clients: '100', rounds: '1', 'window-ms': '2000', 'warm-up-ms': '1000' };
 
 type Defaults = typeof full;
 
 interface Benchmark {
   readonly full: Partial<Defaults>;
   readonly short: Partial<Defaults>;
+  readonly leastClients?: number;
   run(options: BenchOptions, context: BenchContext): Promise<BenchReport>;
 }
 
 export type BenchValues = ReturnType<typeof parse>['values'];
 
+const loops = { servers: 'c,c10,native' };
+const idle = { ...loops, clients: '0,1,10', formats: 'pcm48,flac48,opus48' };
+const starts = { servers: 'c,naive,native' };
+
 /** What can be measured, with the defaults that differ from the common ones. */
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   'fan-out': { run: runFanOut, full: {}, short: {} },
+  idle: {
+    run: runIdle,
+    // V8 compiles for some time, which costs as much again.
+    full: { ...idle, 'warm-up-ms': '25000' },
+    short: { ...idle, clients: '0,1' },
+    leastClients: 0,
+  },
+  storm: {
+    run: runStorm,
+    full: { ...loops, 'window-ms': '3000' },
+    short: loops,
+  },
+  start: {
+    run: runStart,
+    full: { ...starts, clients: '500', rounds: '5' },
+    short: starts,
+  },
   heap: {
     run: runHeap,
     full: { clients: '1,100,500', 'window-ms': '4000' },
@@ -48,7 +80,6 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
 };
 
 const formatNames = Object.keys(formats);
-const defaultServers = 'c,native,zerocopy,node,naive';
 
 export const usage = `usage: scripts/bench [${Object.keys(benchmarks).join('|')}] [options]
 
@@ -62,13 +93,19 @@ was missing or a target was missed. Options:
   --connects-per-second 500   0: all at once
   --send-interval 0,auto      milliseconds or auto; for the servers that have this setting
   --server dist/main.js the server to measure, for example that of another build
+  --core 0              keeps the servers on this core and all else off it
   --json FILE           writes every figure of every round
-For fan-out:
+For fan-out, idle, storm and start:
   --formats pcm48       of ${formatNames.map((name) => `${name} (${formats[name]?.sampleFormat})`).join(', ')}
-  --servers ${defaultServers}
+  --servers ${full.servers}
                         of ${serverNames.join(', ')}:
-                        the loop in C, Zerocast's default, zero-copy for every send, zero-copy
-                        where it pays, Zerocast without the addon, one socket.write per client
+                        the loop in C with one and with ten chunks per send, one socket.write per
+                        client, the C++ original, Zerocast's default, zero-copy for every send,
+                        zero-copy where it pays, Zerocast without the addon
+  --snapserver snapserver     the program of the C++ original
+  --fed                 Zerocast gets its audio by a fifo from a program, as in idle, and as the C++
+                        original does; else it generates it
+For fan-out:
   --syscalls            counts system calls, 3 s more per case; needs perf (as root) or strace
 
 Everything that fan-out knows, which takes many hours:
@@ -81,7 +118,7 @@ export function parse(args: readonly string[]) {
     args: [...args],
     allowPositionals: true,
     options: {
-      short: { type: 'boolean' },
+      short: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
       clients: { type: 'string' },
       rounds: { type: 'string' },
@@ -89,8 +126,11 @@ export function parse(args: readonly string[]) {
       'warm-up-ms': { type: 'string' },
       'connects-per-second': { type: 'string', default: '500' },
       'send-interval': { type: 'string', default: '0,auto' },
-      formats: { type: 'string', default: 'pcm48' },
-      servers: { type: 'string', default: defaultServers },
+      formats: { type: 'string' },
+      servers: { type: 'string' },
+      fed: { type: 'boolean', default: false },
+      snapserver: { type: 'string', default: 'snapserver' },
+      core: { type: 'string' },
       syscalls: { type: 'boolean', default: false },
       server: { type: 'string', default: 'dist/main.js' },
       json: { type: 'string' },
@@ -128,18 +168,22 @@ function sendIntervals(text: string): string[] {
 export function optionsFor(name: string, values: BenchValues): BenchOptions {
   const own = benchmarks[name]!;
   const defaults = values.short ? { ...short, ...own.short } : { ...full, ...own.full };
-  const number = (key: Exclude<keyof Defaults, 'clients'>) =>
+  const number = (key: 'rounds' | 'window-ms' | 'warm-up-ms') =>
     wholeNumber(key, values[key] ?? defaults[key], { least: 1 });
+  const names = (key: 'formats' | 'servers', known: readonly string[]) =>
+    someOf(key, values[key] ?? defaults[key], known);
   const clients = (values.clients ?? defaults.clients).split(',');
   return {
-    clients: clients.map((text) => wholeNumber('clients', text, { least: 1 })),
+    isShort: values.short,
+    clients: clients.map((text) => wholeNumber('clients', text, { least: own.leastClients ?? 1 })),
     rounds: number('rounds'),
     windowMs: number('window-ms'),
     warmUpMs: number('warm-up-ms'),
     connectsPerSec: wholeNumber('connects-per-second', values['connects-per-second'], { least: 0 }),
     sendIntervals: sendIntervals(values['send-interval']),
-    formats: someOf('formats', values.formats, formatNames),
-    servers: someOf('servers', values.servers, serverNames),
+    formats: names('formats', formatNames),
+    servers: names('servers', serverNames),
+    isFed: values.fed,
     syscalls: values.syscalls,
   };
 }

@@ -4,6 +4,8 @@ import type { SystemCallCounter } from './system-calls.ts';
 
 /** What a benchmark is told on the command line. */
 export interface BenchOptions {
+  /** To see that everything works: says nothing about targets. */
+  readonly isShort: boolean;
   readonly clients: readonly number[];
   readonly rounds: number;
   readonly windowMs: number;
@@ -12,6 +14,8 @@ export interface BenchOptions {
   readonly sendIntervals: readonly string[];
   readonly formats: readonly string[];
   readonly servers: readonly string[];
+  /** Whether Zerocast's audio comes by a fifo from a program, instead of being generated. */
+  readonly isFed: boolean;
   readonly syscalls: boolean;
 }
 
@@ -19,6 +23,10 @@ export interface BenchOptions {
 export interface BenchContext extends NativePrograms {
   /** The built program. */
   readonly main: string;
+  /** Debian's, or another build of it. */
+  readonly snapserver: string;
+  /** In front of a server's command: what keeps it on a core of its own. */
+  readonly core: readonly string[];
   readonly workDir: string;
   readonly systemCalls?: SystemCallCounter | undefined;
   progress(text: string): void;
@@ -37,6 +45,15 @@ export interface BenchReport {
   readonly method?: string;
 }
 
+/** Where one server is started. */
+export type StartContext = BenchContext & {
+  readonly port: number;
+  /** How many are going to come. */
+  readonly clients: number;
+  /** Kept, with what the server remembers; absent: a fresh one. */
+  readonly folder?: string;
+};
+
 /** What a server says about itself becomes part of its cases. */
 export interface ServerTraits {
   readonly key?: string;
@@ -47,9 +64,9 @@ export interface ServerTraits {
 export interface BenchServer<Running extends ServerProcess = ServerProcess> {
   readonly name: string;
   readonly about?: ServerTraits;
-  /** Whether it reports its ticks. */
-  readonly isObserved?: boolean;
-  start(context: BenchContext & { readonly port: number }): Promise<Running>;
+  /** The one that is loaded into it. */
+  readonly observer?: string;
+  start(context: StartContext): Promise<Running>;
 }
 
 /** One server under one number of clients. */
@@ -86,7 +103,7 @@ async function runCase<Running extends ServerProcess, Figures>(
   let running: Running | undefined;
   try {
     const port = await freePort();
-    running = await server.start({ ...context, port });
+    running = await server.start({ ...context, port, clients });
     const figures = await measure({ ...setup, running, port });
     await running.stop();
     return { ...name, ...figures };

@@ -1,18 +1,31 @@
 // scripts/bench calls this after it has built the server.
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describeEnvironment, readEnvironment } from './environment.ts';
 import { buildNative } from './native-build.ts';
 import { type BenchValues, benchmarks, optionsFor, parse, usage } from './options.ts';
 import type { BenchContext, BenchReport } from './run-cases.ts';
 
+/** Keeps this process and what it starts off a core; returns what puts a command on it. */
+function reserveCore(core: string | undefined): readonly string[] {
+  if (core === undefined) return [];
+  const others = cpus()
+    .map((_, index) => index)
+    .filter((index) => String(index) !== core);
+  execFileSync('taskset', ['-acp', others.join(), String(process.pid)]);
+  return ['taskset', '-c', core];
+}
+
 async function runAll(names: readonly string[], values: BenchValues, workDir: string) {
   const environment = readEnvironment();
   const context: BenchContext = {
     ...(await buildNative(workDir)),
     main: resolve(values.server),
+    snapserver: values.snapserver,
+    core: reserveCore(values.core),
     workDir,
     progress: (text) => void process.stderr.write(`${text}\n`),
   };

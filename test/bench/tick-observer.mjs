@@ -1,9 +1,9 @@
-// Loaded into the process under test by `--import`: SIGUSR2 opens a window and closes it again.
 // Notes how long each publication of a chunk, and each further piece of its delivery, keeps the
 // event loop. The methods are replaced for good: a change later would make the engine throw away
 // what it has optimised, and the ticks after it would show that.
-import { realpathSync, writeSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { observe } from './observer.mjs';
 
 const calibrationCalls = 20_000;
 // The directory of the built server, whose modules the process itself loads afterwards.
@@ -33,7 +33,7 @@ function timed(method) {
   };
 }
 
-async function observe() {
+async function replaceMethods() {
   for (const [file, className, name] of methods) {
     try {
       const { prototype } = (await import(new URL(file, dist).href))[className];
@@ -63,23 +63,20 @@ function observationUs() {
   return Math.max(0, ((lastMs(observed) - lastMs(bare)) * 1000) / calibrationCalls);
 }
 
-await observe();
+await replaceMethods();
 // Before the server starts, where it delays nobody.
 const callUs = observationUs();
 
 function open() {
   durationsMs = [];
+  isOpen = true;
 }
 
 function close() {
+  isOpen = false;
   const sorted = durationsMs.sort((a, b) => a - b);
   const tickUs = sorted.length > 0 ? summarise(sorted) : null;
-  const report = { tickUs, observerUs: callUs * sorted.length };
-  writeSync(2, `tick-observer ${JSON.stringify(report)}\n`);
+  return { tickUs, observerUs: callUs * sorted.length };
 }
 
-process.on('SIGUSR2', () => {
-  isOpen = !isOpen;
-  if (isOpen) open();
-  else close();
-});
+observe('tick-observer', { open, close });

@@ -3,7 +3,11 @@ import { ServerProcess } from '../support/server-process.ts';
 export interface ZerocastSettings {
   /** The built program. */
   readonly main: string;
+  /** In front of the whole command. */
+  readonly core?: readonly string[];
   readonly port: number;
+  /** Kept, with what the server remembers; absent: a fresh one. */
+  readonly folder?: string;
   readonly format: {
     readonly source: string;
     readonly sampleFormat: string;
@@ -21,14 +25,15 @@ export interface ZerocastSettings {
 
 /** Starts the real server with one stream and nothing beside it. */
 export function startZerocast(settings: ZerocastSettings): Promise<ServerProcess> {
-  const { main, port, format, sendInterval } = settings;
-  const { sources = [], nodeArgs = [], serverArgs = [], environment = {} } = settings;
+  const { main, port, format, sendInterval, folder } = settings;
+  const { core = [], sources = [], nodeArgs = [], serverArgs = [], environment = {} } = settings;
   const { source, sampleFormat, codec } = format;
   return ServerProcess.start({
     main,
     streamPort: port,
     sources: [`${source}?name=bench&sampleformat=${sampleFormat}&codec=${codec}`, ...sources],
-    node: [process.execPath, ...nodeArgs],
+    ...(folder !== undefined && { folder }),
+    node: [...core, process.execPath, ...nodeArgs],
     options: [
       `--stream.send_interval=${sendInterval}`,
       // All clients of a benchmark come from one address, and there are many of them.

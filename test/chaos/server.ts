@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { readResidentKiB } from '../bench/memory.ts';
+import { readResidentKiB } from '../bench/process-figures.ts';
 import { type Ending, ServerProcess } from '../support/server-process.ts';
 import { LogWatch } from './log-watch.ts';
 import type { Places } from './places.ts';

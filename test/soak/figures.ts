@@ -1,4 +1,4 @@
-import { readResidentKiB } from '../bench/memory.ts';
+import { readResidentKiB } from '../bench/process-figures.ts';
 import { openDescriptors } from '../support/fifo.ts';
 import { readMetrics } from '../support/metrics.ts';
 

@@ -40,6 +40,8 @@ export interface ServerSetup extends Partial<Omit<ServerCommand, 'command'>> {
   readonly node?: readonly string[];
   /** Another build than that of this tree. */
   readonly main?: string;
+  /** The one that the server has its files in, which is kept; absent: one that goes with the server. */
+  readonly folder?: string;
 }
 
 /** A server as a process of its own. */
@@ -47,9 +49,12 @@ export class ServerProcess {
   readonly log: OutputLog;
   readonly pid: number;
   readonly streamPort: number;
+  /** From the execution to the first connection; NaN until then. */
+  listeningMs = Number.NaN;
   /** How it has ended; absent while it runs. */
   ending: Ending | undefined;
   readonly #child: ChildProcess;
+  readonly #executedMs = performance.now();
   readonly #ended: Promise<Ending>;
 
   /** Starts any server: one to compare ours with, or ours with a configuration that is there already. */
@@ -76,13 +81,15 @@ export class ServerProcess {
   static async start(setup: ServerSetup): Promise<ServerProcess> {
     const { main = mainFile, node = [process.execPath], options = [] } = setup;
     if (main === mainFile) assertBuilt();
-    const folder = mkdtempSync(join(tmpdir(), 'zerocast-server-'));
+    const folder = setup.folder ?? mkdtempSync(join(tmpdir(), 'zerocast-server-'));
     const streamPort = setup.streamPort ?? (await freePort());
     const configFile = join(folder, 'zerocast.conf');
     writeFileSync(configFile, configText(setup.sources, { folder, streamPort }));
     const command = [...node, main, '-c', configFile, ...options];
     const server = new ServerProcess({ ...setup, command, streamPort });
-    void server.#ended.then(() => rmSync(folder, { recursive: true, force: true }));
+    if (setup.folder === undefined) {
+      void server.#ended.then(() => rmSync(folder, { recursive: true, force: true }));
+    }
     try {
       await server.log.waitFor(/\(Snapserver\) Version 0\./, startTimeoutMs);
       await server.listening();
@@ -100,8 +107,9 @@ export class ServerProcess {
       if (this.ending || performance.now() > deadlineMs) {
         throw new Error(`nobody listens on port ${port}; the server printed:\n${this.log.text}`);
       }
-      await setTimeout(20);
+      await setTimeout(5);
     }
+    if (port === this.streamPort) this.listeningMs = performance.now() - this.#executedMs;
   }
 
   /** Sends a signal without waiting for what it does. */

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -148,7 +149,10 @@ void Client::onCodecHeader(const BaseHeader& header, const uint8_t* body) {
 }
 
 void Client::onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowUs) {
-  if (state_ != State::streaming) return fail("WireChunk before the CodecHeader");
+  if (state_ != State::streaming) {
+    if (!measurement_.skipsEarlyChunks) fail("WireChunk before the CodecHeader");
+    return;
+  }
   if (header.bodyBytes < wireChunkHeaderBytes) return fail("WireChunk too short");
   const size_t payloadBytes = getU32(body + 8);
   if (payloadBytes == 0 || payloadBytes != header.bodyBytes - wireChunkHeaderBytes) {
@@ -216,5 +220,16 @@ void Client::onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs
                        std::llabs(header.receivedUs - timeSentUs_ - latencyUs) <= stampToleranceUs;
   if (!ordered) measurement_.timeWrong += 1;
   if (measurement_.covers(timeSentUs_)) measurement_.timeRoundTripUs.add(nowUs - timeSentUs_);
-  if (timeBurst_ > 0 && --timeBurst_ > 0) requestTime();
+  if (timeBurst_ == 0) return;
+  clockOffsetsUs_.push_back(
+      ServerClock::offsetOf(timeSentUs_, header.receivedUs, header.sentUs, nowUs));
+  if (--timeBurst_ > 0) requestTime();
+}
+
+int64_t Client::syncErrorUs() const {
+  if (clockOffsetsUs_.empty()) return 0;
+  std::vector<int64_t> offsetsUs = clockOffsetsUs_;
+  const auto middle = offsetsUs.begin() + static_cast<std::ptrdiff_t>(offsetsUs.size() / 2);
+  std::nth_element(offsetsUs.begin(), middle, offsetsUs.end());
+  return std::llabs(*middle - measurement_.serverClock.offsetUs());
 }

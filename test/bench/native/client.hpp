@@ -24,6 +24,9 @@ struct Measurement {
   std::optional<CounterPattern> pattern;
   // Whether controllers may give a player another stream; it is followed, and begins anew.
   bool maySwitchStreams = false;
+  // Whether chunks in front of the CodecHeader are skipped, as real players do: snapserver sends
+  // some to players that join in a crowd.
+  bool skipsEarlyChunks = false;
   std::string codec;
   int64_t chunkUs = 0;
   uint64_t chunks = 0, chunkBytes = 0, receivedBytes = 0;
@@ -57,6 +60,9 @@ class Client {
   // Timestamp of the newest chunk, -1 before the first.
   int64_t newestUs() const { return newestUs_; }
   uint64_t windowChunks() const { return windowChunks_; }
+  // By how much a clock that was set after the opening burst is wrong. A client takes the middle of
+  // what all exchanges said.
+  int64_t syncErrorUs() const;
 
  private:
   enum class State { connecting, greeted, settled, streaming };
@@ -85,6 +91,8 @@ class Client {
   uint16_t helloId_ = 0;
   uint16_t pendingTimeId_ = 0;
   int64_t timeSentUs_ = 0;
+  // Of the opening burst.
+  std::vector<int64_t> clockOffsetsUs_;
   int64_t newestUs_ = -1;
   int64_t chunkUs_ = 0;
   int64_t pcmBytesPerSec_ = 0;

@@ -41,6 +41,7 @@ bool parseOptions(int argc, char** argv, LoadOptions& options) {
       {"--warm-up-ms", &options.warmUpMs},
       {"--window-ms", &options.windowMs},
       {"--linger-ms", &options.lingerMs},
+      {"--skip-early-chunks", &options.skipEarlyChunks},
   };
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];

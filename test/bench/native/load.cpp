@@ -26,6 +26,7 @@ int64_t cpuUs(const timeval& time) { return int64_t{time.tv_sec} * 1000000 + tim
 
 Load::Load(LoadOptions options)
     : options_(std::move(options)), epoll_(epoll_create1(EPOLL_CLOEXEC)), scratch_(scratchBytes) {
+  measurement_.skipsEarlyChunks = options_.skipEarlyChunks != 0;
   address_.sin_family = AF_INET;
   address_.sin_port = htons(options_.port);
   if (inet_pton(AF_INET, options_.host.c_str(), &address_.sin_addr) != 1) {
@@ -197,6 +198,10 @@ void Load::report() {
   if (problems_.empty()) checkWhole(expected, fewest, most);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  Samples syncErrorUs;
+  for (const auto& client : clients_) {
+    if (client->joined()) syncErrorUs.add(client->syncErrorUs());
+  }
 
   JsonLine line("result");
   line.add("clients", options_.clients);
@@ -218,6 +223,7 @@ void Load::report() {
   line.addRaw("chunkAgeUs", measurement_.chunkAgeUs.toJson());
   line.addRaw("timeRoundTripUs", measurement_.timeRoundTripUs.toJson());
   line.addRaw("firstChunkUs", measurement_.firstChunkUs.toJson());
+  line.addRaw("syncErrorUs", syncErrorUs.toJson());
   line.add("loadClientCpuUs", cpuUs(usage.ru_utime) + cpuUs(usage.ru_stime));
   std::string problems;
   for (const auto& problem : problems_) {

@@ -26,6 +26,8 @@ struct LoadOptions {
   uint32_t windowMs = 10000;
   // After the window all clients go on for so long, while the runner looks at the server.
   uint32_t lingerMs = 0;
+  // 1: skipped; 0: a fault.
+  uint32_t skipEarlyChunks = 0;
 };
 
 // Runs all clients of one process through joining, warm-up, the measured window, the time

@@ -1,6 +1,8 @@
-// The baseline: one plain send() per client and chunk in C, and nothing else a server must do.
+// The baseline: one plain send per client and so many chunks in C, and nothing else a server must
+// do. With one chunk per send it is the simplest server, with several the least that a server
+// needs which coalesces.
 //
-//   send-loop PORT CHUNK_US PAYLOAD_BYTES CODEC_HEADER
+//   send-loop PORT CHUNK_US PAYLOAD_BYTES CODEC_HEADER CHUNKS_PER_SEND
 //
 // It does the same job towards a client as the real server (ServerSettings, CodecHeader, complete
 // WireChunk messages of a fixed size, Time replies), so that the same load client measures both.
@@ -20,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "wire.h"
@@ -32,13 +35,15 @@ enum {
   inputBytes = 2048,
   maxClients = 65536,
   maxEvents = 256,
+  // A second of the usual chunks.
+  maxChunksPerSend = 50,
 };
 
 typedef struct Client {
   int fd;
   bool streaming;
   uint32_t inputUsed;
-  // The end of a chunk that the kernel took only partly; chunks are skipped until it is out.
+  // The end of a send that the kernel took only partly; chunks are skipped until it is out.
   uint32_t restBytes;
   uint8_t input[inputBytes];
   uint8_t rest[];
@@ -51,9 +56,11 @@ static int64_t chunkUs;
 static uint32_t payloadBytes;
 static uint8_t codecHeader[maxCodecHeaderBytes];
 static uint32_t codecHeaderBytes;
-// A complete message, which every client gets.
-static uint8_t *chunk;
+// The newest chunks as complete messages, which every client gets: what one send carries.
+static uint8_t *ring;
 static size_t chunkBytes;
+static uint32_t chunksPerSend;
+static uint64_t published;
 static uint64_t sends, partialSends, skippedChunks;
 static volatile sig_atomic_t stopping;
 
@@ -91,7 +98,7 @@ static void acceptClients(int listener, int epoll) {
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Client *client = calloc(1, sizeof *client + chunkBytes);
+    Client *client = calloc(1, sizeof *client + chunksPerSend * chunkBytes);
     if (client == NULL) die("calloc");
     client->fd = fd;
     clients[fd] = client;
@@ -164,34 +171,53 @@ static bool readClient(Client *client) {
   return true;
 }
 
-static bool sendChunk(Client *client) {
-  if (client->restBytes > 0) {
-    ssize_t sent = send(client->fd, client->rest, client->restBytes, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN) return false;
-    if (sent > 0) {
-      client->restBytes -= (uint32_t)sent;
-      memmove(client->rest, client->rest + sent, client->restBytes);
-    }
-    if (client->restBytes > 0) {
-      skippedChunks += 1;
-      return true;
-    }
-  }
-  ssize_t sent = send(client->fd, chunk, chunkBytes, MSG_NOSIGNAL);
-  sends += 1;
-  if (sent == (ssize_t)chunkBytes) return true;
-  if (sent < 0) {
-    if (errno != EAGAIN) return false;
-    skippedChunks += 1;
-    return true;
-  }
-  partialSends += 1;
-  client->restBytes = (uint32_t)(chunkBytes - (size_t)sent);
-  memcpy(client->rest, chunk + sent, client->restBytes);
+static bool sendRest(Client *client) {
+  ssize_t sent = send(client->fd, client->rest, client->restBytes, MSG_NOSIGNAL);
+  if (sent < 0) return errno == EAGAIN;
+  client->restBytes -= (uint32_t)sent;
+  memmove(client->rest, client->rest + sent, client->restBytes);
   return true;
 }
 
-static void publish(int64_t timestampUs) {
+// Copies what lies behind the first `skipped` bytes of the pieces.
+static void keepRest(Client *client, const struct iovec *pieces, size_t skipped) {
+  client->restBytes = 0;
+  for (int i = 0; i < 2; i++) {
+    size_t here = skipped < pieces[i].iov_len ? skipped : pieces[i].iov_len;
+    size_t bytes = pieces[i].iov_len - here;
+    memcpy(client->rest + client->restBytes, (uint8_t *)pieces[i].iov_base + here, bytes);
+    client->restBytes += (uint32_t)bytes;
+    skipped -= here;
+  }
+}
+
+static bool sendChunks(Client *client) {
+  if (client->restBytes > 0) {
+    if (!sendRest(client)) return false;
+    if (client->restBytes > 0) {
+      skippedChunks += chunksPerSend;
+      return true;
+    }
+  }
+  // The oldest lies behind the newest.
+  size_t wholeBytes = chunksPerSend * chunkBytes;
+  size_t oldestAt = published % chunksPerSend * chunkBytes;
+  struct iovec pieces[2] = {{ring + oldestAt, wholeBytes - oldestAt}, {ring, oldestAt}};
+  struct msghdr message = {.msg_iov = pieces, .msg_iovlen = oldestAt > 0 ? 2 : 1};
+  ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+  sends += 1;
+  if (sent == (ssize_t)wholeBytes) return true;
+  if (sent < 0) {
+    if (errno != EAGAIN) return false;
+    skippedChunks += chunksPerSend;
+    return true;
+  }
+  partialSends += 1;
+  keepRest(client, pieces, (size_t)sent);
+  return true;
+}
+
+static void writeChunk(uint8_t *chunk, int64_t timestampUs) {
   BaseHeader header = {.type = typeWireChunk,
                        .sentUs = monotonicUs(),
                        .bodyBytes = wireChunkHeaderBytes + payloadBytes};
@@ -200,9 +226,16 @@ static void publish(int64_t timestampUs) {
   putU32(chunk + baseHeaderBytes + 8, payloadBytes);
   // The payload differs from chunk to chunk, so that the load client would see a mixed-up one.
   putTimeUs(chunk + baseHeaderBytes + wireChunkHeaderBytes, timestampUs);
-  for (int fd = 0; fd <= highestFd; fd++) {
+}
+
+// The clients are spread over the chunks of a send by their descriptors.
+static void publish(int64_t timestampUs) {
+  writeChunk(ring + published % chunksPerSend * chunkBytes, timestampUs);
+  published += 1;
+  if (published < chunksPerSend) return;
+  for (int fd = (int)(published % chunksPerSend); fd <= highestFd; fd += (int)chunksPerSend) {
     Client *client = clients[fd];
-    if (client != NULL && client->streaming && !sendChunk(client)) closeClient(client);
+    if (client != NULL && client->streaming && !sendChunks(client)) closeClient(client);
   }
 }
 
@@ -257,14 +290,17 @@ static bool parseHex(const char *text) {
 static bool parseArguments(int argc, char **argv, long *port) {
   long us = 0;
   long bytes = 0;
-  if (argc != 5 || !parseNumber(argv[1], 65535, port) || !parseNumber(argv[2], 1000000, &us) ||
-      !parseNumber(argv[3], maxBodyBytes - wireChunkHeaderBytes, &bytes) || !parseHex(argv[4])) {
+  long chunks = 0;
+  if (argc != 6 || !parseNumber(argv[1], 65535, port) || !parseNumber(argv[2], 1000000, &us) ||
+      !parseNumber(argv[3], maxBodyBytes - wireChunkHeaderBytes, &bytes) || !parseHex(argv[4]) ||
+      !parseNumber(argv[5], maxChunksPerSend, &chunks)) {
     return false;
   }
   // The first bytes of a payload are the timestamp.
   if (bytes < timeBodyBytes) return false;
   chunkUs = us;
   payloadBytes = (uint32_t)bytes;
+  chunksPerSend = (uint32_t)chunks;
   chunkBytes = chunkHeadersBytes + payloadBytes;
   return true;
 }
@@ -272,11 +308,11 @@ static bool parseArguments(int argc, char **argv, long *port) {
 int main(int argc, char **argv) {
   long port = 0;
   if (!parseArguments(argc, argv, &port)) {
-    fprintf(stderr, "usage: send-loop PORT CHUNK_US PAYLOAD_BYTES CODEC_HEADER\n");
+    fprintf(stderr, "usage: send-loop PORT CHUNK_US PAYLOAD_BYTES CODEC_HEADER CHUNKS_PER_SEND\n");
     return 2;
   }
-  chunk = calloc(1, chunkBytes);
-  if (chunk == NULL) die("calloc");
+  ring = calloc(chunksPerSend, chunkBytes);
+  if (ring == NULL) die("calloc");
   struct sigaction onTerm = {.sa_handler = stop};
   sigaction(SIGTERM, &onTerm, NULL);
   sigaction(SIGINT, &onTerm, NULL);

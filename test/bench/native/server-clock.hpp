@@ -11,7 +11,13 @@ class ServerClock {
     const int64_t roundTripUs = answeredUs - sentUs - (repliedUs - receivedUs);
     if (roundTripUs < 0 || roundTripUs >= bestRoundTripUs_) return;
     bestRoundTripUs_ = roundTripUs;
-    offsetUs_ = (receivedUs - sentUs + repliedUs - answeredUs) / 2;
+    offsetUs_ = offsetOf(sentUs, receivedUs, repliedUs, answeredUs);
+  }
+
+  // What one exchange says alone.
+  static int64_t offsetOf(int64_t sentUs, int64_t receivedUs, int64_t repliedUs,
+                          int64_t answeredUs) {
+    return (receivedUs - sentUs + repliedUs - answeredUs) / 2;
   }
 
   int64_t toOurs(int64_t serverUs) const { return serverUs - offsetUs_; }
