@@ -4,6 +4,13 @@
       "target_name": "zerocast",
       "sources": ["native/binding/addon.cpp", "native/core/slab.cpp"],
       "conditions": [
+        ["OS!='win'", {
+          "sources": [
+            "native/binding/flac-encoder-binding.cpp",
+            "native/core/flac-encoder.cpp",
+            "native/core/libflac.cpp"
+          ]
+        }],
         ["OS=='linux'", {
           "sources": [
             "native/binding/completion-poll.cpp",

@@ -20,7 +20,7 @@ async function run(command: Command, endAtOnce: () => never): Promise<number> {
     case 'help':
       return print((await import('./config/usage.ts')).usage(command.all));
     case 'version':
-      return print((await import('./config/usage.ts')).versionText());
+      return version();
     case 'codec-help':
       return print((await import('./audio/encoders/codecs.ts')).codecHelp(command.codec));
     case 'probe':
@@ -39,6 +39,13 @@ async function run(command: Command, endAtOnce: () => never): Promise<number> {
 function print(text: string): number {
   process.stdout.write(`${text.trimEnd()}\n`);
   return 0;
+}
+
+async function version(): Promise<number> {
+  const { loadNativeAddon } = await import('./base/native/native-addon.ts');
+  const { flacLibraryInUse } = await import('./audio/encoders/flac-encoder.ts');
+  const { versionText } = await import('./config/usage.ts');
+  return print(versionText(flacLibraryInUse(loadNativeAddon()).name));
 }
 
 async function hashPassword(): Promise<number> {

@@ -4,6 +4,9 @@
 #include <cstring>
 
 #include "slab.hpp"
+#ifndef _WIN32
+#include "flac-encoder-binding.hpp"
+#endif
 #ifdef __linux__
 #include "fan-out-binding.hpp"
 #include "system-binding.hpp"
@@ -107,6 +110,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("releaseSlab", Napi::Function::New(env, releaseSlab, "releaseSlab"));
   exports.Set("isPageAligned", Napi::Function::New(env, isPageAligned, "isPageAligned"));
   exports.Set("addressOf", Napi::Function::New(env, addressOf, "addressOf"));
+#ifndef _WIN32
+  exports.Set("findLibflac", Napi::Function::New(env, FlacEncoderBinding::find, "findLibflac"));
+  exports.Set("FlacEncoder", FlacEncoderBinding::define(env));
+#endif
 #ifdef __linux__
   exports.Set("zeroCopyRefusal", Napi::Function::New(env, zeroCopyRefusal, "zeroCopyRefusal"));
   exports.Set("FanOut", FanOutBinding::define(env));

@@ -93,7 +93,10 @@ export class Application {
     const access = new AccessGate(await configuredAccess(config, origins));
     const persist = await openAddedStreams(config, { folder, logger });
     // What takes long is loaded and run before a peer can be kept waiting by it.
-    await warmUp(config, [...config.stream.source, ...(persist?.addresses ?? [])]);
+    await warmUp(config, {
+      addresses: [...config.stream.source, ...(persist?.addresses ?? [])],
+      logger: logger.tagged('Zerocast'),
+    });
     await loadAnnouncer(config);
     const application = new Application(options, { access, persist });
     try {

@@ -35,9 +35,11 @@ export function usage(all: boolean): string {
   return `${options}\nSettings:\n${settings.join('')}`;
 }
 
-export function versionText(): string {
+/** The text of `--version`; `flac` names the library that encodes FLAC. */
+export function versionText(flac: string): string {
   return `zerocast v${packageVersion}
 compatible with snapserver v${compatibleVersion}
 Licence: MIT. This is free software without any warranty.
+FLAC encoder: ${flac}
 `;
 }

@@ -9,6 +9,7 @@ import type { DoctorContext, SystemContext } from './context.ts';
 import { dataFolderCheck } from './data-folder-check.ts';
 import { checkText, reportJson, totalsOf, totalsText } from './doctor-report.ts';
 import { type Check, type Finding, faultOf, note, ok } from './finding.ts';
+import { flacCheck } from './flac-check.ts';
 import { limitsCheck } from './limits-check.ts';
 import { secretsOf, shown } from './masked-findings.ts';
 import { mdnsCheck } from './mdns-check.ts';
@@ -78,6 +79,7 @@ function checksOfSystem(context: SystemContext): readonly Check[] {
     systemCheck(context),
     addonCheck(context),
     zeroCopyCheck(context, false),
+    flacCheck(context),
     clockCheck(context),
   ];
 }
@@ -98,6 +100,7 @@ function checksOf(
     dataFolderCheck(context),
     addonCheck(context),
     zeroCopyCheck(context, loaded.config.stream.zerocopy),
+    flacCheck(context),
     limitsCheck(context),
     memoryCheck(context),
     mdnsCheck(context),

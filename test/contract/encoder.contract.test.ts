@@ -1,26 +1,33 @@
 import { describe, expect, it } from 'vitest';
 import { createDecoder } from '../../src/audio/decoders/decoders.ts';
+import type { NativeAddonResult } from '../../src/base/native/native-addon.ts';
 import { benchFor, encodeAll, feed, framesOf, music, pcmOf } from '../support/encoding.ts';
+import { flacLibraries } from '../support/flac-libraries.ts';
 
-const cases = [
-  ['pcm', '48000:16:2'],
-  ['pcm', '96000:24:2'],
-  ['pcm', '44100:32:1'],
+const flacKinds = [
   ['flac', '48000:16:2'],
   ['flac:0', '44100:16:2'],
   ['flac:8', '48000:24:6'],
   ['flac', '22050:8:1'],
-  ['opus', '48000:16:2'],
-  ['opus:BITRATE:64000', '44100:16:2'],
-  ['opus', '96000:24:1'],
 ] as const;
+const cases: readonly (readonly [string, string, string, NativeAddonResult | undefined])[] = [
+  ['pcm', '48000:16:2', 'us', undefined],
+  ['pcm', '96000:24:2', 'us', undefined],
+  ['pcm', '44100:32:1', 'us', undefined],
+  ...flacLibraries.flatMap(([library, native]) =>
+    flacKinds.map(([spec, format]) => [spec, format, library, native] as const),
+  ),
+  ['opus', '48000:16:2', 'libopus', undefined],
+  ['opus:BITRATE:64000', '44100:16:2', 'libopus', undefined],
+  ['opus', '96000:24:1', 'libopus', undefined],
+];
 const oddChunks = [1, 7, 960, 333, 5000, 2];
 
-describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
+describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, native) => {
   const codec = spec.split(':')[0]!;
 
   it('gives back every reference, in a run, after a flush and when closed with input left', async () => {
-    const bench = await benchFor(spec, formatText);
+    const bench = await benchFor(spec, formatText, native);
     feed(bench, pcmOf(bench.format, 3000, music), [480]);
     expect(bench.pool.isFull).toBe(true);
     bench.encoder.flush(bench.emit);
@@ -33,7 +40,7 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
   });
 
   it('emits chunks that each decode alone to exactly the frames that it names', async () => {
-    const bench = await benchFor(spec, formatText);
+    const bench = await benchFor(spec, formatText, native);
     const emitted = encodeAll(bench, pcmOf(bench.format, 12_000, music), oddChunks);
     const decoder = await createDecoder(codec, bench.encoder.header);
     expect(decoder.format).toEqual(bench.encoder.format);
@@ -47,7 +54,7 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
   });
 
   it('emits at least the duration that came in, and less than one opus packet more', async () => {
-    const bench = await benchFor(spec, formatText);
+    const bench = await benchFor(spec, formatText, native);
     const { format, encoder } = bench;
     const emitted = encodeAll(bench, pcmOf(format, 12_345, music), oddChunks);
     const expected = (12_345 * encoder.format.rateHz) / format.rateHz;
@@ -59,7 +66,7 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
   });
 
   it('encodes the same whatever the length of the chunks that come in', async () => {
-    const bench = await benchFor(spec, formatText);
+    const bench = await benchFor(spec, formatText, native);
     const pcm = pcmOf(bench.format, 9000, music);
     const whole = encodeAll(bench, pcm, [9000]);
     const odd = encodeAll(bench, pcm, oddChunks);
@@ -71,7 +78,7 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
   });
 
   it('forgets the past at a flush: a second run is encoded like the first', async () => {
-    const bench = await benchFor(spec, formatText);
+    const bench = await benchFor(spec, formatText, native);
     const pcm = pcmOf(bench.format, 5555, music);
     const header = Buffer.from(bench.encoder.header);
     const first = encodeAll(bench, pcm, [960]);
@@ -83,7 +90,7 @@ describe.each(cases)('an encoder %s of %s', (spec, formatText) => {
   });
 
   it('emits nothing at a flush without input, nor for an empty chunk', async () => {
-    const bench = await benchFor(spec, formatText);
+    const bench = await benchFor(spec, formatText, native);
     bench.encoder.flush(bench.emit);
     const empty = bench.pool.acquire(0, 'test source');
     bench.encoder.encode(empty, 0, bench.emit);

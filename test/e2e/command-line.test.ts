@@ -67,6 +67,7 @@ describe('a question', () => {
     expect(stdout).toContain(`zerocast v${packageVersion}`);
     expect(stdout).toContain(`v${compatibleVersion}`);
     expect(stdout).toContain('MIT');
+    expect(stdout).toMatch(/^FLAC encoder: libFLAC 1\.\S+ of the system \(libFLAC\.so\.\d+\)$/m);
   });
 
   it.each(['-h', '--help'])('about the usage is answered for %s', (option) => {

@@ -83,6 +83,9 @@ describe('zero-copy sending', () => {
     await client?.untilCount(messageType.wireChunk, 60);
     expect(running.log.with('Creating regular TCP session for 127.0.0.1')).toHaveLength(1);
     expect(running.log.with('no native addon')).toHaveLength(1);
+    expect(running.log.with("flac encoder is not the system's")).toMatchObject([
+      { level: 'notice', fields: { reason: 'the addon that loads it is missing' } },
+    ]);
     expect(statisticsOf(running)[0]).toMatchObject({ zeroCopyAttempts: 0 });
     client?.close();
   });

@@ -3,6 +3,7 @@ import { createEncoder } from '../../src/audio/encoders/codecs.ts';
 import type { Emit, Encoder } from '../../src/audio/encoders/encoder.ts';
 import { bytesOf, newSamples } from '../../src/audio/sample-conversion.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { loadNativeAddon, type NativeAddonResult } from '../../src/base/native/native-addon.ts';
 
 /** What an encoder emitted: a copy of each chunk's payload, and its frames. */
 export interface Emitted {
@@ -20,7 +21,11 @@ export interface Bench {
 }
 
 /** Builds an encoder whose chunks are copied, sealed and given back at once. */
-export async function benchFor(spec: string, formatText: string): Promise<Bench> {
+export async function benchFor(
+  spec: string,
+  formatText: string,
+  native: NativeAddonResult = loadNativeAddon(),
+): Promise<Bench> {
   const format = SampleFormat.parse(formatText);
   const pool = new ChunkPool({ verifySeals: true });
   const emitted: Emitted[] = [];
@@ -29,7 +34,13 @@ export async function benchFor(spec: string, formatText: string): Promise<Bench>
     emitted.push({ payload: Buffer.from(chunk.payload), frames });
     chunk.release();
   };
-  return { encoder: await createEncoder(spec, { format, pool }), format, pool, emit, emitted };
+  return {
+    encoder: await createEncoder(spec, { format, pool, native }),
+    format,
+    pool,
+    emit,
+    emitted,
+  };
 }
 
 /** Cuts `pcm` into chunks of `chunkFrames` (taken in turn) and encodes them. */

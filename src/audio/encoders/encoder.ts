@@ -1,4 +1,5 @@
 import { SourceError } from '../../base/errors.ts';
+import type { NativeAddonResult } from '../../base/native/native-addon.ts';
 import type { Chunk } from '../chunk.ts';
 import type { ChunkPool } from '../chunk-pool.ts';
 import type { SampleFormat } from '../sample-format.ts';
@@ -47,6 +48,8 @@ export interface EncoderContext {
   /** What stands behind the colon of `codec:options`; empty for the defaults. */
   readonly options: string;
   readonly pool: ChunkPool;
+  /** What knows the libraries of the system; absent: the addon of this machine. */
+  readonly native?: NativeAddonResult;
 }
 
 /** Samples of all channels that one call of `encode` takes on at most. */

@@ -37,6 +37,21 @@ export interface NativeAddon {
   sendDatagram?(path: string, text: string): number;
   /** Sends a few pages without copying to a connection of its own; takes a second at most. Linux only. */
   sendZeroCopyProbe?(): ZeroCopyProbe;
+  /** Looks for the system's libFLAC. Not on Windows. */
+  findLibflac?(): LibflacResult;
+  /**
+   * Failure: throws an `Error` when there is no libFLAC, or no memory. Not on Windows.
+   */
+  readonly FlacEncoder?: new (settings: {
+    readonly rateHz: number;
+    readonly channels: number;
+    /** 8, 16, or 24 in four bytes. */
+    readonly bits: number;
+    readonly level: number;
+    readonly blockFrames: number;
+    /** Where each call tells bytes and frames of the blocks that it has made. */
+    readonly blocks: Uint32Array;
+  }) => NativeFlacEncoder;
   /** Linux only. */
   readonly FanOut?: new (options: {
     readonly zeroCopy: boolean;
@@ -45,6 +60,25 @@ export interface NativeAddon {
     /** Called from the event loop when chunks have come back outside of a call. */
     readonly onReleased: () => void;
   }) => NativeFanOutAddon;
+}
+
+/** The system's libFLAC, or why it cannot be used, in words. */
+export type LibflacResult =
+  | { readonly version: string; readonly file: string }
+  | { readonly reason: string };
+
+/** See native/core/flac-encoder.hpp. */
+export interface NativeFlacEncoder {
+  /** Returns the status of the library, 0 when all is well. */
+  begin(): number;
+  /** Returns how many blocks it has made, or -1: `stateText` then says more. */
+  process(pcm: Uint8Array, startFrame: number, frames: number): number;
+  /** Returns the same. */
+  finish(): number;
+  /** Copies the oldest block that was not taken yet. */
+  take(target: Uint8Array): void;
+  stateText(): string;
+  close(): void;
 }
 
 /** How far a zero-copy send came; see native/core/zero-copy-probe.hpp. */

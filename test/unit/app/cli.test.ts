@@ -293,12 +293,13 @@ describe('the help', () => {
 });
 
 describe('the version', () => {
-  it('names ours, the compatible one and the licence', () => {
+  it('names ours, the compatible one, the licence and what encodes FLAC', () => {
     const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
     expect(manifest).toContain(`"version": "${packageVersion}"`);
-    const [first, second, third] = versionText().split('\n');
+    const [first, second, third, fourth] = versionText('libFLAC 1.4.2').split('\n');
     expect(first).toBe(`zerocast v${packageVersion}`);
     expect(second).toContain(`snapserver v${compatibleVersion}`);
     expect(third).toMatch(/MIT/);
+    expect(fourth).toBe('FLAC encoder: libFLAC 1.4.2');
   });
 });

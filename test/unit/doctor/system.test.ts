@@ -5,6 +5,7 @@ import { addonCheck } from '../../../src/doctor/addon-check.ts';
 import { clockCheck } from '../../../src/doctor/clock-check.ts';
 import type { DoctorContext } from '../../../src/doctor/context.ts';
 import type { Check, Finding } from '../../../src/doctor/finding.ts';
+import { flacCheck } from '../../../src/doctor/flac-check.ts';
 import { limitsCheck } from '../../../src/doctor/limits-check.ts';
 import { memoryCheck } from '../../../src/doctor/memory-check.ts';
 import { ProcessTable } from '../../../src/doctor/process-table.ts';
@@ -53,6 +54,29 @@ describe('the native addon', () => {
     const unbuilt = doctorContext([], { native: { reason: 'it is not built' } });
     expect(await textsOf(addonCheck(unbuilt), 'warning')).toEqual([
       expect.stringMatching(/JavaScript path is used.* -> install a C\+\+ compiler/),
+    ]);
+  });
+});
+
+describe('the library of FLAC', () => {
+  it('is that of the system, or the reason why not with what to do', async () => {
+    expect(await textsOf(flacCheck(doctorContext()), 'ok')).toEqual([
+      expect.stringMatching(
+        /^flac is encoded by libFLAC 1\.\S+ of the system \(libFLAC\.so\.\d+\)$/,
+      ),
+    ]);
+    const bare = doctorContext([], { native: { reason: 'it is not built' } });
+    expect(await textsOf(flacCheck(bare), 'note')).toEqual([
+      expect.stringMatching(
+        /in JavaScript, as .* the addon that loads it is missing -> see "native addon"/,
+      ),
+    ]);
+    const { native } = doctorContext();
+    if ('reason' in native) throw new Error(native.reason);
+    const findLibflac = () => ({ reason: 'it is not installed' });
+    const without = doctorContext([], { native: { addon: { ...native.addon, findLibflac } } });
+    expect(await textsOf(flacCheck(without), 'note')).toEqual([
+      expect.stringMatching(/it is not installed -> install libflac14 or libflac12/),
     ]);
   });
 });

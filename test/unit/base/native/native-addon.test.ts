@@ -188,6 +188,10 @@ describe.skipIf(!addon && mayBeMissing)('what the native addon took', () => {
     expect(run('worker')).toEqual({ exitCode: 0, output: '' });
   });
 
+  it('is freed with the flac encoders of such a thread', () => {
+    expect(run('flacEncoders')).toEqual({ exitCode: 0, output: '' });
+  });
+
   it.skipIf(!addon?.FanOut && mayBeMissing)('is left behind by no fan-out of such a thread', () => {
     expect(run('fanOuts')).toEqual({ exitCode: 0, output: '' });
   });
