@@ -45,9 +45,11 @@ describe('the sockets of all peers', () => {
     browser.send(encodeHello(helloOf('browser'), 2));
     const controller = await ControlClient.connect(controlPort);
     const count = (option: string) => calls().split(option).length - 1;
-    await until(() => count('TCP_USER_TIMEOUT, [12000]') === 3, 'all are accepted');
-    expect(count('TCP_NODELAY, [1]')).toBe(3);
-    expect(count('SO_KEEPALIVE, [1]')).toBe(3);
+    // strace writes down each call some time after it was made.
+    for (const option of ['TCP_USER_TIMEOUT, [12000]', 'TCP_NODELAY, [1]', 'SO_KEEPALIVE, [1]']) {
+      await until(() => count(option) >= 3, `all have ${option}`);
+      expect(count(option)).toBe(3);
+    }
     for (const peer of [player, controller]) peer.close();
     browser.webSocket?.terminate();
     await server.stop();
