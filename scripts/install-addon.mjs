@@ -39,7 +39,7 @@ async function install() {
 /** The result says why the prebuilt addon of the release is of no use here. */
 async function tryPrebuilt() {
   const { platformTag, prebuiltPath } = await import(fileUrl('addon-files.js'));
-  const file = join(native, prebuiltPath());
+  const file = prebuiltPath();
   if (!existsSync(file)) return `no prebuilt one for ${platformTag()}`;
   // In a process of its own: what was made for another C library may do more than fail to load.
   const trial = spawnSync(process.execPath, ['--input-type=module', '--eval', trialProgram()], {

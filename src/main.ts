@@ -12,7 +12,8 @@ async function main(): Promise<number> {
     return await runCommand(process.argv.slice(2), endAtOnce);
   } catch (error) {
     const isExpected = error instanceof ZerocastError;
-    return fail(isExpected || !(error instanceof Error) ? messageOf(error) : `${error.stack}`);
+    if (isExpected || !(error instanceof Error)) return fail(messageOf(error));
+    return fail((await import('./base/readable-stack.ts')).readableStack(error));
   }
 }
 

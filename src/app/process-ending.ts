@@ -1,5 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { readableStack } from '../base/readable-stack.ts';
 
 /** Wrong use, a bad configuration, a port that is taken, or our own fault. */
 export const failureStatus = 1;
@@ -36,8 +37,10 @@ export function internalError(log: Logger): Promise<undefined> {
   return new Promise((resolve) => {
     const report = (error: unknown) => {
       count += 1;
-      const stack = error instanceof Error ? error.stack : undefined;
-      if (count <= maxToldErrors) log.fatal('internal error', { reason: messageOf(error), stack });
+      if (count <= maxToldErrors) {
+        const stack = error instanceof Error ? readableStack(error) : undefined;
+        log.fatal('internal error', { reason: messageOf(error), stack });
+      }
       resolve(undefined);
     };
     // For good: while the state is being saved, a further one must not end the process.

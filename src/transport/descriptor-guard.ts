@@ -15,7 +15,7 @@ const countIntervalMs = 1000;
 /** How to fix a want of descriptors. */
 export const moreDescriptors = 'raise "ulimit -n", or LimitNOFILE of the service';
 
-/** Loading the modules of the server takes 73 at one time with Node 20; others may take more. */
+/** A server of one stream takes 33 until it listens; its first players shall find room, too. */
 const leastFree = 100;
 
 /** What the system says about this process. */

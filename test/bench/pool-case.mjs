@@ -1,16 +1,16 @@
 // Measures one way to get memory for a chunk and to let go of it, in a process of its own.
 //
-//   pool-case.mjs VARIANT BYTES WARM_UP_MS WINDOW_MS MAIN
+//   node --import tsx pool-case.mjs VARIANT BYTES WARM_UP_MS WINDOW_MS
 //
 // Prints one JSON line. As many pieces of memory live at a time as a ring holds chunks, and each is
 // written at both ends, so that it is really there. The time includes all garbage collection, that
 // of the helper threads as CPU time.
 import { PerformanceObserver } from 'node:perf_hooks';
-import { pathToFileURL } from 'node:url';
+import { ChunkPool } from '../../src/audio/chunk-pool.ts';
+import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 
 const [variant, ...rest] = process.argv.slice(2);
 const [bytes, warmUpMs, windowMs] = rest.slice(0, 3).map(Number);
-const dist = new URL('.', pathToFileURL(rest[3]));
 /** One second of audio in 20 ms chunks. */
 const liveChunks = 50;
 const replacementsPerTurn = 400 * liveChunks;
@@ -20,8 +20,7 @@ function touch(memory) {
   memory[bytes - 1] = 1;
 }
 
-async function replaceInPool(allocate) {
-  const { ChunkPool } = await import(new URL('audio/chunk-pool.js', dist).href);
+function replaceInPool(allocate) {
   const pool = new ChunkPool({ allocate });
   return (old) => {
     old?.release();
@@ -31,8 +30,7 @@ async function replaceInPool(allocate) {
   };
 }
 
-async function loadAddon() {
-  const { loadNativeAddon } = await import(new URL('base/native/native-addon.js', dist).href);
+function loadAddon() {
   const { addon, reason } = loadNativeAddon();
   if (!addon) throw new Error(`no native addon: ${reason}`);
   return addon;
@@ -40,7 +38,7 @@ async function loadAddon() {
 
 /** Each gives the function that lets go of one piece of memory and gets the next. */
 const variants = {
-  'pool-addon': async () => replaceInPool((await loadAddon()).allocateSlab),
+  'pool-addon': () => replaceInPool(loadAddon().allocateSlab),
   'pool-plain': () => replaceInPool(undefined),
   'buffer-unsafe-slow': () => () => {
     const memory = Buffer.allocUnsafeSlow(bytes);

@@ -34,7 +34,7 @@ type PoolResult = PoolCase &
   ((PoolFigures & { readonly failure?: undefined }) | { readonly failure: string });
 
 // As main.ts sets it for the server.
-const nodeArgs = ['--semi-space-growth-factor=1'];
+const nodeArgs = ['--semi-space-growth-factor=1', '--import', 'tsx'];
 
 // At the usual size, 20 ms of 48000:16:2, the pool must be faster by this than any fresh memory.
 const usualBytes = 3840;
@@ -43,9 +43,8 @@ const leastGain = 5;
 async function measure(
   { variant, bytes }: PoolCase,
   { warmUpMs, windowMs }: BenchOptions,
-  main: string,
 ): Promise<PoolResult> {
-  const args = [variant, bytes, warmUpMs, windowMs, main].map(String);
+  const args = [variant, bytes, warmUpMs, windowMs].map(String);
   try {
     const { stdout } = await run(process.execPath, [...nodeArgs, poolCase, ...args]);
     return { variant, bytes, ...JSON.parse(stdout) };
@@ -56,13 +55,13 @@ async function measure(
 }
 
 /** The variants in turn, so that a drift of the machine hits all of them. */
-async function measureAll(options: BenchOptions, { main, progress }: BenchContext) {
+async function measureAll(options: BenchOptions, { progress }: BenchContext) {
   const cases: PoolResult[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     for (const bytes of sizes) {
       for (const [variant, name] of Object.entries(variants)) {
         progress(`round ${round}/${options.rounds}, ${bytes} bytes, ${name}`);
-        cases.push(await measure({ variant: variant as Variant, bytes }, options, main));
+        cases.push(await measure({ variant: variant as Variant, bytes }, options));
       }
     }
   }

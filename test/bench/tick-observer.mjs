@@ -1,19 +1,11 @@
 // Notes how long each publication of a chunk, and each further piece of its delivery, keeps the
 // event loop. The methods are replaced for good: a change later would make the engine throw away
 // what it has optimised, and the ticks after it would show that.
-import { realpathSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
+import { register } from 'node:module';
 import { observe } from './observer.mjs';
 
 const calibrationCalls = 20_000;
-// The directory of the built server, whose modules the process itself loads afterwards.
-const dist = new URL('.', pathToFileURL(realpathSync(process.argv[1])));
-
-const methods = [
-  ['transport/broadcast.js', 'Broadcast', 'publish'],
-  ['transport/native-fan-out.js', 'NativeFanOut', 'deliver'],
-  ['transport/node-fan-out.js', 'NodeFanOut', 'deliver'],
-];
+const methods = { Broadcast: 'publish', NativeFanOut: 'deliver', NodeFanOut: 'deliver' };
 
 let isOpen = false;
 let durationsMs = [];
@@ -33,16 +25,12 @@ function timed(method) {
   };
 }
 
-async function replaceMethods() {
-  for (const [file, className, name] of methods) {
-    try {
-      const { prototype } = (await import(new URL(file, dist).href))[className];
-      prototype[name] = timed(prototype[name]);
-    } catch {
-      // A build of another version has no such module; what it has is measured.
-    }
-  }
-}
+/** Called by each module that has such a class, whichever file of the build it is in. */
+globalThis.observeTicks = (className, { prototype }) => {
+  const name = methods[className];
+  prototype[name] = timed(prototype[name]);
+};
+register('./tick-hooks.mjs', import.meta.url, { data: Object.keys(methods) });
 
 function summarise(sorted) {
   const percentile = (percent) => sorted[Math.ceil((sorted.length * percent) / 100) - 1] * 1000;
@@ -63,7 +51,6 @@ function observationUs() {
   return Math.max(0, ((lastMs(observed) - lastMs(bare)) * 1000) / calibrationCalls);
 }
 
-await replaceMethods();
 // Before the server starts, where it delays nobody.
 const callUs = observationUs();
 

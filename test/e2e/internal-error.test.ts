@@ -8,7 +8,7 @@ import { ScriptedClient } from '../support/scripted-client.ts';
 import { freePort, ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/waiting.ts';
 
-type Way = 'exception' | 'rejection' | 'disk';
+type Way = 'exception' | 'rejection' | 'clock' | 'disk';
 
 const added = 'tone:///?name=Added';
 
@@ -63,6 +63,16 @@ describe('a server that breaks by a fault of its own', () => {
       expect(faults.length).toBeLessThanOrEqual(5);
     },
   );
+
+  it('says at which place of the source', async () => {
+    const { server } = await breakBy('clock');
+    await server.ended();
+    const [, file = '', line] = /\((src\/[\w/-]+\.ts):(\d+):\d+\)/.exec(server.log.text) ?? [];
+    expect(file, server.log.text).not.toBe('');
+    const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+    expect(text.split('\n')[Number(line) - 1]).toContain('performance.now()');
+    expect(server.log.text).not.toMatch(/dist\/.*\.js:\d/);
+  });
 
   it('ends also when the disk answers nothing any more', async () => {
     const { server } = await breakBy('disk');

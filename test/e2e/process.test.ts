@@ -1,12 +1,17 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { runToEnd } from '../support/brief-run.ts';
+import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
 import { until } from '../support/waiting.ts';
+
+const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
+const mayBeMissing = !process.env.CI;
 
 async function startServer(source: string): Promise<ServerProcess> {
   const server = await ServerProcess.start({ sources: [source] });
@@ -26,6 +31,21 @@ describe('the server as a process', () => {
       expect(server.log.text).not.toMatch(/\[(Error|Fatal)\]/);
     },
   );
+
+  it.skipIf(!canTrace && mayBeMissing)('opens few files until it listens', async () => {
+    const folder = makeScratchFolder();
+    onTestFinished(() => removeScratchFolder(folder));
+    const trace = join(folder, 'trace');
+    const server = await ServerProcess.start({
+      sources: ['tone:///?name=default&codec=pcm'],
+      node: ['strace', '-D', '-f', '-e', 'trace=open,openat', '-o', trace, process.execPath],
+    });
+    onTestFinished(() => server.kill());
+    const opened = readFileSync(trace, 'utf8').match(/ = \d+$/gm) ?? [];
+    // The modules of its source alone are 250.
+    expect(opened.length).toBeGreaterThan(20);
+    expect(opened.length).toBeLessThan(120);
+  });
 
   it('takes the programs that it started with it', async () => {
     const program = stubbornProgram();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { mainFile } from '../support/server-process.ts';
+import { buildPlainModule } from '../support/plain-module.ts';
 
 const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 const mayBeMissing = !process.env.CI;
@@ -12,8 +12,9 @@ const calls = 'openat,fsync,fdatasync,rename,renameat,renameat2,close';
 
 /** What a process asks the system for, in this order, while it writes `path` anew. */
 function callsOfAWrite(path: string): string[] {
-  const module = pathToFileURL(join(mainFile, '..', 'base', 'files', 'atomic-file.js'));
-  const program = `(await import('${module}')).writeFileAtomically(${JSON.stringify(path)}, 'new')`;
+  const module = buildPlainModule('src/base/files/atomic-file.ts');
+  onTestFinished(() => module.remove());
+  const program = `(await import('${pathToFileURL(module.path)}')).writeFileAtomically(${JSON.stringify(path)}, 'new')`;
   const trace = `${path}.trace`;
   const command = ['-f', '-y', '-o', trace, '-e', `trace=${calls}`, process.execPath];
   const { status, stderr } = spawnSync(

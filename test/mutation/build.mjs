@@ -4,5 +4,4 @@ import { symlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 symlinkSync(resolve('../../node_modules'), 'node_modules', 'dir');
-const compiler = resolve('node_modules/typescript/bin/tsc');
-execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });

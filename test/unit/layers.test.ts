@@ -146,8 +146,9 @@ describe('the sources', () => {
   });
 
   it('parse the JSON of others in one place, which makes texts well-formed', () => {
-    const own = ['src/base/foreign-text.ts', 'src/base/version.ts', 'src/log/record-writer.ts'];
-    const known = [...own, 'src/app/call-method.ts', 'src/doctor/server-check.ts'];
+    const own = ['foreign-text', 'readable-stack', 'version'].map((name) => `src/base/${name}.ts`);
+    const more = ['log/record-writer', 'app/call-method', 'doctor/server-check'];
+    const known = [...own, ...more.map((name) => `src/${name}.ts`)];
     const parses = faults((file) => textOf(file).match(/JSON\.parse\(/g) ?? []);
     expect(parses.filter((fault) => !known.some((file) => fault.startsWith(file)))).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -68,6 +68,15 @@ describe('the packages that are installed with a release', () => {
     expect(installed.length).toBeGreaterThan(20);
   });
 
+  it('may be used by anybody, also those that its program holds', () => {
+    const offenders = bundledPaths()
+      .map((path) => [path, licenceOf(path, lock.packages[path]!)] as const)
+      .filter(([, licence]) => !isFree(licence))
+      .map(([path, licence]) => `${path}: ${licence}`);
+    expect(offenders).toEqual([]);
+    expect(bundledPaths()).toContain('node_modules/ws');
+  });
+
   it('are those that the manifest asks for', () => {
     const { dependencies } = JSON.parse(read('package.json'));
     expect(lock.packages['']?.dependencies).toEqual(dependencies);
@@ -77,6 +86,23 @@ describe('the packages that are installed with a release', () => {
     expect(missing).toEqual([]);
   });
 });
+
+/** What the source imports, with what that needs. */
+function bundledPaths(): readonly string[] {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
+  const imported = files
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => [...read(`src/${file}`).matchAll(/(?:from|import\() ?'([a-z@][^':]*)'/g)])
+    .map(([, name = '']) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0]);
+  const paths = new Set(imported.map((name) => `node_modules/${name}`));
+  for (const path of paths) {
+    for (const name of Object.keys(lock.packages[path]?.dependencies ?? {})) {
+      const nested = `${path}/node_modules/${name}`;
+      paths.add(nested in lock.packages ? nested : `node_modules/${name}`);
+    }
+  }
+  return [...paths];
+}
 
 /** What the package itself says counts, as the lock file only repeats it. */
 function licenceOf(path: string, entry: LockedPackage): string {

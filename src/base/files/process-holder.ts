@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join, resolve } from 'node:path';
 import { codeOf } from '../errors.ts';
+import { packageFolder } from '../package-folder.ts';
 
 /** What runs in a process, without its options: they may hold passwords. */
 export interface ProcessProgram {
@@ -10,8 +10,7 @@ export interface ProcessProgram {
   readonly server: 'zerocast' | 'snapserver' | undefined;
 }
 
-/** The same place from src/ and from dist/. */
-const ownProgram = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+const ownProgram = join(packageFolder, 'dist', 'main.js');
 /** Other commands of this program are no servers. */
 const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
 

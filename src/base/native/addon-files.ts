@@ -1,15 +1,13 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-
-// Relative to this module, which lies at the same depth in src/ and in dist/.
-const ownBuild = '../../../build/Release/zerocast.node';
-const prebuiltFolder = '../../../dist/prebuilt';
+import { join } from 'node:path';
+import { packageFolder } from '../package-folder.ts';
 
 /** The addon that was built on this machine. */
-export const ownBuildPath = ownBuild;
+export const ownBuildPath = join(packageFolder, 'build', 'Release', 'zerocast.node');
 
 /** The addon of a release for a platform. */
 export function prebuiltPath(tag: string = platformTag()): string {
-  return `${prebuiltFolder}/${tag}/zerocast.node`;
+  return join(packageFolder, 'dist', 'prebuilt', tag, 'zerocast.node');
 }
 
 /**

@@ -182,7 +182,7 @@ export function loadFirstOf(paths: readonly string[]): NativeAddonResult {
   return { reason: reasons.join('; ') || notBuilt };
 }
 
-/** Loads one file as the addon; `path` is absolute or relative to this module. */
+/** Loads one file as the addon; `path` is absolute. */
 export function loadAddonFrom(path: string): NativeAddonResult {
   let loaded: unknown;
   try {

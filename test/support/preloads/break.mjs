@@ -6,6 +6,10 @@ const ways = {
   exception: () => {
     throw new Error('broken on purpose');
   },
+  // Thrown by the server's own code.
+  clock: () => {
+    performance.now = undefined;
+  },
   rejection: () => void Promise.reject(new Error('broken on purpose')),
   // A disk that answers nothing any more, as of a server that is gone.
   disk: () => {
