@@ -87,9 +87,13 @@ class AudioSocket {
   // pages.
   [[nodiscard]] Outcome send(const Batch& batch, SendContext& context);
 
-  // Sends a small message plainly; the caller has announced it to the reservation.
+  // Sends a small message plainly; the caller has the right to write.
   // Failure: returns a negative error number. Less than all may be taken.
   [[nodiscard]] ssize_t write(std::span<const std::byte> message, const SystemCalls& calls) const;
+
+  // The right to write, for replies that are written by `write`: see `Reservation`.
+  [[nodiscard]] bool tryHold() const noexcept { return reservation_.tryHold(); }
+  void release() const noexcept { reservation_.release(); }
 
   // Reads the completions that wait and releases the chunks of those sends.
   void drain(ChunkHolds& holds, const SystemCalls& calls);

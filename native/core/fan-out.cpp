@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <utility>
+
+#include "monotonic-clock.hpp"
 
 namespace zerocast {
 
@@ -14,12 +15,6 @@ namespace {
 
 // Looking at the clock costs about as much as a hundredth of a send.
 constexpr std::size_t looksEvery = 8;
-
-std::int64_t monotonicUs() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
 
 [[nodiscard]] bool enableZeroCopy(int fd) noexcept {
   const int on = 1;
@@ -34,7 +29,8 @@ int probeZeroCopy() noexcept {
   return enableZeroCopy(probe.fd()) ? 0 : errno;
 }
 
-FanOut::FanOut(ZeroCopyRules rules, SystemCalls calls) : rules_(rules), calls_(calls) {
+FanOut::FanOut(ZeroCopyRules rules, SystemCalls calls)
+    : rules_(rules), calls_(calls), reader_(calls) {
   pieces_.reserve(maxChunksPerSend);
 }
 
@@ -55,6 +51,7 @@ std::int32_t FanOut::add(int fd, Reservation reservation, Framing framing) {
 void FanOut::remove(std::int32_t socket, std::int64_t nowUs) {
   AudioSocket* const closing = find(socket);
   if (closing == nullptr) return;
+  reader_.end(socket);
   closing->drain(holds_, calls_);
   if (closing->outstanding() == 0) return erase(socket);
   closing->finish();
@@ -96,11 +93,51 @@ ssize_t FanOut::write(std::int32_t socket, std::span<const std::byte> message) {
 }
 
 void FanOut::drain() {
-  watcher_.fetch([this](std::uint32_t name) {
-    AudioSocket* const socket = at(static_cast<std::int32_t>(name));
-    if (socket != nullptr) socket->drain(holds_, calls_);
+  unread_.clear();
+  const auto drainOne = [this](const SocketNews& news) {
+    const auto name = static_cast<std::int32_t>(news.name);
+    AudioSocket* const socket = at(name);
+    if (socket == nullptr) return;
+    if (socket->isZeroCopy()) socket->drain(holds_, calls_);
+    if (reader_.reads(name) && hasInput(news, *socket)) unread_.push_back(name);
+  };
+  while (watcher_.fetch(drainOne) == SocketWatcher::maxNews) {
+  }
+  for (const std::int32_t name : unread_) {
+    watcher_.tellAgain(at(name)->fd(), static_cast<std::uint32_t>(name));
+  }
+  for (std::size_t index = lingering_.size(); index > 0; --index) closeWhenDone(index - 1);
+}
+
+int FanOut::readPlayer(std::int32_t socket, bool answers) {
+  const AudioSocket* const open = find(socket);
+  if (open == nullptr) return -EINVAL;
+  if (!watcher_.addInput(open->fd(), static_cast<std::uint32_t>(socket))) return -errno;
+  reader_.begin(socket, open->fd(), answers);
+  return 0;
+}
+
+void FanOut::answerPlayer(std::int32_t socket, bool answers) noexcept {
+  reader_.answer(socket, answers);
+}
+
+void FanOut::readReady() {
+  reader_.beginPass(readClocks());
+  watcher_.fetch([this](const SocketNews& news) {
+    const auto name = static_cast<std::int32_t>(news.name);
+    AudioSocket* const socket = at(name);
+    if (socket == nullptr) return;
+    if (socket->isZeroCopy()) socket->drain(holds_, calls_);
+    if (!reader_.reads(name) || !hasInput(news, *socket)) return;
+    const bool hasMore = reader_.read(name, *socket, news.isEnding() || news.hasError());
+    if (hasMore) watcher_.tellAgain(socket->fd(), news.name);
   });
   for (std::size_t index = lingering_.size(); index > 0; --index) closeWhenDone(index - 1);
+}
+
+// Of a socket with zero-copy an error alone is a completion.
+bool FanOut::hasInput(const SocketNews& news, const AudioSocket& socket) noexcept {
+  return news.hasInput() || (news.hasError() && !socket.isZeroCopy());
 }
 
 void FanOut::sweep(std::int64_t nowUs) {
@@ -121,6 +158,9 @@ void FanOut::abandon() {
 }
 
 void FanOut::close() noexcept {
+  for (std::size_t place = 0; place < sockets_.size(); ++place) {
+    reader_.end(static_cast<std::int32_t>(place));
+  }
   sockets_.clear();
   freePlaces_.clear();
   lingering_.clear();

@@ -7,8 +7,9 @@
 
 #include "audio-socket.hpp"
 #include "chunk-holds.hpp"
-#include "completion-watcher.hpp"
+#include "player-reader.hpp"
 #include "reservation.hpp"
+#include "socket-watcher.hpp"
 #include "system-calls.hpp"
 
 namespace zerocast {
@@ -20,7 +21,7 @@ struct Order {
   std::int32_t count;
 };
 
-// Sends the chunks of a ring to all sessions that are due, by one call.
+// Sends the chunks of a ring to all sessions that are due, by one call, and reads what players say.
 //
 // Ownership: owns a duplicate of each socket. The memory of a chunk must stay as it is until
 // `takeReleased` names its handle; so a chunk in flight outlives its socket.
@@ -50,8 +51,29 @@ class FanOut {
   // Sends a small message to one socket: see `AudioSocket::write`.
   [[nodiscard]] ssize_t write(std::int32_t socket, std::span<const std::byte> message);
 
-  // Reads the completions of all sockets that have some.
+  // Reads the completions of all sockets that have some; what players say waits for `readReady`.
   void drain();
+
+  // Reads a TCP player from now on, and `answers` its Time requests or not.
+  // Failure: returns a negative error number, else 0.
+  [[nodiscard]] int readPlayer(std::int32_t socket, bool answers);
+  // Whether the Time requests of a player are answered.
+  void answerPlayer(std::int32_t socket, bool answers) noexcept;
+
+  // Reads completions and players, of `SocketWatcher::maxNews` sockets at most; `watchedFd` stays
+  // readable while there are more.
+  void readReady();
+
+  // What came from players that is for the caller: see `PlayerReader`. The caller may end any
+  // socket while it goes through them, and asks `isCurrent` before each.
+  void takeEvents(PlayerEvents& events) { reader_.takeEvents(events); }
+  [[nodiscard]] bool isCurrent(const PlayerEvent& event) const noexcept {
+    return reader_.isCurrent(event);
+  }
+  // When the newest request of a player came that was answered here; 0 before the first.
+  [[nodiscard]] std::int64_t answeredUs(std::int32_t socket) const noexcept {
+    return reader_.answeredUs(socket);
+  }
 
   // Breaks the closed sockets whose time to linger is over.
   void sweep(std::int64_t nowUs);
@@ -74,7 +96,7 @@ class FanOut {
   // gone by then.
   [[nodiscard]] AudioSocket* find(std::int32_t socket) noexcept;
 
-  // Readable while there are completions to drain.
+  // Readable while there is something for `readReady`.
   [[nodiscard]] int watchedFd() const noexcept { return watcher_.fd(); }
 
  private:
@@ -87,17 +109,21 @@ class FanOut {
   [[nodiscard]] AudioSocket* at(std::int32_t socket) noexcept;
   [[nodiscard]] Outcome serve(const Batch& window, const Order& order);
   [[nodiscard]] std::int32_t place(AudioSocket socket);
+  [[nodiscard]] static bool hasInput(const SocketNews& news, const AudioSocket& socket) noexcept;
   void closeWhenDone(std::size_t lingeringIndex);
   void erase(std::int32_t socket);
 
   ZeroCopyRules rules_;
   SystemCalls calls_;
-  CompletionWatcher watcher_;
+  SocketWatcher watcher_;
+  PlayerReader reader_;
   ChunkHolds holds_;
   std::vector<std::optional<AudioSocket>> sockets_;
   std::vector<std::int32_t> freePlaces_;
   std::vector<Lingering> lingering_;
   std::vector<iovec> pieces_;
+  // Sockets whose news are to be told again.
+  std::vector<std::int32_t> unread_;
 };
 
 // Whether the system knows zero-copy sending over TCP: 0, or the error number of the refusal.

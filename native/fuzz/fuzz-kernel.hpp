@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <map>
 #include <vector>
@@ -33,6 +34,9 @@ struct FuzzKernel {
     std::vector<std::byte> wire;
     std::map<std::uint32_t, PinnedSend> inFlight;
     std::deque<CompletionRange> completions;
+    // What the peer has said and is not read yet, and whether it says no more.
+    std::vector<std::byte> incoming;
+    bool hasEnded = false;
     std::uint32_t nextId = 0;
     std::uint64_t plainBytes = 0, pinnedBytes = 0, plainSends = 0, pinnedSends = 0;
   };
@@ -124,8 +128,48 @@ inline ssize_t fuzzedSendmsg(int fd, const msghdr* message, int flags) {
   return static_cast<ssize_t>(bytes);
 }
 
-inline ssize_t fuzzedRecvmsg(int fd, msghdr* message, int) {
+// A stamp of any time, or none.
+inline void stampArrival(msghdr* message, Input& input) {
+  timespec stamp{};
+  clock_gettime(CLOCK_REALTIME, &stamp);
+  const std::uint32_t kind = input.below(4);
+  if (kind == 1) stamp.tv_sec += static_cast<std::int32_t>(input.word());
+  if (kind == 2) stamp = {};
+  cmsghdr* const header = CMSG_FIRSTHDR(message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_TIMESTAMPNS;
+  // A kernel shortens what it has no room for.
+  header->cmsg_len = kind == 3 ? CMSG_LEN(4) : CMSG_LEN(sizeof stamp);
+  std::memcpy(CMSG_DATA(header), &stamp, sizeof stamp);
+  message->msg_controllen = CMSG_SPACE(sizeof stamp);
+}
+
+inline ssize_t fuzzedRead(FuzzKernel::Socket& socket, msghdr* message) {
+  Input& input = *kernel.input;
+  if (input.below(16) == 1) {
+    const int errors[] = {EAGAIN, EINTR, ECONNRESET, ETIMEDOUT};
+    errno = input.hasMore() ? errors[input.below(4)] : EAGAIN;
+    return -1;
+  }
+  const iovec& into = message->msg_iov[0];
+  std::size_t bytes = std::min(socket.incoming.size(), into.iov_len);
+  if (bytes > 1 && input.flip()) bytes = 1 + input.someNumber() % bytes;
+  if (bytes == 0 && !socket.hasEnded) {
+    errno = EAGAIN;
+    return -1;
+  }
+  const auto end = socket.incoming.begin() + static_cast<std::ptrdiff_t>(bytes);
+  std::copy(socket.incoming.begin(), end, static_cast<std::byte*>(into.iov_base));
+  socket.incoming.erase(socket.incoming.begin(), end);
+  if (input.flip()) stampArrival(message, input);
+  else message->msg_controllen = 0;
+  return static_cast<ssize_t>(bytes);
+}
+
+inline ssize_t fuzzedRecvmsg(int fd, msghdr* message, int flags) {
+  check((flags & MSG_DONTWAIT) != 0, "reading never waits");
   FuzzKernel::Socket& socket = kernel.sockets[fd];
+  if ((flags & MSG_ERRQUEUE) == 0) return fuzzedRead(socket, message);
   if (socket.completions.empty()) {
     errno = EAGAIN;
     return -1;

@@ -11,7 +11,7 @@
 #include "fan-out-stage.hpp"
 #include "tap.hpp"
 
-using zerocast::CompletionWatcher;
+using zerocast::SocketWatcher;
 using zerocast::FanOut;
 using zerocast::Framing;
 using zerocast::Order;
@@ -293,7 +293,7 @@ void testReleases(Run& run) {
   });
 
   run.it("reads the completions of more sockets than one look brings", [](Run& t) {
-    constexpr std::size_t count = CompletionWatcher::maxEvents + 10;
+    constexpr std::size_t count = SocketWatcher::maxNews + 10;
     const ChunkMemory memory(sizes);
     FanOutStage stage(pinned);
     std::vector<Order> orders;

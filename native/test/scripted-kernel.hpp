@@ -33,6 +33,9 @@ struct ScriptedKernel {
   // Calls with MSG_ZEROCOPY, and without.
   std::size_t pinned = 0;
   std::size_t plain = 0;
+  // Reads of what peers have sent: errors for the next ones, and how many there were.
+  std::deque<int> readErrors;
+  std::size_t reads = 0;
 };
 
 inline ScriptedKernel kernel;
@@ -59,7 +62,16 @@ inline ssize_t scriptedSendmsg(int fd, const msghdr* message, int flags) {
   return -1;
 }
 
+inline ssize_t scriptedRead(int fd, msghdr* message, int flags) {
+  kernel.reads += 1;
+  if (kernel.readErrors.empty()) return ::recvmsg(fd, message, flags);
+  errno = kernel.readErrors.front();
+  kernel.readErrors.pop_front();
+  return -1;
+}
+
 inline ssize_t scriptedRecvmsg(int fd, msghdr* message, int flags) {
+  if ((flags & MSG_ERRQUEUE) == 0) return scriptedRead(fd, message, flags);
   if (!kernel.scriptsCompletions) return ::recvmsg(fd, message, flags);
   if (kernel.completions.empty()) {
     errno = EAGAIN;

@@ -1,9 +1,10 @@
-#include "completion-watcher.hpp"
+#include "socket-watcher.hpp"
 
 #include <unistd.h>
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "error-queue.hpp"
@@ -12,9 +13,10 @@
 #include "tap.hpp"
 
 using zerocast::CompletionRange;
-using zerocast::CompletionWatcher;
 using zerocast::readCompletions;
 using zerocast::Slab;
+using zerocast::SocketNews;
+using zerocast::SocketWatcher;
 using zerocast::SystemCalls;
 using namespace zerocast::test;
 
@@ -24,18 +26,18 @@ using Names = std::vector<std::uint32_t>;
 
 constexpr std::size_t sendBytes = 4096;
 
-Names fetch(CompletionWatcher& watcher) {
+Names fetch(SocketWatcher& watcher) {
   Names names;
-  watcher.fetch([&names](std::uint32_t name) { names.push_back(name); });
+  watcher.fetch([&names](const SocketNews& news) { names.push_back(news.name); });
   return names;
 }
 
 // Waits for news; none when nothing comes.
-Names awaitFetch(CompletionWatcher& watcher) {
+Names awaitFetch(SocketWatcher& watcher) {
   return awaitNews(watcher.fd()) ? fetch(watcher) : Names{};
 }
 
-bool isReadable(const CompletionWatcher& watcher) { return awaitNews(watcher.fd(), POLLIN, 0); }
+bool isReadable(const SocketWatcher& watcher) { return awaitNews(watcher.fd(), POLLIN, 0); }
 
 bool drain(const Connection& connection) {
   return readCompletions(connection.sender.fd(), SystemCalls{}, [](const CompletionRange&) {}) > 0;
@@ -52,10 +54,21 @@ bool complete(const Connection& connection, const Slab& slab) {
          awaitNews(connection.sender.fd(), 0);
 }
 
+SocketNews awaitLook(SocketWatcher& watcher) {
+  SocketNews seen{0, 0};
+  if (awaitNews(watcher.fd())) watcher.fetch([&seen](const SocketNews& news) { seen = news; });
+  return seen;
+}
+
+bool say(const Connection& connection, std::string_view text) {
+  const auto size = static_cast<ssize_t>(text.size());
+  return send(connection.receiver.fd(), text.data(), text.size(), 0) == size;
+}
+
 struct Stage {
   std::optional<Connection> connection = connectIpv4();
   std::optional<Slab> slab = Slab::allocate(sendBytes);
-  CompletionWatcher watcher;
+  SocketWatcher watcher;
 
   [[nodiscard]] int fd() const { return connection->sender.fd(); }
   [[nodiscard]] bool complete() const { return ::complete(*connection, *slab); }
@@ -91,7 +104,7 @@ void testNews(Run& run) {
     t.expect(awaitFetch(stage.watcher) == Names{3}, "and tells");
   });
 
-  run.it("is not woken by what the peer sends, nor by room to send", [](Run& t) {
+  run.it("is not woken by what the peer sends unless it is asked, nor by room to send", [](Run& t) {
     Stage stage;
     t.expect(stage.watcher.add(stage.fd(), 7), "it watches");
     t.expect(send(stage.connection->receiver.fd(), "hello", 5, 0) == 5, "the peer sends");
@@ -100,10 +113,53 @@ void testNews(Run& run) {
   });
 }
 
+void testInput(Run& run) {
+  run.it("tells of completions and of input, and which of them", [](Run& t) {
+    Stage stage;
+    t.expect(stage.watcher.add(stage.fd(), 7), "it watches completions");
+    t.expect(stage.watcher.addInput(stage.fd(), 7), "and input");
+    t.expect(stage.complete() && awaitNews(stage.watcher.fd()), "a send is completed");
+    t.expect(awaitLook(stage.watcher).hasError(), "that is told");
+    t.expect(drain(*stage.connection) && !isReadable(stage.watcher), "once");
+    t.expect(say(*stage.connection, "hello"), "the peer sends");
+    const SocketNews input = awaitLook(stage.watcher);
+    t.expect(input.name == 7 && input.hasInput() && !input.isEnding(), "that is told, too");
+    t.expect(!isReadable(stage.watcher), "once");
+    t.expect(say(*stage.connection, "more"), "the peer goes on");
+    t.expect(awaitLook(stage.watcher).hasInput(), "it is told again");
+    shutdown(stage.connection->receiver.fd(), SHUT_WR);
+    const SocketNews end = awaitLook(stage.watcher);
+    t.expect(end.hasInput() && end.isEnding(), "and so is the end");
+  });
+
+  run.it("tells of input that came before it watched, and of urgent data", [](Run& t) {
+    Stage stage;
+    t.expect(say(*stage.connection, "hello") && awaitNews(stage.fd()), "the peer is early");
+    t.expect(stage.watcher.addInput(stage.fd(), 3), "it comes late");
+    t.expect(awaitLook(stage.watcher).hasInput(), "and tells");
+    t.expect(send(stage.connection->receiver.fd(), "!", 1, MSG_OOB) == 1, "the peer is urgent");
+    t.expect(awaitLook(stage.watcher).isEnding(), "the reader must look for more");
+  });
+
+  run.it("tells again when asked to, after the news of others", [](Run& t) {
+    SocketWatcher watcher;
+    std::vector<Connection> connections;
+    for (std::uint32_t name = 0; name < 3; ++name) {
+      connections.push_back(std::move(*connectIpv4()));
+      t.expect(watcher.addInput(connections.back().sender.fd(), name), "it watches");
+    }
+    t.expect(say(connections[0], "a") && awaitFetch(watcher) == Names{0}, "the first speaks");
+    t.expect(say(connections[1], "b") && awaitNews(connections[1].sender.fd()), "the second");
+    watcher.tellAgain(connections[0].sender.fd(), 0);
+    t.expect(say(connections[2], "c") && awaitNews(connections[2].sender.fd()), "the third");
+    t.expect(fetch(watcher) == Names{1, 0, 2}, "each in its turn");
+  });
+}
+
 void testMembership(Run& run) {
   run.it("tells of more sockets than one look brings, each once", [](Run& t) {
-    constexpr std::size_t count = CompletionWatcher::maxEvents + 44;
-    CompletionWatcher watcher;
+    constexpr std::size_t count = SocketWatcher::maxNews + 44;
+    SocketWatcher watcher;
     const auto slab = Slab::allocate(sendBytes);
     std::vector<Connection> connections;
     for (std::uint32_t name = 0; name < count; ++name) {
@@ -114,8 +170,10 @@ void testMembership(Run& run) {
       connections.push_back(std::move(*connection));
     }
     t.expect(connections.size() == count, "there are so many");
-    const Names told = fetch(watcher);
-    t.expect(told.size() == count, "all are told in one go");
+    Names told = fetch(watcher);
+    t.expect(told.size() == SocketWatcher::maxNews && isReadable(watcher), "there are more");
+    for (const std::uint32_t name : fetch(watcher)) told.push_back(name);
+    t.expect(told.size() == count, "the next look brings the rest");
     std::vector<bool> seen(count);
     for (const std::uint32_t name : told) seen.at(name) = true;
     for (const bool one : seen) t.expect(one, "none is missing");
@@ -153,6 +211,7 @@ int main() {
   alarm(60);
   Run run;
   testNews(run);
+  testInput(run);
   testMembership(run);
   return run.finish();
 }
