@@ -1,12 +1,15 @@
 #include "fan-out-binding.hpp"
 
-#include <ctime>
 #include <span>
+
+#include "monotonic-clock.hpp"
 
 using zerocast::AudioSocket;
 using zerocast::Framing;
+using zerocast::monotonicUs;
 using zerocast::Order;
 using zerocast::Outcome;
+using zerocast::PlayerEvent;
 using zerocast::Reservation;
 using zerocast::ZeroCopyMode;
 using zerocast::ZeroCopyRules;
@@ -19,12 +22,6 @@ static_assert(sizeof(Order) == orderNumbers * sizeof(std::int32_t));
 static_assert(sizeof(Outcome) == orderNumbers * sizeof(std::int32_t));
 
 constexpr std::size_t counterCount = 12;
-
-std::int64_t monotonicUs() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
 
 ZeroCopyRules readRules(const Napi::Object& options) {
   ZeroCopyRules rules;
@@ -80,6 +77,9 @@ Napi::Function FanOutBinding::define(Napi::Env env) {
                          InstanceMethod<&FanOutBinding::remove>("remove"),
                          InstanceMethod<&FanOutBinding::deliver>("deliver"),
                          InstanceMethod<&FanOutBinding::write>("write"),
+                         InstanceMethod<&FanOutBinding::readPlayer>("readPlayer"),
+                         InstanceMethod<&FanOutBinding::answerPlayer>("answerPlayer"),
+                         InstanceMethod<&FanOutBinding::answeredUs>("answeredUs"),
                          InstanceMethod<&FanOutBinding::takeReleased>("takeReleased"),
                          InstanceMethod<&FanOutBinding::takeCounters>("takeCounters"),
                          InstanceMethod<&FanOutBinding::sweep>("sweep"),
@@ -92,14 +92,15 @@ FanOutBinding::FanOutBinding(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<FanOutBinding>(info), fanOut_(readRules(info[0].ToObject())) {
   const Napi::Object options = info[0].As<Napi::Object>();
   onReleased_ = Napi::Persistent(options.Get("onReleased").As<Napi::Function>());
+  onPlayer_ = Napi::Persistent(options.Get("onPlayer").As<Napi::Function>());
   const CompletionPoll::Owner owner{
       this,
-      [](void* self) { static_cast<FanOutBinding*>(self)->onCompletions(); },
+      [](void* self) { static_cast<FanOutBinding*>(self)->onReadable(); },
       [](void* self) { static_cast<FanOutBinding*>(self)->closePoll(); },
   };
   poll_ = CompletionPoll::open(info.Env(), fanOut_.watchedFd(), owner);
   if (poll_ == nullptr) {
-    Napi::Error::New(info.Env(), "the completions of zero-copy sends cannot be watched")
+    Napi::Error::New(info.Env(), "the sockets of players cannot be watched")
         .ThrowAsJavaScriptException();
   }
 }
@@ -192,6 +193,20 @@ Napi::Value FanOutBinding::write(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(taken));
 }
 
+Napi::Value FanOutBinding::readPlayer(const Napi::CallbackInfo& info) {
+  const int error = fanOut_.readPlayer(socketOf(info), info[1].ToBoolean());
+  return Napi::Number::New(info.Env(), error);
+}
+
+Napi::Value FanOutBinding::answerPlayer(const Napi::CallbackInfo& info) {
+  fanOut_.answerPlayer(socketOf(info), info[1].ToBoolean());
+  return info.Env().Undefined();
+}
+
+Napi::Value FanOutBinding::answeredUs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(fanOut_.answeredUs(socketOf(info))));
+}
+
 Napi::Value FanOutBinding::takeReleased(const Napi::CallbackInfo& info) {
   if (buffers_.released.IsEmpty()) return refuse(info, "takeReleased comes after useBuffers");
   Napi::Uint32Array into = buffers_.released.Value();
@@ -239,12 +254,33 @@ void FanOutBinding::closePoll() noexcept {
   poll_ = nullptr;
 }
 
-void FanOutBinding::onCompletions() {
-  fanOut_.drain();
-  if (!fanOut_.hasReleased()) return;
+void FanOutBinding::onReadable() {
+  fanOut_.readReady();
+  const Napi::HandleScope scope(Env());
+  tellEvents();
+  if (fanOut_.hasReleased()) callBack(onReleased_, {});
+}
+
+// After the pass, as a callback may end any socket, and the fan-out itself.
+void FanOutBinding::tellEvents() {
   const Napi::Env env = Env();
-  const Napi::HandleScope scope(env);
-  onReleased_.MakeCallback(env.Global(), {});
+  fanOut_.takeEvents(events_);
+  for (const PlayerEvent& event : events_.list) {
+    if (!fanOut_.isCurrent(event)) continue;
+    const Napi::HandleScope scope(env);
+    const std::span<const std::byte> bytes = events_.bytesOf(event);
+    callBack(onPlayer_, {Napi::Number::New(env, event.socket),
+                         Napi::Number::New(env, static_cast<double>(event.kind)),
+                         Napi::Number::New(env, event.error),
+                         Napi::Number::New(env, static_cast<double>(event.receivedUs)),
+                         Napi::Buffer<std::byte>::Copy(env, bytes.data(), bytes.size())});
+  }
+}
+
+void FanOutBinding::callBack(const Napi::FunctionReference& callback,
+                             std::initializer_list<napi_value> values) {
+  const Napi::Env env = Env();
+  callback.MakeCallback(env.Global(), values);
   if (!env.IsExceptionPending()) return;
   // No caller stands above this call: the process ends as with any uncaught exception.
   napi_fatal_exception(env, env.GetAndClearPendingException().Value());

@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <initializer_list>
 #include <vector>
 
 #include "completion-poll.hpp"
@@ -37,13 +38,18 @@ class FanOutBinding : public Napi::ObjectWrap<FanOutBinding> {
   Napi::Value remove(const Napi::CallbackInfo& info);
   Napi::Value deliver(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value readPlayer(const Napi::CallbackInfo& info);
+  Napi::Value answerPlayer(const Napi::CallbackInfo& info);
+  Napi::Value answeredUs(const Napi::CallbackInfo& info);
   Napi::Value takeReleased(const Napi::CallbackInfo& info);
   Napi::Value takeCounters(const Napi::CallbackInfo& info);
   Napi::Value sweep(const Napi::CallbackInfo& info);
   Napi::Value abandon(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
-  void onCompletions();
+  void onReadable();
+  void tellEvents();
+  void callBack(const Napi::FunctionReference& callback, std::initializer_list<napi_value> values);
   [[nodiscard]] bool hasRoomFor(std::size_t chunks, std::size_t orders) const;
   void fillWindow(std::size_t chunks);
   void closePoll() noexcept;
@@ -51,6 +57,8 @@ class FanOutBinding : public Napi::ObjectWrap<FanOutBinding> {
   zerocast::FanOut fanOut_;
   CompletionPoll* poll_ = nullptr;
   Napi::FunctionReference onReleased_;
+  Napi::FunctionReference onPlayer_;
+  zerocast::PlayerEvents events_;
   Buffers buffers_;
   std::vector<zerocast::Piece> window_;
   std::vector<Napi::Reference<Napi::Int32Array>> words_;

@@ -20,6 +20,7 @@ export class Registry {
   readonly #clients = new Map<string, ClientRecord>();
   readonly #groups = new Map<string, GroupRecord>();
   readonly #absent = new AbsentClients();
+  #look: (client: ClientRecord) => void = () => {};
   #latestSeenMs = 0;
 
   constructor(options: RegistryOptions) {
@@ -92,8 +93,14 @@ export class Registry {
     return this.#forgetSurplus();
   }
 
-  seen(client: ClientRecord): void {
-    client.lastSeenMs = this.#stampMs();
+  /** Takes note of a sign of life, which came `agoMs` ago. */
+  seen(client: ClientRecord, agoMs = 0): void {
+    client.lastSeenMs = this.#stampMs(agoMs);
+  }
+
+  /** For signs of life that are noted elsewhere: `look` reports the last one of a client to `seen`. */
+  lookBy(look: (client: ClientRecord) => void): void {
+    this.#look = look;
   }
 
   /** Stores what a client's own mixer says. */
@@ -153,8 +160,8 @@ export class Registry {
    * Now, as a stamp. After a restart they tell the longest absence; so on a machine that begins
    * in 1970 at each start, stamps go on behind the latest one until the clock is set.
    */
-  #stampMs(): number {
-    const nowMs = this.#options.nowMs();
+  #stampMs(agoMs = 0): number {
+    const nowMs = this.#options.nowMs() - agoMs;
     const isBehind = nowMs < earliestPlausibleMs && nowMs < this.#latestSeenMs;
     this.#latestSeenMs = isBehind ? this.#latestSeenMs + 1 : nowMs;
     return this.#latestSeenMs;
@@ -187,7 +194,19 @@ export class Registry {
     });
   }
 
-  #addClient(client: ClientRecord): ClientRecord {
+  #addClient(state: ClientRecord): ClientRecord {
+    let { lastSeenMs } = state;
+    const look = () => this.#look(client);
+    const client: ClientRecord = {
+      ...state,
+      get lastSeenMs() {
+        if (this.isConnected) look();
+        return lastSeenMs;
+      },
+      set lastSeenMs(ms) {
+        lastSeenMs = ms;
+      },
+    };
     client.group.clients.push(client);
     this.#clients.set(client.id, client);
     return client;

@@ -66,6 +66,8 @@ export class PlayerServer implements SessionHost {
   readonly #groupStreams: GroupStreams;
   /** When each session was last told what another one of its client said of its mixer. */
   readonly #mixerSetUs = new WeakMap<Session, number>();
+  /** The sign of life of each client that was noted last of those that the addon knows of. */
+  readonly #notedUs = new WeakMap<ClientRecord, number>();
   /** Whom each session has logged in as. */
   readonly #logins = new WeakMap<Session, Login>();
   readonly #stallTimer: NodeJS.Timeout;
@@ -83,6 +85,7 @@ export class PlayerServer implements SessionHost {
     this.#logger = options.logger.tagged('PlayerServer');
     this.#sessionLog = new SessionLog(this.#logger);
     const { registry, streams, onChange } = options;
+    registry.lookBy((client) => this.#lookForSigns(client));
     this.#groupStreams = new GroupStreams({ registry, streams, logger: this.#logger, onChange });
     this.#lookedUs = options.clock.nowUs();
     this.#stallTimer = setInterval(() => this.#review(), stallCheckMs);
@@ -211,6 +214,20 @@ export class PlayerServer implements SessionHost {
 
   onSignOfLife(client: ClientRecord): void {
     this.#options.registry.seen(client);
+  }
+
+  /** The addon answers Time requests without a word, and is asked for the last one. */
+  #lookForSigns(client: ClientRecord): void {
+    const { clock, registry } = this.#options;
+    let newestUs = this.#notedUs.get(client) ?? 0;
+    const knownUs = newestUs;
+    for (const { session } of this.#ofClients.of(client.id)) {
+      const { answeredUs } = session.connection;
+      if (answeredUs > session.helloUs) newestUs = Math.max(newestUs, answeredUs);
+    }
+    if (newestUs === knownUs) return;
+    this.#notedUs.set(client, newestUs);
+    registry.seen(client, (clock.nowUs() - newestUs) / 1000);
   }
 
   onClose(session: Session, reason: string): void {

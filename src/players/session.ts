@@ -71,6 +71,7 @@ export class Session {
       onClose: (reason) => this.#onClose(reason),
     });
     this.path = options.fanOut.attach(this.connection);
+    this.connection.open();
     const { helloTimeoutMs } = options;
     this.#helloTimer = new PatientTimer(helloTimeoutMs, () =>
       this.close(`no Hello within ${helloTimeoutMs} ms`),
@@ -93,7 +94,7 @@ export class Session {
 
   /** When the last message came; 0 before the first one. */
   get lastHeardUs(): number {
-    return this.#lastHeardUs;
+    return Math.max(this.#lastHeardUs, this.connection.answeredUs);
   }
 
   /** When the last message before `welcome` came: the Hello. */
@@ -106,7 +107,7 @@ export class Session {
     this.#helloTimer.stop();
     this.#leaveChannel();
     this.#client = client;
-    this.#helloUs = this.#lastHeardUs;
+    this.#helloUs = this.lastHeardUs;
     this.connection.send(encodeServerSettings(settings, requestId));
   }
 
@@ -116,6 +117,7 @@ export class Session {
    */
   refuse(refusal: Refusal, requestId: number): void {
     this.#isRefused = true;
+    this.connection.stopAnswering();
     this.#leaveChannel();
     this.connection.send(encodeRefusal(refusal, requestId));
     const reason = `refused: ${refusal.name}, ${refusal.detail}`;

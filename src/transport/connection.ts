@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, monotonicClock } from '../base/clock.ts';
 import { messageOf, ProtocolError } from '../base/errors.ts';
 import { descriptorOf } from '../base/net/adopt-socket.ts';
 import { failureOf } from '../base/net/connection-failure.ts';
@@ -26,10 +26,29 @@ interface ConnectionHandler {
   onClose(reason: string): void;
 }
 
-/** A shorter way into the socket than Node's, for one small message. */
-export interface DirectWriter {
-  /** Returns how many bytes the kernel took at once, or a negative error number. */
+/** What comes out of a socket that `DirectSocket` reads. */
+export interface DirectInput {
+  received(messages: Buffer, receivedUs: number): void;
+  /** Replies of which the kernel took only a part; until the rest is out the reservation is held. */
+  cut(rest: Buffer): void;
+  /** The peer says no more. */
+  ended(): void;
+  failed(reason: string): void;
+}
+
+/** A shorter way into the socket and out of it than Node's. */
+export interface DirectSocket {
+  /** Sends one small message: returns the bytes that the kernel took at once, or a negative error number. */
   write(message: Buffer): number;
+  /**
+   * Reads in the place of Node from now on, and answers Time requests if it `answers`, in which case
+   * nothing else is told of them. Returns false when it cannot.
+   */
+  read(input: DirectInput, answers: boolean): boolean;
+  /** Leaves Time requests to the input from now on. */
+  stopAnswering(): void;
+  /** When the newest request came that it has answered; 0 before the first. */
+  readonly answeredUs: number;
 }
 
 /**
@@ -42,13 +61,12 @@ export class Connection {
   readonly remoteAddress: string;
   readonly reservation = new Reservation();
   readonly #link: Link;
-  readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #handler: ConnectionHandler;
   readonly #reader: MessageReader;
   readonly #waiting: Buffer[] = [];
   #waitingAnswer: Buffer | undefined;
-  #direct: DirectWriter | undefined;
+  #direct: DirectSocket | undefined;
   #busySinceUs: number | undefined;
   #isReceiving = false;
   #closed = false;
@@ -60,24 +78,18 @@ export class Connection {
     this.#reader = new MessageReader(serverPolicy, (message) => {
       if (!this.#closed) this.#handler.onMessage(message);
     });
-    const { socket } = link;
-    this.#socket = socket;
-    this.remoteAddress = addressOf(socket);
+    this.remoteAddress = addressOf(link.socket);
+  }
+
+  /** Begins to read. */
+  open(): void {
+    if (!this.#readDirectly()) this.#readByLink();
+    const socket = this.#socket;
     socket.on('error', (error) => this.close(failureOf(error)));
     // A peer that says no more is gone: answering a half-closed connection would only fail later.
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onEnd());
     this.#awaitEarlierWrites();
-    link.open({
-      begin: () => {
-        this.#isReceiving = true;
-      },
-      receive: (data) => this.#receive(data),
-      finish: () => this.#finishReceiving(),
-      answer: (frame) => this.#answer(frame),
-      ended: () => this.#onEnd(),
-      violated: (fault) => this.#onViolation(fault),
-    });
   }
 
   get framing(): Framing {
@@ -98,9 +110,19 @@ export class Connection {
     return this.#busySinceUs;
   }
 
-  /** Lets single messages take a shorter way than Node's, which costs more than the kernel does. */
-  writeBy(direct: DirectWriter): void {
+  /** When the newest Time request came that was answered without this connection; 0 before the first. */
+  get answeredUs(): number {
+    return this.#direct?.answeredUs ?? 0;
+  }
+
+  /** Before `open`: lets bytes take a shorter way than Node's, which costs more than the kernel does. */
+  use(direct: DirectSocket): void {
     this.#direct = direct;
+  }
+
+  /** From now on Time requests are messages like any other. */
+  stopAnswering(): void {
+    this.#direct?.stopAnswering();
   }
 
   /**
@@ -173,6 +195,42 @@ export class Connection {
     this.#end(`protocol violation: ${fault}`, true);
   }
 
+  get #socket(): Socket {
+    return this.#link.socket;
+  }
+
+  /** Requests are answered by the clock of the machine: one that was set up differently needs us. */
+  #readDirectly(): boolean {
+    if (!this.#direct || this.framing !== 'tcp') return false;
+    const isOurClock = this.#clock === monotonicClock;
+    const input: DirectInput = {
+      received: (messages, receivedUs) => {
+        this.#isReceiving = true;
+        this.#receive(messages, isOurClock ? receivedUs : this.#clock.nowUs());
+        this.#finishReceiving();
+      },
+      cut: (rest) => {
+        if (this.writeAudio(rest, () => this.audioWritten())) this.#writeWaiting();
+      },
+      ended: () => this.#onEnd(),
+      failed: (reason) => this.close(reason),
+    };
+    return this.#direct.read(input, isOurClock);
+  }
+
+  #readByLink(): void {
+    this.#link.open({
+      begin: () => {
+        this.#isReceiving = true;
+      },
+      receive: (messages) => this.#receive(messages, this.#clock.nowUs()),
+      finish: () => this.#finishReceiving(),
+      answer: (frame) => this.#answer(frame),
+      ended: () => this.#onEnd(),
+      violated: (fault) => this.#onViolation(fault),
+    });
+  }
+
   /** What was written before the connection began, such as the answer to an upgrade, goes first. */
   #awaitEarlierWrites(): void {
     if (this.#socket.writableLength === 0) return;
@@ -180,10 +238,10 @@ export class Connection {
     this.#isTaken(this.#controlWritten);
   }
 
-  #receive(data: Buffer): void {
+  #receive(messages: Buffer, receivedUs: number): void {
     if (this.#closed) return;
     try {
-      this.#reader.feed(data, this.#clock.nowUs());
+      this.#reader.feed(messages, receivedUs);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#onViolation(messageOf(error));

@@ -25,9 +25,10 @@ export interface LinkHandler {
  * reservation; the link itself writes nothing.
  */
 export interface Link {
+  /** Another one from `open` on. */
   readonly socket: Socket;
   readonly framing: Framing;
-  /** Begins to read. */
+  /** Begins to read, unless the socket is read without the link. */
   open(handler: LinkHandler): void;
   /** What goes in front of `message`. */
   headerOf(message: Buffer): Buffer | undefined;

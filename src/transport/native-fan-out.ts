@@ -36,7 +36,8 @@ export interface ZeroCopyOptions {
 
 /**
  * The fan-out in C++: one call serves all sessions that are due, one `sendmsg` each, with
- * `MSG_ZEROCOPY` where that is switched on and pays.
+ * `MSG_ZEROCOPY` where that is switched on and pays. TCP players are read there as well, and told the
+ * time.
  *
  * A message that the kernel takes only in part is handed to Node, which keeps the reservation until
  * all of it is out. Connections without a descriptor are served by a `NodeFanOut`.
@@ -47,6 +48,8 @@ export class NativeFanOut implements FanOut {
   readonly #native: NativeFanOutAddon;
   readonly #node: NodeFanOut;
   readonly #handles = new ChunkHandles();
+  /** Those that the addon reads, by number. */
+  readonly #readSockets = new Map<number, NativeSocket>();
   readonly #buffers: FanOutBuffers;
   /** Where each slab lies in memory. */
   readonly #slabAddresses = new WeakMap<ArrayBufferLike, number>();
@@ -77,6 +80,8 @@ export class NativeFanOut implements FanOut {
       minBytes: zeroCopy?.minBytes ?? 0,
       always: zeroCopy?.mode === 'always',
       onReleased: () => this.#release(),
+      onPlayer: (socket, kind, error, receivedUs, bytes) =>
+        this.#readSockets.get(socket)?.take({ kind, error, receivedUs, bytes }),
     });
     this.#node = new NodeFanOut(pool);
     this.#buffers = new FanOutBuffers(this.#native);
@@ -85,12 +90,13 @@ export class NativeFanOut implements FanOut {
   attach(connection: Connection): AudioPath {
     const socket = NativeSocket.open(connection, {
       native: this.#native,
+      readSockets: this.#readSockets,
       counters: this.#buffers.counters,
       onRemoved: (lingering) => this.#onRemoved(lingering),
       onShortage: (error) => this.#onShortage(error),
     });
     if (!socket) return this.#node.attach(connection);
-    connection.writeBy(socket);
+    connection.use(socket);
     return new AudioPath(connection, socket);
   }
 

@@ -8,31 +8,30 @@ const receiveBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 /** Messages one after the other on a plain socket. */
 export class TcpLink implements Link {
   readonly framing = 'tcp';
-  readonly socket: Socket;
-  #handler: LinkHandler | undefined;
+  #socket: Socket;
 
-  /** Ownership: `accepted`, from which nothing was read yet, is consumed. */
+  /** Shape: from `accepted` nothing was read yet. */
   constructor(accepted: Socket) {
-    this.socket = adoptSocket(accepted, {
-      buffer: () => receiveBuffer,
-      callback: (bytes) => this.#receive(receiveBuffer.subarray(0, bytes)),
-    });
+    this.#socket = accepted;
+  }
+
+  get socket(): Socket {
+    return this.#socket;
   }
 
   open(handler: LinkHandler): void {
-    this.#handler = handler;
-    this.socket.resume();
+    this.#socket = adoptSocket(this.#socket, {
+      buffer: () => receiveBuffer,
+      callback: (bytes) => {
+        handler.begin();
+        handler.receive(receiveBuffer.subarray(0, bytes));
+        return handler.finish();
+      },
+    });
+    this.#socket.resume();
   }
 
   headerOf(): undefined {}
 
   farewell(): undefined {}
-
-  #receive(data: Buffer): boolean {
-    const handler = this.#handler;
-    if (!handler) return false;
-    handler.begin();
-    handler.receive(data);
-    return handler.finish();
-  }
 }

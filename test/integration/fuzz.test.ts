@@ -44,7 +44,7 @@ beforeEach(async () => {
 
 /** After whatever happened: the server is as it was, and every session has said why it ended. */
 afterEach(async () => {
-  await server.untilSessions(1);
+  await untilAllEnded();
   const seen = healthy.chunks.length;
   await healthy.untilCount(messageType.wireChunk, seen + 5);
   expectUnbroken(healthy);
@@ -57,6 +57,12 @@ afterEach(async () => {
   healthy.close();
   await server.stop();
 });
+
+/** Also those that are over before the server has accepted them. */
+async function untilAllEnded(): Promise<void> {
+  await until(() => server.log.with('session closed').length >= opened, 'all sessions have ended');
+  await server.untilSessions(1);
+}
 
 const knownReason = new RegExp(
   [
@@ -93,7 +99,7 @@ describe.each(clientMessages())('the message $name, cut short at every byte', ({
       endings[ending](socket);
       if (!socket.closed) await once(socket, 'close');
     });
-    await server.untilSessions(1);
+    await untilAllEnded();
     const cut = server.log.with('in the middle of a message');
     // A reset may overtake what was sent; a silent end never does.
     if (ending !== 'reset') expect(cut).toHaveLength(bytes.length - 1);

@@ -60,7 +60,13 @@ const holdings = {
   flacEncoders: () => Array.from({ length: 200 }, () => workedFlacEncoder()),
   fanOuts: () => Array.from({ length: 3 }, () => new addon.FanOut(fanOutOptions)),
 };
-const fanOutOptions = { zeroCopy: true, minBytes: 1, always: true, onReleased: () => {} };
+const fanOutOptions = {
+  zeroCopy: true,
+  minBytes: 1,
+  always: true,
+  onReleased: () => {},
+  onPlayer: () => {},
+};
 
 const flacOptions = { rateHz: 48_000, channels: 8, bits: 24, level: 8, blockFrames: 4096 };
 

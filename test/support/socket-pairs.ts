@@ -94,6 +94,7 @@ export class SocketPairs {
       },
     );
     const path = fanOut.attach(connection);
+    connection.open();
     const heard = () => Buffer.concat(end.pieces);
     return { ...end, connection, path, remote, heard, closedFor: () => reason };
   }

@@ -59,6 +59,14 @@ export interface NativeAddon {
     readonly always: boolean;
     /** Called from the event loop when chunks have come back outside of a call. */
     readonly onReleased: () => void;
+    /** Called from the event loop with what a player said; see native/core/player-reader.hpp. */
+    readonly onPlayer: (
+      socket: number,
+      kind: number,
+      error: number,
+      receivedUs: number,
+      bytes: Buffer,
+    ) => void;
   }) => NativeFanOutAddon;
 }
 
@@ -114,6 +122,11 @@ export interface NativeFanOutAddon {
   deliver(chunks: number, orders: number, sliceUs: number): number;
   /** Sends a small message at once; returns the bytes taken, or a negative error number. */
   write(socket: number, message: Buffer): number;
+  /** Reads a player from now on, and answers its Time requests or not; 0, or a negative error number. */
+  readPlayer(socket: number, answers: boolean): number;
+  answerPlayer(socket: number, answers: boolean): void;
+  /** When the newest request came that was answered by the addon, microseconds; 0 before the first. */
+  answeredUs(socket: number): number;
   /** Returns how many handles it has put into `released`. */
   takeReleased(): number;
   /** False when there is no such socket. */

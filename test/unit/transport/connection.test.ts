@@ -5,6 +5,7 @@ import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import type { Clock } from '../../../src/base/clock.ts';
 import { readTimeUs } from '../../../src/protocol/layout.ts';
 import { encodeTimeReply, encodeTimeRequest } from '../../../src/protocol/messages.ts';
+import type { DirectSocket } from '../../../src/transport/connection.ts';
 import { Cursor } from '../../../src/transport/cursor.ts';
 import { NodeFanOut } from '../../../src/transport/node-fan-out.ts';
 import { messageTypes, type Peer, SocketPairs } from '../../support/socket-pairs.ts';
@@ -49,6 +50,11 @@ function sendAudio(peer: Peer, bytes: number): void {
   expect(peer.connection.reservation.tryHold()).toBe(true);
   new Cursor(peer.path, 0, 0).write(chunk.tcpMessage, chunk);
   chunk.release();
+}
+
+/** A shorter way for what is written only. */
+function writing(write: DirectSocket['write']): DirectSocket {
+  return { write, read: () => false, stopAnswering: () => {}, answeredUs: 0 };
 }
 
 const { EAGAIN } = constants.errno;
@@ -148,12 +154,12 @@ describe('a shorter way into the socket', () => {
     const peer = await pairs.join();
     const { connection } = peer;
     const taken: number[] = [];
-    connection.writeBy({
-      write: (message) => {
+    connection.use(
+      writing((message) => {
         taken.push(write(connection.descriptor, message));
         return taken.at(-1) ?? 0;
-      },
-    });
+      }),
+    );
     for (const id of [1, 2, 3]) connection.send(reply(id));
     await until(() => peer.heard().length === 3 * 34);
     expect(messageTypes(peer.heard())).toEqual([4, 4, 4]);
@@ -166,12 +172,12 @@ describe('a shorter way into the socket', () => {
     const peer = await pairs.join(false);
     sendAudio(peer, muchAudioBytes);
     let writes = 0;
-    peer.connection.writeBy({
-      write: (message) => {
+    peer.connection.use(
+      writing((message) => {
         writes += 1;
         return message.length;
-      },
-    });
+      }),
+    );
     peer.connection.send(reply(1));
     expect(writes).toBe(0);
   });

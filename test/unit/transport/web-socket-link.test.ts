@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { monotonicClock } from '../../../src/base/clock.ts';
@@ -12,8 +12,10 @@ import {
 } from '../../../src/protocol/web-socket-frame.ts';
 import { Connection } from '../../../src/transport/connection.ts';
 import { Cursor } from '../../../src/transport/cursor.ts';
+import type { Link } from '../../../src/transport/link.ts';
 import { NodeFanOut } from '../../../src/transport/node-fan-out.ts';
-import { TcpLink } from '../../../src/transport/tcp-link.ts';
+import { HttpRig } from '../../support/http-rig.ts';
+import { webSocketEnd } from '../../support/remote-ends.ts';
 import { messageTypes, type Peer, SocketPairs } from '../../support/socket-pairs.ts';
 import { turn, until } from '../../support/waiting.ts';
 
@@ -126,25 +128,23 @@ describe('the close frame', () => {
 
 describe('a connection on a socket to which something is under way', () => {
   it('lets that out first, and keeps the fan-out away until then', async () => {
-    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    const address = server.address();
-    const remote = connect(typeof address === 'object' && address ? address.port : 0, '127.0.0.1');
-    onTestFinished(() => void remote.destroy());
-    const [socket] = (await once(server, 'connection')) as [Socket];
-    const link = new TcpLink(socket);
-    link.socket.write(Buffer.alloc(muchBytes));
+    const links: Link[] = [];
+    const http = await HttpRig.open({ onStream: (link) => links.push(link) });
+    onTestFinished(() => http.close());
+    const remote = await webSocketEnd(http.port);
+    onTestFinished(() => void remote.socket.destroy());
+    await until(() => links.length > 0);
+    const link = links[0]!;
+    link.socket.write(encodeFrame(opcode.binary, Buffer.alloc(muchBytes)));
     const handler = { onMessage: () => {}, onClose: () => {} };
     const connection = new Connection({ link, clock: monotonicClock }, handler);
+    connection.open();
     expect(connection.reservation.tryHold()).toBe(false);
     expect(connection.busySinceUs).toBeGreaterThan(0);
     connection.send(encodeTimeReply({ requestId: 1, receivedUs: 0, latencyUs: 0 }));
-    let bytes = 0;
-    remote.on('data', (data: Buffer) => {
-      bytes += data.length;
-    });
-    await until(() => bytes === muchBytes + 34);
+    remote.read();
+    await until(() => remote.pieces.length === 2);
+    expect(remote.pieces.map(({ length }) => length)).toEqual([muchBytes, 34]);
     await until(() => connection.reservation.isFree);
     expect(connection.busySinceUs).toBeUndefined();
     connection.close('end of test');

@@ -200,8 +200,8 @@ describe.skipIf(!addon && mayBeMissing)('what the native addon took', () => {
 describe.skipIf(!addon?.FanOut && mayBeMissing)('the fan-out of the native addon', () => {
   function open() {
     if (!addon?.FanOut) throw new Error('the addon is needed here');
-    const options = { zeroCopy: false, minBytes: 0, always: false, onReleased: () => {} };
-    const fanOut = new addon.FanOut(options);
+    const rules = { zeroCopy: false, minBytes: 0, always: false };
+    const fanOut = new addon.FanOut({ ...rules, onReleased: () => {}, onPlayer: () => {} });
     onTestFinished(() => fanOut.close());
     return fanOut;
   }
