@@ -1,13 +1,28 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { DnsRecord } from '../../src/discovery/dns.ts';
 import type { LocalLink } from '../../src/discovery/local-links.ts';
 import { mdnsCheck } from '../../src/doctor/mdns-check.ts';
-import { doctorContext, findingsOf, textsOf } from '../support/doctor-rig.ts';
+import {
+  doctorContext,
+  findingsOf,
+  type Settings,
+  systemWith,
+  textsOf,
+} from '../support/doctor-rig.ts';
+import { scratchFolder } from '../support/fifo.ts';
 import { freeUdpPort, loopbackAsNetwork, MdnsPeer } from '../support/mdns-peer.ts';
 
 const type = '_snapcast._tcp.local';
 const here = { interfaces: () => ({ lo: [loopbackAsNetwork] }) };
 const elsewhere: LocalLink['address'] = '127.0.0.2';
+
+const folder = scratchFolder();
+afterAll(() => folder.remove());
+
+/** A machine that is no container, whatever runs this test. */
+function bareContext(settings: Settings = []) {
+  return doctorContext(settings, { files: systemWith(folder.path, {}) });
+}
 
 /** What the doctor says where somebody announces a server of this name. */
 async function withServer(name: string, interfaceAddress = '127.0.0.1', hidden?: string) {
@@ -22,7 +37,7 @@ async function withServer(name: string, interfaceAddress = '127.0.0.1', hidden?:
     const network = { ...loopbackAsNetwork, address: interfaceAddress };
     const further = hidden ? [{ ...network, address: hidden, internal: true }] : [];
     const interfaces = () => ({ lo: [network, ...further] });
-    return await findingsOf(mdnsCheck(doctorContext(), { port, interfaces }));
+    return await findingsOf(mdnsCheck(bareContext(), { port, interfaces }));
   } finally {
     peer.close();
   }
@@ -30,21 +45,21 @@ async function withServer(name: string, interfaceAddress = '127.0.0.1', hidden?:
 
 describe('mDNS', () => {
   it('can be off', async () => {
-    const context = doctorContext([['server.mdns_enabled', 'false']]);
+    const context = bareContext([['server.mdns_enabled', 'false']]);
     expect(await textsOf(mdnsCheck(context, here), 'note')).toEqual([
       expect.stringMatching(/does not announce itself/),
     ]);
   });
 
   it('needs a network', async () => {
-    const check = mdnsCheck(doctorContext(), { interfaces: () => ({}) });
+    const check = mdnsCheck(bareContext(), { interfaces: () => ({}) });
     expect(await textsOf(check, 'warning')).toEqual([
       expect.stringMatching(/there is no network to announce the server on -> connect/),
     ]);
   });
 
   it('works where the port is free or shared', async () => {
-    const check = mdnsCheck(doctorContext(), { ...here, port: await freeUdpPort() });
+    const check = mdnsCheck(bareContext(), { ...here, port: await freeUdpPort() });
     expect(await textsOf(check, 'ok')).toEqual(['the server can be announced on lo']);
   });
 
@@ -80,7 +95,7 @@ describe('mDNS', () => {
   it('tells when a network refuses', async () => {
     const gone = { ...loopbackAsNetwork, address: '192.0.2.7' };
     const place = { port: await freeUdpPort(), interfaces: () => ({ gone: [gone] }) };
-    expect(await textsOf(mdnsCheck(doctorContext(), place), 'warning')).toEqual([
+    expect(await textsOf(mdnsCheck(bareContext(), place), 'warning')).toEqual([
       expect.stringMatching(/cannot be announced on gone \(IPv4\): .* -> allow multicast/),
     ]);
   });
