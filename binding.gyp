@@ -13,9 +13,11 @@
         }],
         ["OS=='linux'", {
           "sources": [
+            "native/binding/acceptor-binding.cpp",
             "native/binding/completion-poll.cpp",
             "native/binding/fan-out-binding.cpp",
             "native/binding/system-binding.cpp",
+            "native/core/acceptor.cpp",
             "native/core/arrival-clock.cpp",
             "native/core/audio-socket.cpp",
             "native/core/chunk-holds.cpp",

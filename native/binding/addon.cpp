@@ -8,6 +8,7 @@
 #include "flac-encoder-binding.hpp"
 #endif
 #ifdef __linux__
+#include "acceptor-binding.hpp"
 #include "fan-out-binding.hpp"
 #include "system-binding.hpp"
 #endif
@@ -116,6 +117,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 #endif
 #ifdef __linux__
   exports.Set("zeroCopyRefusal", Napi::Function::New(env, zeroCopyRefusal, "zeroCopyRefusal"));
+  exports.Set("Acceptor", AcceptorBinding::define(env));
   exports.Set("FanOut", FanOutBinding::define(env));
   zerocast::defineSystemCalls(env, exports);
 #endif

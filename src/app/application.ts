@@ -215,6 +215,7 @@ export class Application {
     this.#listeners = new Listeners({
       settings,
       logger,
+      native,
       server,
       control: this.control,
       admission,

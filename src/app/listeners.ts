@@ -1,4 +1,5 @@
 import type { Logger } from '../base/logger.ts';
+import type { NativeAddonResult } from '../base/native/native-addon.ts';
 import { LoopShare } from '../base/time/loop-share.ts';
 import type { Config } from '../config/config.ts';
 import { ControlPeer, type ControlPeerContext } from '../control/control-peer.ts';
@@ -19,6 +20,7 @@ const bytesPerKiB = 1024;
 interface ListenersOptions {
   readonly settings: () => Config;
   readonly logger: Logger;
+  readonly native: NativeAddonResult;
   readonly server: PlayerServer;
   readonly control: ControlServer;
   /** What all connections pass. */
@@ -102,6 +104,7 @@ export class Listeners {
   async #openStreaming(): Promise<void> {
     const { enabled, bindToAddress, port } = this.#options.settings().tcpStreaming;
     if (!enabled) return;
+    const { native } = this.#options;
     const logger = this.#options.logger.tagged('PlayerServer');
     this.#streaming = await Listener.open({
       addresses: bindToAddress,
@@ -110,6 +113,7 @@ export class Listeners {
       logger,
       admit: this.#options.admission.admitFor('player'),
       createServer: socketServers((socket) => this.#options.server.accept(new TcpLink(socket))),
+      Acceptor: 'addon' in native ? native.addon.Acceptor : undefined,
     });
     logger.info('listening for clients', { port: this.ports.streaming });
   }

@@ -1,8 +1,11 @@
 import { createServer, type Server, type ServerOpts, type Socket } from 'node:net';
+import { getSystemErrorName } from 'node:util';
 import { ConfigError, codeOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import type { NativeAddon } from '../base/native/native-addon.ts';
 import { LogLimiter } from '../base/time/log-limiter.ts';
 import type { Admit } from './admission.ts';
+import { BatchAcceptor } from './batch-acceptor.ts';
 
 export interface ListenerOptions {
   readonly addresses: readonly string[];
@@ -14,6 +17,14 @@ export interface ListenerOptions {
   readonly createServer: (options: ServerOpts) => Server;
   /** What connections pass before the server hears of them; absent: they are let in at once. */
   readonly admit?: Admit | undefined;
+  /** Accepts in the place of the server, many connections at a time; absent: Node does. */
+  readonly Acceptor?: NativeAddon['Acceptor'] | undefined;
+}
+
+/** One address of a port. */
+interface Binding {
+  readonly port: number;
+  close(): void;
 }
 
 /** Makes servers that hand on plain sockets: `onConnection` begins to read. */
@@ -23,7 +34,7 @@ export function socketServers(onConnection: (socket: Socket) => void) {
 
 /** One port on all its addresses. */
 export class Listener {
-  readonly #servers: Server[] = [];
+  readonly #bindings: Binding[] = [];
 
   /** Failure: rejects with a `ConfigError` when an address cannot be bound; nothing stays open. */
   static async open(options: ListenerOptions): Promise<Listener> {
@@ -32,7 +43,7 @@ export class Listener {
       for (const address of withoutCovered(options.addresses)) {
         // Port 0 is chosen by the system once, for all addresses.
         const port = options.port || listener.port;
-        listener.#servers.push(await bind(address, { ...options, port }));
+        listener.#bindings.push(await bind(address, { ...options, port }));
       }
     } catch (error) {
       await listener.close();
@@ -43,14 +54,13 @@ export class Listener {
 
   /** The port really bound: differs from the one asked for when that was 0. */
   get port(): number {
-    const address = this.#servers[0]?.address();
-    return typeof address === 'object' && address ? address.port : 0;
+    return this.#bindings[0]?.port ?? 0;
   }
 
   /** Stops to accept; connections that exist are not touched. */
   async close(): Promise<void> {
     // A closing server waits for its connections, which are closed by their owners.
-    for (const server of this.#servers.splice(0)) server.close();
+    for (const binding of this.#bindings.splice(0)) binding.close();
   }
 }
 
@@ -59,7 +69,7 @@ function withoutCovered(addresses: readonly string[]): readonly string[] {
   return addresses.includes('::') ? ['::'] : [...new Set(addresses)];
 }
 
-async function bind(address: string, options: ListenerOptions): Promise<Server> {
+async function bind(address: string, options: ListenerOptions): Promise<Binding> {
   const { logger, port } = options;
   try {
     return await listen(address, options);
@@ -75,23 +85,38 @@ async function bind(address: string, options: ListenerOptions): Promise<Server> 
   }
 }
 
-function listen(address: string, options: ListenerOptions): Promise<Server> {
-  const { logger, port, admit } = options;
+function listen(address: string, options: ListenerOptions): Promise<Binding> {
+  const { admit } = options;
   const server = options.createServer({ noDelay: true });
   if (admit) putInFront(server, admit);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: address, port, backlog: 1024 }, () => {
+    server.listen({ host: address, port: options.port, backlog: 1024 }, () => {
       server.off('error', reject);
-      // A machine without free descriptors would log each refused connection.
-      const limiter = new LogLimiter();
-      server.on('error', (error) => {
-        if (!limiter.allows()) return;
-        logger.warn('a connection could not be accepted', { port, reason: error.message });
-      });
-      resolve(server);
+      try {
+        resolve(bindingOf(server, options));
+      } catch (error) {
+        server.close();
+        reject(error);
+      }
     });
   });
+}
+
+function bindingOf(server: Server, { Acceptor, logger }: ListenerOptions): Binding {
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  // A machine without free descriptors would log each refused connection.
+  const limiter = new LogLimiter();
+  const onError = (reason: string) => {
+    if (limiter.allows()) logger.warn('a connection could not be accepted', { port, reason });
+  };
+  server.on('error', (error) => onError(error.message));
+  if (!Acceptor) return { port, close: () => server.close() };
+  const acceptor = new BatchAcceptor(server, Acceptor, (error) =>
+    onError(`accept ${getSystemErrorName(-error)}`),
+  );
+  return { port, close: () => acceptor.close() };
 }
 
 /** Servers of HTTP and TLS begin with a connection by this event, as those for plain sockets do. */

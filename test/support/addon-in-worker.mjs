@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { isMainThread, Worker } from 'node:worker_threads';
 
@@ -38,13 +39,6 @@ const scenes = {
     await untilFreed(beforeMib);
   },
 
-  async fanOuts() {
-    await runWorker();
-    const before = openDescriptors();
-    for (let round = 0; round < 3; round += 1) await runWorker();
-    assert.equal(openDescriptors(), before);
-  },
-
   async flacEncoders() {
     // The allocator keeps some of what is freed: ever less comes to that, while a leak is 50 MiB each time.
     for (let round = 0; round < 4; round += 1) await runWorker();
@@ -52,6 +46,10 @@ const scenes = {
     for (let round = 0; round < 8; round += 1) await runWorker();
     await untilFreed(beforeMib);
   },
+
+  fanOuts: leavesNoDescriptors,
+
+  acceptors: leavesNoDescriptors,
 };
 
 /** What a worker holds when it ends. */
@@ -59,6 +57,12 @@ const holdings = {
   worker: () => Array.from({ length: 64 }, () => touchedSlab(4 * mib)),
   flacEncoders: () => Array.from({ length: 200 }, () => workedFlacEncoder()),
   fanOuts: () => Array.from({ length: 3 }, () => new addon.FanOut(fanOutOptions)),
+  acceptors() {
+    const server = createServer().listen(0);
+    const acceptor = new addon.Acceptor(server._handle.fd, () => {});
+    server.close();
+    return acceptor;
+  },
 };
 const fanOutOptions = {
   zeroCopy: true,
@@ -72,6 +76,13 @@ const flacOptions = { rateHz: 48_000, channels: 8, bits: 24, level: 8, blockFram
 
 if (isMainThread) await scenes[process.argv[2]]();
 else globalThis.held = holdings[process.argv[2]]();
+
+async function leavesNoDescriptors() {
+  await runWorker();
+  const before = openDescriptors();
+  for (let round = 0; round < 3; round += 1) await runWorker();
+  assert.equal(openDescriptors(), before);
+}
 
 async function runWorker() {
   const worker = new Worker(new URL(import.meta.url), { argv: [process.argv[2]] });

@@ -52,6 +52,16 @@ export interface NativeAddon {
     /** Where each call tells bytes and frames of the blocks that it has made. */
     readonly blocks: Uint32Array;
   }) => NativeFlacEncoder;
+  /**
+   * Accepts in the place of a listening TCP socket, whose descriptor may be closed then; `onWaiting`
+   * is called from the event loop while connections wait. Linux only.
+   *
+   * Failure: throws when the system has no descriptor to spare.
+   */
+  readonly Acceptor?: new (
+    descriptor: number,
+    onWaiting: () => void,
+  ) => NativeAcceptor;
   /** Linux only. */
   readonly FanOut?: new (options: {
     readonly zeroCopy: boolean;
@@ -86,6 +96,19 @@ export interface NativeFlacEncoder {
   /** Copies the oldest block that was not taken yet. */
   take(target: Uint8Array): void;
   stateText(): string;
+  close(): void;
+}
+
+/** See native/core/acceptor.hpp. */
+export interface NativeAcceptor {
+  /**
+   * The descriptor of the next connection, which is the caller's, or a negative error number: when
+   * there is no descriptor for it, those that wait are ended.
+   */
+  accept(): number;
+  /** Whether `onWaiting` is called, as it is at first. */
+  watch(isWatching: boolean): void;
+  /** Then nothing waits any more. */
   close(): void;
 }
 

@@ -52,7 +52,7 @@ export function whenEnded(socket: net.Socket, onEnded: () => void): void {
  * The descriptor of a socket, for native code that writes to it; −1 when it is not known, and for
  * TLS, which only Node can write to.
  */
-export function descriptorOf(socket: net.Socket): number {
+export function descriptorOf(socket: net.Socket | net.Server): number {
   if (socket instanceof TLSSocket) return -1;
   const handle: unknown = Reflect.get(socket, '_handle');
   const fd: unknown = typeof handle === 'object' && handle !== null && Reflect.get(handle, 'fd');

@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { ChunkRing } from '../../../src/audio/chunk-ring.ts';
@@ -9,6 +7,7 @@ import { encodeTimeReply } from '../../../src/protocol/messages.ts';
 import { Cursor } from '../../../src/transport/cursor.ts';
 import type { Framing } from '../../../src/transport/link.ts';
 import { NativeFanOut } from '../../../src/transport/native-fan-out.ts';
+import { takeDescriptors } from '../../support/descriptors.ts';
 import { LogLines } from '../../support/log-lines.ts';
 import { messageTypes, SocketPairs } from '../../support/socket-pairs.ts';
 import { until } from '../../support/waiting.ts';
@@ -19,19 +18,11 @@ const mayBeMissing = !process.env.CI;
 
 /** Runs `work` while this process has no descriptor to spare. */
 function withoutDescriptors<Result>(work: () => Result): Result {
-  const own = ['prlimit', ['--pid', String(process.pid)]] as const;
-  const limits = execFileSync(own[0], [...own[1], '--nofile', '--output=SOFT', '--noheadings']);
-  const taken: number[] = [];
-  const limit = (soft: string) => execFileSync(own[0], [...own[1], `--nofile=${soft}:`]);
+  const restore = takeDescriptors();
   try {
-    limit('200');
-    for (;;) taken.push(openSync('/dev/null', 'r'));
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'EMFILE' });
     return work();
   } finally {
-    for (const descriptor of taken) closeSync(descriptor);
-    limit(limits.toString().trim());
+    restore();
   }
 }
 

@@ -192,9 +192,12 @@ describe.skipIf(!addon && mayBeMissing)('what the native addon took', () => {
     expect(run('flacEncoders')).toEqual({ exitCode: 0, output: '' });
   });
 
-  it.skipIf(!addon?.FanOut && mayBeMissing)('is left behind by no fan-out of such a thread', () => {
-    expect(run('fanOuts')).toEqual({ exitCode: 0, output: '' });
-  });
+  it.skipIf(!addon?.FanOut && mayBeMissing).each(['fanOuts', 'acceptors'])(
+    'is left behind by none of the %s of such a thread',
+    (scene) => {
+      expect(run(scene)).toEqual({ exitCode: 0, output: '' });
+    },
+  );
 });
 
 describe.skipIf(!addon?.FanOut && mayBeMissing)('the fan-out of the native addon', () => {
