@@ -8,12 +8,10 @@ import { loadNativeAddon } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import { streamDefaults } from './streams.ts';
 
-/** What a controller may add at any time; the resampler is fast from its third instance on. */
+/** What a controller may add at any time. */
 const usualKinds = [
   ['flac', '48000:16:2'],
   ['opus', '48000:16:2'],
-  ['opus', '44100:16:2'],
-  ['opus', '44100:16:2'],
 ] as const;
 
 /** Makes those encoders fast that a server with these streams may need once it serves. */

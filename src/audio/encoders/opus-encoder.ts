@@ -99,7 +99,6 @@ class OpusEncoder implements Encoder {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#input.close();
     idleEncoders.push(this.#opus);
   }
 

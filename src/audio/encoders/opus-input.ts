@@ -51,10 +51,6 @@ export class OpusInput {
     this.#resampler?.reset();
   }
 
-  close(): void {
-    this.#resampler?.close();
-  }
-
   #quantise(floats: Float32Array): Int16Array {
     const copies = opusChannels / this.#format.channels;
     const count = floats.length * copies;

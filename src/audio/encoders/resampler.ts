@@ -1,5 +1,3 @@
-import type { SRC } from '@alexanderolsen/libsamplerate-js/dist/src.js';
-import { SourceError } from '../../base/errors.ts';
 import { inSlices } from './in-slices.ts';
 
 interface ResamplerShape {
@@ -8,50 +6,58 @@ interface ResamplerShape {
   readonly outputRateHz: number;
 }
 
-/** Input frames per call, so that the library's fixed buffers always suffice. */
+/** Input frames per call. */
 export const maxResamplerBlockFrames = 4096;
-/** Little enough that the first blocks, whose code is not yet compiled, are quick as well. */
-const warmUpFrames = 64;
-const warmUpBlocks = 64;
-/** Kept when it is closed, as making one takes 10 ms; each has 26 MB, most of it never touched. */
-const maxIdle = 2;
-/** The library takes no higher rate; the lowest lets a converted block fit into its buffers. */
+/** Beyond them the filter would hold back too much, or take too long. */
 export const resamplerRangeHz = { lowest: 1000, highest: 192_000 } as const;
 
-const idleSources: SRC[] = [];
+/** Zero crossings of the filter on each side. */
+const crossings = 64;
+/** Where half of the amplitude is left, as a share of the band: below 88 % it is flat to 0.001 dB. */
+const cutoff = 0.95;
+/** Of the window: what lies 2 % beyond the band is left with -115 dB. */
+const steepness = 11.5;
+/** Two rates that need more phases get those that are interpolated between these, to -106 dB. */
+const maxExactPhases = 640;
+const interpolatedPhases = 512;
+/** The first calls are slow, as their code is not compiled yet. */
+const warmUpFrames = 64;
+const warmUpBlocks = 64;
 
 /**
- * Band-limited conversion of the sample rate, seamless from block to block.
+ * Band-limited conversion of the sample rate by a windowed sinc, seamless from block to block.
  *
  * Output frame n lies at exactly the time n / output rate of the input: there is no lag. The last
  * frames of the input are held back until what follows is known.
  */
 export class Resampler {
-  readonly #source: SRC;
-  readonly #channels: number;
+  readonly #filter: Filter;
+  /** One for each channel: the frames that the filter still needs, then those of a block. */
+  readonly #inputs: readonly Float64Array[];
   readonly #output: Float32Array;
-  readonly #length = { frames: 0 };
+  /** Frames in `#inputs`. */
+  #held = 0;
+  /** Of the next output frame: the first frame in `#inputs` that it needs, and its phase behind that. */
+  #next = 0;
+  #phase = 0;
 
-  /** Failure: rejects with a `SourceError`. */
   static async create(shape: ResamplerShape): Promise<Resampler> {
-    try {
-      const idle = idleSources.pop();
-      const source = idle ? reshaped(idle, shape) : await createSource(shape);
-      const resampler = new Resampler(source, shape);
-      await resampler.#warmUp();
-      return resampler;
-    } catch (cause) {
-      throw new SourceError('resampler-unavailable', 'the resampler does not start', { cause });
-    }
+    const resampler = new Resampler(await makeFilter(shape), shape);
+    const block = new Float32Array(warmUpFrames * shape.channels);
+    await inSlices(warmUpBlocks, () => resampler.resample(block));
+    resampler.reset();
+    return resampler;
   }
 
-  private constructor(source: SRC, shape: ResamplerShape) {
-    this.#source = source;
-    this.#channels = shape.channels;
-    const ratio = shape.outputRateHz / shape.inputRateHz;
-    this.#output = new Float32Array(
-      Math.ceil((maxResamplerBlockFrames + 1) * ratio) * shape.channels,
+  private constructor(filter: Filter, { channels, inputRateHz, outputRateHz }: ResamplerShape) {
+    this.#filter = filter;
+    this.#inputs = Array.from(
+      { length: channels },
+      () => new Float64Array(filter.taps + maxResamplerBlockFrames),
     );
+    const maxFrames = Math.ceil(((maxResamplerBlockFrames + 1) * outputRateHz) / inputRateHz);
+    this.#output = new Float32Array(maxFrames * channels);
+    this.reset();
   }
 
   /**
@@ -60,47 +66,117 @@ export class Resampler {
    * Ownership: the result is valid until the next call.
    */
   resample(block: Float32Array): Float32Array {
-    // `full` carries its state from call to call; the library's `simple` would start anew.
-    this.#source.full(block, this.#output, this.#length);
-    return this.#output.subarray(0, this.#length.frames * this.#channels);
-  }
-
-  /**
-   * The first calls compile code, for longer than a player that has just joined should wait, and
-   * other code for mono than for stereo.
-   */
-  async #warmUp(): Promise<void> {
-    const block = new Float32Array(warmUpFrames * this.#channels);
-    await inSlices(warmUpBlocks, () => this.resample(block));
-    this.reset();
+    this.#take(block);
+    const { taps, phases, step } = this.#filter;
+    let length = 0;
+    while (this.#next + taps <= this.#held) {
+      for (const input of this.#inputs) {
+        this.#output[length] = this.#sampleOf(input);
+        length += 1;
+      }
+      this.#phase += step;
+      const frames = Math.floor(this.#phase / phases);
+      this.#phase -= frames * phases;
+      this.#next += frames;
+    }
+    return this.#output.subarray(0, length);
   }
 
   /** Forgets the past: the next block starts at time 0. */
   reset(): void {
-    // Setting a rate makes the library build its state anew.
-    this.#source.inputSampleRate = this.#source.inputSampleRate;
+    // The middle of the filter lies on the first frame, with silence before it.
+    this.#held = this.#filter.taps / 2 - 1;
+    for (const input of this.#inputs) input.fill(0, 0, this.#held);
+    this.#next = 0;
+    this.#phase = 0;
   }
 
-  close(): void {
-    if (idleSources.length < maxIdle) idleSources.push(this.#source);
-    else this.#source.destroy();
+  /** Behind what is still needed of the past, which moves to the front. */
+  #take(block: Float32Array): void {
+    const { length: channels } = this.#inputs;
+    // When the rate falls the next output may begin behind all that is here.
+    const gone = Math.min(this.#next, this.#held);
+    this.#inputs.forEach((input, channel) => {
+      input.copyWithin(0, gone, this.#held);
+      let at = this.#held - gone;
+      for (let index = channel; index < block.length; index += channels) {
+        input[at] = block[index]!;
+        at += 1;
+      }
+    });
+    this.#next -= gone;
+    this.#held += block.length / channels - gone;
+  }
+
+  #sampleOf(input: Float64Array): number {
+    const { rows, rowsPerPhase } = this.#filter;
+    const place = this.#phase * rowsPerPhase;
+    const row = Math.floor(place);
+    const sample = product(input, this.#next, rows[row]!);
+    const share = place - row;
+    if (share === 0) return sample;
+    return sample + share * (product(input, this.#next, rows[row + 1]!) - sample);
   }
 }
 
-async function createSource({ channels, inputRateHz, outputRateHz }: ResamplerShape): Promise<SRC> {
-  const { default: library } = await import('@alexanderolsen/libsamplerate-js');
-  return library.create(channels, inputRateHz, outputRateHz, {
-    // 121 dB below the signal and flat to 90 % of the band: more than any lossy codec keeps.
-    converterType: library.ConverterType.SRC_SINC_MEDIUM_QUALITY,
-  });
+/** Four sums, as the processor adds one while it waits for the others; there are even more taps. */
+function product(input: Float64Array, start: number, row: Float64Array): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let tap = 0; tap < row.length; tap += 4) {
+    a += input[start + tap]! * row[tap]!;
+    b += input[start + tap + 1]! * row[tap + 1]!;
+    c += input[start + tap + 2]! * row[tap + 2]!;
+    d += input[start + tap + 3]! * row[tap + 3]!;
+  }
+  return a + b + (c + d);
 }
 
-/** Each setting makes the library build its state anew. */
-function reshaped(source: SRC, { channels, inputRateHz, outputRateHz }: ResamplerShape): SRC {
-  source.nChannels = channels;
-  source.inputSampleRate = inputRateHz;
-  source.outputSampleRate = outputRateHz;
-  // The one thing that the setters leave as it was.
-  source.ratio = outputRateHz / inputRateHz;
-  return source;
+interface Filter {
+  /** Frames of the input that one of the output is made of. */
+  readonly taps: number;
+  /** Into so many the time between two input frames is cut, and each output frame is `step` later. */
+  readonly phases: number;
+  readonly step: number;
+  /** The weights of the taps, in even distances of phases. */
+  readonly rows: readonly Float64Array[];
+  /** 1 when each phase has its row. */
+  readonly rowsPerPhase: number;
+}
+
+async function makeFilter({ inputRateHz, outputRateHz }: ResamplerShape): Promise<Filter> {
+  const divisor = greatestCommonDivisor(inputRateHz, outputRateHz);
+  const phases = outputRateHz / divisor;
+  // The band is that of the lower rate.
+  const band = Math.min(1, outputRateHz / inputRateHz);
+  const taps = 4 * Math.ceil(crossings / band / 2);
+  const parts = phases <= maxExactPhases ? phases : interpolatedPhases;
+  const rows: Float64Array[] = [];
+  // One more than parts: what lies behind the last one is interpolated, too.
+  await inSlices(parts + 1, () => rows.push(weights(taps, rows.length / parts, cutoff * band)));
+  return { taps, phases, step: inputRateHz / divisor, rows, rowsPerPhase: parts / phases };
+}
+
+/** For an output frame that is `delay` input frames behind the one in the middle. */
+function weights(taps: number, delay: number, band: number): Float64Array {
+  const half = taps / 2;
+  const row = new Float64Array(taps);
+  let sum = 0;
+  for (let tap = 0; tap < taps; tap += 1) {
+    const distance = tap - (half - 1) - delay;
+    const angle = Math.PI * band * distance;
+    // Source: Barnett, Magland, af Klinteberg 2019, the "exponential of semicircle" window.
+    const inside = Math.max(0, 1 - (distance / half) ** 2);
+    const window = Math.exp(steepness * (Math.sqrt(inside) - 1));
+    row[tap] = (angle === 0 ? 1 : Math.sin(angle) / angle) * window;
+    sum += row[tap]!;
+  }
+  // So that silence that is not at zero stays where it is.
+  return row.map((weight) => weight / sum);
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
