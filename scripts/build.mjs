@@ -13,7 +13,13 @@ const compiler = join(root, 'node_modules/typescript/bin/tsc');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** What is started or imported by its path: program, library, and what the installation needs. */
-const entryPoints = ['main', 'index', 'base/native/addon-files', 'base/native/native-addon'];
+const entryPoints = [
+  'main',
+  'index',
+  'base/native/addon-files',
+  'base/native/native-addon',
+  'audio/encoders/flac-thread-program',
+];
 
 rmSync(dist, { recursive: true, force: true });
 emitDeclarations();

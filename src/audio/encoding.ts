@@ -4,7 +4,7 @@ import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeTurn, EncodeTurns } from './encode-turns.ts';
 import { type ChunkTiming, chunkTiming } from './encoders/chunk-timing.ts';
 import { createEncoder } from './encoders/codecs.ts';
-import type { Emit, Encoder } from './encoders/encoder.ts';
+import type { Emit, EncodedElsewhere, Encoder } from './encoders/encoder.ts';
 import { RunTime } from './run-time.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { TimedPcm } from './stage.ts';
@@ -70,6 +70,8 @@ export class Encoding {
   readonly #figures = { ...noEncodeFigures };
   #waiting: TimedPcm[] = [];
   #current: Current | undefined;
+  /** Another thread encodes, and nothing may be asked of the encoder before it has answered. */
+  #isElsewhere = false;
   #isActive = false;
   /** Since what waited was last worked through. */
   #overload = noOverload;
@@ -114,7 +116,7 @@ export class Encoding {
 
   /** Chunks that wait to be encoded, or are not yet encoded to their end. */
   get waiting(): number {
-    return this.#waiting.length + (this.#current ? 1 : 0);
+    return this.#waiting.length + (this.#current || this.#isElsewhere ? 1 : 0);
   }
 
   /** Whether a client listens and not all is encoded yet. */
@@ -189,31 +191,58 @@ export class Encoding {
   /** Encodes a part of a chunk; false when there is nothing more to do. */
   #step(): boolean {
     try {
-      return this.#encodeSome();
+      return !this.#isElsewhere && this.#encodeSome();
     } catch (error) {
-      this.deactivate();
-      this.#options.onFailure(error);
+      this.#fail(error);
       return false;
     }
+  }
+
+  #fail(error: unknown): void {
+    this.deactivate();
+    this.#options.onFailure(error);
   }
 
   #encodeSome(): boolean {
     this.#demandPace();
     this.#current ??= this.#begin();
     if (this.#current) this.#encode(this.#current);
+    if (this.#isElsewhere) return false;
     if (this.#current || this.#waiting.length > 0) return this.#isActive;
     this.#overload = noOverload;
-    if (this.#owesFlush) this.#timed(() => this.#encoder.flush(this.#seal));
+    const owesFlush = this.#owesFlush;
     this.#owesFlush = false;
+    if (owesFlush && !this.#flush()) return false;
     this.#isTailOld = false;
     return false;
   }
 
+  /** False when another thread does it: then it is to be called again. */
+  #flush(): boolean {
+    const work = this.#timed(() => this.#encoder.flush(this.#seal));
+    if (work) this.#goOnAfter(work, 0);
+    return work === undefined;
+  }
+
+  #goOnAfter(work: EncodedElsewhere, frames: number): void {
+    const startCpuUs = cpuUs();
+    this.#isElsewhere = true;
+    work.then(
+      (tookUs) => {
+        this.#isElsewhere = false;
+        this.#figures.encodeUs += tookUs;
+        this.#noteCost(Math.min(tookUs, cpuUs() - startCpuUs), frames);
+        if (this.#isActive) this.#turn.request();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
   #begin(): Current | undefined {
-    const pcm = this.#waiting.shift();
-    if (!pcm) return undefined;
+    const [pcm] = this.#waiting;
+    if (!pcm || (pcm.startsRun && !this.#flush())) return undefined;
+    this.#waiting.shift();
     if (pcm.startsRun) {
-      this.#timed(() => this.#encoder.flush(this.#seal));
       this.#runTime = new RunTime();
       this.#inputFrames = 0;
       this.#frames = 0;
@@ -232,14 +261,22 @@ export class Encoding {
     // The encoder gives the chunk back, also when it breaks.
     this.#current = undefined;
     const next = this.#timed(() => this.#encoder.encode(pcm.chunk, startFrame, this.#seal));
+    if (next instanceof Promise) {
+      this.#goOnAfter(next, frames - startFrame);
+      return;
+    }
     if (next !== undefined) this.#current = { pcm, startFrame: next };
     // On a busy machine time passes in which the encoder does nothing.
     const usedUs = Math.min(this.#figures.encodeUs - startUs, cpuUs() - startCpuUs);
+    this.#noteCost(usedUs, (next ?? frames) - startFrame);
+  }
+
+  #noteCost(usedUs: number, frames: number): void {
     const { droppedUs, encodeUs, audioFrames } = this.#overload;
     this.#overload = {
       droppedUs,
       encodeUs: encodeUs + usedUs,
-      audioFrames: audioFrames + (next ?? frames) - startFrame,
+      audioFrames: audioFrames + frames,
     };
   }
 

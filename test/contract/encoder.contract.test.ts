@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { createDecoder } from '../../src/audio/decoders/decoders.ts';
-import type { NativeAddonResult } from '../../src/base/native/native-addon.ts';
-import { benchFor, encodeAll, feed, framesOf, music, pcmOf } from '../support/encoding.ts';
-import { flacLibraries } from '../support/flac-libraries.ts';
+import { FlacThread } from '../../src/audio/encoders/flac-thread.ts';
+import {
+  benchFor,
+  encodeAll,
+  encodeWhole,
+  feed,
+  framesOf,
+  music,
+  pcmOf,
+} from '../support/encoding.ts';
+import { flacLibraries, type OpenFlacStream } from '../support/flac-libraries.ts';
 
 const flacKinds = [
   ['flac', '48000:16:2'],
@@ -10,12 +18,12 @@ const flacKinds = [
   ['flac:8', '48000:24:6'],
   ['flac', '22050:8:1'],
 ] as const;
-const cases: readonly (readonly [string, string, string, NativeAddonResult | undefined])[] = [
+const cases: readonly (readonly [string, string, string, OpenFlacStream | undefined])[] = [
   ['pcm', '48000:16:2', 'us', undefined],
   ['pcm', '96000:24:2', 'us', undefined],
   ['pcm', '44100:32:1', 'us', undefined],
-  ...flacLibraries.flatMap(([library, native]) =>
-    flacKinds.map(([spec, format]) => [spec, format, library, native] as const),
+  ...[...flacLibraries, ['libflacjs in a thread', FlacThread.open] as const].flatMap(
+    ([library, open]) => flacKinds.map(([spec, format]) => [spec, format, library, open] as const),
   ),
   ['opus', '48000:16:2', 'libopus', undefined],
   ['opus:BITRATE:64000', '44100:16:2', 'libopus', undefined],
@@ -23,15 +31,15 @@ const cases: readonly (readonly [string, string, string, NativeAddonResult | und
 ];
 const oddChunks = [1, 7, 960, 333, 5000, 2];
 
-describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, native) => {
+describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, open) => {
   const codec = spec.split(':')[0]!;
 
   it('gives back every reference, in a run, after a flush and when closed with input left', async () => {
-    const bench = await benchFor(spec, formatText, native);
-    feed(bench, pcmOf(bench.format, 3000, music), [480]);
+    const bench = await benchFor(spec, formatText, open);
+    await feed(bench, pcmOf(bench.format, 3000, music), [480]);
     expect(bench.pool.isFull).toBe(true);
-    bench.encoder.flush(bench.emit);
-    feed(bench, pcmOf(bench.format, 100, music), [100]);
+    await bench.encoder.flush(bench.emit);
+    await feed(bench, pcmOf(bench.format, 100, music), [100]);
     const before = bench.emitted.length;
     bench.encoder.close();
     bench.encoder.close();
@@ -40,8 +48,8 @@ describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, n
   });
 
   it('emits chunks that each decode alone to exactly the frames that it names', async () => {
-    const bench = await benchFor(spec, formatText, native);
-    const emitted = encodeAll(bench, pcmOf(bench.format, 12_000, music), oddChunks);
+    const bench = await benchFor(spec, formatText, open);
+    const emitted = await encodeAll(bench, pcmOf(bench.format, 12_000, music), oddChunks);
     const decoder = await createDecoder(codec, bench.encoder.header);
     expect(decoder.format).toEqual(bench.encoder.format);
     expect(emitted.length).toBeGreaterThan(2);
@@ -54,9 +62,9 @@ describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, n
   });
 
   it('emits at least the duration that came in, and less than one opus packet more', async () => {
-    const bench = await benchFor(spec, formatText, native);
+    const bench = await benchFor(spec, formatText, open);
     const { format, encoder } = bench;
-    const emitted = encodeAll(bench, pcmOf(format, 12_345, music), oddChunks);
+    const emitted = await encodeAll(bench, pcmOf(format, 12_345, music), oddChunks);
     const expected = (12_345 * encoder.format.rateHz) / format.rateHz;
     const surplus = framesOf(emitted) - expected;
     expect(surplus).toBeGreaterThanOrEqual(0);
@@ -66,10 +74,10 @@ describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, n
   });
 
   it('encodes the same whatever the length of the chunks that come in', async () => {
-    const bench = await benchFor(spec, formatText, native);
+    const bench = await benchFor(spec, formatText, open);
     const pcm = pcmOf(bench.format, 9000, music);
-    const whole = encodeAll(bench, pcm, [9000]);
-    const odd = encodeAll(bench, pcm, oddChunks);
+    const whole = await encodeAll(bench, pcm, [9000]);
+    const odd = await encodeAll(bench, pcm, oddChunks);
     const bytes = (emitted: typeof odd) => Buffer.concat(emitted.map(({ payload }) => payload));
     expect(bytes(odd).equals(bytes(whole))).toBe(true);
     expect(framesOf(odd)).toBe(framesOf(whole));
@@ -78,11 +86,11 @@ describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, n
   });
 
   it('forgets the past at a flush: a second run is encoded like the first', async () => {
-    const bench = await benchFor(spec, formatText, native);
+    const bench = await benchFor(spec, formatText, open);
     const pcm = pcmOf(bench.format, 5555, music);
     const header = Buffer.from(bench.encoder.header);
-    const first = encodeAll(bench, pcm, [960]);
-    const second = encodeAll(bench, pcm, [960]);
+    const first = await encodeAll(bench, pcm, [960]);
+    const second = await encodeAll(bench, pcm, [960]);
     expect(second).toEqual(first);
     expect(header.equals(bench.encoder.header)).toBe(true);
     bench.encoder.close();
@@ -90,11 +98,11 @@ describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, n
   });
 
   it('emits nothing at a flush without input, nor for an empty chunk', async () => {
-    const bench = await benchFor(spec, formatText, native);
-    bench.encoder.flush(bench.emit);
+    const bench = await benchFor(spec, formatText, open);
+    await bench.encoder.flush(bench.emit);
     const empty = bench.pool.acquire(0, 'test source');
-    bench.encoder.encode(empty, 0, bench.emit);
-    bench.encoder.flush(bench.emit);
+    await encodeWhole(bench, empty);
+    await bench.encoder.flush(bench.emit);
     expect(bench.emitted).toEqual([]);
     bench.encoder.close();
     expect(bench.pool.isFull).toBe(true);
@@ -104,7 +112,7 @@ describe.each(cases)('an encoder %s of %s by %s', (spec, formatText, _library, n
 it('the null encoder has an empty header, emits nothing and keeps nothing', async () => {
   const bench = await benchFor('null', '48000:16:2');
   expect(bench.encoder.header).toHaveLength(0);
-  expect(encodeAll(bench, pcmOf(bench.format, 5000, music), oddChunks)).toEqual([]);
+  expect(await encodeAll(bench, pcmOf(bench.format, 5000, music), oddChunks)).toEqual([]);
   bench.encoder.close();
   expect(bench.pool.isFull).toBe(true);
 });

@@ -157,12 +157,16 @@ describe.runIf(isPossible)('a machine without compiler, Python and headers', () 
   afterAll(() => bare.remove());
 
   /** Runs a server inside and lets it be probed; the result is what both have said. */
-  async function play(program: string, cwd: string): Promise<{ log: string; probe: unknown }> {
+  async function play(
+    program: string,
+    cwd: string,
+    source = 'tone:///?name=Tone',
+  ): Promise<{ log: string; probe: unknown }> {
     const port = await freePort();
     const child = bare.start(
       `exec ${program} --server.datadir=/tmp --server.mdns_enabled=false --http.enabled=false ` +
         `--tcp-control.enabled=false --tcp-streaming.port=${port} ` +
-        "--stream.source='tone:///?name=Tone'",
+        `--stream.source='${source}'`,
       { cwd },
     );
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -228,6 +232,10 @@ describe.runIf(isPossible)('a machine without compiler, Python and headers', () 
     const { log, probe } = await play('node_modules/.bin/zerocast', copy);
     expect(log).toMatch(/no native addon.*it is not built/);
     expect(probe).toMatchObject({ ...heard, done: true });
+    // What takes long is encoded in a thread, whose program is another file.
+    const dear = 'tone:///?name=Tone&codec=flac:8&sampleformat=48000:24:2';
+    const inThread = await play('node_modules/.bin/zerocast', copy, dear);
+    expect(inThread.probe, inThread.log).toMatchObject({ ...heard, done: true });
   });
 
   it('has the command after a global installation, and nothing after its removal', () => {

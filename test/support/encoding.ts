@@ -1,9 +1,11 @@
+import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
-import { createEncoder } from '../../src/audio/encoders/codecs.ts';
-import type { Emit, Encoder } from '../../src/audio/encoders/encoder.ts';
+import { createEncoder, parseCodec } from '../../src/audio/encoders/codecs.ts';
+import type { Emit, Encoder, EncoderContext } from '../../src/audio/encoders/encoder.ts';
+import { createFlacEncoder } from '../../src/audio/encoders/flac-encoder.ts';
 import { bytesOf, newSamples } from '../../src/audio/sample-conversion.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { loadNativeAddon, type NativeAddonResult } from '../../src/base/native/native-addon.ts';
+import type { OpenFlacStream } from './flac-libraries.ts';
 
 /** What an encoder emitted: a copy of each chunk's payload, and its frames. */
 export interface Emitted {
@@ -24,7 +26,7 @@ export interface Bench {
 export async function benchFor(
   spec: string,
   formatText: string,
-  native: NativeAddonResult = loadNativeAddon(),
+  openFlac?: OpenFlacStream,
 ): Promise<Bench> {
   const format = SampleFormat.parse(formatText);
   const pool = new ChunkPool({ verifySeals: true });
@@ -35,7 +37,7 @@ export async function benchFor(
     chunk.release();
   };
   return {
-    encoder: await createEncoder(spec, { format, pool, native }),
+    encoder: await encoderFor(spec, { format, pool }, openFlac),
     format,
     pool,
     emit,
@@ -43,8 +45,21 @@ export async function benchFor(
   };
 }
 
+function encoderFor(
+  spec: string,
+  context: Omit<EncoderContext, 'options'>,
+  openFlac: OpenFlacStream | undefined,
+): Promise<Encoder> {
+  if (!openFlac) return createEncoder(spec, context);
+  return createFlacEncoder({ ...context, options: parseCodec(spec).options }, openFlac);
+}
+
 /** Cuts `pcm` into chunks of `chunkFrames` (taken in turn) and encodes them. */
-export function feed(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]): void {
+export async function feed(
+  bench: Bench,
+  pcm: Buffer,
+  chunkFrames: readonly number[],
+): Promise<void> {
   const { frameBytes } = bench.format;
   for (let start = 0, turn = 0; start < pcm.length; turn += 1) {
     const bytes = chunkFrames[turn % chunkFrames.length]! * frameBytes;
@@ -52,16 +67,35 @@ export function feed(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]):
     const chunk = bench.pool.acquire(part.length, 'test source');
     chunk.writable.set(part);
     chunk.payloadBytes = part.length;
-    let frame: number | undefined = 0;
-    while (frame !== undefined) frame = bench.encoder.encode(chunk, frame, bench.emit);
+    await encodeWhole(bench, chunk);
     start += part.length;
   }
 }
 
+/** Encodes a chunk to its end, wherever that is done. */
+export async function encodeWhole(
+  { encoder, emit }: Pick<Bench, 'encoder' | 'emit'>,
+  chunk: Chunk,
+): Promise<void> {
+  let frame: number | undefined = 0;
+  while (frame !== undefined) {
+    const next: ReturnType<Encoder['encode']> = encoder.encode(chunk, frame, emit);
+    if (next instanceof Promise) {
+      await next;
+      return;
+    }
+    frame = next;
+  }
+}
+
 /** Everything a listener gets from `pcm`: encoded, flushed, and taken off the bench. */
-export function encodeAll(bench: Bench, pcm: Buffer, chunkFrames: readonly number[]): Emitted[] {
-  feed(bench, pcm, chunkFrames);
-  bench.encoder.flush(bench.emit);
+export async function encodeAll(
+  bench: Bench,
+  pcm: Buffer,
+  chunkFrames: readonly number[],
+): Promise<Emitted[]> {
+  await feed(bench, pcm, chunkFrames);
+  await bench.encoder.flush(bench.emit);
   return bench.emitted.splice(0);
 }
 

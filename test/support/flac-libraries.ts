@@ -1,7 +1,23 @@
-import { loadNativeAddon, type NativeAddonResult } from '../../src/base/native/native-addon.ts';
+import type { FlacStream, FlacStreamSettings } from '../../src/audio/encoders/flac-library.ts';
+import { LibflacjsStream, loadLibflacjs } from '../../src/audio/encoders/libflacjs.ts';
+import { findSystemLibflac } from '../../src/audio/encoders/system-libflac.ts';
+import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 
-/** What an encoder is to be given, so that FLAC is made by each library that there is. */
-export const flacLibraries: readonly (readonly [string, NativeAddonResult])[] = [
-  ["the system's libFLAC", loadNativeAddon({})],
-  ['libflacjs', { reason: 'this test is for the other library' }],
+/** Opens a stream of one library of FLAC. */
+export type OpenFlacStream = (settings: FlacStreamSettings) => Promise<FlacStream>;
+
+export async function openSystemLibflac(settings: FlacStreamSettings): Promise<FlacStream> {
+  const found = findSystemLibflac(loadNativeAddon({}));
+  if ('reason' in found) throw new Error(`libFLAC (apt-get install flac): ${found.reason}`);
+  return found.open(settings);
+}
+
+export async function openLibflacjsHere(settings: FlacStreamSettings): Promise<FlacStream> {
+  return new LibflacjsStream(await loadLibflacjs(), settings);
+}
+
+/** By name. */
+export const flacLibraries: readonly (readonly [string, OpenFlacStream])[] = [
+  ["the system's libFLAC", openSystemLibflac],
+  ['libflacjs', openLibflacjsHere],
 ];

@@ -1,11 +1,13 @@
 import { SourceError } from '../../base/errors.ts';
-import type { NativeAddonResult } from '../../base/native/native-addon.ts';
 import type { Chunk } from '../chunk.ts';
 import type { ChunkPool } from '../chunk-pool.ts';
 import type { SampleFormat } from '../sample-format.ts';
 
 /** Takes an encoded chunk (not sealed) with the number of frames that it holds. */
 export type Emit = (chunk: Chunk, frames: number) => void;
+
+/** Resolves with the microseconds that another thread was at work. */
+export type EncodedElsewhere = Promise<number>;
 
 /**
  * Turns PCM chunks into chunks of one codec.
@@ -33,12 +35,18 @@ export interface Encoder {
    * Encodes one chunk of PCM (`payloadBytes` of it are set, not sealed) from a frame on, as much of
    * it as may keep the event loop, and returns the frame to go on from; `undefined` at its end.
    *
+   * A promise says that another thread has the rest of the chunk: it resolves when all that came of
+   * it was emitted, and no method but `close` may be called before. After that it stays pending.
+   *
    * Ownership: takes over the caller's reference with the call that reaches the end, or throws.
    * Failure: throws a `SourceError`; the encoder is then of no further use.
    */
-  encode(pcm: Chunk, startFrame: number, emit: Emit): number | undefined;
-  /** Emits what is left over and forgets the past: the next `encode` starts a new run. */
-  flush(emit: Emit): void;
+  encode(pcm: Chunk, startFrame: number, emit: Emit): number | undefined | EncodedElsewhere;
+  /**
+   * Emits what is left over and forgets the past: the next `encode` starts a new run. Nothing to do
+   * the second time.
+   */
+  flush(emit: Emit): undefined | EncodedElsewhere;
   close(): void;
 }
 
@@ -48,8 +56,6 @@ export interface EncoderContext {
   /** What stands behind the colon of `codec:options`; empty for the defaults. */
   readonly options: string;
   readonly pool: ChunkPool;
-  /** What knows the libraries of the system; absent: the addon of this machine. */
-  readonly native?: NativeAddonResult;
 }
 
 /** Samples of all channels that one call of `encode` takes on at most. */

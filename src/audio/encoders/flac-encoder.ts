@@ -2,15 +2,9 @@ import { assert, SourceError } from '../../base/errors.ts';
 import { loadNativeAddon, type NativeAddonResult } from '../../base/native/native-addon.ts';
 import type { Chunk } from '../chunk.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import {
-  type Codec,
-  type Emit,
-  type Encoder,
-  type EncoderContext,
-  maxEncodeSamples,
-} from './encoder.ts';
+import type { Codec, Emit, EncodedElsewhere, Encoder, EncoderContext } from './encoder.ts';
 import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
-import type { FlacLibrary, FlacStream } from './flac-library.ts';
+import type { FlacStream, FlacStreamSettings, FlacWork } from './flac-library.ts';
 import { libflacjsName, openLibflacjs } from './libflacjs.ts';
 import { findSystemLibflac } from './system-libflac.ts';
 
@@ -29,15 +23,21 @@ export const flacCodec: Codec = {
     `flac[:level]: lossless; level 0 (fast) to 8 (small), default ${defaultLevel}; ` +
     `levels 0 to ${lastShortLevel} send ${shortBlockFrames} samples per chunk, ` +
     `higher ones ${longBlockFrames} up to ${maxLongBlockChannels} channels`,
-  create: async ({ format, options, pool, native = loadNativeAddon() }) => {
-    const level = parseLevel(options);
-    checkFormat(format);
-    const isShort = level <= lastShortLevel || format.channels > maxLongBlockChannels;
-    const blockFrames = isShort ? shortBlockFrames : longBlockFrames;
-    const library = await openLibrary(native, { format, level });
-    return new FlacEncoder(library, { format, level, blockFrames, pool });
-  },
+  create: (context) =>
+    createFlacEncoder(context, (settings) => openFlacStream(loadNativeAddon(), settings)),
 };
+
+/** Failure: rejects with a `SourceError` that says what options and formats are allowed. */
+export async function createFlacEncoder(
+  { format, options, pool }: EncoderContext,
+  open: (settings: FlacStreamSettings) => FlacStream | Promise<FlacStream>,
+): Promise<Encoder> {
+  const level = parseLevel(options);
+  checkFormat(format);
+  const isShort = level <= lastShortLevel || format.channels > maxLongBlockChannels;
+  const blockFrames = isShort ? shortBlockFrames : longBlockFrames;
+  return new FlacEncoder(await open({ format, level, blockFrames }), { format, blockFrames, pool });
+}
 
 /** Which library encodes FLAC here, with its version, for people. */
 export function flacLibraryInUse(native: NativeAddonResult): {
@@ -46,21 +46,19 @@ export function flacLibraryInUse(native: NativeAddonResult): {
   readonly reason?: string;
 } {
   const found = findSystemLibflac(native);
-  return 'library' in found
-    ? { name: found.library.name }
-    : { name: libflacjsName, reason: found.reason };
+  return 'reason' in found ? { name: libflacjsName, reason: found.reason } : { name: found.name };
 }
 
-async function openLibrary(
+/** By the library that is in use. Failure: rejects with a `SourceError`. */
+export async function openFlacStream(
   native: NativeAddonResult,
-  kind: Pick<FlacSettings, 'format' | 'level'>,
-): Promise<FlacLibrary> {
+  settings: FlacStreamSettings,
+): Promise<FlacStream> {
   const found = findSystemLibflac(native);
-  return 'library' in found ? found.library : openLibflacjs(kind);
+  return 'reason' in found ? openLibflacjs(settings) : found.open(settings);
 }
 
 interface FlacSettings extends Pick<EncoderContext, 'format' | 'pool'> {
-  readonly level: number;
   readonly blockFrames: number;
 }
 
@@ -84,13 +82,13 @@ class FlacEncoder implements Encoder {
   #hasInput = false;
   #closed = false;
 
-  constructor(library: FlacLibrary, { format, level, blockFrames, pool }: FlacSettings) {
+  constructor(stream: FlacStream, { format, blockFrames, pool }: FlacSettings) {
     this.format = format;
     this.blockFrames = blockFrames;
     this.#pool = pool;
-    this.#sliceFrames = Math.floor(maxEncodeSamples / format.channels);
+    this.#sliceFrames = Math.floor(stream.maxSamples / format.channels);
     this.header = flacHeader(format, blockFrames);
-    this.#stream = library.open({ format, level, blockFrames });
+    this.#stream = stream;
     try {
       this.#stream.begin();
     } catch (error) {
@@ -99,9 +97,9 @@ class FlacEncoder implements Encoder {
     }
   }
 
-  encode(pcm: Chunk, startFrame: number, emit: Emit): number | undefined {
+  encode(pcm: Chunk, startFrame: number, emit: Emit): number | undefined | EncodedElsewhere {
     let next: number | undefined;
-    let blocks: number;
+    let blocks: number | Promise<FlacWork>;
     try {
       assert(!this.#closed, 'a flac encoder was used after it was closed');
       const leftFrames = pcm.payloadBytes / this.format.frameBytes - startFrame;
@@ -114,17 +112,20 @@ class FlacEncoder implements Encoder {
     } finally {
       if (next === undefined) pcm.release();
     }
+    if (typeof blocks !== 'number') return this.#emitLater(blocks, emit);
     this.#emit(blocks, emit);
     return next;
   }
 
-  flush(emit: Emit): void {
+  flush(emit: Emit): undefined | EncodedElsewhere {
     assert(!this.#closed, 'a flac encoder was used after it was closed');
-    if (!this.#hasInput) return;
+    if (!this.#hasInput) return undefined;
     const blocks = this.#stream.finish();
     this.#stream.begin();
     this.#hasInput = false;
+    if (typeof blocks !== 'number') return this.#emitLater(blocks, emit);
     this.#emit(blocks, emit);
+    return undefined;
   }
 
   close(): void {
@@ -133,10 +134,19 @@ class FlacEncoder implements Encoder {
     this.#stream.close();
   }
 
-  #emit(blocks: number, emit: Emit): void {
-    for (let index = 0; index < blocks; index += 1) {
-      const bytes = this.#stream.blocks[2 * index]!;
-      const frames = this.#stream.blocks[2 * index + 1]!;
+  async #emitLater(work: Promise<FlacWork>, emit: Emit): EncodedElsewhere {
+    const { blocks, tookUs } = await work;
+    const startMs = performance.now();
+    this.#emit(blocks, emit);
+    return tookUs + (performance.now() - startMs) * 1000;
+  }
+
+  #emit(count: number, emit: Emit): void {
+    if (count === 0) return;
+    const { blocks } = this.#stream;
+    for (let index = 0; index < count; index += 1) {
+      const bytes = blocks[2 * index]!;
+      const frames = blocks[2 * index + 1]!;
       const chunk = this.#pool.acquire(bytes, 'flac encoder');
       this.#stream.take(chunk.writable);
       chunk.payloadBytes = bytes;

@@ -8,28 +8,28 @@ export interface FlacStreamSettings {
   readonly blockFrames: number;
 }
 
-/** What encodes FLAC: the system's libFLAC, or the one of the package `libflacjs`. */
-export interface FlacLibrary {
-  /** With its version, for people. */
-  readonly name: string;
-  /** Failure: throws a `SourceError`. */
-  open(settings: FlacStreamSettings): FlacStream;
+/** What another thread has done. */
+export interface FlacWork {
+  readonly blocks: number;
+  readonly tookUs: number;
 }
 
 /**
  * One encoder of a library, which hands out whole blocks.
  *
- * Failure: each call throws a `SourceError` when the library fails.
+ * Failure: each call throws a `SourceError`, or rejects with it, when the library fails.
  */
 export interface FlacStream {
+  /** Samples of all channels that one call of `process` takes on at most. */
+  readonly maxSamples: number;
   /** Bytes and frames of each block that the last call has made, one after the other. */
-  readonly blocks: Uint32Array;
+  readonly blocks: ArrayLike<number>;
   /** Begins with frame number 0: to be called first, and after each `finish`. */
   begin(): void;
-  /** Takes on at most `maxEncodeSamples` of `pcm`; returns how many blocks it has made. */
-  process(pcm: Uint8Array, startFrame: number, frames: number): number;
+  /** Takes on some of `pcm`, and is done with the memory; returns how many blocks it has made. */
+  process(pcm: Uint8Array, startFrame: number, frames: number): number | Promise<FlacWork>;
   /** Makes a block of what waits, also of a single sample; returns how many. */
-  finish(): number;
+  finish(): number | Promise<FlacWork>;
   /** Copies the oldest block that was not taken yet. */
   take(target: Uint8Array): void;
   /** Frees the encoder; blocks that were made can still be taken. */

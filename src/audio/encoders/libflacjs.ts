@@ -3,14 +3,16 @@ import { bytesOf, newSamples, type Samples, samplesOf } from '../sample-conversi
 import { SampleFormat } from '../sample-format.ts';
 import { maxEncodeSamples } from './encoder.ts';
 import {
-  type FlacLibrary,
   type FlacStream,
   type FlacStreamSettings,
   flacFault,
   newBlockList,
 } from './flac-library.ts';
+import { FlacThread } from './flac-thread.ts';
 import { inSlices } from './in-slices.ts';
 
+/** A block that takes longer, at its best, could keep the event loop for longer than players can wait. */
+const maxBlockUs = 3000;
 const warmUpFrames = 256;
 const warmUpBlocks = 200;
 
@@ -66,14 +68,22 @@ export async function loadLibflacjs(): Promise<Libflacjs> {
 /** For people. */
 export const libflacjsName = 'libFLAC 1.3.4 in JavaScript';
 
-/** Loads it, and runs what such a stream needs. Failure: rejects with a `SourceError`. */
-export async function openLibflacjs(kind: FlacKind): Promise<FlacLibrary> {
+/**
+ * Loads it, and runs what such a stream needs; encodes in a thread of its own what would keep the
+ * event loop for too long here.
+ *
+ * Failure: rejects with a `SourceError`.
+ */
+export async function openLibflacjs(settings: FlacStreamSettings): Promise<FlacStream> {
   const flac = await loadLibflacjs();
-  await warmUp(flac, kind);
-  return { name: libflacjsName, open: (settings) => new LibflacjsStream(flac, settings) };
+  const sampleUs = await warmUp(flac, settings);
+  const { format, blockFrames } = settings;
+  const blockUs = sampleUs * format.channels * blockFrames;
+  return blockUs > maxBlockUs ? FlacThread.open(settings) : new LibflacjsStream(flac, settings);
 }
 
-class LibflacjsStream implements FlacStream {
+export class LibflacjsStream implements FlacStream {
+  readonly maxSamples = maxEncodeSamples;
   readonly blocks = newBlockList();
   readonly #flac: Libflacjs;
   readonly #settings: FlacStreamSettings;
@@ -155,27 +165,37 @@ class LibflacjsStream implements FlacStream {
 
 type FlacKind = Pick<FlacStreamSettings, 'format' | 'level'>;
 
-/** Kinds of code that have been compiled in this process. */
-const warm = new Set<string>();
+/** What a sample costs, in microseconds, by the kinds of code that have been compiled in this thread. */
+const warm = new Map<string, Promise<number>>();
+
+/** Resolves with the microseconds that a sample costs. */
+export async function warmUp(flac: Libflacjs, { format, level }: FlacKind): Promise<number> {
+  const kind = `level ${level}, ${format.bits > 16 ? 'wide' : 'narrow'}`;
+  const cost = warm.get(kind) ?? compile(flac, { format, level });
+  warm.set(kind, cost);
+  return cost;
+}
 
 /**
  * Encodes until the code that such a stream needs is compiled: the first long block would take 30 ms,
  * and a player that has just joined waits for many of them. In short blocks it is a matter of turns.
  */
-async function warmUp(flac: Libflacjs, { format, level }: FlacKind): Promise<void> {
-  const kind = `level ${level}, ${format.bits > 16 ? 'wide' : 'narrow'}`;
-  if (warm.has(kind)) return;
-  warm.add(kind);
+async function compile(flac: Libflacjs, { format, level }: FlacKind): Promise<number> {
   const stereo = new SampleFormat({ rateHz: 48_000, bits: format.bits, channels: 2 });
   const stream = new LibflacjsStream(flac, { format: stereo, level, blockFrames: warmUpFrames });
   const samples = newSamples(warmUpFrames * stereo.channels, stereo);
   const pcm = bytesOf(samples);
   stream.begin();
+  let leastUs = Number.POSITIVE_INFINITY;
   await inSlices(warmUpBlocks, () => {
     fillWithNoise(samples, stereo.bits);
-    stream.process(pcm, 0, warmUpFrames);
+    const startMs = performance.now();
+    const made = stream.process(pcm, 0, warmUpFrames);
+    // Each call but the first completes a block. On a busy machine most are longer than they need be.
+    if (made > 0) leastUs = Math.min(leastUs, (performance.now() - startMs) * 1000);
   });
   stream.close();
+  return leastUs / samples.length;
 }
 
 /** A tone with noise: silence would take shortcuts. */

@@ -28,7 +28,7 @@ class NullEncoder implements Encoder {
     pcm.release();
   }
 
-  flush(): void {}
+  flush(): undefined {}
 
   close(): void {}
 }

@@ -80,7 +80,7 @@ class OpusEncoder implements Encoder {
     return next;
   }
 
-  flush(emit: Emit): void {
+  flush(emit: Emit): undefined {
     assert(!this.#closed, 'an opus encoder was used after it was closed');
     if (this.#inputFrames === 0) return;
     const { rateHz, channels } = this.#context.format;

@@ -33,7 +33,7 @@ class PcmEncoder implements Encoder {
     else emit(pcm, frames);
   }
 
-  flush(): void {}
+  flush(): undefined {}
 
   close(): void {}
 }

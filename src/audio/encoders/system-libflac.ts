@@ -4,28 +4,36 @@ import type {
   NativeAddonResult,
   NativeFlacEncoder,
 } from '../../base/native/native-addon.ts';
+import { maxEncodeSamples } from './encoder.ts';
 import {
-  type FlacLibrary,
   type FlacStream,
   type FlacStreamSettings,
   flacFault,
   newBlockList,
 } from './flac-library.ts';
 
+interface SystemLibflac {
+  /** With its version, for people. */
+  readonly name: string;
+  /** Failure: throws a `SourceError`. */
+  open(settings: FlacStreamSettings): FlacStream;
+}
+
 /** Looks for the system's libFLAC, or says in a few words why it cannot be used. */
 export function findSystemLibflac(
   native: NativeAddonResult,
-): { readonly library: FlacLibrary } | { readonly reason: string } {
+): SystemLibflac | { readonly reason: string } {
   if ('reason' in native) return { reason: 'the addon that loads it is missing' };
   const { findLibflac, FlacEncoder } = native.addon;
   if (!findLibflac || !FlacEncoder) return { reason: 'the addon cannot load it on this system' };
   const found = findLibflac();
   if ('reason' in found) return found;
   const name = `libFLAC ${found.version} of the system (${found.file})`;
-  return { library: { name, open: (settings) => new SystemFlacStream(FlacEncoder, settings) } };
+  return { name, open: (settings) => new SystemFlacStream(FlacEncoder, settings) };
 }
 
 class SystemFlacStream implements FlacStream {
+  readonly maxSamples = maxEncodeSamples;
   readonly blocks = newBlockList();
   readonly #settings: FlacStreamSettings;
   readonly #encoder: NativeFlacEncoder;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Chunk } from '../../../src/audio/chunk.ts';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
@@ -289,7 +291,7 @@ describe('encoding while nobody listens', () => {
   });
 
   it('is encoded in slices, in order with what comes meanwhile', async () => {
-    await open('flac:8', '96000:24:2');
+    await open('flac:8', '192000:24:2');
     await take(50, startUs);
     encoding.activate();
     let turns = 0;
@@ -304,7 +306,7 @@ describe('encoding while nobody listens', () => {
     }
     expect(turns).toBeGreaterThan(3);
     await flush();
-    expect(new Set(distancesUs(published.slice(0, -1)).map(Math.round))).toEqual(new Set([42_667]));
+    expect(new Set(distancesUs(published.slice(0, -1)).map(Math.round))).toEqual(new Set([21_333]));
     expect(endUs(published.at(-1))).toBeCloseTo(startUs + 55 * chunkUs, 3);
   });
 
@@ -416,7 +418,8 @@ describe('an encoder that is slower than real time', () => {
       const patienceMs = percent >= 100 ? 1000 : 10_000;
       const droppedMs = encoding.figures.droppedChunks * 20;
       expect(droppedMs).toBeGreaterThanOrEqual(patienceMs);
-      expect(droppedMs).toBeLessThan(patienceMs + 400);
+      // That is looked at once per turn, which brings 400 ms, and 160 ms are dropped at once.
+      expect(droppedMs).toBeLessThan(patienceMs + 400 + 160);
       const { encodedChunks } = encoding.figures;
       await turn();
       await turn();
@@ -426,7 +429,7 @@ describe('an encoder that is slower than real time', () => {
   );
 
   it('is not given up for what had waited before anybody listened', async () => {
-    await open('flac', '48000:16:2', 3000);
+    await open('flac:8', '96000:24:8', 3000);
     give(200, startUs);
     encoding.activate();
     // The server was away for a moment, right when somebody came.
@@ -477,27 +480,27 @@ describe('an encoder that is slower than real time', () => {
 });
 
 describe('a long chunk', () => {
-  it.each(['flac:8', 'opus'])(
-    'is encoded in parts by %s, the same as short ones',
-    async (codec) => {
-      await open(codec, '48000:16:2');
-      await activate();
-      await take(50, startUs);
-      await flush();
-      const short = published.splice(0);
-      const whole = pool.acquire(50 * pcm.length, 'test');
-      for (let index = 0; index < 50; index += 1) whole.writable.set(pcm, index * pcm.length);
-      whole.payloadBytes = 50 * pcm.length;
-      let parts = 0;
-      const timestampUs = startUs + 10_000_000;
-      encoding.take({ chunk: whole, timestampUs, startsRun: true, stretch: 1 });
-      for (; encoding.waiting > 0; parts += 1) await turn();
-      await flush();
-      if (codec === 'flac:8') expect(parts).toBeGreaterThan(1);
-      const bytes = (chunks: readonly Published[]) => chunks.map(({ payload }) => payload);
-      expect(bytes(published)).toEqual(bytes(short));
-    },
-  );
+  it.each([
+    ['flac:8', '192000:24:2'],
+    ['opus', '48000:16:2'],
+  ])('is encoded in parts by %s, the same as short ones', async (codec, formatText) => {
+    await open(codec, formatText);
+    await activate();
+    await take(50, startUs);
+    await flush();
+    const short = published.splice(0);
+    const whole = pool.acquire(50 * pcm.length, 'test');
+    for (let index = 0; index < 50; index += 1) whole.writable.set(pcm, index * pcm.length);
+    whole.payloadBytes = 50 * pcm.length;
+    let parts = 0;
+    const timestampUs = startUs + 10_000_000;
+    encoding.take({ chunk: whole, timestampUs, startsRun: true, stretch: 1 });
+    for (; encoding.waiting > 0; parts += 1) await turn();
+    await flush();
+    if (codec === 'flac:8') expect(parts).toBeGreaterThan(1);
+    const bytes = (chunks: readonly Published[]) => chunks.map(({ payload }) => payload);
+    expect(bytes(published)).toEqual(bytes(short));
+  });
 });
 
 describe('an encoder that fails', () => {
@@ -530,4 +533,111 @@ describe('an encoder that fails', () => {
     expect(failures).toHaveLength(1);
     expect(published).toHaveLength(2);
   });
+});
+
+describe('encoding in a thread', () => {
+  const threads: Worker[] = [];
+  const onThread = (thread: Worker) => threads.push(thread);
+  /** What takes `libflacjs` longer than the event loop can wait. */
+  const dear = ['flac:8', '96000:24:2'] as const;
+
+  beforeEach(() => {
+    vi.stubEnv('ZEROCAST_NATIVE', 'off');
+    threads.length = 0;
+    process.on('worker', onThread);
+  });
+
+  afterEach(() => {
+    process.off('worker', onThread);
+    vi.unstubAllEnvs();
+  });
+
+  async function openThread(): Promise<Worker> {
+    await open(...dear);
+    const [thread, ...others] = threads;
+    expect(others).toEqual([]);
+    if (!thread) throw new Error('it encodes in the event loop');
+    return thread;
+  }
+
+  it('publishes chunks in order, exactly one block apart, and each run on its own time base', async () => {
+    await openThread();
+    await activate();
+    const laterUs = startUs + 500_000;
+    give(20, startUs);
+    give(20, laterUs);
+    await flush();
+    const blockUs = (4096 * 1e6) / 96_000;
+    const second = published.findIndex(({ timestampUs }) => timestampUs >= laterUs);
+    expect(published[0]?.timestampUs).toBe(startUs);
+    expect(published[second]?.timestampUs).toBe(laterUs);
+    for (const run of [published.slice(0, second), published.slice(second)]) {
+      for (const distance of distancesUs(run)) expect(distance).toBeCloseTo(blockUs, 6);
+      expect(endUs(run.at(-1)) - run[0]!.timestampUs).toBeCloseTo(20 * chunkUs, 3);
+    }
+    expect(encoding.figures).toMatchObject({ encodedChunks: published.length, droppedChunks: 0 });
+  });
+
+  it('leaves the event loop to others meanwhile', async () => {
+    await openThread();
+    await activate();
+    const before = performance.eventLoopUtilization();
+    await take(50, startUs);
+    const { active } = performance.eventLoopUtilization(before);
+    // Waiting for a condition keeps the loop turning, which is most of what it does.
+    expect(encoding.figures.encodeUs).toBeGreaterThan(50_000);
+    expect(encoding.figures.encodedChunks).toBe(published.length);
+    expect(active).toBeLessThan(encoding.figures.encodeUs / 1000);
+  });
+
+  it('keeps no more than what can still be played: the oldest is dropped and counted', async () => {
+    await openThread();
+    encoding.activate();
+    give(70, startUs);
+    expect(encoding.figures.droppedChunks).toBeGreaterThan(0);
+    expect(encoding.waiting).toBeLessThanOrEqual(1150 / 20 + 2);
+    await flush();
+    expect(failures).toEqual([]);
+    expect(endUs(published.at(-1))).toBeCloseTo(startUs + 70 * chunkUs, 3);
+  });
+
+  it('is given up with the reason when it cannot keep up', async () => {
+    await open('flac:8', '192000:24:8');
+    encoding.activate();
+    give(150, startUs);
+    await until(() => failures.length > 0);
+    expect(threads).toHaveLength(1);
+    expect(failures).toEqual([expect.any(SourceError)]);
+    expect(String(failures[0])).toMatch(/cannot keep up with real time: .* takes [1-9]\d\d+ % of/);
+  });
+
+  it('ends with the stream, in the middle of a chunk or not', async () => {
+    const thread = await openThread();
+    const ended = once(thread, 'exit');
+    encoding.activate();
+    give(10, startUs);
+    expect(encoding.isBusy).toBe(true);
+    encoding.close();
+    await ended;
+    await turn();
+    expect(failures).toEqual([]);
+    expect(published).toEqual([]);
+  });
+
+  it.each([true, false])(
+    'fails with one clear reason when the thread dies, busy: %s',
+    async (busy) => {
+      const thread = await openThread();
+      await activate();
+      if (busy) give(10, startUs);
+      await thread.terminate();
+      if (!busy) give(10, startUs);
+      await until(() => failures.length > 0);
+      expect(failures).toEqual([expect.any(SourceError)]);
+      expect(String(failures[0])).toMatch(/the flac library failed: its thread ended/);
+      give(5, startUs + 10 * chunkUs, false);
+      await turn();
+      expect(failures).toHaveLength(1);
+    },
+  );
 });

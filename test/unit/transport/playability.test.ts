@@ -6,6 +6,7 @@ import { createEncoder } from '../../../src/audio/encoders/codecs.ts';
 import type { Emit } from '../../../src/audio/encoders/encoder.ts';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import { unplayable } from '../../../src/transport/playability.ts';
+import { encodeWhole } from '../../support/encoding.ts';
 
 describe('the timing of chunks', () => {
   it.each([
@@ -40,8 +41,7 @@ describe('the timing of chunks', () => {
       chunk.writable.fill(0);
       chunk.payloadBytes = frames * format.frameBytes;
       readFrames += frames;
-      let next: number | undefined = 0;
-      while (next !== undefined) next = encoder.encode(chunk, next, emit);
+      await encodeWhole({ encoder, emit }, chunk);
     }
     encoder.close();
     pool.close();

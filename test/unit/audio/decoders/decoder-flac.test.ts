@@ -13,7 +13,7 @@ const format = SampleFormat.parse('48000:16:2');
 async function oneChunk() {
   const bench = await benchFor('flac', `${format}`);
   const pcm = pcmOf(format, 300, music);
-  const [chunk] = encodeAll(bench, pcm, [300]);
+  const [chunk] = await encodeAll(bench, pcm, [300]);
   bench.encoder.close();
   expect(bench.pool.isFull).toBe(true);
   const decoder = await createDecoder('flac', bench.encoder.header);

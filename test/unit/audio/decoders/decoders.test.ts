@@ -83,7 +83,7 @@ describe('the pcm decoder', () => {
 describe('the opus decoder', () => {
   it('survives damaged packets and still decodes good ones', async () => {
     const bench = await benchFor('opus', '48000:16:2');
-    const emitted = encodeAll(bench, pcmOf(bench.format, 9600, music), [960]);
+    const emitted = await encodeAll(bench, pcmOf(bench.format, 9600, music), [960]);
     const decoder = await createDecoder('opus', bench.encoder.header);
     let refused = 0;
     for (let round = 0; round < 20_000; round += 1) {

@@ -122,9 +122,9 @@ it.each(['flac', 'opus'])(
   async (spec) => {
     const bench = await benchFor(spec, '44100:16:2');
     const pcm = pcmOf(bench.format, 100, music);
-    feed(bench, pcm, [100]);
+    await feed(bench, pcm, [100]);
     bench.encoder.close();
-    expect(() => feed(bench, pcm, [100])).toThrow(AssertionError);
+    await expect(feed(bench, pcm, [100])).rejects.toThrow(AssertionError);
     expect(() => bench.encoder.flush(bench.emit)).toThrow(AssertionError);
     expect(bench.pool.isFull).toBe(true);
   },

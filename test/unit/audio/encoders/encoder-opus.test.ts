@@ -27,7 +27,7 @@ describe.each([
   it('sounds like its input, `delayFrames` later, on both channels', async () => {
     const bench = await benchFor('opus', formatText);
     const { format, encoder } = bench;
-    const emitted = encodeAll(bench, pcmOf(format, format.rateHz / 2, sweep), [
+    const emitted = await encodeAll(bench, pcmOf(format, format.rateHz / 2, sweep), [
       format.framesIn(20),
     ]);
     const reference = Float64Array.from({ length: 20_000 }, (_, index) => sweep(index / 48_000));
@@ -54,7 +54,7 @@ describe('opus', () => {
 
   it('sends packets of 20 ms whatever the chunks are', async () => {
     const bench = await benchFor('opus', '44100:16:2');
-    const emitted = encodeAll(bench, pcmOf(bench.format, 10_000, sweep), [441, 13, 3000]);
+    const emitted = await encodeAll(bench, pcmOf(bench.format, 10_000, sweep), [441, 13, 3000]);
     expect(emitted.length).toBeGreaterThanOrEqual(10);
     expect(emitted.every(({ frames }) => frames === 960)).toBe(true);
     // One CELT frame, full band, 20 ms, stereo: configuration 31. Source: RFC 6716, section 3.1.
@@ -67,7 +67,7 @@ describe('opus', () => {
     'flushes %i frames with just the silence that makes all of them heard',
     async (frames) => {
       const bench = await benchFor('opus', '48000:16:2');
-      const emitted = encodeAll(bench, pcmOf(bench.format, frames, sweep), [frames]);
+      const emitted = await encodeAll(bench, pcmOf(bench.format, frames, sweep), [frames]);
       const audible = frames + bench.encoder.delayFrames;
       expect(framesOf(emitted)).toBe(Math.ceil(audible / 960) * 960);
       bench.encoder.close();
@@ -79,7 +79,7 @@ describe('opus', () => {
     const bench = await benchFor('opus', '44100:16:2');
     const burst = 40 / 44_100;
     const end = 0.2;
-    const emitted = encodeAll(
+    const emitted = await encodeAll(
       bench,
       pcmOf(bench.format, end * 44_100, (time) => (time > end - burst ? 0.9 : 0)),
       [882],
@@ -94,7 +94,7 @@ describe('opus', () => {
   it('obeys bitrate and complexity', async () => {
     const bytes = async (spec: string) => {
       const bench = await benchFor(spec, '48000:16:2');
-      const emitted = encodeAll(bench, pcmOf(bench.format, 48_000, sweep), [960]);
+      const emitted = await encodeAll(bench, pcmOf(bench.format, 48_000, sweep), [960]);
       bench.encoder.close();
       expect(bench.pool.isFull).toBe(true);
       return Buffer.concat(emitted.map(({ payload }) => payload));
@@ -114,7 +114,7 @@ describe('opus', () => {
   it('clips instead of wrapping when the resampler overshoots', async () => {
     const bench = await benchFor('opus', '44100:16:2');
     const square = (time: number) => (Math.floor(time * 200) % 2 === 0 ? 1 : -1);
-    const emitted = encodeAll(bench, pcmOf(bench.format, 8820, square), [882]);
+    const emitted = await encodeAll(bench, pcmOf(bench.format, 8820, square), [882]);
     const decoded = await decode(bench, emitted, 0);
     const reference = Float64Array.from({ length: 8000 }, (_, index) => square(index / 48_000));
     expect(bestLag(decoded, reference).correlation).toBeGreaterThan(0.98);

@@ -5,7 +5,7 @@ const formatText = '48000:16:2';
 
 async function encodedBy(spec: string): Promise<readonly Emitted[]> {
   const bench = await benchFor(spec, formatText);
-  const emitted = encodeAll(bench, pcmOf(bench.format, 9600, music), [960]);
+  const emitted = await encodeAll(bench, pcmOf(bench.format, 9600, music), [960]);
   bench.encoder.close();
   return emitted;
 }
@@ -23,8 +23,8 @@ describe('an opus encoder that another stream has left', () => {
       benchFor('opus', formatText),
     ]);
     const pcm = pcmOf(one.format, 9600, music);
-    const alone = encodeAll(one, pcm, [960]);
-    expect(encodeAll(two, pcm, [960])).toEqual(alone);
+    const alone = await encodeAll(one, pcm, [960]);
+    expect(await encodeAll(two, pcm, [960])).toEqual(alone);
     one.encoder.close();
     two.encoder.close();
   });

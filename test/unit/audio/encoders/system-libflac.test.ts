@@ -12,10 +12,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ChunkPool } from '../../../../src/audio/chunk-pool.ts';
-import { createEncoder } from '../../../../src/audio/encoders/codecs.ts';
-import { flacLibraryInUse } from '../../../../src/audio/encoders/flac-encoder.ts';
+import {
+  createFlacEncoder,
+  flacLibraryInUse,
+  openFlacStream,
+} from '../../../../src/audio/encoders/flac-encoder.ts';
+import { FlacThread } from '../../../../src/audio/encoders/flac-thread.ts';
+import { LibflacjsStream } from '../../../../src/audio/encoders/libflacjs.ts';
 import { SampleFormat } from '../../../../src/audio/sample-format.ts';
-import { loadNativeAddon } from '../../../../src/base/native/native-addon.ts';
+import {
+  loadNativeAddon,
+  type NativeAddon,
+  type NativeAddonResult,
+} from '../../../../src/base/native/native-addon.ts';
+import { openSystemLibflac } from '../../../support/flac-libraries.ts';
 
 const addonFile = fileURLToPath(
   new URL('../../../../build/Release/zerocast.node', import.meta.url),
@@ -106,24 +116,50 @@ describe("the search for the system's libFLAC", () => {
   });
 });
 
-describe("without the system's libFLAC", () => {
-  const format = SampleFormat.parse('48000:16:2');
+describe('what encodes flac', () => {
+  const native = loadNativeAddon({});
+  const settings = { format: SampleFormat.parse('48000:16:2'), level: 2, blockFrames: 1152 };
 
-  it('another library serves, and the reason is told', async () => {
-    const native = loadNativeAddon({});
+  /** The addon with another answer of the search. */
+  function addonThat(findLibflac: NativeAddon['findLibflac']): NativeAddonResult {
     if ('reason' in native) throw new Error(native.reason);
-    const reason = 'it is not installed';
-    const bare = { addon: { ...native.addon, findLibflac: () => ({ reason }) } };
-    expect(flacLibraryInUse(bare)).toEqual({ name: 'libFLAC 1.3.4 in JavaScript', reason });
-    const { findLibflac: _, ...elsewhere } = native.addon;
-    expect(flacLibraryInUse({ addon: elsewhere }).reason).toMatch(/cannot load it on this/);
-    expect(flacLibraryInUse({ reason: 'it is not built' }).reason).toMatch(
-      /addon that loads it is missing/,
-    );
-    const pool = new ChunkPool();
-    const encoder = await createEncoder('flac', { format, pool, native: bare });
-    encoder.close();
-    pool.close();
+    const { findLibflac: _, ...rest } = native.addon;
+    return { addon: { ...rest, ...(findLibflac && { findLibflac }) } };
+  }
+
+  it("is the system's library where it is installed", async () => {
+    expect(flacLibraryInUse(native)).toEqual({
+      name: expect.stringMatching(/^libFLAC 1\.\S+ of the system \(libFLAC\.so\.\d+\)$/),
+    });
+    const stream = await openFlacStream(native, settings);
+    expect(stream).not.toBeInstanceOf(LibflacjsStream);
+    stream.close();
+  });
+
+  it.each([
+    [/^it is not installed$/, addonThat(() => ({ reason: 'it is not installed' }))],
+    [/cannot load it on this system/, addonThat(undefined)],
+    [/addon that loads it is missing/, { reason: 'it is not built' }],
+  ])('is libflacjs where %s, which is told', async (reason, without) => {
+    expect(flacLibraryInUse(without)).toEqual({
+      name: 'libFLAC 1.3.4 in JavaScript',
+      reason: expect.stringMatching(reason),
+    });
+    const stream = await openFlacStream(without, settings);
+    expect(stream).toBeInstanceOf(LibflacjsStream);
+    stream.close();
+  });
+
+  it('is in a thread where a block of libflacjs would keep the event loop', async () => {
+    const format = SampleFormat.parse('192000:24:8');
+    const without = { reason: 'it is not built' };
+    const dear = { format, level: 8, blockFrames: 16_384 };
+    const stream = await openFlacStream(without, dear);
+    expect(stream).toBeInstanceOf(FlacThread);
+    stream.close();
+    const cheap = await openFlacStream(without, { ...dear, level: 0, blockFrames: 256 });
+    expect(cheap).toBeInstanceOf(LibflacjsStream);
+    cheap.close();
   });
 });
 
@@ -185,13 +221,13 @@ describe('the encoder of the addon', () => {
   });
 
   it('says in one error what the library refuses', async () => {
-    const pool = new ChunkPool();
-    // No rate of FLAC, which is no setting of ours that leads there.
-    const format = new SampleFormat({ rateHz: 48_000, bits: 16, channels: 2 });
+    const format = SampleFormat.parse('48000:16:2');
+    // No setting of ours leads there.
     const odd = Object.create(format, { channels: { value: 9 } }) as SampleFormat;
-    await expect(createEncoder('flac', { format: odd, pool, native })).rejects.toThrow(
+    const context = { format: odd, pool: new ChunkPool(), options: '' };
+    await expect(createFlacEncoder(context, openSystemLibflac)).rejects.toThrow(
       /^the flac library failed: it refused .* with status \d+$/,
     );
-    pool.close();
+    context.pool.close();
   });
 });
