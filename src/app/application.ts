@@ -15,7 +15,6 @@ import type { RpcHandler } from '../control/rpc.ts';
 import { RpcDispatcher } from '../control/rpc-dispatcher.ts';
 import { StatusTree } from '../control/status-tree.ts';
 import type { Announcer } from '../discovery/announcer.ts';
-import { ServerMetrics } from '../figures/server-metrics.ts';
 import { StatusReporter } from '../figures/status-reporter.ts';
 import { TimeWatch } from '../figures/time-watch.ts';
 import { GroupControl } from '../players/group-control.ts';
@@ -202,16 +201,6 @@ export class Application {
       logger,
       settings: () => ({ loginTimeoutMs: settings().limits.loginTimeout }),
     });
-    const metrics = new ServerMetrics({
-      pool: this.pool,
-      server,
-      streams,
-      registry,
-      control: this.control,
-      time: () => this.#timeWatch.figures,
-      refusals: () => admission.refusals,
-      settings: () => settings().http,
-    });
     this.#listeners = new Listeners({
       settings,
       logger,
@@ -219,7 +208,20 @@ export class Application {
       server,
       control: this.control,
       admission,
-      http: { access, images, metrics },
+      http: { access, images },
+      metrics: async () => {
+        const { ServerMetrics } = await import('../figures/server-metrics.ts');
+        return new ServerMetrics({
+          pool: this.pool,
+          server,
+          streams,
+          registry,
+          control: this.control,
+          time: () => this.#timeWatch.figures,
+          refusals: () => admission.refusals,
+          settings: () => settings().http,
+        });
+      },
     });
     this.#statusReporter = new StatusReporter({
       server,

@@ -6,7 +6,8 @@ import { ControlPeer, type ControlPeerContext } from '../control/control-peer.ts
 import type { ControlServer } from '../control/control-server.ts';
 import { RequestBudget } from '../control/request-budget.ts';
 import { TcpControlWire } from '../control/tcp-control-wire.ts';
-import { HttpServer, type HttpServerOptions } from '../http/http-server.ts';
+import type { HttpServer, HttpServerOptions } from '../http/http-server.ts';
+import type { MetricsText } from '../http/metrics-route.ts';
 import type { OriginSettings } from '../http/origin-check.ts';
 import { loadTlsMaterial, type TlsMaterial } from '../http/tls-material.ts';
 import type { PlayerServer } from '../players/player-server.ts';
@@ -26,13 +27,16 @@ interface ListenersOptions {
   /** What all connections pass. */
   readonly admission: Admission;
   /** What both HTTP ports serve alike. */
-  readonly http: Pick<HttpServerOptions, 'access' | 'images' | 'metrics'>;
+  readonly http: Pick<HttpServerOptions, 'access' | 'images'>;
+  /** Loads what only they need; called at most once. */
+  readonly metrics: () => Promise<MetricsText>;
 }
 
 /** All ports of the server. */
 export class Listeners {
   readonly #options: ListenersOptions;
   readonly #controlPeers: ControlPeerContext;
+  #metrics: Promise<MetricsText> | undefined;
   #streaming: Listener | undefined;
   #control: Listener | undefined;
   #http: HttpServer | undefined;
@@ -155,7 +159,7 @@ export class Listeners {
     this.#log('listening for HTTPS and WebSocket', this.#https);
   }
 
-  #openWeb(at: {
+  async #openWeb(at: {
     readonly addresses: readonly string[];
     readonly port: number;
     readonly setting: string;
@@ -163,9 +167,13 @@ export class Listeners {
   }): Promise<HttpServer> {
     const { settings, logger, server, control, http, admission } = this.#options;
     const config = settings();
+    // Half of the program, which a server without these ports does not load.
+    const { HttpServer } = await import('../http/http-server.ts');
+    this.#metrics ??= this.#options.metrics();
     return HttpServer.open({
       ...at,
       ...http,
+      metrics: await this.#metrics,
       control,
       logger: logger.tagged('HttpServer'),
       docRoot: config.http.docRoot,
