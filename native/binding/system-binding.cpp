@@ -8,8 +8,8 @@
 #include "peer-timeout.hpp"
 #include "zero-copy-probe.hpp"
 
-// Each function but the probe and `unreadBytes` returns 0, or an errno. Arguments of the wrong kind are faults of ours:
-// they throw.
+// Each function but the probe and those of the input queue returns 0, or an errno. Arguments of the wrong kind are
+// faults of ours: they throw.
 
 namespace zerocast {
 
@@ -49,6 +49,7 @@ Napi::Value unreadBytesOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, unreadBytes(integerAt(info, 0)));
 }
 
+// Bytes, or a negative errno.
 Napi::Value limitUnreadOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!isNumber(info, 0) || !isNumber(info, 1)) {

@@ -8,6 +8,19 @@
 
 namespace zerocast {
 
+namespace {
+
+int limitSocket(int fd, int bytes) noexcept {
+  if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) != 0) return -errno;
+  int keptBytes = 0;
+  socklen_t size = sizeof keptBytes;
+  if (::getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &keptBytes, &size) != 0) return -errno;
+  // Half of what it says is for the kernel's own needs (socket(7), "SO_RCVBUF").
+  return keptBytes / 2;
+}
+
+}  // namespace
+
 int unreadBytes(int fd) noexcept {
   int bytes = 0;
   return ::ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : -errno;
@@ -16,11 +29,10 @@ int unreadBytes(int fd) noexcept {
 int limitUnread(int fd, int bytes) noexcept {
   // Only a pipe has a size to tell. Not fstat: its symbol is newer than the oldest glibc that we run with.
   const int pipeBytes = ::fcntl(fd, F_GETPIPE_SZ);
-  if (pipeBytes < 0) {
-    return ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0 ? 0 : errno;
-  }
-  if (pipeBytes <= bytes) return 0;
-  return ::fcntl(fd, F_SETPIPE_SZ, bytes) < 0 ? errno : 0;
+  if (pipeBytes < 0) return limitSocket(fd, bytes);
+  if (pipeBytes <= bytes) return pipeBytes;
+  const int limitedBytes = ::fcntl(fd, F_SETPIPE_SZ, bytes);
+  return limitedBytes < 0 ? -errno : limitedBytes;
 }
 
 }  // namespace zerocast

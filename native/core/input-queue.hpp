@@ -7,9 +7,10 @@ namespace zerocast {
 // Failure: returns a negative errno.
 int unreadBytes(int fd) noexcept;
 
-// Makes the kernel hold no more than about `bytes` that are unread; a pipe is made smaller only.
+// Makes the kernel hold no more than about `bytes` that are unread; a pipe is made smaller only. Returns how many
+// those are now.
 //
-// Failure: returns an errno, else 0; what cannot be limited stays as it is.
+// Failure: returns a negative errno; what cannot be limited stays as it is.
 int limitUnread(int fd, int bytes) noexcept;
 
 }  // namespace zerocast

@@ -74,28 +74,28 @@ int main() {
   run.it("makes a pipe smaller, never larger, and loses nothing", [](Run& t) {
     const Pipe pipe = openPipe();
     const int before = ::fcntl(pipe.reader.fd(), F_GETPIPE_SZ);
-    t.expect(limitUnread(pipe.reader.fd(), 4 * before) == 0, "a larger limit is no fault");
+    t.expect(limitUnread(pipe.reader.fd(), 4 * before) == before, "a larger limit is no fault");
     t.expect(::fcntl(pipe.reader.fd(), F_GETPIPE_SZ) == before, "and changes nothing");
     for (int written = 0; written < 3; ++written) writes(pipe.writer, 10'000);
-    t.expect(limitUnread(pipe.reader.fd(), 8192) == EBUSY, "what waits does not fit");
+    t.expect(limitUnread(pipe.reader.fd(), 8192) == -EBUSY, "what waits does not fit");
     t.expect(unreadBytes(pipe.reader.fd()) == 30'000, "and still waits");
     for (int read = 0; read < 3; ++read) reads(pipe.reader, 10'000);
-    t.expect(limitUnread(pipe.reader.fd(), 8192) == 0, "an empty one is made smaller");
+    t.expect(limitUnread(pipe.reader.fd(), 8192) == 8192, "an empty one is made smaller");
     t.expect(::fcntl(pipe.reader.fd(), F_GETPIPE_SZ) == 8192, "to what was asked for");
   });
 
   run.it("sets what a socket may hold; the kernel doubles it for its own needs", [](Run& t) {
     const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    t.expect(limitUnread(socket.fd(), 50'000) == 0, "it is set");
+    t.expect(limitUnread(socket.fd(), 50'000) == 50'000, "it is set");
     t.expect(receiveBuffer(socket) == 100'000, "to twice of it");
   });
 
   run.it("says what is wrong with a descriptor", [](Run& t) {
     t.expect(unreadBytes(-1) == -EBADF, "none");
-    t.expect(limitUnread(-1, 5000) == EBADF, "none");
+    t.expect(limitUnread(-1, 5000) == -EBADF, "none");
     const Descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     t.expect(unreadBytes(file.fd()) == -ENOTTY, "one that counts nothing");
-    t.expect(limitUnread(file.fd(), 5000) == ENOTSOCK, "neither pipe nor socket");
+    t.expect(limitUnread(file.fd(), 5000) == -ENOTSOCK, "neither pipe nor socket");
   });
 
   return run.finish();

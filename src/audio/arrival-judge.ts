@@ -78,6 +78,11 @@ export class ArrivalJudge {
     return Math.floor(bytes / arrivingFrameBytes(this.#source.format, this.#source.packed24));
   }
 
+  /** Audio that has arrived and waits to be read; infinite when that cannot be known. */
+  get waitingFrames(): number {
+    return this.#backlog ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Whether the next chunk is dropped, whenever it comes. */
   get hasSurplus(): boolean {
     return this.#surplusChunks > 0;
@@ -152,7 +157,8 @@ export class ArrivalJudge {
     if (!late) return this.#backlogFrames > 0 && this.#isBacklog(read.waitedUs);
     const { lateUs, side } = late;
     // Asked before the end of the run, with which it is forgotten.
-    const backlogMs = (lateUs + Math.max(0, this.#clock.advanceUs)) / 1000;
+    const oldUs = this.#context.pacer.lateUs(this.#frames, read.nowUs);
+    const backlogMs = (oldUs + Math.max(0, this.#clock.advanceUs)) / 1000;
     this.#resyncs.tell('resync, audio came too late', this.lateness(side, lateUs));
     this.#context.onLate();
     if (side === 'source' || !this.#source.takePartial) return false;

@@ -31,11 +31,12 @@ interface EncodedInputContext {
   /** What the encoders of all streams share. */
   readonly turns: EncodeTurns;
   /**
-   * Is told how long chunks take until they are there.
+   * Is told how long chunks take until they are there, and says for how long audio may be collected
+   * before it is read while a client listens, milliseconds.
    *
    * Failure: throws a `SourceError` when no client could play them; it disables the stream.
    */
-  readonly onTiming?: (timing: ChunkTiming) => void;
+  readonly onTiming?: (timing: ChunkTiming) => number;
   /** Takes each sealed chunk. */
   readonly onChunk: (chunk: Chunk) => void;
   /** What was published is of no use to any client any more. */
@@ -72,6 +73,8 @@ export class EncodedInput implements Stream {
   #isStopped = false;
   #fault: SourceError | undefined;
   #encodeFigures: EncodeFigures = noEncodeFigures;
+  /** See `onTiming`. */
+  #groupMs = 0;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -178,7 +181,7 @@ export class EncodedInput implements Stream {
   #judge(encoding: Encoding): void {
     if (this.codec === 'null') return;
     try {
-      this.#context.onTiming?.(encoding.timing(this.options.chunkMs));
+      this.#groupMs = this.#context.onTiming?.(encoding.timing(this.options.chunkMs)) ?? 0;
     } catch (error) {
       encoding.close();
       throw error;
@@ -223,6 +226,8 @@ export class EncodedInput implements Stream {
       clock,
       logger: this.#logger,
       stages,
+      // While no client listens nothing hurries but to notice that the stream plays.
+      groupMs: () => (this.#isActive ? this.#groupMs : options.idleThresholdMs),
       onIdle: () => activity.end(),
       onProperties: (properties) => {
         if (this.#parts) this.#context.onProperties?.(properties);

@@ -5,7 +5,7 @@ import { LoopShare } from '../base/time/loop-share.ts';
 import { ArrivalJudge, leastWaitUs } from './arrival-judge.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
-import { expandPacked24, packedTail, signExtend24 } from './int24.ts';
+import { arrivingFrameBytes, expandPacked24, packedTail, signExtend24 } from './int24.ts';
 import { Pacer } from './pacer.ts';
 import { lookMs, ReadWatch } from './read-watch.ts';
 import type { StreamSource } from './sources/stream-source.ts';
@@ -19,11 +19,19 @@ export interface PacedReaderContext {
   readonly logger: Logger;
   /** Gets the audio. */
   readonly stages: StageChain;
+  /** For how long audio may be collected before it is read, where the source can wait. */
+  readonly groupMs: () => number;
   /** The source has nothing to play for the time being. */
   readonly onIdle: () => void;
   readonly onProperties: (properties: StreamProperties) => void;
   readonly onFailure: (error: SourceError) => void;
 }
+
+/** Reading may be put off for so much of what fits into a source; the rest is for the hazards of both sides. */
+const groupShare = 1 / 3;
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
+/** A whole number of chunks, but for what rounding leaves. */
+const roundingSlack = 0.01;
 
 /** A source that fills at once, and more slowly than its audio lasts, is read for so long in one go. */
 const sliceMs = 5;
@@ -32,7 +40,8 @@ const sliceMs = 5;
  * Reads a source chunk by chunk in real time, and gives each its place in time.
  *
  * A chunk is asked for when the one before it has been captured, so a fast producer is held back
- * to real time; a slow one is waited for.
+ * to real time; a slow one is waited for. As each wake-up costs more than a chunk, a group of chunks
+ * is read when the last of them may be, where the source can keep them for so long.
  */
 export class PacedReader {
   readonly #source: StreamSource;
@@ -43,6 +52,8 @@ export class PacedReader {
   readonly #watch: ReadWatch;
   readonly #frames: number;
   readonly #chunkBytes: number;
+  readonly #chunkUs: number;
+  readonly #arrivingBytes: number;
   /** A read that took so long has waited for its source, however busy this machine is. */
   readonly #waitUs: number;
   /** Looks after which a stream without data counts as idle. */
@@ -52,6 +63,14 @@ export class PacedReader {
   readonly #share = new LoopShare(sliceMs);
   readonly #goOn = () => this.#pump();
   #slotTimer: NodeJS.Timeout | undefined;
+  /** When the present group is to be read, and until when its first chunk is put off by that. */
+  #wakeUs = 0;
+  #putOffUs = 0;
+  #isShortGroup = false;
+  /** Chunks that had arrived by the last time that they were counted and were not read yet. */
+  #presentChunks = 0;
+  /** Runs through all parts of 1 evenly. */
+  #lookPhase = 0;
   #chunk: Chunk | undefined;
   #isPumping = false;
   #isStopped = false;
@@ -74,6 +93,8 @@ export class PacedReader {
     this.#watch = new ReadWatch(context.clock, (looks) => this.#look(looks));
     this.#frames = format.framesIn(chunkMs);
     this.#chunkBytes = this.#frames * format.frameBytes;
+    this.#chunkUs = format.durationUs(this.#frames);
+    this.#arrivingBytes = this.#frames * arrivingFrameBytes(format, source.packed24);
     this.#waitUs = Math.max(leastWaitUs, Math.min(chunkMs, lookMs) * 500);
     this.#idleLooks = Math.ceil((idleThresholdMs + chunkMs) / lookMs);
     this.#runLooks = Math.ceil((resyncToleranceMs + chunkMs + Math.min(chunkMs, lookMs)) / lookMs);
@@ -109,15 +130,16 @@ export class PacedReader {
   }
 
   /**
-   * Goes on as if the source had been read all the time, from the oldest audio that a client
-   * which joins can still play.
+   * A client listens: reads what is due. A source that was not read goes on as if it had been all the
+   * time, from the oldest audio that a client which joins can still play.
    */
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#context.stages.resume();
-    if (!this.#watch.isReading && this.#pacer.isRunning) this.#skip();
-    this.#pump();
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#context.stages.resume();
+      if (!this.#watch.isReading && this.#pacer.isRunning) this.#skip();
+    }
+    if (!this.#watch.isReading) this.#readGroup();
   }
 
   #skip(): void {
@@ -160,22 +182,90 @@ export class PacedReader {
   #isTimeToRead(): boolean {
     if (this.#judge.hasSurplus) return true;
     const nowUs = this.#context.clock.nowUs();
-    const waitUs = this.#pacer.nextReadUs - nowUs;
-    if (waitUs <= 0) return true;
+    const lateUs = nowUs - this.#pacer.nextReadUs;
+    const chunks = this.#groupChunks();
+    if (lateUs < 0) this.#plan(chunks - 1, nowUs - lateUs);
+    // A source whose last chunk had to be waited for has the next one in as long as that lasts.
+    else if (chunks > 1 && lateUs <= this.#chunkUs && this.#isInStep())
+      this.#plan(chunks - 2, nowUs + this.#chunkUs);
+    else return true;
+    this.#judge.look(nowUs);
+    this.#sleep(nowUs);
+    return false;
+  }
+
+  /** The next group is read with `more` chunks behind the one that is there at `firstUs`. */
+  #plan(more: number, firstUs: number): void {
+    this.#wakeUs = firstUs + more * this.#chunkUs;
+    this.#putOffUs = this.#pacer.nextReadUs + more * this.#chunkUs;
+  }
+
+  /** The last chunk came while it was read, and no other is there. */
+  #isInStep(): boolean {
+    if (this.#presentChunks >= 0 || !this.#pacer.isRunning) return false;
+    this.#countPresent();
+    return this.#presentChunks <= 0;
+  }
+
+  #countPresent(): void {
+    this.#presentChunks = Math.floor(this.#judge.waitingFrames / this.#frames);
+  }
+
+  #sleep(nowUs: number): void {
     // Timers count from when the loop last looked at the clock, so they may fire a millisecond
     // early; waking up twice per chunk costs more than the millisecond is worth.
-    const waitMs = Math.ceil(waitUs / 1000) + 1;
+    const waitMs = Math.ceil((this.#wakeUs - nowUs) / 1000) + 1;
+    clearTimeout(this.#slotTimer);
+    this.#slotTimer = setTimeout(() => this.#wakeUp(), Math.min(waitMs, this.#lookMs()));
+  }
+
+  #wakeUp(): void {
+    const nowUs = this.#context.clock.nowUs();
+    if (nowUs >= this.#wakeUs) {
+      this.#readGroup();
+      return;
+    }
     this.#judge.look(nowUs);
-    // What arrives between the reads of long chunks is looked at, too.
-    const looksBefore = this.#source.backlogBytes && waitMs > 2 * lookMs;
-    this.#slotTimer = setTimeout(() => this.#pump(), looksBefore ? lookMs : waitMs);
-    return false;
+    this.#sleep(nowUs);
+  }
+
+  /** What arrives between the reads of long chunks is looked at, too, at changing moments. */
+  #lookMs(): number {
+    const { backlogBytes } = this.#source;
+    if (!backlogBytes || this.#options.chunkMs <= 2 * lookMs) return Number.POSITIVE_INFINITY;
+    this.#lookPhase = (this.#lookPhase + goldenRatio) % 1;
+    return lookMs * (1 + 4 * this.#lookPhase);
+  }
+
+  /** How many chunks are read when the last of them may be. */
+  #groupChunks(): number {
+    const source = this.#source;
+    const wanted = (this.#context.groupMs() * 1000) / this.#chunkUs + roundingSlack;
+    const keptBytes = source.skip ? Number.POSITIVE_INFINITY : (source.capacityBytes?.() ?? 0);
+    const chunks = Math.floor(Math.min(wanted, (groupShare * keptBytes) / this.#arrivingBytes));
+    // A producer that writes as much at a time would always be seen at the same moment of its own.
+    const isShort = this.#isShortGroup && chunks > 2 && source.backlogBytes;
+    return Math.max(1, isShort ? chunks - 1 : chunks);
+  }
+
+  #readGroup(): void {
+    const nowUs = this.#context.clock.nowUs();
+    this.#isShortGroup = !this.#isShortGroup;
+    if (this.#wakeUs > this.#pacer.nextReadUs) {
+      this.#countPresent();
+      this.#pacer.putOff({
+        untilUs: Math.min(nowUs, this.#putOffUs),
+        wakeUs: Math.min(nowUs, this.#wakeUs),
+        presentFrames: this.#presentChunks * this.#frames,
+      });
+    }
+    this.#pump();
   }
 
   #read(): void {
     const nowUs = this.#context.clock.nowUs();
     this.#chunk ??= this.#newChunk();
-    this.#watch.begin(nowUs);
+    this.#watch.begin(nowUs, this.#pacer.putOffUs);
     this.#pacer.readStarted(nowUs);
     this.#source.read(this.#targetIn(this.#chunk));
     // A source that fills at once needs no look.
@@ -207,6 +297,7 @@ export class PacedReader {
     if (this.#isStopped || !chunk) return;
     const watch = this.#watch;
     watch.end();
+    this.#presentChunks -= 1;
     this.#chunk = undefined;
     this.#complete(chunk);
     this.#pacer.stalled(watch.note());
@@ -234,8 +325,8 @@ export class PacedReader {
   #look(looks: number): boolean {
     this.#pacer.stalled(this.#watch.note());
     this.#judge.look(this.#watch.nowUs);
-    if (looks === this.#idleLooks) this.#context.onIdle();
-    if (looks === this.#runLooks && !this.#isStopped) this.#onRunLost();
+    if (looks >= this.#idleLooks) this.#context.onIdle();
+    if (looks >= this.#runLooks && !this.#isStopped) this.#onRunLost();
     return looks < Math.max(this.#idleLooks, this.#runLooks) && !this.#isStopped;
   }
 

@@ -8,6 +8,16 @@ export interface Place {
   readonly stretch: number;
 }
 
+/** Reading that was put off, so that several chunks are read at once. */
+export interface PutOff {
+  /** Until when the first of them was put off. */
+  readonly untilUs: number;
+  /** When they were to be read: a source that is late, too, was given more time. */
+  readonly wakeUs: number;
+  /** What was there by then. */
+  readonly presentFrames: number;
+}
+
 /** How late a chunk came, and through whom. */
 export interface Lateness {
   readonly lateUs: number;
@@ -38,6 +48,9 @@ export class Pacer {
   #serverLateUs = 0;
   /** When a client began to listen. */
   #wantedUs = Number.NEGATIVE_INFINITY;
+  #putOff: PutOff = { untilUs: 0, wakeUs: Number.NEGATIVE_INFINITY, presentFrames: 0 };
+  /** The end of the audio that was there by then. */
+  #presentUs = Number.NEGATIVE_INFINITY;
 
   constructor(format: SampleFormat, toleranceUs: number) {
     this.#format = format;
@@ -64,9 +77,22 @@ export class Pacer {
     this.#wantedUs = nowUs;
   }
 
+  /** What is due was not read on purpose. */
+  putOff(putOff: PutOff): void {
+    this.#putOff = putOff;
+    this.#presentUs = this.nextReadUs + this.#lengthUs(putOff.presentFrames);
+  }
+
+  /** For how long the next chunk was not read on purpose. */
+  get putOffUs(): number {
+    const { nextReadUs } = this;
+    return nextReadUs < this.#putOff.untilUs ? this.#putOff.untilUs - nextReadUs : 0;
+  }
+
   /** A read begins: what it is late by since it could have begun is the fault of this server. */
   readStarted(nowUs: number): void {
-    const couldStartUs = Math.max(this.nextReadUs, this.#takenUs, this.#wantedUs);
+    const wantedUs = Math.max(this.#wantedUs, this.#putOff.wakeUs);
+    const couldStartUs = Math.max(this.nextReadUs, this.#takenUs, wantedUs);
     const leftUs = Math.min(this.#serverLateUs, Math.max(0, this.#lateUs));
     this.#serverLateUs = leftUs + Math.max(0, nowUs - couldStartUs);
   }
@@ -97,10 +123,13 @@ export class Pacer {
   /**
    * Takes note of a chunk of `frames` that is complete at `nowUs`.
    *
-   * Returns how late it came when that ended the run; ask before `place`.
+   * Returns how late it came when that ended the run; ask before `place`. That it waited to be read
+   * together with others does not count.
    */
   lateness(frames: number, nowUs: number): Lateness | undefined {
-    const lateUs = Math.min(this.lateUs(frames, nowUs), nowUs - this.#wantedUs);
+    const endUs = this.nextReadUs + this.#lengthUs(frames);
+    const heldUs = endUs <= this.#presentUs ? this.putOffUs : 0;
+    const lateUs = Math.min(nowUs - endUs - heldUs, nowUs - this.#wantedUs);
     if (!this.#isRunning || lateUs <= this.#toleranceUs) return undefined;
     return { lateUs, side: this.#serverLateUs > lateUs / 2 ? 'server' : 'source' };
   }

@@ -46,9 +46,10 @@ export class ReadWatch {
     return this.#sleptUs;
   }
 
-  begin(nowUs: number): void {
+  /** A read begins, of what could have been read `putOffUs` ago. */
+  begin(nowUs: number, putOffUs: number): void {
     this.#isReading = true;
-    this.#looks = 0;
+    this.#looks = Math.floor(putOffUs / (lookMs * 1000));
     this.#readUs = nowUs;
     this.#lookedUs = nowUs;
     this.#sleptUs = 0;

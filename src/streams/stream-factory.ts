@@ -20,6 +20,7 @@ import { SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
+import { longestGroupMs } from '../transport/playability.ts';
 import type { ControlScript, ControlScriptRequest, StartControlScript } from './control-script.ts';
 import { allowedProgram, allowedScript } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
@@ -168,11 +169,15 @@ export class StreamFactory {
     return channel;
   }
 
-  /** Failure: throws a `SourceError` when nothing of the stream would be played. */
-  #judge(options: StreamOptions, timing: ChunkTiming): void {
+  /**
+   * Returns for how long audio may be collected, milliseconds.
+   *
+   * Failure: throws a `SourceError` when nothing of the stream would be played.
+   */
+  #judge(options: StreamOptions, timing: ChunkTiming): number {
     const { broadcast, logger } = this.#options;
     const problem = timingProblem(options, timing, broadcast);
-    if (!problem) return;
+    if (!problem) return longestGroupMs(timing, broadcast);
     const { plays, text, remedy } = problem;
     if (plays === 'nothing') throw new SourceError('unplayable-chunks', `${text}: ${remedy}`);
     logger.tagged('Stream').warn('audio may come too late', {
@@ -180,6 +185,7 @@ export class StreamFactory {
       reason: text,
       remedy,
     });
+    return 0;
   }
 
   /** Nothing when the script cannot be started, and the stream may do without it. */

@@ -9,11 +9,14 @@ import { RecentMaximum } from './recent-maximum.ts';
 import { maxSendChunks, SendInterval, type SendIntervalOptions } from './send-interval.ts';
 
 /**
- * One session gets at most this much per tick, so that its reply lane never waits for long. Where
- * a chunk is larger than half of it, two chunks: with one per tick no player would ever catch up.
+ * One session gets at most this much at a time, so that its reply lane never waits for long. Where
+ * a chunk is larger than half of it, two chunks: with one no player would ever catch up.
  */
 const maxSendBytes = 128 * 1024;
 const leastCatchUpChunks = 2;
+
+/** Of how long it took until chunks came again so much is still expected after each turn. */
+const restMemory = 0.95;
 
 /** A joining client starts with the chunk that it can still play after this much transport time. */
 const startMarginMs = 150;
@@ -31,9 +34,10 @@ export interface BroadcastOptions extends Omit<SendIntervalOptions, 'wantedSendB
 /**
  * One stream on its way to its sessions: the ring, a cursor per session, and the ticks.
  *
- * Each published chunk is a tick. A session is due every `send_interval`; sessions are spread
- * over the phases of that interval. Those behind are served at every tick within a common budget,
- * in turns, so that a thousand joining clients do not delay those that play.
+ * Each chunk lasts one tick; all that come in one turn of the event loop are served together. A
+ * session is due every `send_interval`; sessions are spread over the phases of that interval. Those
+ * that join are served in the same turn, those behind at every tick, within a common budget and in
+ * turns, so that a thousand joining clients do not delay those that play.
  */
 export class Broadcast {
   readonly ring = new ChunkRing();
@@ -44,17 +48,33 @@ export class Broadcast {
   /** See `maxSendBytes`; more where zero-copy sends are wanted that are larger. */
   readonly #maxSendBytes: number;
   readonly #cursors: Cursor[] = [];
+  readonly #burst: Burst;
   #joined = 0;
-  #tick = 0;
+  /** Those that have joined since the last turn. */
+  readonly #joining = new Set<Cursor>();
   #firstInTurn = 0;
+  #turn: NodeJS.Immediate | undefined;
+  /** Where the ring ended when all sessions were looked at. */
+  #servedHead = 0;
+  /** How many chunks came then, and how many may come until the next time. */
+  #groupTicks = 0;
+  #nextTicks = 0;
+  /** When that was for new chunks, and how long it takes until there are some again. */
+  #servedUs = Number.NEGATIVE_INFINITY;
+  #restUs = 0;
   /** The players to be served in this tick, those left over from the tick before in front. */
   #due: Cursor[] = [];
+  /** Some have not got what is theirs. */
+  #isOwing = false;
+  /** Some have not got all that there is, as they are not due. */
+  #isWaiting = false;
   readonly #share = new LoopShare();
   readonly #deliverRest = () => this.#deliver();
   #outdatedChunks = 0;
   #chunkAgeUs = 0;
   readonly #maxChunkAge = new RecentMaximum();
-  #tail: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
+  #tailTimer: NodeJS.Timeout | undefined;
+  #owedTimer: NodeJS.Timeout | undefined;
 
   constructor(fanOut: FanOut, clock: Clock, options: BroadcastOptions) {
     this.#fanOut = fanOut;
@@ -62,6 +82,7 @@ export class Broadcast {
     this.#options = options;
     const { wantedSendBytes } = fanOut;
     this.#interval = new SendInterval({ ...options, wantedSendBytes });
+    this.#burst = new Burst(options.burstBytes);
     this.#maxSendBytes = Math.max(maxSendBytes, 2 * wantedSendBytes);
   }
 
@@ -91,7 +112,8 @@ export class Broadcast {
     const cursor = new Cursor(path, this.#joined, from);
     this.#joined += 1;
     this.#cursors.push(cursor);
-    this.#tail?.timer.refresh();
+    this.#joining.add(cursor);
+    this.#serveSoon();
     return cursor;
   }
 
@@ -100,22 +122,25 @@ export class Broadcast {
     if (index < 0) return;
     const last = this.#cursors.pop();
     if (last && last !== cursor) this.#cursors[index] = last;
+    this.#joining.delete(cursor);
     cursor.quota = 0;
   }
 
-  /** Takes in a chunk and serves the sessions that are due. Ownership: takes over the reference. */
+  /**
+   * Takes in a chunk; the sessions that are due get it at the end of this turn of the event loop.
+   *
+   * Ownership: takes over the reference.
+   */
   publish(chunk: Chunk): void {
-    const { durationUs } = chunk;
     const nowUs = this.#clock.nowUs();
     this.#chunkAgeUs = nowUs - chunk.timestampUs;
     this.#maxChunkAge.note(this.#chunkAgeUs, nowUs);
-    const interval = this.#interval.chunksAfter(chunk);
+    this.#interval.note(chunk);
     this.ring.push(chunk);
     this.ring.dropBefore(nowUs - this.#options.bufferMs * 1000);
     if (this.ring.tail === this.ring.head) this.#outdatedChunks += 1;
-    this.#tick += 1;
-    this.#serve(interval, this.#tick % interval);
-    this.#armTail(durationUs);
+    if (this.#cursors.length > 0) this.#serveSoon();
+    else this.#servedHead = this.ring.head;
   }
 
   /** Drops all chunks: after a pause no player wants them any more. */
@@ -125,31 +150,91 @@ export class Broadcast {
   }
 
   close(): void {
-    clearTimeout(this.#tail?.timer);
-    this.#tail = undefined;
+    clearImmediate(this.#turn);
+    clearTimeout(this.#tailTimer);
+    clearTimeout(this.#owedTimer);
     this.#cursors.length = 0;
+    this.#joining.clear();
     this.clear();
   }
 
-  /** One tick: gives every session its quota and lets the fan-out send. */
-  #serve(interval: number, phase: number): void {
+  #serveSoon(): void {
+    this.#turn ??= setImmediate(this.#onTurn);
+  }
+
+  readonly #onTurn = (): void => {
+    this.#turn = undefined;
+    const ticks = this.ring.head - this.#servedHead;
+    if (ticks > 0) this.#serveNew(ticks);
+    else this.#serveJoining();
+  };
+
+  #serveNew(ticks: number): void {
+    const nowUs = this.#clock.nowUs();
+    const restUs = Math.max(restMemory * this.#restUs, nowUs - this.#servedUs);
+    const { chunks, chunkUs } = this.#interval;
+    this.#restUs = Math.min(restUs, 2 * chunks * chunkUs);
+    this.#servedUs = nowUs;
+    this.#nextTicks = Math.max(ticks, this.#groupTicks);
+    this.#groupTicks = ticks;
+    clearTimeout(this.#tailTimer);
+    this.#tailTimer = undefined;
+    this.#serve(ticks);
+  }
+
+  /** Gives every session its quota, with `ticks` since the last time, and lets the fan-out send. */
+  #serve(ticks: number): void {
+    const { head } = this.ring;
+    const { chunks: interval } = this.#interval;
+    // Who was not due the last time may have so much more by now.
+    const most = interval + Math.max(0, ticks - 1);
     const count = this.#cursors.length;
     const first = this.#firstInTurn;
-    const oldest = this.#oldestToSend(interval);
-    const burst = new Burst(this.#options.burstBytes);
+    const oldest = this.#oldestToSend();
+    const servedHead = this.#servedHead;
+    this.#servedHead = head;
+    this.#isOwing = false;
+    this.#isWaiting = false;
+    this.#refillBurst(ticks);
+    this.#burst.begin();
     for (let turn = 0; turn < count; turn += 1) {
-      const index = (first + turn) % count;
-      const cursor = this.#cursors[index] as Cursor;
+      const cursor = this.#cursors[(first + turn) % count] as Cursor;
       if (cursor.sequence < oldest) this.#moveOn(cursor, oldest);
-      const backlog = this.ring.head - cursor.sequence;
+      const backlog = head - cursor.sequence;
       // Who was left over from the tick before keeps the place in front.
       const isListed = cursor.quota > 0;
-      if (cursor.ordinal % interval === phase) cursor.grantShare(Math.min(backlog, interval));
-      if (backlog > interval) this.#catchUp(cursor, burst, index);
+      const isInPhase = (head + interval - (cursor.ordinal % interval)) % interval < ticks;
+      // Until the next time it would have more than its interval.
+      const isPressing = ticks > 0 && backlog <= most && backlog + this.#nextTicks > interval;
+      if (isInPhase || isPressing) cursor.grantShare(Math.min(backlog, most));
+      const isJoining = cursor.sequence < servedHead && this.#joining.has(cursor);
+      if (backlog > most || isJoining) this.#catchUp(cursor);
       else cursor.quota = this.#regularQuota(cursor);
+      this.#isWaiting ||= backlog > cursor.quota;
       if (cursor.quota > 0 && !isListed) this.#due.push(cursor);
     }
+    this.#joining.clear();
     this.#deliver();
+  }
+
+  /** Those that join do not wait for the next chunk, unless others wait for the burst already. */
+  #serveJoining(): void {
+    const { tail, head } = this.ring;
+    if (this.#burst.isSpent || tail === head) return;
+    const oldest = this.#oldestToSend();
+    this.#refillBurst(0);
+    for (const cursor of this.#joining) {
+      if (cursor.sequence < oldest) this.#moveOn(cursor, oldest);
+      this.#catchUp(cursor);
+      this.#isWaiting ||= head - cursor.sequence > cursor.quota;
+      if (cursor.quota > 0) this.#due.push(cursor);
+    }
+    this.#joining.clear();
+    this.#deliver();
+  }
+
+  #refillBurst(ticks: number): void {
+    this.#burst.refill(this.#clock.nowUs(), { tickUs: this.#interval.chunkUs, ticks });
   }
 
   /** The share of a session, or as much of it as one send may have: the rest goes at the next tick. */
@@ -157,16 +242,16 @@ export class Broadcast {
     return share === 0 ? 0 : Math.min(share, this.#chunksWithin(sequence, this.#maxSendBytes, 1));
   }
 
-  #catchUp(cursor: Cursor, burst: Burst, index: number): void {
+  #catchUp(cursor: Cursor): void {
     const { sequence } = cursor;
     const maxBytes = Math.min(this.#maxSendBytes, this.#options.burstBytes);
     const chunks = this.#chunksWithin(sequence, maxBytes, leastCatchUpChunks);
-    const isFirstRefusal = !burst.isSpent;
-    if (burst.take(this.ring.bytesBetween(sequence, sequence + chunks))) {
+    const isFirstRefusal = !this.#burst.isSpent;
+    if (this.#burst.take(this.ring.bytesBetween(sequence, sequence + chunks))) {
       cursor.quota = chunks;
       return;
     }
-    if (isFirstRefusal) this.#firstInTurn = index;
+    if (isFirstRefusal) this.#firstInTurn = this.#cursors.indexOf(cursor);
     // A player that begins late loses nothing; one that begins and then waits has a gap.
     cursor.quota = cursor.isFresh ? 0 : this.#regularQuota(cursor);
   }
@@ -180,10 +265,24 @@ export class Broadcast {
 
   /** Sends in slices, so that replies and other streams are served in between. */
   #deliver(): void {
+    // The ring may have dropped what those were to get that the last slice left over.
+    const { tail, head } = this.ring;
+    for (const cursor of this.#due) {
+      if (cursor.sequence < tail) this.#moveOn(cursor, tail);
+      cursor.quota = Math.min(cursor.quota, head - cursor.sequence);
+    }
     const isDone = this.#fanOut.deliver(this.ring, this.#due, this.#share);
+    this.#isOwing ||= this.#burst.isSpent || this.#due.some((cursor) => this.#isOwed(cursor));
     this.#due = isDone ? [] : this.#due.filter(({ quota }) => quota > 0);
-    if (isDone) this.#share.cancel(this.#deliverRest);
-    else this.#share.later(this.#deliverRest);
+    if (isDone) {
+      this.#share.cancel(this.#deliverRest);
+      this.#armTimers();
+    } else this.#share.later(this.#deliverRest);
+  }
+
+  /** Its socket was reserved, or it could not get all in one send. */
+  #isOwed({ quota, share, sequence }: Cursor): boolean {
+    return quota === 0 && (share > 0 || this.#servedHead - sequence > this.#interval.chunks);
   }
 
   #forgetDue(): void {
@@ -202,9 +301,9 @@ export class Broadcast {
   }
 
   /** Where the ring begins to be of use; the last regular share always is. */
-  #oldestToSend(interval: number): number {
+  #oldestToSend(): number {
     const fresh = this.#firstOfLast(playablePastMs(this.#options.bufferMs, staleMarginMs));
-    return Math.max(this.ring.tail, Math.min(fresh, this.ring.head - interval));
+    return Math.max(this.ring.tail, Math.min(fresh, this.ring.head - this.#interval.chunks));
   }
 
   #oldestWorthPlaying(): number {
@@ -215,22 +314,28 @@ export class Broadcast {
     return this.ring.firstSince(this.#clock.nowUs() - pastMs * 1000);
   }
 
-  /** When no further chunk comes, what is left behind the head goes out one tick later. */
-  #armTail(chunkUs: number): void {
-    const delayMs = Math.ceil((2 * chunkUs) / 1000);
-    if (this.#tail?.delayMs === delayMs) {
-      this.#tail.timer.refresh();
-      return;
-    }
-    clearTimeout(this.#tail?.timer);
-    this.#tail = { timer: setTimeout(() => this.#flushTail(), delayMs), delayMs };
+  /** What is owed goes out a tick later, and all that is left behind the head when no chunk comes. */
+  #armTimers(): void {
+    const { chunkUs } = this.#interval;
+    if (this.#isOwing) this.#owedTimer ??= setTimeout(this.#serveOwed, Math.ceil(chunkUs / 1000));
+    const tailUs = Math.max(chunkUs, this.#restUs) + chunkUs;
+    if (this.#isWaiting) this.#tailTimer ??= setTimeout(this.#flushTail, Math.ceil(tailUs / 1000));
   }
 
-  #flushTail(): void {
-    this.#serve(1, 0);
-    const { head } = this.ring;
-    if (this.#cursors.some((cursor) => cursor.sequence < head)) this.#tail?.timer.refresh();
+  /** New chunks are about to be served, and all that is owed with them. */
+  get #hasNews(): boolean {
+    return this.ring.head > this.#servedHead;
   }
+
+  readonly #serveOwed = (): void => {
+    this.#owedTimer = undefined;
+    if (!this.#hasNews) this.#serve(0);
+  };
+
+  readonly #flushTail = (): void => {
+    this.#tailTimer = undefined;
+    if (!this.#hasNews) this.#serve(this.#interval.chunks);
+  };
 }
 
 /** Age of the oldest audio that is still played in time when it leaves now. */
@@ -238,18 +343,37 @@ export function playablePastMs(bufferMs: number, marginMs = startMarginMs): numb
   return bufferMs - Math.min(marginMs, bufferMs / 2);
 }
 
-/** What all sessions that catch up may get in one tick. */
+/** What all sessions that catch up may get: so much per tick, and what was left of the last ones. */
 class Burst {
-  readonly #bytes: number;
-  #takenBytes = 0;
+  readonly #tickBytes: number;
+  #maxBytes: number;
+  #leftBytes: number;
+  #filledUs = Number.NEGATIVE_INFINITY;
+  #isFirst = true;
   #isSpent = false;
 
-  constructor(bytes: number) {
-    this.#bytes = bytes;
+  constructor(tickBytes: number) {
+    this.#tickBytes = tickBytes;
+    this.#maxBytes = tickBytes;
+    this.#leftBytes = tickBytes;
   }
 
+  /** Since the last `begin` a player got nothing, as it would have been too much. */
   get isSpent(): boolean {
     return this.#isSpent;
+  }
+
+  /** No more than the `ticks` that are served together have is kept. */
+  refill(nowUs: number, { tickUs, ticks }: { tickUs: number; ticks: number }): void {
+    if (ticks > 0) this.#maxBytes = ticks * this.#tickBytes;
+    const passedTicks = (nowUs - this.#filledUs) / tickUs;
+    this.#leftBytes = Math.min(this.#maxBytes, this.#leftBytes + passedTicks * this.#tickBytes);
+    this.#filledUs = nowUs;
+  }
+
+  begin(): void {
+    this.#isFirst = true;
+    this.#isSpent = false;
   }
 
   /**
@@ -257,9 +381,10 @@ class Burst {
    * comes first in the next tick. The first always gets it.
    */
   take(bytes: number): boolean {
-    const isFirst = this.#takenBytes === 0;
-    this.#isSpent ||= !isFirst && this.#takenBytes + bytes > this.#bytes;
-    if (!this.#isSpent) this.#takenBytes += bytes;
-    return !this.#isSpent;
+    this.#isSpent ||= !this.#isFirst && bytes > this.#leftBytes;
+    if (this.#isSpent) return false;
+    this.#isFirst = false;
+    this.#leftBytes -= bytes;
+    return true;
   }
 }

@@ -15,7 +15,7 @@ export function openInputQueue(native: NativeAddonResult): InputQueue | undefine
     },
     limit: (socket, bytes) => {
       const descriptor = descriptorOf(socket);
-      if (descriptor >= 0) limitUnread(descriptor, bytes);
+      return descriptor < 0 ? 0 : Math.max(0, limitUnread(descriptor, bytes));
     },
   };
 }

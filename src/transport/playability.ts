@@ -22,6 +22,17 @@ export function unplayable(
   return { plays: timing.ageMs >= options.bufferMs ? 'nothing' : 'late', leastBufferMs };
 }
 
+/**
+ * For how long a source may collect audio before it is read: no longer than it waits for its session
+ * anyway, and all that is left over at the end of a stream, too, is still in time.
+ */
+export function longestGroupMs(timing: ChunkTiming, options: PlayabilityOptions): number {
+  const { ageMs, durationMs } = timing;
+  const waitMs = Math.max(intervalMs(options), durationMs) + durationMs;
+  const spareMs = playablePastMs(options.bufferMs, staleMarginMs) - ageMs - waitMs;
+  return Math.max(0, Math.min(intervalMs(options), spareMs));
+}
+
 function leastBuffer(timing: ChunkTiming, options: PlayabilityOptions): number {
   let bufferMs = Math.ceil(timing.ageMs);
   while (!isInTime(timing, { ...options, bufferMs })) bufferMs += 1;
@@ -30,8 +41,10 @@ function leastBuffer(timing: ChunkTiming, options: PlayabilityOptions): number {
 
 /** By the time that it waits for its session to be due, a chunk must not count as stale. */
 function isInTime({ ageMs, durationMs }: ChunkTiming, options: PlayabilityOptions): boolean {
-  const { bufferMs, sendIntervalMs } = options;
-  const intervalMs = sendIntervalMs === 'auto' ? autoSendIntervalMs(bufferMs) : sendIntervalMs;
-  const waitMs = Math.max(0, intervalMs - durationMs);
-  return ageMs + waitMs < playablePastMs(bufferMs, staleMarginMs);
+  const waitMs = Math.max(0, intervalMs(options) - durationMs);
+  return ageMs + waitMs < playablePastMs(options.bufferMs, staleMarginMs);
+}
+
+function intervalMs({ bufferMs, sendIntervalMs }: PlayabilityOptions): number {
+  return sendIntervalMs === 'auto' ? autoSendIntervalMs(bufferMs) : sendIntervalMs;
 }

@@ -35,15 +35,23 @@ export class SendInterval {
     this.#options = options;
   }
 
-  /** Chunks per send, after `chunk` was published. */
-  chunksAfter(chunk: Chunk): number {
-    const { durationUs, tcpMessage } = chunk;
+  /** Chunks per send. */
+  get chunks(): number {
+    return this.#chunks;
+  }
+
+  /** How long a chunk lasts on average; 0 before the first one. */
+  get chunkUs(): number {
+    return this.#averageUs;
+  }
+
+  /** A chunk was published. */
+  note({ durationUs, tcpMessage }: Chunk): void {
     const weight = 1 / Math.min(this.#seen + 1, reviewEvery);
     this.#averageUs += (durationUs - this.#averageUs) * weight;
     this.#averageBytes += (tcpMessage.length - this.#averageBytes) * weight;
     if (this.#seen % reviewEvery === 0) this.#chunks = this.#wantedChunks();
     this.#seen += 1;
-    return this.#chunks;
   }
 
   #wantedChunks(): number {

@@ -26,6 +26,11 @@ export class FakeTime implements Clock {
     }
   }
 
+  /** This process does not run meanwhile. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Lets input and output go on while time stands still. Failure: rejects after 25 seconds. */
   async until(condition: () => boolean, what: string): Promise<void> {
     const deadline = performance.now() + waitMs;

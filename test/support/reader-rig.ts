@@ -41,6 +41,8 @@ export class ReaderRig {
   readonly failures: SourceError[] = [];
   /** Called for each event: a place to do harm. */
   onEvent: (event: string) => void = () => undefined;
+  /** For how long audio may be collected before it is read. */
+  groupMs = 0;
 
   constructor(address: string, clock: Clock, defaults: Partial<StreamDefaults> = {}) {
     const options = parseStreamOptions(address, { ...streamDefaults, ...defaults });
@@ -48,6 +50,7 @@ export class ReaderRig {
       pool: this.pool,
       clock,
       logger: this.log,
+      groupMs: () => this.groupMs,
       onPcm: ({ chunk, timestampUs, startsRun }) => {
         const payload = Buffer.from(chunk.payload);
         chunk.release();

@@ -23,6 +23,7 @@ export class VirtualProducer implements StreamSource {
   readonly format = producerFormat;
   readonly packed24 = false;
   readonly backlogBytes?: () => number;
+  readonly capacityBytes?: () => number;
   readonly startUs: number;
   readonly #time: VirtualTime;
   readonly #habits: ProducerHabits;
@@ -38,7 +39,9 @@ export class VirtualProducer implements StreamSource {
     this.#habits = habits;
     this.startUs = time.nowUs();
     const { seenBytes = Number.POSITIVE_INFINITY } = habits;
-    if (seenBytes > 0) this.backlogBytes = () => Math.min(seenBytes, this.#waitingBytes);
+    if (seenBytes === 0) return;
+    this.backlogBytes = () => Math.min(seenBytes, this.#waitingBytes);
+    this.capacityBytes = () => Math.min(seenBytes, habits.capacityBytes);
   }
 
   /** When a frame was captured by the clock of the source. */

@@ -12,10 +12,19 @@ interface Timer {
 export class VirtualTime implements Clock {
   readonly #timers = new Set<Timer>();
   #nowUs = 1e9;
+  #wokenUs = 0;
+  #wakeUps = 0;
 
   /** Runs `scene` with the timers of this time; it must not wait for anything real. */
   during(scene: () => void): void {
-    vi.stubGlobal('setTimeout', (fire: () => void, ms: number) => this.after(ms * 1000, fire));
+    vi.stubGlobal('setTimeout', (fire: () => void, ms: number) =>
+      this.after(ms * 1000, () => {
+        this.#wakeUps += Number(this.#nowUs > this.#wokenUs);
+        this.#wokenUs = this.#nowUs;
+        fire();
+      }),
+    );
+    vi.stubGlobal('performance', { now: () => this.#nowUs / 1000 });
     vi.stubGlobal('setImmediate', (fire: () => void) => this.after(0, fire));
     const clear = (timer: Timer | undefined) => {
       if (timer) this.#timers.delete(timer);
@@ -27,6 +36,11 @@ export class VirtualTime implements Clock {
     } finally {
       vi.unstubAllGlobals();
     }
+  }
+
+  /** How often timers of the scene have fired; those that fire at one moment count once. */
+  get wakeUps(): number {
+    return this.#wakeUps;
   }
 
   nowUs(): number {

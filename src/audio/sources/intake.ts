@@ -38,6 +38,7 @@ export class Intake {
   #target: Uint8Array | undefined;
   #filledBytes = 0;
   #connectionBytes = 0;
+  #capacityBytes = 0;
   /** Why the producer of what lies in the landing ended; the present one waits until that is read. */
   #endReason: string | undefined;
 
@@ -67,6 +68,11 @@ export class Intake {
     const readBytes = this.#landedBytes + (this.#target ? this.#filledBytes : 0);
     const unreadBytes = queue && this.#socket ? queue.unreadBytes(this.#socket) : 0;
     return unreadBytes === undefined ? undefined : unreadBytes + readBytes;
+  }
+
+  /** What fits behind the target before the producer is held back, at least. */
+  get capacityBytes(): number {
+    return this.#options.queue ? this.#capacityBytes : this.#landing.length;
   }
 
   open(sink: SourceSink): void {
@@ -174,7 +180,7 @@ export class Intake {
 
   #limit(socket: Socket): void {
     const { queue, queueBytes } = this.#options;
-    queue?.limit(socket, Math.max(minQueueBytes, queueBytes));
+    this.#capacityBytes = queue?.limit(socket, Math.max(minQueueBytes, queueBytes)) ?? 0;
   }
 
   /** Reads on, unless the end of another producer comes first. */

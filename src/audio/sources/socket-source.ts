@@ -49,6 +49,10 @@ export class SocketSource implements StreamSource {
     return this.#intake.backlogBytes;
   }
 
+  capacityBytes(): number {
+    return this.#intake.capacityBytes;
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.#intake.close(), this.#connector.stop()]);
   }

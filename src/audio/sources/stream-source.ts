@@ -64,6 +64,11 @@ export interface StreamSource {
    * those in the target of the outstanding read. Sources that cannot tell lack it.
    */
   backlogBytes?(): number | undefined;
+  /**
+   * How much may arrive while nothing is read, at least, until the producer is held back. Of sources
+   * that cannot tell, and that do not make their audio on demand, every chunk is read as soon as it may.
+   */
+  capacityBytes?(): number;
   /** Releases everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }
@@ -72,8 +77,8 @@ export interface StreamSource {
 export interface InputQueue {
   /** `undefined` when it cannot be told. */
   unreadBytes(socket: Socket): number | undefined;
-  /** Makes it keep no more than about `bytes`, where it can. */
-  limit(socket: Socket, bytes: number): void;
+  /** Makes it keep no more than about `bytes`, where it can; returns how much that is, 0 when unknown. */
+  limit(socket: Socket, bytes: number): number;
 }
 
 /** What the sources of all streams share. */

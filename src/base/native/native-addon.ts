@@ -29,7 +29,7 @@ export interface NativeAddon {
   setPeerTimeout?(descriptor: number, timeoutMs: number): number;
   /** Bytes that wait in a pipe or socket, or a negative error number. Linux only. */
   unreadBytes?(descriptor: number): number;
-  /** Bounds what may wait in a pipe or socket; 0, or an error number. Linux only. */
+  /** Bounds what may wait in a pipe or socket; how many bytes that is, or a negative error number. Linux only. */
   limitUnread?(descriptor: number, bytes: number): number;
   /** Locks an open file until it is closed; 0, or an error number. Linux only. */
   lockFile?(descriptor: number): number;

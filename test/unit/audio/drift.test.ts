@@ -25,8 +25,12 @@ interface Heard {
   readonly log: LogLines;
 }
 
-/** Listens to a producer for so long, chunk by chunk. */
-async function listen(habits: ProducerHabits, us: number, chunkMs = 20): Promise<Heard> {
+/** Listens to a producer for so long, by groups of chunks. */
+async function listen(
+  habits: ProducerHabits,
+  us: number,
+  { chunkMs = 20, groupMs = 0 } = {},
+): Promise<Heard> {
   const time = new VirtualTime();
   const source = new VirtualProducer(time, habits);
   const options = parseStreamOptions('pipe:///x?name=V', { ...streamDefaults, chunkMs });
@@ -39,6 +43,7 @@ async function listen(habits: ProducerHabits, us: number, chunkMs = 20): Promise
     pool,
     clock: time,
     logger: log,
+    groupMs: () => groupMs,
     onPcm: ({ chunk, timestampUs, startsRun }) => {
       const frame = chunk.payload.readDoubleLE(0);
       chunk.release();
@@ -114,10 +119,44 @@ describe.each(transports)('a live source by %s', (_, transport) => {
   });
 });
 
+describe('a live source that is read in groups of chunks', () => {
+  it.each(
+    [
+      ['a pipe', { capacityBytes: 65_536 }],
+      ['a large pipe', { capacityBytes: 4 * 65_536 }],
+      ['TCP, seen by reading ahead', { capacityBytes: 4_000_000, seenBytes: 0.4 * byteRate }],
+    ].flatMap(([name, transport]) =>
+      writers.flatMap(([pieces, writer]) =>
+        [0, 50, -50, 300, -300].map((ppm) => [ppm, name, pieces, transport, writer] as const),
+      ),
+    ),
+  )('is followed at %d ppm by %s, written %s at a time', async (ppm, _, __, transport, writer) => {
+    const habits = { ...(transport as (typeof transports)[0][1]), ...writer, ppm };
+    const heard = await listen(habits, hourUs / 2, { groupMs: 200 });
+    expectFollowed(heard, ppm);
+    if (ppm === 0) expect(heard.steepestPpm).toBeLessThan(roundingPpm);
+  });
+
+  it.each([
+    [1000, 19_200],
+    [1000, 4096],
+    [50_000, 19_200],
+  ])('loses just what it is ahead: %d ppm, %d bytes at a time', async (ppm, writeBytes) => {
+    const heard = await listen({ writeBytes, capacityBytes: 400_000, ppm }, hourUs, {
+      groupMs: 200,
+    });
+    const surplusMs = ((ppm - 320) / 1e6) * (hourUs / 1000);
+    expect(heard.runs).toBe(1);
+    expect(heard.farthestMs).toBeLessThan(400);
+    expect(heard.droppedMs).toBeGreaterThan(0.9 * surplusMs - 400);
+    expect(heard.droppedMs).toBeLessThan(1.1 * surplusMs + 400);
+  });
+});
+
 describe('a live source for a day', { timeout: 120_000 }, () => {
   it.each(drifts)('is followed at %d ppm', async (ppm) => {
     const habits = { capacityBytes: 65_536, writeBytes: 19_200, jitterMs: 50, ppm };
-    expectFollowed(await listen(habits, dayUs, 100), ppm);
+    expectFollowed(await listen(habits, dayUs, { chunkMs: 100 }), ppm);
   });
 });
 
@@ -132,7 +171,7 @@ describe('a source that is further off than players can correct', { timeout: 120
     'has a gap now and then when it is slow, and loses nothing: %d hours, %o',
     async (hours, writer) => {
       const habits = { ...writer, capacityBytes: 65_536, ppm: -1000 };
-      const heard = await listen(habits, hours * hourUs, 100);
+      const heard = await listen(habits, hours * hourUs, { chunkMs: 100 });
       expect(heard.droppedMs).toBe(0);
       expect(heard.log.lines.length).toBe(resyncs(heard, 'audio came too late').length);
       expect(heard.log.with('"late":"source"').length).toBe(heard.log.lines.length);
@@ -155,7 +194,7 @@ describe('a source that is further off than players can correct', { timeout: 120
     'skips just what it is ahead when it is fast: %d ppm, %d hours, %o',
     async (ppm, hours, writer) => {
       const us = hours * hourUs;
-      const heard = await listen({ ...writer, capacityBytes: 400_000, ppm }, us, 100);
+      const heard = await listen({ ...writer, capacityBytes: 400_000, ppm }, us, { chunkMs: 100 });
       expect(heard.runs).toBe(1);
       expect(heard.steepestPpm).toBeLessThan(330);
       expect(heard.farthestMs).toBeLessThan(400);

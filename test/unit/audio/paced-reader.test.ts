@@ -333,6 +333,107 @@ describe('a paced reader, with time in our hands', () => {
     expect(time.nowUs() - startUs).toBeGreaterThanOrEqual(28 * chunkUs);
   });
 
+  it('drops what is old behind a short pause of a producer that hurries, too', async () => {
+    writer = readFifo(time);
+    const old = numberedBytes(10 * chunkBytes);
+    await play(5);
+    await time.pass(30);
+    time.stall(200);
+    writer.write(old);
+    time.stall(800);
+    await time.until(() => rig.log.with('resync').length > 0, 'the stall was noticed');
+    await time.pass(30);
+    await give(old);
+    await time.pass(100);
+    expect(rig.pcm).toHaveLength(5);
+    await give(fresh);
+    expect(rig.pcm).toHaveLength(6);
+    expect(rig.last?.payload).toEqual(fresh);
+    expect(rig.log.with('resync')).toMatchObject([{ level: 'warn', fields: { late: 'server' } }]);
+    expect(rig.log.with('old audio dropped').length).toBe(1);
+  });
+
+  describe('in groups of chunks', () => {
+    /** A producer that is held back: the fifo is always full. */
+    async function playFull(ms: number): Promise<void> {
+      for (let passed = 0; passed < ms; passed += 1) {
+        while ((writer?.write(loud) ?? 0) > 0);
+        await time.pass(1);
+      }
+    }
+
+    it('reads several chunks at once, each with the time of its own', async () => {
+      writer = readFifo(time);
+      rig.groupMs = 100;
+      await playFull(1000);
+      const arrivals = new Set(rig.pcm.slice(1).map(({ arrivedUs }) => arrivedUs));
+      expect(rig.pcm.length / arrivals.size).toBeGreaterThan(4);
+      expect(distancesUs(rig.pcm)).toEqual(new Array(rig.pcm.length - 1).fill(chunkUs));
+    });
+
+    it('does not count the wait for the others of the group as lateness', async () => {
+      writer = readFifo(time);
+      rig.groupMs = 100;
+      await playFull(300);
+      for (let offset = 0; offset < 100; offset += 9) {
+        await playFull(offset);
+        // A chunk may come a chunk and the tolerance after it can be read.
+        time.stall(265);
+        await playFull(200);
+      }
+      expect(rig.log.with('resync')).toEqual([]);
+      expect(distancesUs(rig.pcm)).toEqual(new Array(rig.pcm.length - 1).fill(chunkUs));
+      await playFull(100);
+      time.stall(400);
+      await playFull(600);
+      expect(rig.log.with('resync')).toMatchObject([{ level: 'warn', fields: { late: 'server' } }]);
+      const [, second] = rig.pcm.filter(({ startsRun }) => startsRun);
+      expect(second && second.arrivedUs - second.timestampUs).toBeLessThan(2 * chunkUs);
+    });
+
+    it.each([0, 33, 66, 99])(
+      'is idle, and ends the run, as long after the last audio as without groups (%i ms)',
+      async (offsetMs) => {
+        const told: number[][] = [];
+        for (const groupMs of [0, 100]) {
+          writer = readFifo(time);
+          rig.groupMs = groupMs;
+          await play(20 + Math.round(offsetMs / 20));
+          await time.pass(offsetMs % 20);
+          const lastUs = time.nowUs();
+          const seen: number[] = [];
+          rig.onEvent = (event) => {
+            if (event !== 'pcm') seen.push((time.nowUs() - lastUs) / 1000);
+          };
+          await time.pass(700);
+          told.push(seen);
+          writer.close();
+          writer = undefined;
+          await rig.reader.stop();
+          expect(rig.pool.isFull).toBe(true);
+        }
+        const [single = [], grouped = []] = told;
+        expect(grouped).toHaveLength(2);
+        for (const [index, ms] of grouped.entries()) {
+          expect(Math.abs(ms - (single[index] ?? 0))).toBeLessThanOrEqual(40);
+        }
+      },
+    );
+
+    it('reads at once what is due when a client begins to listen', async () => {
+      writer = readFifo(time);
+      rig.groupMs = 100;
+      await playFull(350);
+      const before = rig.pcm.length;
+      const behindUs = () => time.nowUs() - (rig.last?.timestampUs ?? 0);
+      while (behindUs() < 4 * chunkUs) await playFull(1);
+      expect(rig.pcm.length).toBeGreaterThanOrEqual(before);
+      rig.reader.resume();
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+      expect(behindUs()).toBeLessThan(2 * chunkUs);
+    });
+  });
+
   it.each(['pcm', 'playing', 'idle', 'end'])(
     'can be stopped from within the event "%s"',
     async (fatal) => {
@@ -395,36 +496,17 @@ describe('a paced reader on a server that was stalled', () => {
     expect(rig.log.with('resync')).toMatchObject([{ level: 'warn', fields: { late: 'server' } }]);
     expect(rig.states).toEqual(['playing']);
     expect(rig.log.with('no audio comes')).toEqual([]);
-    // What lay in the fifo is old by now; the next chunk is the first that the producer wants heard.
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    writer.write(fresh);
-    await until(() => rig.pcm.some(({ payload }) => payload.equals(fresh)));
+    // What lay in the fifo is old by now; what comes in real time is what the producer wants heard.
+    while (rig.pcm.length === 5) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      writer.write(fresh);
+    }
+    expect(rig.pcm[5]?.payload).toEqual(fresh);
     expect(rig.log.with('old audio dropped').length).toBe(1);
     const first = rig.pcm[5];
     expect(first?.startsRun).toBe(true);
     expect(first && first.arrivedUs - first.timestampUs).toBeLessThan(2 * chunkUs);
     expect(rig.pcm.filter(({ startsRun }) => startsRun).length).toBe(2);
-  });
-
-  it('drops what is old behind a short pause of a producer that hurries, too', async () => {
-    writer = readFifo(monotonicClock);
-    const old = numberedBytes(10 * chunkBytes);
-    for (let chunk = 0; chunk < 5; chunk += 1) {
-      writer.write(loud);
-      await until(() => rig.pcm.length > chunk);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    stall(200);
-    writer.write(old);
-    stall(800);
-    await until(() => rig.log.with('resync').length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    writer.write(old);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    writer.write(fresh);
-    await until(() => rig.pcm.length > 5);
-    expect(rig.pcm[5]?.payload.equals(fresh)).toBe(true);
-    expect(rig.log.with('old audio dropped').length).toBe(1);
   });
 
   it('drops no more than the length of its absence', async () => {

@@ -251,6 +251,7 @@ describe('Broadcast', () => {
       chunk.seal({ timestampUs: nowUs - 300_000, durationUs: 300_000 });
       broadcast.publish(chunk);
     }
+    await turn();
     expect(broadcast.outdatedChunks).toBe(5);
     expect(cursor?.path.counters).toMatchObject({ chunks: 0, lostChunks: 5 });
     await tick();
@@ -282,7 +283,7 @@ describe('Broadcast', () => {
 
   it('serves those first who were left over when the time of a tick was up', async () => {
     open({ sendIntervalMs: 0 });
-    const cursors = await subscribe(3);
+    const cursors = await subscribe(5);
     const served: number[] = [];
     let room = 2;
     fanOut.deliver = (ring, due) => {
@@ -295,14 +296,16 @@ describe('Broadcast', () => {
       return due.every(({ quota }) => quota === 0);
     };
     publish();
+    await turn();
     expect(served).toEqual([0, 1]);
-    // The next chunk comes before the event loop has had a turn.
+    // The next chunk comes before all have got this one; 2 and 3 then get both.
     publish();
-    expect(served).toEqual([0, 1, 2, 0]);
+    await turn();
+    expect(served).toEqual([0, 1, 2, 3, 4, 0]);
     room = 1;
     await turn();
-    expect(served).toEqual([0, 1, 2, 0, 1]);
-    expect(cursors.map(({ quota }) => quota)).toEqual([0, 0, 0]);
+    expect(served).toEqual([0, 1, 2, 3, 4, 0, 1]);
+    expect(cursors.map(({ quota }) => quota)).toEqual(new Array(5).fill(0));
   });
 
   it('forgets who was left over when its chunks are dropped or it leaves', async () => {
@@ -314,6 +317,7 @@ describe('Broadcast', () => {
       return false;
     };
     publish();
+    await turn();
     broadcast.unsubscribe(cursors[0] as Cursor);
     await turn();
     await turn();
@@ -322,6 +326,106 @@ describe('Broadcast', () => {
     const looks = looked.length;
     await turn();
     expect(looked).toHaveLength(looks);
+  });
+
+  it('serves all chunks of one turn of the event loop by one call', async () => {
+    open();
+    const peers = await pairs.joinAll(4);
+    for (const { path } of peers) broadcast.subscribe(path);
+    neverStops();
+    await tick(10);
+    const deliver = vi.spyOn(fanOut, 'deliver');
+    for (const { path } of peers) path.takeStatistics();
+    for (let group = 0; group < 3; group += 1) {
+      for (let chunk = 0; chunk < 10; chunk += 1) publish();
+      await turn();
+    }
+    expect(deliver).toHaveBeenCalledTimes(3);
+    for (const { path } of peers) expect(path.counters.regularSends).toBe(3);
+    for (const { path } of peers) expect(path.counters.chunks).toBeGreaterThanOrEqual(30);
+  });
+
+  it('does not wait for a chunk to serve those that join, all of one turn by one call', async () => {
+    open();
+    await tick(60);
+    const peers = await pairs.joinAll(5);
+    const deliver = vi.spyOn(fanOut, 'deliver');
+    const cursors = peers.map(({ path }) => broadcast.subscribe(path));
+    const [gone] = cursors.splice(2, 1);
+    if (gone) broadcast.unsubscribe(gone);
+    await turn();
+    expect(deliver).toHaveBeenCalledTimes(1);
+    for (const { path } of cursors) expect(path.counters.chunks).toBeGreaterThan(30);
+    expect(gone?.path.counters.chunks).toBe(0);
+    await until(() => cursors.every(({ sequence }) => sequence === broadcast.ring.head));
+  });
+
+  it('keeps to the burst when many join, has as many of them as chunks come, and starves none', async () => {
+    open({ burstBytes: 64 * 1024 });
+    const peers = await pairs.joinAll(21);
+    neverStops();
+    await tick(60);
+    const joining = peers.slice(1).map(({ path }) => broadcast.subscribe(path));
+    const served = () => joining.filter(({ path }) => path.counters.chunks > 0).length;
+    await turn();
+    expect(served()).toBe(1);
+    // Those that come later wait behind the others.
+    for (const { path } of peers.slice(0, 1)) joining.push(broadcast.subscribe(path));
+    await turn();
+    expect(served()).toBe(1);
+    for (let chunk = 0; chunk < 5; chunk += 1) publish();
+    await turn();
+    expect(served()).toBe(6);
+    for (let group = 0; group < 15; group += 1) {
+      for (let chunk = 0; chunk < 5; chunk += 1) publish();
+      await turn();
+    }
+    expect(served()).toBe(21);
+    for (const { path } of joining) expect(path.counters.lostChunks).toBe(0);
+  });
+
+  it('gives a session the rest soon when its socket was reserved at the time of its group', async () => {
+    open();
+    const peer = await pairs.join();
+    const cursor = broadcast.subscribe(peer.path);
+    await tick(10);
+    peer.connection.reservation.tryRaise();
+    for (let chunk = 0; chunk < 10; chunk += 1) publish();
+    await turn();
+    expect(broadcast.ring.head - cursor.sequence).toBeGreaterThanOrEqual(10);
+    peer.connection.reservation.lower();
+    await until(() => cursor.sequence === broadcast.ring.head);
+    expect(cursor.path.counters.coordinationFallbacks).toBeGreaterThan(0);
+    expect(cursor.sequence).toBe(broadcast.ring.head);
+  });
+
+  it('delivers nothing that the ring has dropped to those that a slice left over', async () => {
+    open({ bufferMs: 200, sendIntervalMs: 0 });
+    const cursors = await subscribe(3);
+    neverStops();
+    let room = 1;
+    const firsts: number[] = [];
+    fanOut.deliver = (ring, due) => {
+      for (const cursor of due.filter(({ quota }) => quota > 0).slice(0, room)) {
+        firsts.push(cursor.sequence);
+        for (let index = 0; index < cursor.quota; index += 1) ring.at(cursor.sequence + index);
+        cursor.sequence += cursor.quota;
+        cursor.quota = 0;
+      }
+      return due.every(({ quota }) => quota === 0);
+    };
+    publish();
+    await turn();
+    expect(firsts).toEqual([0]);
+    for (let chunk = 0; chunk < 30; chunk += 1) publish();
+    const { tail } = broadcast.ring;
+    expect(tail).toBeGreaterThan(10);
+    room = 3;
+    await turn();
+    await turn();
+    expect(firsts.length).toBeGreaterThan(1);
+    for (const first of firsts.slice(1)) expect(first).toBeGreaterThanOrEqual(tail);
+    for (const { sequence } of cursors) expect(sequence).toBe(broadcast.ring.head);
   });
 
   it('sends nothing more after a session has unsubscribed', async () => {
@@ -403,12 +507,13 @@ describe('Broadcast, with chunks of all sizes', () => {
     'give nobody more than one send at a time, and all who join no more than the burst (%s)',
     async (sendIntervalMs) => {
       const peers = await pairs.joinAll(6);
-      fc.assert(
-        fc.property(
+      neverStops();
+      await fc.assert(
+        fc.asyncProperty(
           chunkSizes,
           fc.array(fc.nat(400), { minLength: 5, maxLength: 5 }),
           fc.constantFrom(64 * 1024, 200_000, 4 * 1024 * 1024),
-          (sizes, joinsAt, burstBytes) => {
+          async (sizes, joinsAt, burstBytes) => {
             const sends = record();
             open({ bufferMs: 15_000, sendIntervalMs, burstBytes });
             const [first, ...others] = peers.map(({ path }) => path);
@@ -421,6 +526,7 @@ describe('Broadcast, with chunks of all sizes', () => {
                   if (at === index && path) cursors.push(broadcast.subscribe(path));
                 }
                 publish(bytes);
+                await turn();
                 for (const send of sends) {
                   expect(send.bytes <= maxSendBytes || send.chunks <= 2).toBe(true);
                 }
@@ -447,9 +553,10 @@ describe('Broadcast, with chunks of all sizes', () => {
     const sends = record();
     open();
     await subscribe(3);
-    for (let index = 0; index < 60; index += 1) publish(1);
+    neverStops();
+    await tick(60, 1);
     for (let index = 0; index < 60; index += 1) {
-      publish(100_000);
+      await tick(1, 100_000);
       for (const { chunks } of sends) expect(chunks).toBeGreaterThan(0);
     }
     const large = sends.filter(({ bytes }) => bytes > maxSendBytes);

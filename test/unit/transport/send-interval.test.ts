@@ -28,9 +28,9 @@ function intervals(options: Partial<SendIntervalOptions>, messageBytes: number[]
     const chunk = pool.acquire(bytes - headerBytes, 'test');
     chunk.payloadBytes = bytes - headerBytes;
     chunk.seal({ timestampUs: 0, durationUs: 20_000 });
-    const chunks = interval.chunksAfter(chunk);
+    interval.note(chunk);
     chunk.release();
-    return chunks;
+    return interval.chunks;
   });
 }
 
