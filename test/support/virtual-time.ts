@@ -12,6 +12,7 @@ interface Timer {
 export class VirtualTime implements Clock {
   readonly #timers = new Set<Timer>();
   #nowUs = 1e9;
+  #turns = 0;
   #wokenUs = 0;
   #wakeUps = 0;
 
@@ -24,7 +25,15 @@ export class VirtualTime implements Clock {
         fire();
       }),
     );
-    vi.stubGlobal('performance', { now: () => this.#nowUs / 1000 });
+    // Each event has a turn of the event loop of its own.
+    const { nodeTiming } = performance;
+    const spies = [
+      vi.spyOn(performance, 'now').mockImplementation(() => this.#nowUs / 1000),
+      vi.spyOn(nodeTiming, 'uvMetricsInfo', 'get').mockImplementation(() => ({
+        ...{ events: 0, eventsWaiting: 0 },
+        loopCount: this.#turns,
+      })),
+    ];
     vi.stubGlobal('setImmediate', (fire: () => void) => this.after(0, fire));
     const clear = (timer: Timer | undefined) => {
       if (timer) this.#timers.delete(timer);
@@ -34,6 +43,7 @@ export class VirtualTime implements Clock {
     try {
       scene();
     } finally {
+      for (const spy of spies) spy.mockRestore();
       vi.unstubAllGlobals();
     }
   }
@@ -71,6 +81,7 @@ export class VirtualTime implements Clock {
       if (!next || next.dueUs > endUs) break;
       this.#nowUs = Math.max(this.#nowUs, next.dueUs);
       this.#timers.delete(next);
+      this.#turns += 1;
       next.fire();
     }
     this.#nowUs = endUs;
