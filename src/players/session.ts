@@ -154,15 +154,18 @@ export class Session {
     this.connection.close(reason);
   }
 
-  readonly #handlers: ReadonlyMap<number, (message: IncomingMessage) => void> = new Map([
-    [messageType.hello, (message) => this.#onHello(message)],
-    [messageType.time, (message) => this.#onTime(message)],
-    [messageType.clientInfo, (message) => this.#onClientInfo(message)],
+  static readonly #handlers: ReadonlyMap<
+    number,
+    (session: Session, message: IncomingMessage) => void
+  > = new Map([
+    [messageType.hello, (session, message) => session.#onHello(message)],
+    [messageType.time, (session, message) => session.#onTime(message)],
+    [messageType.clientInfo, (session, message) => session.#onClientInfo(message)],
   ]);
 
   #onMessage(message: IncomingMessage): void {
     this.#lastHeardUs = message.receivedUs;
-    if (!this.#isRefused) this.#handlers.get(message.type)?.(message);
+    if (!this.#isRefused) Session.#handlers.get(message.type)?.(this, message);
   }
 
   #onHello(message: IncomingMessage): void {

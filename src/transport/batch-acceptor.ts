@@ -5,6 +5,7 @@ import { descriptorOf } from '../base/net/adopt-socket.ts';
 
 /** Those that are in already must have their turn as well. */
 const maxPerTurn = 64;
+const maxTurnMs = 4;
 /** One that cannot even be ended goes on waiting: to try again at once would only spin. */
 const pauseMs = 100;
 
@@ -42,7 +43,8 @@ export class BatchAcceptor {
   }
 
   #acceptWaiting(): void {
-    for (let count = 0; count < maxPerTurn; count += 1) {
+    const endMs = performance.now() + maxTurnMs;
+    for (let count = 0; count < maxPerTurn && performance.now() < endMs; count += 1) {
       const accepted = this.#native.accept();
       if (accepted >= 0) this.#serve(accepted);
       else if (accepted === -constants.errno.EAGAIN) return;

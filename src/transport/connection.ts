@@ -270,14 +270,15 @@ export class Connection {
     if (this.#isTaken(this.#controlWritten)) this.reservation.lower();
   }
 
-  /** The usual case: one message, which the kernel takes at once. What it does not take, Node gets. */
+  /** The usual case: the kernel takes it at once. What it does not take, Node gets. */
   #writeDirectly(): boolean {
-    const [message] = this.#waiting;
-    const isAlone = this.#waiting.length === 1 && this.#waitingAnswer === undefined;
-    if (!this.#direct || !message || !isAlone || this.framing !== 'tcp') return false;
-    stampSent(message, this.#clock.nowUs());
-    const taken = Math.max(0, this.#direct.write(message));
-    if (taken < message.length) this.#socket.write(message.subarray(taken));
+    if (!this.#direct || this.framing !== 'tcp') return false;
+    const nowUs = this.#clock.nowUs();
+    for (const message of this.#waiting) stampSent(message, nowUs);
+    const [first = noBytes] = this.#waiting;
+    const messages = this.#waiting.length === 1 ? first : Buffer.concat(this.#waiting);
+    const taken = Math.max(0, this.#direct.write(messages));
+    if (taken < messages.length) this.#socket.write(messages.subarray(taken));
     return true;
   }
 

@@ -64,6 +64,8 @@ void Client::greet() {
   putBaseHeader(message, &header);
   putU32(message + baseHeaderBytes, length32);
   std::memcpy(message + baseHeaderBytes + 4, json, length32);
+  const int on = 1;
+  setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   send(message, baseHeaderBytes + 4 + length32);
   state_ = State::greeted;
 }
@@ -81,9 +83,31 @@ void Client::requestTime() {
   send(message, sizeof message);
 }
 
+// Notes when the last of it arrived, by the kernel: a player of its own is not kept waiting by the
+// other ones of this process, and this is what its clock is set by.
+ssize_t Client::receive(std::vector<uint8_t>& scratch) {
+  iovec into{scratch.data() + rest_.size(), scratch.size() - rest_.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
+  msghdr message{};
+  message.msg_iov = &into;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t got = recvmsg(fd_, &message, 0);
+  timespec now{};
+  timespec then{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  arrivedUs_ = monotonicUs();
+  const cmsghdr* const stamp = CMSG_FIRSTHDR(&message);
+  if (got <= 0 || stamp == nullptr || stamp->cmsg_type != SCM_TIMESTAMPNS) return got;
+  std::memcpy(&then, CMSG_DATA(stamp), sizeof then);
+  arrivedUs_ -= (now.tv_sec - then.tv_sec) * 1000000 + (now.tv_nsec - then.tv_nsec) / 1000;
+  return got;
+}
+
 void Client::onReadable(std::vector<uint8_t>& scratch) {
   std::memcpy(scratch.data(), rest_.data(), rest_.size());
-  const ssize_t got = recv(fd_, scratch.data() + rest_.size(), scratch.size() - rest_.size(), 0);
+  const ssize_t got = receive(scratch);
   if (got == 0) return fail("the server closed the connection");
   if (got < 0) {
     if (errno != EAGAIN && errno != EINTR) fail(errorText("recv"));
@@ -210,7 +234,7 @@ void Client::onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs
   }
   pendingTimeId_ = 0;
   ServerClock& clock = measurement_.serverClock;
-  clock.learn(timeSentUs_, header.receivedUs, header.sentUs, nowUs);
+  clock.learn(timeSentUs_, header.receivedUs, header.sentUs, arrivedUs_);
   const int64_t toleranceUs = stampToleranceUs + clock.toleranceUs();
   const int64_t latencyUs = getTimeUs(body);
   // Requested <= received by the server <= replied <= now, brought to one clock.
@@ -222,7 +246,7 @@ void Client::onTime(const BaseHeader& header, const uint8_t* body, int64_t nowUs
   if (measurement_.covers(timeSentUs_)) measurement_.timeRoundTripUs.add(nowUs - timeSentUs_);
   if (timeBurst_ == 0) return;
   clockOffsetsUs_.push_back(
-      ServerClock::offsetOf(timeSentUs_, header.receivedUs, header.sentUs, nowUs));
+      ServerClock::offsetOf(timeSentUs_, header.receivedUs, header.sentUs, arrivedUs_));
   if (--timeBurst_ > 0) requestTime();
 }
 

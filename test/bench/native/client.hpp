@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -68,6 +70,7 @@ class Client {
   enum class State { connecting, greeted, settled, streaming };
 
   void fail(const std::string& why);
+  ssize_t receive(std::vector<uint8_t>& scratch);
   void send(const uint8_t* message, size_t bytes);
   uint16_t nextId();
   void onMessage(const BaseHeader& header, const uint8_t* body, int64_t nowUs);
@@ -91,6 +94,7 @@ class Client {
   uint16_t helloId_ = 0;
   uint16_t pendingTimeId_ = 0;
   int64_t timeSentUs_ = 0;
+  int64_t arrivedUs_ = 0;
   // Of the opening burst.
   std::vector<int64_t> clockOffsetsUs_;
   int64_t newestUs_ = -1;
