@@ -84,7 +84,7 @@ void Client::requestTime() {
 }
 
 // Notes when the last of it arrived, by the kernel: a player of its own is not kept waiting by the
-// other ones of this process, and this is what its clock is set by.
+// other ones of this process when it sets its clock and begins to play.
 ssize_t Client::receive(std::vector<uint8_t>& scratch) {
   iovec into{scratch.data() + rest_.size(), scratch.size() - rest_.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
@@ -183,7 +183,7 @@ void Client::onChunk(const BaseHeader& header, const uint8_t* body, int64_t nowU
     return fail("WireChunk payload and message length disagree");
   }
   const int64_t timestampUs = getTimeUs(body);
-  if (newestUs_ < 0) measurement_.firstChunkUs.add(nowUs - startedUs_);
+  if (newestUs_ < 0) measurement_.firstChunkUs.add(arrivedUs_ - startedUs_);
   measurement_.heardChunks += 1;
   checkContinuity(timestampUs, payloadBytes);
   if (!hasRightPayload(timestampUs, body + wireChunkHeaderBytes, payloadBytes)) {
