@@ -50,6 +50,16 @@ Napi::Value unreadBytesOf(const Napi::CallbackInfo& info) {
 }
 
 // Bytes, or a negative errno.
+Napi::Value readUnreadOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!isNumber(info, 0) || info.Length() < 2 || !info[1].IsTypedArray()) {
+    return refuse(env, "readUnread needs a descriptor and memory");
+  }
+  auto target = info[1].As<Napi::Uint8Array>();
+  return Napi::Number::New(env, readUnread(integerAt(info, 0), target.Data(), target.ByteLength()));
+}
+
+// Bytes, or a negative errno.
 Napi::Value limitUnreadOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!isNumber(info, 0) || !isNumber(info, 1)) {
@@ -87,6 +97,7 @@ void defineSystemCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("setPeerTimeout", Napi::Function::New(env, setPeerTimeoutOf, "setPeerTimeout"));
   exports.Set("lockFile", Napi::Function::New(env, lockFileOf, "lockFile"));
   exports.Set("unreadBytes", Napi::Function::New(env, unreadBytesOf, "unreadBytes"));
+  exports.Set("readUnread", Napi::Function::New(env, readUnreadOf, "readUnread"));
   exports.Set("limitUnread", Napi::Function::New(env, limitUnreadOf, "limitUnread"));
   exports.Set("sendDatagram", Napi::Function::New(env, sendDatagramOf, "sendDatagram"));
   exports.Set("sendZeroCopyProbe",

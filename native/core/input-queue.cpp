@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -24,6 +25,11 @@ int limitSocket(int fd, int bytes) noexcept {
 int unreadBytes(int fd) noexcept {
   int bytes = 0;
   return ::ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : -errno;
+}
+
+int readUnread(int fd, void* target, std::size_t capacity) noexcept {
+  const ssize_t bytes = ::read(fd, target, capacity);
+  return bytes < 0 ? -errno : static_cast<int>(bytes);
 }
 
 int limitUnread(int fd, int bytes) noexcept {

@@ -15,6 +15,7 @@
 
 using zerocast::Descriptor;
 using zerocast::limitUnread;
+using zerocast::readUnread;
 using zerocast::unreadBytes;
 using zerocast::test::Run;
 
@@ -68,6 +69,19 @@ int main() {
       t.expect(unreadBytes(pipe.reader.fd()) == 5077, "all of it waits");
       t.expect(reads(pipe.reader, 1000), "some of it is read");
       t.expect(unreadBytes(pipe.reader.fd()) == 4077, "the rest waits");
+    }
+  });
+
+  run.it("reads what is there without waiting, and tells the end", [](Run& t) {
+    for (Pipe& pipe : std::array{openPipe(), openSockets()}) {
+      ::fcntl(pipe.reader.fd(), F_SETFL, O_NONBLOCK);
+      std::array<char, 4096> text{};
+      t.expect(readUnread(pipe.reader.fd(), text.data(), text.size()) == -EAGAIN, "nothing at first");
+      writes(pipe.writer, 5000);
+      t.expect(readUnread(pipe.reader.fd(), text.data(), text.size()) == 4096, "as much as fits");
+      t.expect(readUnread(pipe.reader.fd(), text.data(), text.size()) == 904, "then the rest");
+      pipe.writer = Descriptor(-1);
+      t.expect(readUnread(pipe.reader.fd(), text.data(), text.size()) == 0, "the end");
     }
   });
 

@@ -43,6 +43,7 @@ export class ArrivalJudge {
   /** Audio that may be old after this server was away, and what was dropped of it. */
   #backlogFrames = 0;
   #droppedFrames = 0;
+  #observedUs = 0;
   /** How long the last reads of the backlog waited, and for how much audio. */
   #backlogWaitUs = 0;
   #backlogAudioUs = 0;
@@ -115,6 +116,9 @@ export class ArrivalJudge {
   #observe(nowUs: number, frames = 0): void {
     const { pacer } = this.#context;
     if (!pacer.isRunning || this.#surplusChunks > 0) return;
+    // Chunks that are read at once tell the same.
+    if (nowUs - this.#observedUs < leastWaitUs) return;
+    this.#observedUs = nowUs;
     this.#clock.observe({
       nowUs,
       lateUs: pacer.lateUs(frames + (this.#backlog ?? 0), nowUs),

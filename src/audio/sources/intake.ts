@@ -87,6 +87,7 @@ export class Intake {
     const landed = this.#landing.subarray(0, this.#landedBytes);
     this.#landedBytes = 0;
     this.#accept(landed);
+    this.#readDirectly();
     this.#goOn();
   }
 
@@ -181,6 +182,18 @@ export class Intake {
   #limit(socket: Socket): void {
     const { queue, queueBytes } = this.#options;
     this.#capacityBytes = queue?.limit(socket, Math.max(minQueueBytes, queueBytes)) ?? 0;
+  }
+
+  /** What is there already needs no turn of the event loop; the socket sees to the rest. */
+  #readDirectly(): void {
+    const { queue } = this.#options;
+    const socket = this.#socket;
+    const target = this.#target;
+    if (!queue || !socket || !target || this.#connectionBytes === 0) return;
+    const rest = target.subarray(this.#filledBytes);
+    const bytes = queue.read(socket, rest);
+    this.#connectionBytes += bytes;
+    this.#accept(rest.subarray(0, bytes));
   }
 
   /** Reads on, unless the end of another producer comes first. */

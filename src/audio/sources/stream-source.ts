@@ -77,6 +77,8 @@ export interface StreamSource {
 export interface InputQueue {
   /** `undefined` when it cannot be told. */
   unreadBytes(socket: Socket): number | undefined;
+  /** Reads what is there; the end and faults are left to the socket. Returns how many bytes that was. */
+  read(socket: Socket, target: Uint8Array): number;
   /** Makes it keep no more than about `bytes`, where it can; returns how much that is, 0 when unknown. */
   limit(socket: Socket, bytes: number): number;
 }

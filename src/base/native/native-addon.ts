@@ -29,6 +29,11 @@ export interface NativeAddon {
   setPeerTimeout?(descriptor: number, timeoutMs: number): number;
   /** Bytes that wait in a pipe or socket, or a negative error number. Linux only. */
   unreadBytes?(descriptor: number): number;
+  /**
+   * Reads what waits in a pipe or socket that does not block; bytes, 0 at the end, or a negative error
+   * number. Linux only.
+   */
+  readUnread?(descriptor: number, target: Uint8Array): number;
   /** Bounds what may wait in a pipe or socket; how many bytes that is, or a negative error number. Linux only. */
   limitUnread?(descriptor: number, bytes: number): number;
   /** Locks an open file until it is closed; 0, or an error number. Linux only. */
