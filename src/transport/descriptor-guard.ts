@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Logger } from '../base/logger.ts';
 
 /** Left for files, children and the log: a share of what the process may open, within bounds. */
@@ -9,7 +9,7 @@ const maxReserve = 64;
 const resumeShare = 4;
 /** One address gets at most the half of what there is, so that it does not lock out all others. */
 const addressShare = 2;
-/** Counting takes a look at every descriptor. */
+/** Before Linux 6.2 counting takes a look at every descriptor. */
 const countIntervalMs = 1000;
 
 /** How to fix a want of descriptors. */
@@ -39,8 +39,10 @@ export const procFacts: DescriptorFacts = {
   },
   open() {
     try {
-      // One of them reads the folder.
-      return readdirSync('/proc/self/fd').length - 1;
+      // Their number since Linux 6.2; to list thousands would hold the event loop.
+      const { size } = statSync('/proc/self/fd');
+      // One of those that are listed reads the folder.
+      return size > 0 ? size : readdirSync('/proc/self/fd').length - 1;
     } catch {
       return undefined;
     }
