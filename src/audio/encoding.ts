@@ -257,7 +257,9 @@ export class Encoding {
   #encode({ pcm, startFrame }: Current): void {
     const frames = framesOf(pcm.chunk, this.#options.format);
     const startUs = this.#figures.encodeUs;
-    const startCpuUs = cpuUs();
+    // Only who is behind is judged by it, and it costs as much as a chunk of pcm.
+    const isBehind = this.#waiting.length > 0;
+    const startCpuUs = isBehind ? cpuUs() : 0;
     // The encoder gives the chunk back, also when it breaks.
     this.#current = undefined;
     const next = this.#timed(() => this.#encoder.encode(pcm.chunk, startFrame, this.#seal));
@@ -267,7 +269,8 @@ export class Encoding {
     }
     if (next !== undefined) this.#current = { pcm, startFrame: next };
     // On a busy machine time passes in which the encoder does nothing.
-    const usedUs = Math.min(this.#figures.encodeUs - startUs, cpuUs() - startCpuUs);
+    const tookUs = this.#figures.encodeUs - startUs;
+    const usedUs = isBehind ? Math.min(tookUs, cpuUs() - startCpuUs) : tookUs;
     this.#noteCost(usedUs, (next ?? frames) - startFrame);
   }
 
