@@ -10,9 +10,7 @@ export async function load(url, context, next) {
   if (loaded.format !== 'module' || !loaded.source) return loaded;
   const text = Buffer.from(loaded.source).toString();
   const shows = classNames
-    .filter((name) =>
-      new RegExp(`^(?:export class ${name}|var ${name} = class)\\b`, 'm').test(text),
-    )
+    .filter((name) => new RegExp(`\\b(?:export class ${name}|var ${name} ?= ?class)\\b`).test(text))
     .map((name) => `globalThis.observeTicks('${name}', ${name});`);
   return { ...loaded, source: [text, ...shows].join('\n') };
 }
