@@ -44,7 +44,7 @@ describe('the server as a process', () => {
     const opened = readFileSync(trace, 'utf8').match(/ = \d+$/gm) ?? [];
     // The modules of its source alone are 250.
     expect(opened.length).toBeGreaterThan(20);
-    expect(opened.length).toBeLessThan(120);
+    expect(opened.length).toBeLessThan(150);
   });
 
   it('takes the programs that it started with it', async () => {
