@@ -68,6 +68,15 @@ Napi::Value limitUnreadOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, limitUnread(integerAt(info, 0), integerAt(info, 1)));
 }
 
+// Bytes, or a negative errno.
+Napi::Value widenPipeOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!isNumber(info, 0) || !isNumber(info, 1)) {
+    return refuse(env, "widenPipe needs a descriptor and bytes");
+  }
+  return Napi::Number::New(env, widenPipe(integerAt(info, 0), integerAt(info, 1)));
+}
+
 Napi::Value sendDatagramOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsString() || !info[1].IsString()) {
@@ -99,6 +108,7 @@ void defineSystemCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("unreadBytes", Napi::Function::New(env, unreadBytesOf, "unreadBytes"));
   exports.Set("readUnread", Napi::Function::New(env, readUnreadOf, "readUnread"));
   exports.Set("limitUnread", Napi::Function::New(env, limitUnreadOf, "limitUnread"));
+  exports.Set("widenPipe", Napi::Function::New(env, widenPipeOf, "widenPipe"));
   exports.Set("sendDatagram", Napi::Function::New(env, sendDatagramOf, "sendDatagram"));
   exports.Set("sendZeroCopyProbe",
               Napi::Function::New(env, sendZeroCopyProbeOf, "sendZeroCopyProbe"));

@@ -41,4 +41,12 @@ int limitUnread(int fd, int bytes) noexcept {
   return limitedBytes < 0 ? -errno : limitedBytes;
 }
 
+int widenPipe(int fd, int bytes) noexcept {
+  const int pipeBytes = ::fcntl(fd, F_GETPIPE_SZ);
+  if (pipeBytes < 0) return -errno;
+  if (pipeBytes >= bytes) return pipeBytes;
+  const int widenedBytes = ::fcntl(fd, F_SETPIPE_SZ, bytes);
+  return widenedBytes < 0 ? pipeBytes : widenedBytes;
+}
+
 }  // namespace zerocast

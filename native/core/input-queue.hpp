@@ -20,4 +20,9 @@ int readUnread(int fd, void* target, std::size_t capacity) noexcept;
 // Failure: returns a negative errno; what cannot be limited stays as it is.
 int limitUnread(int fd, int bytes) noexcept;
 
+// Makes a pipe hold at least `bytes` that are unread, where the system allows that. Returns how many those are now.
+//
+// Failure: returns a negative errno, as of what is no pipe.
+int widenPipe(int fd, int bytes) noexcept;
+
 }  // namespace zerocast

@@ -17,6 +17,7 @@ using zerocast::Descriptor;
 using zerocast::limitUnread;
 using zerocast::readUnread;
 using zerocast::unreadBytes;
+using zerocast::widenPipe;
 using zerocast::test::Run;
 
 namespace {
@@ -96,6 +97,15 @@ int main() {
     for (int read = 0; read < 3; ++read) reads(pipe.reader, 10'000);
     t.expect(limitUnread(pipe.reader.fd(), 8192) == 8192, "an empty one is made smaller");
     t.expect(::fcntl(pipe.reader.fd(), F_GETPIPE_SZ) == 8192, "to what was asked for");
+  });
+
+  run.it("makes a pipe larger when asked, never smaller, and leaves sockets alone", [](Run& t) {
+    const Pipe pipe = openPipe();
+    const int before = ::fcntl(pipe.reader.fd(), F_GETPIPE_SZ);
+    t.expect(widenPipe(pipe.reader.fd(), before / 2) == before, "it is large enough");
+    t.expect(widenPipe(pipe.reader.fd(), before + 1) == 2 * before, "rounded up by the kernel");
+    t.expect(::fcntl(pipe.reader.fd(), F_GETPIPE_SZ) == 2 * before, "and so it is");
+    t.expect(widenPipe(openSockets().reader.fd(), 1'000'000) == -EBADF, "no pipe");
   });
 
   run.it("sets what a socket may hold; the kernel doubles it for its own needs", [](Run& t) {

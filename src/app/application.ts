@@ -175,7 +175,8 @@ export class Application {
         stallTimeoutMs: settings().tcpStreaming.stallTimeout,
       }),
     });
-    this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger });
+    const isIdle = () => this.server.sessionCount === 0;
+    this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger, isIdle });
     const { registry, streams, server } = this;
     const groups = new GroupControl({
       registry,
@@ -342,6 +343,9 @@ export class Application {
 
   #onChange(change: Change, by?: Requester): void {
     this.#status.invalidate(change);
+    if (change.kind === 'client-added' || change.kind === 'client-connected') {
+      this.#timeWatch.hurry();
+    }
     if (change.kind === 'stream-removed') this.server.streamRemoved();
     else if ('channel' in change) this.server.reroute();
     else if (change.kind !== 'stream-order') this.#stateFile?.schedule();

@@ -29,6 +29,8 @@ export interface PacedReaderContext {
 
 /** Reading may be put off for so much of what fits into a source; the rest is for the hazards of both sides. */
 const groupShare = 1 / 3;
+/** A source that was never more than half full for so many groups is not one that is held back. */
+const roomyGroups = 50;
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
 /** A whole number of chunks, but for what rounding leaves. */
 const roundingSlack = 0.01;
@@ -67,6 +69,7 @@ export class PacedReader {
   #wakeUs = 0;
   #putOffUs = 0;
   #isShortGroup = false;
+  #roomyGroups = 0;
   /** Chunks that had arrived by the last time that they were counted and were not read yet. */
   #presentChunks = 0;
   /** Runs through all parts of 1 evenly. */
@@ -240,12 +243,29 @@ export class PacedReader {
   /** How many chunks are read when the last of them may be. */
   #groupChunks(): number {
     const source = this.#source;
-    const wanted = (this.#context.groupMs() * 1000) / this.#chunkUs + roundingSlack;
     const keptBytes = source.skip ? Number.POSITIVE_INFINITY : (source.capacityBytes?.() ?? 0);
-    const chunks = Math.floor(Math.min(wanted, (groupShare * keptBytes) / this.#arrivingBytes));
+    const kept = Math.floor((groupShare * keptBytes) / this.#arrivingBytes);
+    const chunks = Math.min(this.#wantedChunks, kept);
     // A producer that writes as much at a time would always be seen at the same moment of its own.
     const isShort = this.#isShortGroup && chunks > 2 && source.backlogBytes;
     return Math.max(1, isShort ? chunks - 1 : chunks);
+  }
+
+  get #wantedChunks(): number {
+    return Math.floor((this.#context.groupMs() * 1000) / this.#chunkUs + roundingSlack);
+  }
+
+  /**
+   * A producer that does not fill what there is may have more room: nothing of it waits longer then,
+   * and larger groups are safe.
+   */
+  #makeRoom(): void {
+    const wantedBytes = (this.#wantedChunks * this.#arrivingBytes) / groupShare;
+    const keptBytes = this.#source.capacityBytes?.() ?? Number.POSITIVE_INFINITY;
+    if (keptBytes >= wantedBytes) return;
+    const isRoomy = this.#presentChunks * this.#arrivingBytes <= keptBytes / 2;
+    this.#roomyGroups = isRoomy ? this.#roomyGroups + 1 : 0;
+    if (this.#roomyGroups === roomyGroups) this.#source.widen?.(wantedBytes);
   }
 
   #readGroup(): void {
@@ -253,6 +273,7 @@ export class PacedReader {
     this.#isShortGroup = !this.#isShortGroup;
     if (this.#wakeUs > this.#pacer.nextReadUs) {
       this.#countPresent();
+      this.#makeRoom();
       this.#pacer.putOff({
         untilUs: Math.min(nowUs, this.#putOffUs),
         wakeUs: Math.min(nowUs, this.#wakeUs),

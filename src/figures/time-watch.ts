@@ -5,6 +5,8 @@ import { LogLimiter } from '../base/time/log-limiter.ts';
 
 /** How often the clocks are compared: an absence of twice this length never goes unnoticed. */
 const tickMs = 250;
+/** The same while there is no player that would hear an absence: each comparison is a wake-up. */
+const idleTickMs = 2000;
 const stallMs = 250;
 /** A machine with too much to do makes a process wait, but hardly for so long. */
 const suspensionMs = 1000;
@@ -25,6 +27,8 @@ export interface TimeFigures {
 interface TimeWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whether an absence would bother no player. */
+  readonly isIdle: () => boolean;
   /** Unix milliseconds. */
   readonly nowMs?: () => number;
   /** Seconds since the machine was started, those in which it slept included. */
@@ -51,6 +55,7 @@ export class TimeWatch {
   readonly #limiters = new Map<string, LogLimiter>();
   readonly #figures = { stalls: 0, stalledMs: 0, suspensions: 0, suspendedMs: 0, clockSteps: 0 };
   #timer: NodeJS.Timeout | undefined;
+  #waitMs = tickMs;
   #last: Reading;
   /** How much of the time since its start the machine has slept. */
   #sleptMs: number;
@@ -66,7 +71,14 @@ export class TimeWatch {
   start(): void {
     this.#last = this.#read();
     this.#sleptMs = this.#machineSleptMs();
-    this.#timer = setInterval(() => this.#compare(), tickMs).unref();
+    this.#wait();
+  }
+
+  /** A player has come, which would hear an absence. */
+  hurry(): void {
+    if (!this.#timer || this.#waitMs === tickMs) return;
+    clearTimeout(this.#timer);
+    this.#compare();
   }
 
   get figures(): TimeFigures {
@@ -74,7 +86,12 @@ export class TimeWatch {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+  }
+
+  #wait(): void {
+    this.#waitMs = this.#options.isIdle() ? idleTickMs : tickMs;
+    this.#timer = setTimeout(() => this.#compare(), this.#waitMs).unref();
   }
 
   #compare(): void {
@@ -82,7 +99,7 @@ export class TimeWatch {
     const now = this.#read();
     this.#last = now;
     const passedMs = now.monotonicMs - last.monotonicMs;
-    const absentMs = passedMs - tickMs;
+    const absentMs = passedMs - this.#waitMs;
     const steppedMs = now.wallMs - last.wallMs - passedMs;
     // The monotonic clock stands still while the machine sleeps; the wall clock shows that, too.
     const sleptMs = Math.abs(steppedMs) >= clockStepMs ? this.#takeSleep() : 0;
@@ -90,6 +107,7 @@ export class TimeWatch {
     if (Math.abs(setByMs) >= clockStepMs) this.#tellStep(setByMs);
     if (sleptMs >= clockStepMs) this.#tellSuspension(sleptMs + Math.max(0, absentMs));
     else if (absentMs >= stallMs) this.#tellAbsence(absentMs, now.cpuMs - last.cpuMs);
+    this.#wait();
   }
 
   /** A process that computes uses the processor, one that is stopped does not. */

@@ -70,7 +70,8 @@ export class PlayerServer implements SessionHost {
   readonly #notedUs = new WeakMap<ClientRecord, number>();
   /** Whom each session has logged in as. */
   readonly #logins = new WeakMap<Session, Login>();
-  readonly #stallTimer: NodeJS.Timeout;
+  /** Runs while there are sessions. */
+  #stallTimer: NodeJS.Timeout | undefined;
   /** When stalled clients were looked for last, and since when that was done without a break. */
   #lookedUs: number;
   #awakeSinceUs = 0;
@@ -88,7 +89,6 @@ export class PlayerServer implements SessionHost {
     registry.lookBy((client) => this.#lookForSigns(client));
     this.#groupStreams = new GroupStreams({ registry, streams, logger: this.#logger, onChange });
     this.#lookedUs = options.clock.nowUs();
-    this.#stallTimer = setInterval(() => this.#review(), stallCheckMs);
   }
 
   get sessions(): Iterable<Session> {
@@ -172,6 +172,7 @@ export class PlayerServer implements SessionHost {
     const { helloTimeoutMs } = settings();
     const session = new Session({ link, clock, fanOut, helloTimeoutMs }, this);
     this.#sessions.add(session);
+    this.#startReviews();
     const transport = transportNames[link.framing];
     const kind = session.path.isZeroCopy ? 'zerocopy-enabled' : `regular ${transport}`;
     const { remoteAddress } = session.connection;
@@ -181,7 +182,6 @@ export class PlayerServer implements SessionHost {
 
   /** Ends all sessions; the streams stay. */
   async close(): Promise<void> {
-    clearInterval(this.#stallTimer);
     for (const session of [...this.#sessions]) session.close('the server stops');
     this.#departures.finish();
     this.#sessionLog.stop();
@@ -232,8 +232,21 @@ export class PlayerServer implements SessionHost {
 
   onClose(session: Session, reason: string): void {
     this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#stopReviews();
     addSends(this.#endedSends, session.path.totals);
     this.#departures.soon(() => this.#closeSession(session, reason));
+  }
+
+  #startReviews(): void {
+    if (this.#stallTimer) return;
+    // There was nothing to look for.
+    this.#lookedUs = this.#options.clock.nowUs();
+    this.#stallTimer = setInterval(() => this.#review(), stallCheckMs);
+  }
+
+  #stopReviews(): void {
+    clearInterval(this.#stallTimer);
+    this.#stallTimer = undefined;
   }
 
   #closeSession(session: Session, reason: string): void {

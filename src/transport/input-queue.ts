@@ -5,8 +5,10 @@ import { descriptorOf } from '../base/net/adopt-socket.ts';
 /** What the kernel keeps of the sockets and pipes of producers; Node has no call for that. */
 export function openInputQueue(native: NativeAddonResult): InputQueue | undefined {
   const addon = 'addon' in native ? native.addon : undefined;
-  if (!addon?.unreadBytes || !addon.readUnread || !addon.limitUnread) return undefined;
-  const { unreadBytes, readUnread, limitUnread } = addon;
+  if (!addon?.unreadBytes || !addon.readUnread || !addon.limitUnread || !addon.widenPipe) {
+    return undefined;
+  }
+  const { unreadBytes, readUnread, limitUnread, widenPipe } = addon;
   return {
     unreadBytes: (socket) => {
       const descriptor = descriptorOf(socket);
@@ -20,6 +22,10 @@ export function openInputQueue(native: NativeAddonResult): InputQueue | undefine
     limit: (socket, bytes) => {
       const descriptor = descriptorOf(socket);
       return descriptor < 0 ? 0 : Math.max(0, limitUnread(descriptor, bytes));
+    },
+    widen: (socket, bytes) => {
+      const descriptor = descriptorOf(socket);
+      return descriptor < 0 ? 0 : Math.max(0, widenPipe(descriptor, bytes));
     },
   };
 }

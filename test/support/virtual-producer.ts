@@ -24,9 +24,10 @@ export class VirtualProducer implements StreamSource {
   readonly packed24 = false;
   readonly backlogBytes?: () => number;
   readonly capacityBytes?: () => number;
+  readonly widen?: (bytes: number) => void;
   readonly startUs: number;
   readonly #time: VirtualTime;
-  readonly #habits: ProducerHabits;
+  #habits: ProducerHabits;
   #sink: SourceSink | undefined;
   #target: Buffer | undefined;
   #writtenBytes = 0;
@@ -41,7 +42,11 @@ export class VirtualProducer implements StreamSource {
     const { seenBytes = Number.POSITIVE_INFINITY } = habits;
     if (seenBytes === 0) return;
     this.backlogBytes = () => Math.min(seenBytes, this.#waitingBytes);
-    this.capacityBytes = () => Math.min(seenBytes, habits.capacityBytes);
+    this.capacityBytes = () => Math.min(seenBytes, this.#habits.capacityBytes);
+    if (seenBytes < Number.POSITIVE_INFINITY) return;
+    this.widen = (bytes) => {
+      this.#habits = { ...this.#habits, capacityBytes: 2 ** Math.ceil(Math.log2(bytes)) };
+    };
   }
 
   /** When a frame was captured by the clock of the source. */

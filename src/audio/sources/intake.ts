@@ -75,6 +75,13 @@ export class Intake {
     return this.#options.queue ? this.#capacityBytes : this.#landing.length;
   }
 
+  /** Makes that at least `bytes`, where it can be. */
+  widen(bytes: number): void {
+    const { queue } = this.#options;
+    if (!queue || !this.#socket) return;
+    this.#capacityBytes = queue.widen(this.#socket, bytes) || this.#capacityBytes;
+  }
+
   open(sink: SourceSink): void {
     this.#sink = sink;
   }

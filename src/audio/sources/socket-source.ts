@@ -53,6 +53,10 @@ export class SocketSource implements StreamSource {
     return this.#intake.capacityBytes;
   }
 
+  widen(bytes: number): void {
+    this.#intake.widen(bytes);
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.#intake.close(), this.#connector.stop()]);
   }

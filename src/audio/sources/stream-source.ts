@@ -69,6 +69,8 @@ export interface StreamSource {
    * that cannot tell, and that do not make their audio on demand, every chunk is read as soon as it may.
    */
   capacityBytes?(): number;
+  /** Makes that at least `bytes`, where it can be. */
+  widen?(bytes: number): void;
   /** Releases everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }
@@ -81,6 +83,8 @@ export interface InputQueue {
   read(socket: Socket, target: Uint8Array): number;
   /** Makes it keep no more than about `bytes`, where it can; returns how much that is, 0 when unknown. */
   limit(socket: Socket, bytes: number): number;
+  /** Makes it keep at least `bytes`, where it can; returns how much that is, 0 when unknown. */
+  widen(socket: Socket, bytes: number): number;
 }
 
 /** What the sources of all streams share. */

@@ -36,6 +36,8 @@ export interface NativeAddon {
   readUnread?(descriptor: number, target: Uint8Array): number;
   /** Bounds what may wait in a pipe or socket; how many bytes that is, or a negative error number. Linux only. */
   limitUnread?(descriptor: number, bytes: number): number;
+  /** Lets more wait in a pipe; how many bytes that is, or a negative error number. Linux only. */
+  widenPipe?(descriptor: number, bytes: number): number;
   /** Locks an open file until it is closed; 0, or an error number. Linux only. */
   lockFile?(descriptor: number): number;
   /** Sends a datagram to a Unix socket; 0, or an error number. Linux only. */

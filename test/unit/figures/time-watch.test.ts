@@ -9,19 +9,26 @@ const hourMs = 3_600_000;
 const clocks = { monotonicMs: 0, wallMs: 0, sleptMs: 0, cpuMs: 0 };
 let log: LogLines;
 let watch: TimeWatch;
+let isIdle: boolean;
+let looks = 0;
 
 function newWatch(): TimeWatch {
   return new TimeWatch({
     clock: { nowUs: () => clocks.monotonicMs * 1000 },
     logger: log,
+    isIdle: () => isIdle,
     nowMs: () => clocks.wallMs,
     uptimeSeconds: () => (clocks.monotonicMs + clocks.sleptMs) / 1000,
-    cpuMs: () => clocks.cpuMs,
+    cpuMs: () => {
+      looks += 1;
+      return clocks.cpuMs;
+    },
   });
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  isIdle = false;
   Object.assign(clocks, { monotonicMs: 1e6, wallMs: 1e12, sleptMs: 0, cpuMs: 0 });
   log = new LogLines();
   watch = newWatch();
@@ -60,6 +67,29 @@ describe('a time watch', () => {
   it('says nothing while time passes as it should, and clocks are slewed', () => {
     for (let ticks = 0; ticks < 1000; ticks += 1) tick({ monotonicMs: 20, wallMs: 120 });
     expect(lines()).toEqual([]);
+  });
+
+  it('looks seldom while there is no player, and tells a long absence all the same', () => {
+    isIdle = true;
+    tick();
+    looks = 0;
+    for (let ticks = 0; ticks < 80; ticks += 1) tick();
+    expect(looks).toBe(10);
+    expect(lines()).toEqual([]);
+    for (let ticks = 0; ticks < 7; ticks += 1) tick();
+    tick({ monotonicMs: 5000, wallMs: 5000, cpuMs: 60 });
+    expect(lines()).toEqual([['the process or machine was suspended', { ms: 5000 }]]);
+  });
+
+  it('looks often as soon as a player has come', () => {
+    isIdle = true;
+    tick();
+    tick();
+    isIdle = false;
+    watch.hurry();
+    tick();
+    tick({ monotonicMs: 300, wallMs: 300, cpuMs: 290 });
+    expect(lines()).toEqual([['the event loop stood still', { ms: 300, cpuMs: 290 }]]);
   });
 
   it('tells a busy event loop by the processor time', () => {

@@ -22,6 +22,7 @@ interface Scene {
   readonly ppm?: number;
   readonly writeBytes: number;
   readonly capacityBytes: number;
+  readonly seenBytes?: number;
   readonly seconds: number;
   /** When each player joins and leaves. */
   readonly stays: readonly (readonly [joinMs: number, leaveMs: number])[];
@@ -180,6 +181,18 @@ describe('audio in groups of chunks', () => {
     expect(steady(sends[0] ?? []).length / usual.seconds).toBeLessThan(6.2);
     const small = await play({ ...usual, capacityBytes: 8192 });
     expect(small.wakeUps / usual.seconds).toBeGreaterThan(48);
+  });
+
+  it('makes room for larger groups where the producer is not held back', async () => {
+    const seconds = 60;
+    const scene = { ...usual, seconds, stays: [[0, seconds * 1000]] } as const;
+    const heldBack = await play(scene);
+    expect(heldBack.wakeUps / seconds).toBeGreaterThan(10);
+    const live = await play({ ...scene, ppm: 0 });
+    const liveWithoutMore = await play({ ...scene, ppm: 0, seenBytes: pipeBytes });
+    expect(live.wakeUps / liveWithoutMore.wakeUps).toBeLessThan(0.65);
+    expect(live.log.lines).toEqual([]);
+    expect(live.lostChunks[0]).toBe(0);
   });
 
   it.each([
