@@ -9,7 +9,7 @@ export interface Place {
 }
 
 /** Reading that was put off, so that several chunks are read at once. */
-export interface PutOff {
+interface PutOff {
   /** Until when the first of them was put off. */
   readonly untilUs: number;
   /** When they were to be read: a source that is late, too, was given more time. */

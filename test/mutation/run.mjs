@@ -80,7 +80,7 @@ async function judge(suite, { files, chosenChanges, concurrency }) {
     ignorePatterns: ['/dist/**/*.js', '/dist/**/*.d.ts', '/build/**/obj.target'],
     reporters: ['progress-append-only'],
     timeoutMS: timeoutMs,
-    dryRunTimeoutMinutes: 30,
+    dryRunTimeoutMinutes: 120,
     tempDirName: '.stryker-tmp',
     cleanTempDir: 'always',
   });
