@@ -59,8 +59,8 @@ export class Broadcast {
   /** How many chunks came then, and how many may come until the next time. */
   #groupTicks = 0;
   #nextTicks = 0;
-  /** When that was for new chunks, and how long it takes until there are some again. */
-  #servedUs = Number.NEGATIVE_INFINITY;
+  /** When that was for new chunks, not there before the first; how long it takes until some come. */
+  #servedUs = Number.POSITIVE_INFINITY;
   #restUs = 0;
   /** The players to be served in this tick, those left over from the tick before in front. */
   #due: Cursor[] = [];
@@ -171,15 +171,17 @@ export class Broadcast {
 
   #serveNew(ticks: number): void {
     const nowUs = this.#clock.nowUs();
-    const restUs = Math.max(restMemory * this.#restUs, nowUs - this.#servedUs);
     const { chunks, chunkUs } = this.#interval;
-    this.#restUs = Math.min(restUs, 2 * chunks * chunkUs);
+    const passedUs = nowUs - this.#servedUs;
+    // All have waited for their interval; in a pause fewer chunks than that have come.
+    const isIntervalOver = passedUs >= chunks * chunkUs;
+    this.#restUs = Math.min(Math.max(restMemory * this.#restUs, passedUs), chunks * chunkUs);
     this.#servedUs = nowUs;
     this.#nextTicks = Math.max(ticks, this.#groupTicks);
     this.#groupTicks = ticks;
     clearTimeout(this.#tailTimer);
     this.#tailTimer = undefined;
-    this.#serve(ticks);
+    this.#serve(isIntervalOver ? Math.max(ticks, chunks) : ticks);
   }
 
   /** Gives every session its quota, with `ticks` since the last time, and lets the fan-out send. */

@@ -122,6 +122,33 @@ describe('Broadcast', () => {
     await until(() => peers.every((peer) => chunksHeard(peer) === 13));
   });
 
+  it('gives a session all that there is when it has waited for its interval, whatever comes', async () => {
+    open();
+    const cursors = await subscribe(10);
+    neverStops();
+    await tick(23);
+    expect(cursors.some(({ sequence }) => sequence < broadcast.ring.head)).toBe(true);
+    nowUs += 200_000;
+    await tick();
+    expect(cursors.map(({ sequence }) => broadcast.ring.head - sequence)).toEqual(
+      new Array(10).fill(0),
+    );
+  });
+
+  it('keeps what is left of a stream no longer than an interval, also after a pause', async () => {
+    open();
+    const cursors = await subscribe(10);
+    neverStops();
+    await tick(20);
+    nowUs += 5_000_000;
+    await tick(4);
+    expect(cursors.some(({ sequence }) => sequence < broadcast.ring.head)).toBe(true);
+    vi.advanceTimersByTime(220);
+    expect(cursors.map(({ sequence }) => broadcast.ring.head - sequence)).toEqual(
+      new Array(10).fill(0),
+    );
+  });
+
   it('starts a new session with the oldest chunk that it can still play', async () => {
     open();
     await tick(60);
