@@ -95,12 +95,12 @@ const writers = [
 const roundingPpm = 0.001;
 const drifts = [50, -50, 200, -200, 300, -300];
 
-function expectFollowed(heard: Heard, ppm: number): void {
+function expectFollowed(heard: Heard, ppm: number, withinPpm = 15): void {
   expect(heard.log.lines).toEqual([]);
   expect(heard).toMatchObject({ runs: 1, droppedMs: 0 });
   expect(heard.farthestMs).toBeLessThan(100);
   expect(heard.steepestPpm).toBeLessThan(330);
-  expect(Math.abs(heard.driftPpm - ppm)).toBeLessThan(15);
+  expect(Math.abs(heard.driftPpm - ppm)).toBeLessThan(withinPpm);
 }
 
 describe.each(transports)('a live source by %s', (_, transport) => {
@@ -133,7 +133,8 @@ describe('a live source that is read in groups of chunks', () => {
   )('is followed at %d ppm by %s, written %s at a time', async (ppm, _, __, transport, writer) => {
     const habits = { ...(transport as (typeof transports)[0][1]), ...writer, ppm };
     const heard = await listen(habits, hourUs / 2, { groupMs: 200 });
-    expectFollowed(heard, ppm);
+    // Looks that are seldom see less of when a piece came.
+    expectFollowed(heard, ppm, 25);
     if (ppm === 0) expect(heard.steepestPpm).toBeLessThan(roundingPpm);
   });
 
