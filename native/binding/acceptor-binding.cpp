@@ -51,7 +51,10 @@ void AcceptorBinding::openPoll() {
   if (acceptor_.isOpen()) poll_ = CompletionPoll::open(Env(), acceptor_.fd(), owner);
   if (poll_ == nullptr) {
     Napi::Error::New(Env(), "the listening socket cannot be watched").ThrowAsJavaScriptException();
+    return;
   }
+  // As a server of Node does: a process that listens is not at its end.
+  poll_->keepLoop();
 }
 
 void AcceptorBinding::closePoll() noexcept {

@@ -4,7 +4,7 @@
 #include <uv.h>
 
 // Calls back in the event loop of an environment while a descriptor is readable. It does not keep
-// the loop alive.
+// the loop alive, unless it is told to.
 //
 // Ownership: libuv needs the handle until its close callback, so the poll lives by itself. The owner
 // closes it, also when it is told that the environment ends, and does not touch it afterwards.
@@ -19,6 +19,9 @@ class CompletionPoll {
 
   // `nullptr` when libuv refuses.
   [[nodiscard]] static CompletionPoll* open(napi_env env, int fd, const Owner& owner) noexcept;
+
+  // From now on it does keep the loop alive.
+  void keepLoop() noexcept { uv_ref(reinterpret_cast<uv_handle_t*>(&handle_)); }
 
   void close() noexcept;
 

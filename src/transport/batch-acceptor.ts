@@ -5,7 +5,7 @@ import { descriptorOf } from '../base/net/adopt-socket.ts';
 
 /** Those that are in already must have their turn as well. */
 const maxPerTurn = 64;
-const maxTurnMs = 4;
+const maxTurnMs = 2;
 /** One that cannot even be ended goes on waiting: to try again at once would only spin. */
 const pauseMs = 100;
 

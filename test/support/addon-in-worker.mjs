@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
+import { setTimeout as setTimeoutOf } from 'node:timers';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { isMainThread, Worker } from 'node:worker_threads';
 
@@ -50,6 +51,15 @@ const scenes = {
   fanOuts: leavesNoDescriptors,
 
   acceptors: leavesNoDescriptors,
+
+  async acceptorAlone() {
+    const acceptor = holdings.acceptors();
+    const outlived = new Promise((resolve, reject) => {
+      process.once('beforeExit', () => reject(new Error('nothing keeps the process')));
+      setTimeoutOf(resolve, 100).unref();
+    });
+    await outlived.finally(() => acceptor.close());
+  },
 };
 
 /** What a worker holds when it ends. */
@@ -75,7 +85,11 @@ const fanOutOptions = {
 const flacOptions = { rateHz: 48_000, channels: 8, bits: 24, level: 8, blockFrames: 4096 };
 
 if (isMainThread) await scenes[process.argv[2]]();
-else globalThis.held = holdings[process.argv[2]]();
+else {
+  globalThis.held = holdings[process.argv[2]]();
+  // What listens does not end by itself.
+  if (process.argv[2] === 'acceptors') process.exit();
+}
 
 async function leavesNoDescriptors() {
   await runWorker();

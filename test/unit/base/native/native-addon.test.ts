@@ -198,6 +198,10 @@ describe.skipIf(!addon && mayBeMissing)('what the native addon took', () => {
       expect(run(scene)).toEqual({ exitCode: 0, output: '' });
     },
   );
+
+  it.skipIf(!addon?.FanOut && mayBeMissing)('keeps a process that accepts', () => {
+    expect(run('acceptorAlone')).toEqual({ exitCode: 0, output: '' });
+  });
 });
 
 describe.skipIf(!addon?.FanOut && mayBeMissing)('the fan-out of the native addon', () => {
