@@ -265,7 +265,10 @@ export class PacedReader {
     if (keptBytes >= wantedBytes) return;
     const isRoomy = this.#presentChunks * this.#arrivingBytes <= keptBytes / 2;
     this.#roomyGroups = isRoomy ? this.#roomyGroups + 1 : 0;
-    if (this.#roomyGroups === roomyGroups) this.#source.widen?.(wantedBytes);
+    if (this.#roomyGroups < roomyGroups) return;
+    // Another producer may come, which has to show it as well.
+    this.#roomyGroups = 0;
+    this.#source.widen?.(wantedBytes);
   }
 
   #readGroup(): void {

@@ -15,6 +15,8 @@ import { until } from '../support/waiting.ts';
 /** More than the kernel keeps on its way, so a producer must be held back. */
 const floodBytes = 24_000_000;
 const kernelBytes = 14_000_000;
+/** What the kernel is to keep at most, where it can be told: one second. */
+const bufferBytes = 48_000 * 4;
 
 /** Sources that have their audio at hand, and what they will deliver. */
 const sources = [
@@ -240,6 +242,17 @@ describe.each(kinds)('the contract of sources: $kind, $how', ({ open, queue }) =
     producer.add(numberedBytes(3000));
     await harness.whenFilled(2);
     await until(() => harness.source.backlogBytes?.() === 1000, 'the rest has arrived');
+  });
+
+  it('has no more room made for its producer than for the buffer', async () => {
+    harness.start();
+    await rig.produce(numberedBytes(40_000), { stays: true });
+    await readInPieces(harness, 40_000);
+    const before = harness.source.capacityBytes?.() ?? 0;
+    harness.source.widen?.(2 ** 20);
+    // Pipes grow to the next power of two.
+    const most = Math.max(before, 2 * bufferBytes);
+    expect(harness.source.capacityBytes?.() ?? 0).toBeLessThanOrEqual(most);
   });
 
   it('gives all that a producer has left behind before it turns to the next one', async () => {

@@ -75,11 +75,12 @@ export class Intake {
     return this.#options.queue ? this.#capacityBytes : this.#landing.length;
   }
 
-  /** Makes that at least `bytes`, where it can be. */
+  /** Makes that at least `bytes`, where it can be, but no more than the kernel is to keep. */
   widen(bytes: number): void {
-    const { queue } = this.#options;
+    const { queue, queueBytes } = this.#options;
     if (!queue || !this.#socket) return;
-    this.#capacityBytes = queue.widen(this.#socket, bytes) || this.#capacityBytes;
+    const widened = queue.widen(this.#socket, Math.min(bytes, queueBytes));
+    this.#capacityBytes = widened || this.#capacityBytes;
   }
 
   open(sink: SourceSink): void {
