@@ -68,6 +68,8 @@ export interface Codec {
   readonly help: string;
   /** Failure: rejects with a `SourceError` that says what options and formats are allowed. */
   create(context: EncoderContext): Promise<Encoder>;
+  /** Does what all encoders of a kind share; absent: `create` does it. Failure: as `create`. */
+  warmUp?(context: Omit<EncoderContext, 'pool'>): Promise<void>;
 }
 
 /** Failure: throws a `SourceError`. */

@@ -5,7 +5,7 @@ import type { SampleFormat } from '../sample-format.ts';
 import type { Codec, Emit, EncodedElsewhere, Encoder, EncoderContext } from './encoder.ts';
 import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
 import type { FlacStream, FlacStreamSettings, FlacWork } from './flac-library.ts';
-import { libflacjsName, openLibflacjs } from './libflacjs.ts';
+import { libflacjsName, loadLibflacjs, openLibflacjs, warmUp } from './libflacjs.ts';
 import { findSystemLibflac } from './system-libflac.ts';
 
 const defaultLevel = 2;
@@ -25,6 +25,13 @@ export const flacCodec: Codec = {
     `higher ones ${longBlockFrames} up to ${maxLongBlockChannels} channels`,
   create: (context) =>
     createFlacEncoder(context, (settings) => openFlacStream(loadNativeAddon(), settings)),
+  warmUp: async ({ format, options }) => {
+    const level = parseLevel(options);
+    checkFormat(format);
+    if ('reason' in findSystemLibflac(loadNativeAddon())) {
+      await warmUp(await loadLibflacjs(), { format, level });
+    }
+  },
 };
 
 /** Failure: rejects with a `SourceError` that says what options and formats are allowed. */

@@ -62,7 +62,12 @@ export class FlacThread implements FlacStream {
   private constructor(settings: FlacStreamSettings) {
     this.#frameBytes = settings.format.frameBytes;
     const workerData: FlacThreadSettings = { ...settings, format: String(settings.format) };
-    this.#worker = new Worker(program, { workerData, name: 'flac encoder' });
+    try {
+      this.#worker = new Worker(program, { workerData, name: 'flac encoder' });
+    } catch (cause) {
+      // The system has no thread to spare.
+      throw flacFault(`its thread cannot start: ${messageOf(cause)}`, cause);
+    }
     this.#worker.on('message', (reply: FlacThreadReply) => this.#onReply(reply));
     this.#worker.on('error', (cause) => {
       this.#fail(flacFault(`its thread broke: ${messageOf(cause)}`, cause));

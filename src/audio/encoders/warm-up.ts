@@ -1,7 +1,7 @@
 import { SourceError } from '../../base/errors.ts';
 import { ChunkPool } from '../chunk-pool.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import { createEncoder } from './codecs.ts';
+import { parseCodec } from './codecs.ts';
 import type { Encoder } from './encoder.ts';
 
 export interface EncoderKind {
@@ -17,9 +17,11 @@ export interface EncoderKind {
 export async function warmUpEncoders(kinds: readonly EncoderKind[]): Promise<void> {
   const pool = new ChunkPool({});
   const encoders: Encoder[] = [];
-  for (const { codec, format } of kinds) {
+  for (const { codec: spec, format } of kinds) {
     try {
-      encoders.push(await createEncoder(codec, { format, pool }));
+      const { codec, options } = parseCodec(spec);
+      if (codec.warmUp) await codec.warmUp({ format, options });
+      else encoders.push(await codec.create({ format, options, pool }));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
     }
