@@ -69,7 +69,10 @@ class OpusEncoder implements Encoder {
       assert(!this.#closed, 'an opus encoder was used after it was closed');
       const samples = samplesOf(pcm.payload, format);
       const start = startFrame * format.channels;
-      const part = samples.subarray(start, start + maxOpusInputFrames * format.channels);
+      const part = samples.subarray(
+        start,
+        start + maxOpusInputFrames(format.rateHz) * format.channels,
+      );
       this.#feed(part, emit);
       const frames = part.length / format.channels;
       this.#inputFrames += frames;
@@ -86,7 +89,7 @@ class OpusEncoder implements Encoder {
     const { rateHz, channels } = this.#context.format;
     const audibleFrames = Math.ceil((this.#inputFrames * opusRateHz) / rateHz) + this.delayFrames;
     // Short pieces, so that no packet of mere silence follows.
-    const pieceFrames = Math.min(Math.ceil(rateHz / 100), maxOpusInputFrames);
+    const pieceFrames = Math.min(Math.ceil(rateHz / 100), maxOpusInputFrames(rateHz));
     const silence = newSamples(pieceFrames * channels, this.#context.format);
     while (this.#emittedFrames < audibleFrames) this.#feed(silence, emit);
     this.#input.reset();

@@ -5,8 +5,10 @@ import { maxResamplerBlockFrames, Resampler } from './resampler.ts';
 export const opusRateHz = 48_000;
 export const opusChannels = 2;
 
-/** Samples per call of `convert`, for any format. */
-export const maxOpusInputFrames = maxResamplerBlockFrames;
+/** Frames per call of `convert`: as many come out at most, however low the rate is. */
+export function maxOpusInputFrames(rateHz: number): number {
+  return Math.floor(maxResamplerBlockFrames * Math.min(1, rateHz / opusRateHz));
+}
 
 /**
  * Turns mono or stereo PCM of any depth and rate into 48000:16:2, the one format that opus clients
@@ -30,7 +32,7 @@ export class OpusInput {
   private constructor(format: SampleFormat, resampler: Resampler | undefined) {
     this.#format = format;
     this.#resampler = resampler;
-    this.#floats = new Float32Array(maxOpusInputFrames * format.channels);
+    this.#floats = new Float32Array(maxOpusInputFrames(format.rateHz) * format.channels);
   }
 
   /**

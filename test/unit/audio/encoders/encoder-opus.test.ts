@@ -43,6 +43,25 @@ describe.each([
 });
 
 describe('opus', () => {
+  it.each([1000, 8000, 48_000, 192_000])(
+    'takes on no more of a chunk of %i Hz at once than what few packets are made of',
+    async (rateHz) => {
+      const { encoder, pool, format } = await benchFor('opus', `${rateHz}:16:2`);
+      const second = pool.acquire(rateHz * format.frameBytes, 'test');
+      second.payloadBytes = rateHz * format.frameBytes;
+      let packets = 0;
+      const next = encoder.encode(second, 0, (packet) => {
+        packets += 1;
+        packet.release();
+      });
+      expect(next).toBeGreaterThan(0);
+      expect(packets).toBeLessThanOrEqual(Math.ceil(4096 / 960));
+      second.release();
+      encoder.close();
+      expect(pool.isFull).toBe(true);
+    },
+  );
+
   it('has the 12-byte header that clients expect', async () => {
     const { encoder, pool } = await benchFor('opus', '44100:24:1');
     // Protocol reference, appendix A.
