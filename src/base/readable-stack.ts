@@ -35,6 +35,11 @@ function sourcePlace(map: SourceMap | undefined, { url, line, column }: Place): 
   const entry = map?.findEntry(line - 1, column - 1);
   if (!entry || !('originalSource' in entry)) return undefined;
   const { originalSource, originalLine, originalColumn } = entry;
-  const file = relative(packageFolder, fileURLToPath(new URL(originalSource, url)));
-  return `${file}:${originalLine + 1}:${originalColumn + 1}`;
+  try {
+    const file = relative(packageFolder, fileURLToPath(new URL(originalSource, url)));
+    return `${file}:${originalLine + 1}:${originalColumn + 1}`;
+  } catch {
+    // Maps of others, as of what was loaded by `--import`, may name what is no file here.
+    return undefined;
+  }
 }
