@@ -3,8 +3,8 @@ import type { SystemContext } from './context.ts';
 import { type Check, note, ok } from './finding.ts';
 
 const advice =
-  'install libflac14 or libflac12 (Debian, Ubuntu), flac-libs (Fedora), libflac (Alpine) or flac ' +
-  '(Homebrew): it needs a fraction of the processor';
+  'install libflac14, libflac12 or libflac8 (Debian, Ubuntu), flac-libs (Fedora), libflac (Alpine) ' +
+  'or flac (Homebrew): it needs a fraction of the processor';
 
 /** Which library encodes FLAC; streams are the same by each. */
 export function flacCheck({ native }: SystemContext): Check {

@@ -76,7 +76,7 @@ describe('the library of FLAC', () => {
     const findLibflac = () => ({ reason: 'it is not installed' });
     const without = doctorContext([], { native: { addon: { ...native.addon, findLibflac } } });
     expect(await textsOf(flacCheck(without), 'note')).toEqual([
-      expect.stringMatching(/it is not installed -> install libflac14 or libflac12/),
+      expect.stringMatching(/it is not installed -> install libflac14, libflac12 or libflac8/),
     ]);
   });
 });
