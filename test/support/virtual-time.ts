@@ -25,14 +25,12 @@ export class VirtualTime implements Clock {
         fire();
       }),
     );
-    // Each event has a turn of the event loop of its own.
-    const { nodeTiming } = performance;
-    const spies = [
-      vi.spyOn(performance, 'now').mockImplementation(() => this.#nowUs / 1000),
-      vi.spyOn(nodeTiming, 'uvMetricsInfo', 'get').mockImplementation(() => ({
-        ...{ events: 0, eventsWaiting: 0 },
-        loopCount: this.#turns,
-      })),
+    // Each event has a turn of the event loop of its own. A spy would keep each of millions of calls.
+    const restore = [
+      replaced(performance, 'now', { value: () => this.#nowUs / 1000 }),
+      replaced(performance.nodeTiming, 'uvMetricsInfo', {
+        get: () => ({ events: 0, eventsWaiting: 0, loopCount: this.#turns }),
+      }),
     ];
     vi.stubGlobal('setImmediate', (fire: () => void) => this.after(0, fire));
     const clear = (timer: Timer | undefined) => {
@@ -43,7 +41,7 @@ export class VirtualTime implements Clock {
     try {
       scene();
     } finally {
-      for (const spy of spies) spy.mockRestore();
+      for (const put of restore) put();
       vi.unstubAllGlobals();
     }
   }
@@ -86,4 +84,14 @@ export class VirtualTime implements Clock {
     }
     this.#nowUs = endUs;
   }
+}
+
+/** Gives an object another property of that name; returns what puts the former one back. */
+function replaced(target: object, name: string, property: PropertyDescriptor): () => void {
+  const own = Object.getOwnPropertyDescriptor(target, name);
+  Object.defineProperty(target, name, { ...property, configurable: true });
+  return () => {
+    Reflect.deleteProperty(target, name);
+    if (own) Object.defineProperty(target, name, own);
+  };
 }
