@@ -31,6 +31,7 @@ const order: readonly string[] = [
   'clients',
   'config',
   'transport',
+  'metering',
   'audio',
   'auth',
   'discovery',
