@@ -70,6 +70,7 @@ export class EncodedInput implements Stream {
   #format: SampleFormat;
   #parts: Parts | undefined;
   #isActive = false;
+  #pcmListeners = 0;
   #isStopped = false;
   #fault: SourceError | undefined;
   #encodeFigures: EncodeFigures = noEncodeFigures;
@@ -140,7 +141,17 @@ export class EncodedInput implements Stream {
   deactivate(): void {
     this.#isActive = false;
     this.#parts?.encoding.deactivate();
-    this.#parts?.reader.pause();
+    this.#pauseUnwanted();
+  }
+
+  addPcmListener(): void {
+    this.#pcmListeners += 1;
+    this.#parts?.reader.resume();
+  }
+
+  removePcmListener(): void {
+    this.#pcmListeners -= 1;
+    this.#pauseUnwanted();
   }
 
   async stop(): Promise<void> {
@@ -148,6 +159,14 @@ export class EncodedInput implements Stream {
     await this.#opening;
     this.#close();
     await this.#closing;
+  }
+
+  get #isWanted(): boolean {
+    return this.#isActive || this.#pcmListeners > 0;
+  }
+
+  #pauseUnwanted(): void {
+    if (!this.#isWanted) this.#parts?.reader.pause();
   }
 
   async #open(): Promise<void> {
@@ -226,8 +245,8 @@ export class EncodedInput implements Stream {
       clock,
       logger: this.#logger,
       stages,
-      // While no client listens nothing hurries but to notice that the stream plays.
-      groupMs: () => (this.#isActive ? this.#groupMs : options.idleThresholdMs),
+      // While there is no listener nothing hurries but to notice that the stream plays.
+      groupMs: () => (this.#isWanted ? this.#groupMs : options.idleThresholdMs),
       onIdle: () => activity.end(),
       onProperties: (properties) => {
         if (this.#parts) this.#context.onProperties?.(properties);
@@ -244,7 +263,7 @@ export class EncodedInput implements Stream {
     });
     // The first chunk is read in any case: it tells whether the stream plays.
     reader.start();
-    if (!this.#isActive) reader.pause();
+    this.#pauseUnwanted();
   }
 
   #disable(error: unknown): void {

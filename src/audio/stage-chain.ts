@@ -2,7 +2,7 @@ import { assert } from '../base/errors.ts';
 import { RestartableTimer } from '../base/time/restartable-timer.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { SampleFormat } from './sample-format.ts';
-import type { Stage, TimedPcm } from './stage.ts';
+import type { PcmObserver, Stage, TimedPcm } from './stage.ts';
 
 export interface StageChainOptions {
   readonly pool: ChunkPool;
@@ -36,6 +36,7 @@ export class StageChain {
   /** The stages that there shall be, and of those that there are the list as it was. */
   #stages: readonly Stage[] = [];
   #linked = this.#stages;
+  #observers: readonly PcmObserver[] = [];
   /** What was sent last goes on. */
   #isOpen = false;
   #isSuspended = false;
@@ -62,6 +63,15 @@ export class StageChain {
   /** From the next PCM on; for what it holds back it is called once more. */
   remove(stage: Stage): void {
     this.#stages = this.#stages.filter((other) => other !== stage);
+  }
+
+  /** From the next PCM on: it sees what is sent, at the time at which it is sent. */
+  observe(observer: PcmObserver): void {
+    this.#observers = [...this.#observers, observer];
+  }
+
+  unobserve(observer: PcmObserver): void {
+    this.#observers = this.#observers.filter((other) => other !== observer);
   }
 
   /** Returns how much later than told this run is sent. Ownership: takes over the reference. */
@@ -183,13 +193,16 @@ export class StageChain {
     this.#isOpen = true;
     this.#endUs = timestampUs + durationUs(pcm, this.#options.format);
     const isAsTold = startsRun === pcm.startsRun && timestampUs === pcm.timestampUs;
-    this.#options.onPcm(isAsTold ? pcm : { ...pcm, startsRun, timestampUs });
+    const sent = isAsTold ? pcm : { ...pcm, startsRun, timestampUs };
+    for (const observer of this.#observers) observer.take(sent);
+    this.#options.onPcm(sent);
   }
 
   #endOutput(): void {
     if (this.#isOpen) this.#earliestUs = this.#endUs + this.#options.maxPaddingUs;
     this.#isOpen = false;
     if (this.#isClosed) return;
+    for (const observer of this.#observers) observer.endRun();
     this.#options.onRunEnd();
     if (!this.#isClosed) this.#outdatedTimer.restart();
   }

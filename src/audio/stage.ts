@@ -24,3 +24,11 @@ export interface Stage {
    */
   process(pcm: TimedPcm): TimedPcm | undefined;
 }
+
+/** Looks at what a stream sends to its encoder, behind all stages. */
+export interface PcmObserver {
+  /** Ownership: reads the chunk, within the call. */
+  take(pcm: TimedPcm): void;
+  /** What comes next begins a new run. */
+  endRun(): void;
+}

@@ -34,7 +34,7 @@ export interface Stream {
   /** Of its source; `undefined` while that takes no commands. */
   readonly streamController?: StreamController | undefined;
   /** What its PCM passes, of `format`; `undefined` while there is none. */
-  readonly stages?: Pick<StageChain, 'add' | 'remove'> | undefined;
+  readonly stages?: Pick<StageChain, 'add' | 'remove' | 'observe' | 'unobserve'> | undefined;
   /**
    * Begins to deliver.
    *
@@ -48,4 +48,7 @@ export interface Stream {
   activate(): void;
   /** The last listener has gone: chunks are of no use before the next one. */
   deactivate(): void;
+  /** One more, or one less, listens to the PCM alone: it is read as for a client, but not encoded. */
+  addPcmListener?(): void;
+  removePcmListener?(): void;
 }

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TimedPcm } from '../../../src/audio/stage.ts';
 import { SourceError } from '../../../src/base/errors.ts';
 import { FakeTime } from '../../support/fake-time.ts';
 import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../../support/fifo.ts';
@@ -99,6 +100,37 @@ describe('a stream, with time in our hands', () => {
       for (const distance of distancesUs(rig.published)) expect(distance).toBeCloseTo(us, 5);
     },
   );
+
+  it('is read and not encoded while only its PCM is listened to', async () => {
+    open('tone:///?name=T&codec=flac');
+    await rig.stream.start();
+    let frames = 0;
+    const observer = {
+      take: ({ chunk }: TimedPcm) => {
+        frames += chunk.payloadBytes / 4;
+      },
+      endRun: () => undefined,
+    };
+    rig.stream.stages?.observe(observer);
+    await time.pass(500);
+    expect(frames).toBe(0);
+    rig.stream.addPcmListener();
+    await time.pass(1000);
+    expect(frames).toBeGreaterThanOrEqual(48_000);
+    expect(rig.published).toEqual([]);
+    rig.stream.activate();
+    await time.until(() => rig.published.length > 20, 'a client gets audio');
+    rig.stream.deactivate();
+    const { length } = rig.published;
+    const before = frames;
+    await time.pass(500);
+    expect(frames - before).toBeGreaterThan(20_000);
+    expect(rig.published).toHaveLength(length);
+    rig.stream.removePcmListener();
+    const last = frames;
+    await time.pass(500);
+    expect(frames).toBe(last);
+  });
 
   it('jumps, and never back, when a listener comes 5 s later', async () => {
     open('tone:///?name=T&codec=flac');

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Chunk } from '../../../src/audio/chunk.ts';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
-import type { Stage, TimedPcm } from '../../../src/audio/stage.ts';
+import type { PcmObserver, Stage, TimedPcm } from '../../../src/audio/stage.ts';
 import { StageChain } from '../../../src/audio/stage-chain.ts';
 import { AssertionError, SourceError } from '../../../src/base/errors.ts';
 import { FakeTime } from '../../support/fake-time.ts';
@@ -230,6 +230,51 @@ describe('a stage', () => {
     for (let count = 0; count < 3; count += 1) give();
     expect(counter.frames).toBe(3 * chunkFrames);
     expectWhole();
+  });
+});
+
+describe('an observer', () => {
+  /** What it was told; `undefined` for the end of a run. */
+  let observed: (Sent | undefined)[];
+  let observer: PcmObserver;
+
+  beforeEach(() => {
+    observed = [];
+    observer = {
+      take: ({ chunk, timestampUs, startsRun }) =>
+        observed.push({ timestampUs, startsRun, payload: Buffer.from(chunk.payload) }),
+      endRun: () => observed.push(undefined),
+    };
+  });
+
+  it('sees what is sent, behind stages that come after it', () => {
+    chain.observe(observer);
+    chain.add(new Inverter(pool));
+    for (let count = 0; count < 3; count += 1) give();
+    expect(observed).toEqual(sent);
+    expect(sent).toHaveLength(3);
+  });
+
+  it('is told of the end of a run, and of times as they are sent', () => {
+    chain.close();
+    open(5000);
+    chain.observe(observer);
+    give();
+    chain.end();
+    give(chunkFrames, true);
+    // The padding of the first run takes up the first 5 ms.
+    expect(observed).toEqual([sent[0], undefined, sent[1]]);
+    expect(observed[2]).toMatchObject({ timestampUs: 25_000, startsRun: true });
+  });
+
+  it('sees nothing before it comes nor after it has gone', () => {
+    give();
+    chain.observe(observer);
+    give();
+    chain.unobserve(observer);
+    give();
+    chain.end();
+    expect(observed).toEqual([sent[1]]);
   });
 });
 
