@@ -28,6 +28,7 @@ const order: readonly string[] = [
   'control',
   'players',
   'streams',
+  'clips',
   'clients',
   'config',
   'transport',

@@ -1,4 +1,5 @@
 import { SourceError } from '../../base/errors.ts';
+import { inSlices } from '../../base/time/in-slices.ts';
 import { bytesOf, newSamples, type Samples, samplesOf } from '../sample-conversion.ts';
 import { SampleFormat } from '../sample-format.ts';
 import { maxEncodeSamples } from './encoder.ts';
@@ -9,7 +10,6 @@ import {
   newBlockList,
 } from './flac-library.ts';
 import { FlacThread } from './flac-thread.ts';
-import { inSlices } from './in-slices.ts';
 
 /** A block that takes longer, at its best, could keep the event loop for longer than players can wait. */
 const maxBlockUs = 3000;

@@ -1,4 +1,4 @@
-import { inSlices } from './in-slices.ts';
+import { inSlices } from '../../base/time/in-slices.ts';
 
 interface ResamplerShape {
   readonly channels: number;

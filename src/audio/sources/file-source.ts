@@ -56,7 +56,7 @@ function inspect(context: SourceContext, path: string, fd: number): AudioFile {
     const { format, packed24 } = context;
     const frameBytes = arrivingFrameBytes(format, packed24);
     const dataEnd = Number.POSITIVE_INFINITY;
-    const raw = { unsigned: false, bigEndian: false, dataStart: 0, dataEnd };
+    const raw = { unsigned: false, isFloat: false, bigEndian: false, dataStart: 0, dataEnd };
     return { path, format, packed24, frameBytes, ...raw };
   }
   if (context.formatIsExplicit && !wav.format.equals(context.format)) {

@@ -5,6 +5,8 @@ import { SampleFormat } from '../sample-format.ts';
 /** Where the audio of a WAV file lies and what it is. */
 export interface WavLayout {
   readonly format: SampleFormat;
+  /** Its samples are IEEE 754 floats of full scale 1, of as many bits as `format` says. */
+  readonly isFloat: boolean;
   /** The first byte of each sample is its highest. */
   readonly bigEndian: boolean;
   readonly dataStart: number;
@@ -22,6 +24,8 @@ const ds64EntryBytes = 12;
 const longestDs64Bytes = ds64Bytes + 100 * ds64EntryBytes;
 const maxChunks = 1000;
 const pcmTag = 1;
+const floatTag = 3;
+const floatBits = 32;
 const extensibleTag = 0xfffe;
 /** The size is not known, or stands in the chunk `ds64`. */
 const unsaid = 0xffff_ffff;
@@ -62,20 +66,26 @@ interface Dialect {
   readonly longSizes: Map<string, number>;
 }
 
+/** A file, by its descriptor, or its bytes. */
+type WavBytes = number | Uint8Array;
+
 /**
  * Walks the chunks of a WAV file (RIFF, RIFX, RF64 or BW64) up to its audio; `undefined` when the
- * file is none.
+ * file is none. Floating point is refused unless the caller says that it can have it.
  *
  * Failure: throws a `SourceError` when it is one that cannot be played.
  * Source: "Multiple Channel Audio Data and WAVE Files", Microsoft, 2001; EBU Tech 3306;
  * ITU-R BS.2088.
  */
-export function readWavHeader(fd: number): WavLayout | undefined {
+export function readWavHeader(
+  fd: WavBytes,
+  { allowsFloat = false }: { readonly allowsFloat?: boolean } = {},
+): WavLayout | undefined {
   const riff = readAt(fd, 0, riffHeaderBytes);
   const magic = magics.get(riff.toString('latin1', 0, 4));
   if (!magic || riff.toString('latin1', 8) !== 'WAVE') return undefined;
   const dialect = dialectOf(magic.bigEndian);
-  let format: SampleFormat | undefined;
+  let samples: SampleLayout | undefined;
   let offset = riffHeaderBytes;
   for (let chunks = 0; chunks < maxChunks; chunks += 1) {
     const header = readAt(fd, offset, chunkHeaderBytes);
@@ -87,12 +97,13 @@ export function readWavHeader(fd: number): WavLayout | undefined {
     if (name === 'ds64' && magic.is64) {
       readLongSizes(readAt(fd, start, Math.min(bytes, longestDs64Bytes)), dialect.longSizes);
     } else if (name === 'fmt ') {
-      format = parseFormat(readAt(fd, start, Math.min(bytes, extensibleFormatBytes)), dialect);
+      const chunk = readAt(fd, start, Math.min(bytes, extensibleFormatBytes));
+      samples = parseFormat(chunk, dialect, allowsFloat);
     } else if (name === 'data') {
-      if (!format) throw badWav('its audio comes before its format');
+      if (!samples) throw badWav('its audio comes before its format');
       const isOpen = bytes === unsaid || (bytes === 0 && !isChunkAt(fd, start, dialect));
       const dataEnd = isOpen ? Number.POSITIVE_INFINITY : start + bytes;
-      return { format, bigEndian: magic.bigEndian, dataStart: start, dataEnd };
+      return { ...samples, bigEndian: magic.bigEndian, dataStart: start, dataEnd };
     }
     offset = chunkAfter(fd, start + bytes, bytes);
   }
@@ -125,7 +136,7 @@ function readLongSizes(ds64: Buffer, sizes: Map<string, number>): void {
  * Chunks are padded to an even length. Some programs forget it; then the name of the next chunk
  * begins where the padding should be.
  */
-function chunkAfter(fd: number, end: number, bytes: number): number {
+function chunkAfter(fd: WavBytes, end: number, bytes: number): number {
   if (bytes % 2 === 0) return end;
   const [unpadded, padded] = [0, 1].map((skip) => readAt(fd, end + skip, 4).toString('latin1'));
   const isForgotten = isChunkName(unpadded) && !['fmt ', 'data'].includes(padded ?? '');
@@ -136,23 +147,27 @@ function chunkAfter(fd: number, end: number, bytes: number): number {
  * Behind a size of 0: the next chunk, or audio of a program that was killed, or wrote to a pipe,
  * and could not say how much it is.
  */
-function isChunkAt(fd: number, offset: number, { u32 }: Dialect): boolean {
+function isChunkAt(fd: WavBytes, offset: number, { u32 }: Dialect): boolean {
   const header = readAt(fd, offset, chunkHeaderBytes);
   if (header.length < chunkHeaderBytes || !isChunkName(header.toString('latin1', 0, 4)))
     return false;
-  return offset + chunkHeaderBytes + u32(header, 4) <= fstatSync(fd).size;
+  const sizeBytes = typeof fd === 'number' ? fstatSync(fd).size : fd.length;
+  return offset + chunkHeaderBytes + u32(header, 4) <= sizeBytes;
 }
 
 function isChunkName(text = ''): boolean {
   return /^[\x20-\x7e]{4}$/.test(text);
 }
 
-function parseFormat(bytes: Buffer, { u16, u32 }: Dialect): SampleFormat {
+type SampleLayout = Pick<WavLayout, 'format' | 'isFloat'>;
+
+function parseFormat(bytes: Buffer, { u16, u32 }: Dialect, allowsFloat: boolean): SampleLayout {
   if (bytes.length < plainFormatBytes) throw badWav('its format chunk is cut off');
   const outerTag = u16(bytes, 0);
   const isExtensible = outerTag === extensibleTag && bytes.length >= extensibleFormatBytes;
   const tag = isExtensible ? u32(bytes, subFormatOffset) : outerTag;
-  if (tag !== pcmTag) {
+  const isFloat = tag === floatTag && allowsFloat && u16(bytes, 14) === floatBits;
+  if (tag !== pcmTag && !isFloat) {
     throw new SourceError(
       otherEncoding,
       `its audio is ${otherEncodings[tag] ?? `of encoding ${tag}`}, not integer PCM`,
@@ -169,7 +184,7 @@ function parseFormat(bytes: Buffer, { u16, u32 }: Dialect): SampleFormat {
     throw badWav(`${bits} bits do not fit its ${frameBytes}-byte frames of ${channels} channels`);
   }
   try {
-    return SampleFormat.parse(`${rateHz}:${containerBits}:${channels}`);
+    return { format: SampleFormat.parse(`${rateHz}:${containerBits}:${channels}`), isFloat };
   } catch (error) {
     if (error instanceof ZerocastError) throw badWav(error.message);
     throw error;
@@ -177,7 +192,8 @@ function parseFormat(bytes: Buffer, { u16, u32 }: Dialect): SampleFormat {
 }
 
 /** As many of `bytes` as the file has at `position`. */
-function readAt(fd: number, position: number, bytes: number): Buffer {
+function readAt(fd: WavBytes, position: number, bytes: number): Buffer {
+  if (typeof fd !== 'number') return Buffer.from(fd.subarray(position, position + bytes));
   const buffer = Buffer.alloc(bytes);
   return buffer.subarray(0, readSync(fd, buffer, 0, bytes, position));
 }

@@ -1,4 +1,4 @@
-import { LoopShare } from '../../base/time/loop-share.ts';
+import { LoopShare } from './loop-share.ts';
 
 /** What is warmed up is slow at first. */
 const sliceMs = 2;
