@@ -6,7 +6,11 @@
       "conditions": [
         ["OS!='win'", {
           "sources": [
+            "native/binding/dsp-binding.cpp",
             "native/binding/flac-encoder-binding.cpp",
+            "native/core/dsp/kernels.cpp",
+            "native/core/dsp/limiter.cpp",
+            "native/core/dsp/spectra.cpp",
             "native/core/flac-encoder.cpp",
             "native/core/libflac.cpp"
           ]

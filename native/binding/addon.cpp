@@ -5,6 +5,7 @@
 
 #include "slab.hpp"
 #ifndef _WIN32
+#include "dsp-binding.hpp"
 #include "flac-encoder-binding.hpp"
 #endif
 #ifdef __linux__
@@ -112,6 +113,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("isPageAligned", Napi::Function::New(env, isPageAligned, "isPageAligned"));
   exports.Set("addressOf", Napi::Function::New(env, addressOf, "addressOf"));
 #ifndef _WIN32
+  exports.Set("dsp", defineDsp(env));
   exports.Set("findLibflac", Napi::Function::New(env, FlacEncoderBinding::find, "findLibflac"));
   exports.Set("FlacEncoder", FlacEncoderBinding::define(env));
 #endif

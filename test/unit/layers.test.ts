@@ -34,6 +34,7 @@ const order: readonly string[] = [
   'transport',
   'metering',
   'audio',
+  'dsp',
   'auth',
   'discovery',
   'log',

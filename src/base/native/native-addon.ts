@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { codeOf, messageOf } from '../errors.ts';
 import { packageVersion } from '../version.ts';
 import { ownBuildPath, prebuiltPath } from './addon-files.ts';
+import type { DspKernels } from './dsp-kernels.ts';
 
 /** What the C++ addon offers. */
 export interface NativeAddon {
@@ -44,6 +45,8 @@ export interface NativeAddon {
   sendDatagram?(path: string, text: string): number;
   /** Sends a few pages without copying to a connection of its own; takes a second at most. Linux only. */
   sendZeroCopyProbe?(): ZeroCopyProbe;
+  /** Signal processing. Not on Windows. */
+  readonly dsp?: DspKernels;
   /** Looks for the system's libFLAC. Not on Windows. */
   findLibflac?(): LibflacResult;
   /**

@@ -1,0 +1,406 @@
+// The loops of `Kernels`, for the compiler to vectorise: included once per kind of processor, which
+// says how many floats a vector has. Without contractions and in the same order on every processor
+// of one width, so that results do not depend on the machine.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels.hpp"
+
+#ifndef ZEROCAST_DSP_LANES
+#error "ZEROCAST_DSP_LANES says how many floats a vector has"
+#endif
+
+namespace zerocast::dsp {
+namespace {
+
+// Samples of a step of the loops that keep something per channel: four vectors, so that their
+// latencies overlap. A step must hold whole frames, so the other numbers of channels go one by one.
+constexpr std::size_t lanes = ZEROCAST_DSP_LANES;
+constexpr std::size_t stepVectors = 4;
+constexpr std::size_t step = lanes * stepVectors;
+
+bool fitsSteps(std::size_t channels) noexcept { return step % channels == 0; }
+
+typedef float Vector __attribute__((vector_size(lanes * sizeof(float))));
+typedef std::int32_t Bits __attribute__((vector_size(lanes * sizeof(std::int32_t))));
+
+Vector load(const float* samples) noexcept {
+  Vector vector;
+  std::memcpy(&vector, samples, sizeof vector);
+  return vector;
+}
+
+Vector magnitude(Vector vector) noexcept {
+  Bits bits;
+  std::memcpy(&bits, &vector, sizeof bits);
+  bits &= 0x7fffffff;
+  std::memcpy(&vector, &bits, sizeof bits);
+  return vector;
+}
+
+// What is no number is never larger.
+Vector largest(Vector one, Vector other) noexcept { return one > other ? one : other; }
+
+// ------------------------------------------------------------------ integers and floats
+
+template <Layout layout>
+std::int32_t loadSample(const std::byte* at) noexcept {
+  if constexpr (layout == Layout::s8) {
+    return static_cast<std::int8_t>(*at);
+  } else if constexpr (layout == Layout::s16) {
+    std::int16_t sample;
+    std::memcpy(&sample, at, sizeof sample);
+    return sample;
+  } else if constexpr (layout == Layout::s24Packed) {
+    const auto low = std::to_integer<std::uint32_t>(at[0]);
+    const auto middle = std::to_integer<std::uint32_t>(at[1]);
+    const auto high = std::to_integer<std::uint32_t>(at[2]);
+    return static_cast<std::int32_t>(low << 8 | middle << 16 | high << 24) >> 8;
+  } else {
+    std::int32_t sample;
+    std::memcpy(&sample, at, sizeof sample);
+    return sample;
+  }
+}
+
+template <Layout layout>
+void storeSample(std::byte* at, std::int32_t value) noexcept {
+  if constexpr (layout == Layout::s8) {
+    *at = static_cast<std::byte>(value);
+  } else if constexpr (layout == Layout::s16) {
+    const auto sample = static_cast<std::int16_t>(value);
+    std::memcpy(at, &sample, sizeof sample);
+  } else if constexpr (layout == Layout::s24Packed) {
+    at[0] = static_cast<std::byte>(value);
+    at[1] = static_cast<std::byte>(value >> 8);
+    at[2] = static_cast<std::byte>(value >> 16);
+  } else {
+    std::memcpy(at, &value, sizeof value);
+  }
+}
+
+template <Layout layout>
+constexpr std::int64_t fullScale() noexcept {
+  if constexpr (layout == Layout::s8) return std::int64_t{1} << 7;
+  if constexpr (layout == Layout::s16) return std::int64_t{1} << 15;
+  if constexpr (layout == Layout::s32) return std::int64_t{1} << 31;
+  return std::int64_t{1} << 23;
+}
+
+// Calls `action` with the layout as a constant.
+template <typename Action>
+void withLayout(Layout layout, Action action) noexcept {
+  switch (layout) {
+    case Layout::s8: return action.template operator()<Layout::s8>();
+    case Layout::s16: return action.template operator()<Layout::s16>();
+    case Layout::s24: return action.template operator()<Layout::s24>();
+    case Layout::s24Packed: return action.template operator()<Layout::s24Packed>();
+    case Layout::s32: return action.template operator()<Layout::s32>();
+  }
+}
+
+template <Layout layout>
+void toFloatOf(const std::byte* __restrict pcm, float* __restrict out, std::size_t count) noexcept {
+  constexpr float scale = 1.0F / static_cast<float>(fullScale<layout>());
+  for (std::size_t index = 0; index < count; ++index) {
+    out[index] = static_cast<float>(loadSample<layout>(pcm + index * bytesOf(layout))) * scale;
+  }
+}
+
+void toFloat(const std::byte* pcm, Layout layout, float* out, std::size_t count) noexcept {
+  withLayout(layout, [=]<Layout known>() { toFloatOf<known>(pcm, out, count); });
+}
+
+// From -1 to 1 with a triangular distribution, always the same for a number.
+// Source: C. Wellons, "Prospecting for Hash Functions" (lowbias32).
+double triangularNoise(std::uint32_t serial) noexcept {
+  std::uint32_t hash = (serial ^ serial >> 16) * 0x7feb352dU;
+  hash = (hash ^ hash >> 15) * 0x846ca68bU;
+  hash ^= hash >> 16;
+  const std::int32_t difference =
+      static_cast<std::int32_t>(hash >> 16) - static_cast<std::int32_t>(hash & 0xffffU);
+  return static_cast<double>(difference) / 65536.0;
+}
+
+// Halves to the even number; what is no number becomes 0.
+template <Layout layout>
+std::int32_t rounded(double value) noexcept {
+  constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52
+  constexpr auto lowest = static_cast<double>(-fullScale<layout>());
+  constexpr auto highest = static_cast<double>(fullScale<layout>() - 1);
+  value = value > highest ? highest : value;
+  value = value < lowest ? lowest : value;
+  value = value == value ? value : 0.0;
+  return static_cast<std::int32_t>(value + magic - magic);
+}
+
+template <Layout layout, bool dithers>
+void fromFloatOf(const float* __restrict samples, std::byte* __restrict out, std::size_t count,
+                 std::uint32_t serial) noexcept {
+  constexpr auto scale = static_cast<double>(fullScale<layout>());
+  for (std::size_t index = 0; index < count; ++index) {
+    double value = static_cast<double>(samples[index]) * scale;
+    if constexpr (dithers) value += triangularNoise(serial + static_cast<std::uint32_t>(index));
+    storeSample<layout>(out + index * bytesOf(layout), rounded<layout>(value));
+  }
+}
+
+void fromFloat(const float* samples, std::byte* out, Layout layout, std::size_t count,
+               std::uint32_t* dither) noexcept {
+  withLayout(layout, [=]<Layout known>() {
+    if (dither == nullptr) return fromFloatOf<known, false>(samples, out, count, 0);
+    fromFloatOf<known, true>(samples, out, count, *dither);
+  });
+  if (dither != nullptr) *dither += static_cast<std::uint32_t>(count);
+}
+
+template <Layout layout>
+void saturatingAddOf(std::byte* __restrict target, const std::byte* __restrict source,
+                     std::size_t count) noexcept {
+  // Sums of 32 bits need more than 32 bits.
+  using Sum = std::conditional_t<layout == Layout::s32, std::int64_t, std::int32_t>;
+  constexpr auto highest = static_cast<Sum>(fullScale<layout>() - 1);
+  constexpr auto lowest = static_cast<Sum>(-fullScale<layout>());
+  for (std::size_t index = 0; index < count; ++index) {
+    std::byte* const at = target + index * bytesOf(layout);
+    const Sum sum = Sum{loadSample<layout>(at)} +
+                    Sum{loadSample<layout>(source + index * bytesOf(layout))};
+    storeSample<layout>(at, static_cast<std::int32_t>(std::min(std::max(sum, lowest), highest)));
+  }
+}
+
+void saturatingAdd(std::byte* target, const std::byte* source, Layout layout,
+                   std::size_t count) noexcept {
+  withLayout(layout, [=]<Layout known>() { saturatingAddOf<known>(target, source, count); });
+}
+
+// ------------------------------------------------------------------ gain, mixing, channels
+
+void scale(float* __restrict samples, std::size_t count, float gain) noexcept {
+  for (std::size_t index = 0; index < count; ++index) samples[index] *= gain;
+}
+
+void gainRamp(float* samples, std::size_t channels, std::size_t count, double from,
+              double to) noexcept {
+  // A ramp from or to silence begins or ends here: -100 dB.
+  constexpr double silent = 1e-5;
+  if (from == to) return scale(samples, count, static_cast<float>(from));
+  double gain = std::max(from, silent);
+  const double logRatio = std::log(std::max(to, silent) / gain) *
+                          static_cast<double>(channels) / static_cast<double>(count);
+  std::size_t at = 0;
+  if (fitsSteps(channels)) {
+    float ramp[step];
+    for (std::size_t lane = 0; lane < step; ++lane) {
+      ramp[lane] = static_cast<float>(std::exp(logRatio * static_cast<double>(lane / channels)));
+    }
+    const double stepRatio = std::exp(logRatio * static_cast<double>(step / channels));
+    for (; at + step <= count; at += step) {
+      const auto base = static_cast<float>(gain);
+      for (std::size_t lane = 0; lane < step; ++lane) samples[at + lane] *= base * ramp[lane];
+      gain *= stepRatio;
+    }
+  }
+  const double ratio = std::exp(logRatio);
+  for (; at < count; at += channels) {
+    scale(samples + at, channels, static_cast<float>(gain));
+    gain *= ratio;
+  }
+}
+
+void mix(float* __restrict target, const float* __restrict source, std::size_t count,
+         float gain) noexcept {
+  for (std::size_t index = 0; index < count; ++index) target[index] += source[index] * gain;
+}
+
+void pickChannels(const float* samples, std::size_t channels, std::size_t frames,
+                  const std::int32_t* picks, std::size_t width, float* out) noexcept {
+  for (std::size_t output = 0; output < width; ++output) {
+    const std::int32_t pick = picks[output];
+    for (std::size_t frame = 0; frame < frames; ++frame) {
+      const float* const from = samples + frame * channels;
+      float& to = out[frame * width + output];
+      if (pick >= 0) {
+        to = from[pick];
+        continue;
+      }
+      double sum = 0;
+      for (std::size_t channel = 0; channel < channels; ++channel) sum += static_cast<double>(from[channel]);
+      to = static_cast<float>(sum / static_cast<double>(channels));
+    }
+  }
+}
+
+// ------------------------------------------------------------------ meters
+
+void keepPeak(double* out, std::size_t channel, float level) noexcept {
+  const auto found = static_cast<double>(level);
+  if (found > out[channel]) out[channel] = found;
+}
+
+void peak(const float* samples, std::size_t channels, std::size_t count, double* out) noexcept {
+  std::fill_n(out, channels, 0.0);
+  std::size_t at = 0;
+  if (fitsSteps(channels)) {
+    Vector best[stepVectors]{};
+    for (; at + step <= count; at += step) {
+      for (std::size_t part = 0; part < stepVectors; ++part) {
+        best[part] = largest(magnitude(load(samples + at + part * lanes)), best[part]);
+      }
+    }
+    for (std::size_t lane = 0; lane < step; ++lane) {
+      keepPeak(out, lane % channels, best[lane / lanes][lane % lanes]);
+    }
+  }
+  for (; at < count; ++at) keepPeak(out, at % channels, std::fabs(samples[at]));
+}
+
+void squares(const float* samples, std::size_t channels, std::size_t count, double* out) noexcept {
+  // Sums of floats are kept short, and then added up as doubles, to lose nothing of long audio.
+  constexpr std::size_t blockSamples = 64 * step;
+  std::fill_n(out, channels, 0.0);
+  std::size_t at = 0;
+  while (fitsSteps(channels) && at + step <= count) {
+    const std::size_t end = at + std::min(blockSamples, (count - at) / step * step);
+    Vector sums[stepVectors]{};
+    for (; at < end; at += step) {
+      for (std::size_t part = 0; part < stepVectors; ++part) {
+        const Vector vector = load(samples + at + part * lanes);
+        sums[part] += vector * vector;
+      }
+    }
+    for (std::size_t lane = 0; lane < step; ++lane) {
+      out[lane % channels] += static_cast<double>(sums[lane / lanes][lane % lanes]);
+    }
+  }
+  for (; at < count; ++at) {
+    const auto sample = static_cast<double>(samples[at]);
+    out[at % channels] += sample * sample;
+  }
+}
+
+// The first two of four phases; the other two are these backwards.
+// Source: ITU-R BS.1770-4, annex 2.
+constexpr float truePeakPhases[2][truePeakTaps] = {
+    {0.001708984375F, 0.010986328125F, -0.0196533203125F, 0.033203125F, -0.0594482421875F,
+     0.1373291015625F, 0.97216796875F, -0.102294921875F, 0.047607421875F, -0.026611328125F,
+     0.014892578125F, -0.00830078125F},
+    {-0.0291748046875F, 0.029296875F, -0.0517578125F, 0.089111328125F, -0.16650390625F,
+     0.465087890625F, 0.77978515625F, -0.2003173828125F, 0.1015625F, -0.0582275390625F,
+     0.0330810546875F, -0.0189208984375F}};
+
+// `newest` has the frames before it in front.
+float truePeakAt(const float* newest, std::size_t channels) noexcept {
+  float sums[4]{};
+  for (std::size_t tap = 0; tap < truePeakTaps; ++tap) {
+    const float sample = *(newest - tap * channels);
+    sums[0] += truePeakPhases[0][tap] * sample;
+    sums[1] += truePeakPhases[1][tap] * sample;
+    sums[2] += truePeakPhases[1][truePeakTaps - 1 - tap] * sample;
+    sums[3] += truePeakPhases[0][truePeakTaps - 1 - tap] * sample;
+  }
+  float best = 0;
+  for (const float sum : sums) best = std::fabs(sum) > best ? std::fabs(sum) : best;
+  return best;
+}
+
+Vector truePeaksAt(const float* newest, std::size_t channels) noexcept {
+  Vector first{};
+  Vector second{};
+  Vector third{};
+  Vector fourth{};
+  for (std::size_t tap = 0; tap < truePeakTaps; ++tap) {
+    const Vector vector = load(newest - tap * channels);
+    first += truePeakPhases[0][tap] * vector;
+    second += truePeakPhases[1][tap] * vector;
+    third += truePeakPhases[1][truePeakTaps - 1 - tap] * vector;
+    fourth += truePeakPhases[0][truePeakTaps - 1 - tap] * vector;
+  }
+  const Vector outer = largest(magnitude(first), largest(magnitude(fourth), Vector{}));
+  return largest(magnitude(second), largest(magnitude(third), outer));
+}
+
+void truePeak(float* history, const float* samples, std::size_t channels, std::size_t count,
+              double* out) noexcept {
+  const std::size_t past = truePeakHistoryFrames * channels;
+  std::fill_n(out, channels, 0.0);
+  // The frames at the beginning see those before, so both are laid side by side.
+  float joined[2 * truePeakHistoryFrames * maxChannels];
+  const std::size_t head = std::min(past, count);
+  std::copy_n(history, past, joined);
+  std::copy_n(samples, head, joined + past);
+  for (std::size_t at = 0; at < head; ++at) {
+    keepPeak(out, at % channels, truePeakAt(joined + past + at, channels));
+  }
+  std::size_t at = head;
+  if (fitsSteps(channels)) {
+    Vector best[stepVectors]{};
+    for (; at + step <= count; at += step) {
+      for (std::size_t part = 0; part < stepVectors; ++part) {
+        best[part] = largest(truePeaksAt(samples + at + part * lanes, channels), best[part]);
+      }
+    }
+    // The head is a whole number of frames, so lanes begin with the first channel.
+    for (std::size_t lane = 0; lane < step; ++lane) {
+      keepPeak(out, lane % channels, best[lane / lanes][lane % lanes]);
+    }
+  }
+  for (; at < count; ++at) keepPeak(out, at % channels, truePeakAt(samples + at, channels));
+
+  if (count >= past) {
+    std::copy_n(samples + count - past, past, history);
+  } else {
+    std::copy_n(joined + count, past, history);
+  }
+}
+
+// Filters become exactly 0: processors are slow near the smallest numbers. So does what is no number.
+double settled(double value) noexcept {
+  const double size = std::fabs(value);
+  return size > 1e-30 && size <= 1e300 ? value : 0.0;
+}
+
+void filteredSquares(double* state, const float* samples, std::size_t channels, std::size_t count,
+                     double* out) noexcept {
+  // Two channels go side by side, as each step waits for the one before.
+  typedef double Pair __attribute__((vector_size(2 * sizeof(double))));
+  const double* const c = state;
+  for (std::size_t left = 0; left < channels; left += 2) {
+    const std::size_t right = std::min(left + 1, channels - 1);
+    double* const one = state + filterHeader + left * filterChannelNumbers;
+    double* const other = state + filterHeader + right * filterChannelNumbers;
+    Pair s1{one[0], other[0]};
+    Pair s2{one[1], other[1]};
+    Pair t1{one[2], other[2]};
+    Pair t2{one[3], other[3]};
+    Pair sum{};
+    for (std::size_t at = 0; at < count; at += channels) {
+      const Pair sample{static_cast<double>(samples[at + left]),
+                        static_cast<double>(samples[at + right])};
+      const Pair shelved = c[0] * sample + s1;
+      s1 = c[1] * sample - c[3] * shelved + s2;
+      s2 = c[2] * sample - c[4] * shelved;
+      const Pair weighted = c[5] * shelved + t1;
+      t1 = c[6] * shelved - c[8] * weighted + t2;
+      t2 = c[7] * shelved - c[9] * weighted;
+      sum += weighted * weighted;
+    }
+    const Pair* const ends[] = {&s1, &s2, &t1, &t2};
+    for (std::size_t index = 0; index < filterChannelNumbers; ++index) {
+      other[index] = settled((*ends[index])[1]);
+      one[index] = settled((*ends[index])[0]);
+    }
+    out[right] = sum[1];
+    out[left] = sum[0];
+  }
+}
+
+constexpr Kernels loops(const char* name) noexcept {
+  return {name, toFloat,      fromFloat, saturatingAdd, gainRamp, mix,
+          pickChannels, peak, squares,   truePeak,      filteredSquares};
+}
+
+}  // namespace
+}  // namespace zerocast::dsp
