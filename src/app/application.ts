@@ -33,6 +33,7 @@ import { configuredAccess } from './configured-access.ts';
 import { openConnections } from './connections.ts';
 import { warmUp } from './encoder-warm-up.ts';
 import { Listeners } from './listeners.ts';
+import { Observation } from './observation.ts';
 import { openAddedStreams, openStreams, zeroCopyOptions } from './streams.ts';
 
 /** Turns of the event loop that broken-off writes may take to report their end. */
@@ -82,6 +83,7 @@ export class Application {
   readonly #statusReporter: StatusReporter;
   readonly #reload: ConfigReload | undefined;
   readonly #timeWatch: TimeWatch;
+  readonly #observation: Observation;
   readonly #persist: AddedStreams | undefined;
   #stateFile: StateFile | undefined;
   #announcer: Announcer | undefined;
@@ -161,6 +163,14 @@ export class Application {
       own: [options.dataFolder, options.reload?.file].filter((path) => path !== undefined),
       httpPort: () => this.ports.http || settings().http.port,
     });
+    this.#observation = new Observation({
+      settings,
+      streamOf: (id) => this.streams.channels.get(id)?.stream,
+      pool: this.pool,
+      clock,
+      logger,
+      native,
+    });
     this.server = new PlayerServer({
       clock,
       logger,
@@ -209,7 +219,7 @@ export class Application {
       server,
       control: this.control,
       admission,
-      http: { access, images },
+      http: { access, images, taps: () => this.#observation.openTaps() },
       metrics: async () => {
         const { ServerMetrics } = await import('../figures/server-metrics.ts');
         return new ServerMetrics({
@@ -220,6 +230,7 @@ export class Application {
           control: this.control,
           time: () => this.#timeWatch.figures,
           refusals: () => admission.refusals,
+          taps: () => this.#observation.taps,
           settings: () => settings().http,
         });
       },
@@ -278,6 +289,7 @@ export class Application {
     const goodbye = order.step('mDNS', () => this.#announcer?.close());
     await order.step('ports', () => this.#listeners.close());
     const parted = order.step('controllers', () => this.control.close());
+    const untapped = order.step('taps', () => this.#observation.close());
     await order.step('players', () => this.server.close());
     await order.step(
       'streams',
@@ -285,7 +297,7 @@ export class Application {
       () => streams.held,
     );
     await order.step('fan-out', () => this.#fanOut.close());
-    await Promise.all([goodbye, parted]);
+    await Promise.all([goodbye, parted, untapped]);
     await order.step('state file', () => this.#stateFile?.close());
     // What is left may have chunks, and the process ends.
     if (order.late.length === 0) await order.step('pool', () => this.#closePool());
@@ -343,6 +355,7 @@ export class Application {
 
   #onChange(change: Change, by?: Requester): void {
     this.#status.invalidate(change);
+    if ('channel' in change) this.#observation.streamsChanged();
     if (change.kind === 'client-added' || change.kind === 'client-connected') {
       this.#timeWatch.hurry();
     }

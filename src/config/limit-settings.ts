@@ -34,6 +34,20 @@ export const limitSettings = {
         'Connections of one address to all ports together; 0 for no such limit. One more is closed ' +
         'at once. Everything behind one router or proxy counts as one address.',
     }),
+    max_taps: scalar({
+      default: '32',
+      parser: integer({ min: 0, max: 10_000 }),
+      isLive: true,
+      doc:
+        'Taps at one time: programs that listen to the audio of streams by GET /streams/<id>/tap. ' +
+        'One more is answered by status 503.',
+    }),
+    max_taps_per_address: scalar({
+      default: '8',
+      parser: integer({ min: 0, max: 10_000 }),
+      isLive: true,
+      doc: 'The same of one address; 0 for no such limit.',
+    }),
     login_timeout: scalar({
       default: '10000',
       parser: integer({ min: 100, max: 600_000, unit: 'ms' }),

@@ -92,7 +92,7 @@ export const serverSettings = {
       parser: credentials,
       doc:
         'A role and what it permits: <name>:<permission>[,<permission>...]. Permissions are method ' +
-        'names with * as wildcard, Streaming for players, Metrics for GET /metrics; one that ' +
+        'names with * as wildcard, Streaming for players, Metrics for GET /metrics, Tap for taps; one that ' +
         'begins with - denies.',
     }),
     user: list({

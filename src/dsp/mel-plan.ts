@@ -4,7 +4,7 @@ import { fftPlanNumbers, newFftPlan } from './fft-plan.ts';
 const melScales = ['power', 'decibel', 'log10'] as const;
 
 /** Which rows to make of audio. */
-interface MelShape {
+export interface MelShape {
   readonly rate: number;
   readonly bands: number;
   /** Samples of one row. */

@@ -22,6 +22,8 @@ interface ServerMetricsOptions {
   /** Connections that were refused since the start, by reason. */
   readonly refusals: () => ReadonlyMap<string, number>;
   readonly time: () => TimeFigures;
+  /** Absent while no program has asked for a tap. */
+  readonly taps: () => { readonly sessionCount: number; readonly lostFrames: number } | undefined;
   /** Whether there are figures, and a series for every single client. */
   readonly settings: () => Pick<Config['http'], 'metrics' | 'metricsPerClient'>;
 }
@@ -76,7 +78,13 @@ export class ServerMetrics {
   }
 }
 
-function peerMetrics({ server, registry, control, refusals }: ServerMetricsOptions): Metric[] {
+function peerMetrics({
+  server,
+  registry,
+  control,
+  refusals,
+  taps,
+}: ServerMetricsOptions): Metric[] {
   return [
     {
       type: 'counter',
@@ -103,6 +111,18 @@ function peerMetrics({ server, registry, control, refusals }: ServerMetricsOptio
       name: 'zerocast_control_sessions',
       help: 'Connections of controllers',
       samples: () => [{ value: control.sessionCount }],
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_taps',
+      help: 'Programs that listen to the audio of streams',
+      samples: () => [{ value: taps()?.sessionCount ?? 0 }],
+    },
+    {
+      type: 'counter',
+      name: 'zerocast_tap_lost_frames_total',
+      help: 'Frames that these did not get because they were too slow',
+      samples: () => [{ value: taps()?.lostFrames ?? 0 }],
     },
     {
       type: 'gauge',

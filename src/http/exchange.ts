@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 /** What a request is about: `path` is as it came, with nothing decoded. */
-interface RequestTarget {
+export interface RequestTarget {
   readonly text: string;
   readonly path: string;
   /** Without its question mark. */

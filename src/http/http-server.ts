@@ -13,6 +13,7 @@ import { within } from '../base/time/within.ts';
 import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
 import type { RpcHandler } from '../control/rpc.ts';
 import type { ImageStore } from '../streams/image-store.ts';
+import type { TapServer } from '../taps/tap-server.ts';
 import { Listener, type ListenerOptions } from '../transport/listener.ts';
 import type { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
@@ -28,7 +29,7 @@ import { RefusedRequestError } from './refused-request-error.ts';
 import { Routes } from './routes.ts';
 import { StaticFiles } from './static-files.ts';
 import type { TlsMaterial } from './tls-material.ts';
-import { WebSocketUpgrades } from './web-socket-upgrades.ts';
+import { type UpgradedKind, WebSocketUpgrades } from './web-socket-upgrades.ts';
 
 /** Time for the headers of a request, for all of it, and for the beginning of TLS. */
 const requestTimeoutMs = 5000;
@@ -62,8 +63,10 @@ export interface HttpServerOptions extends HttpMaterial, Omit<ListenerOptions, '
   readonly metrics?: MetricsText | undefined;
   /** The longest head of a request. */
   readonly maxHeaderBytes: number;
-  /** Whether there is room for one more player or controller; absent: always. */
-  readonly mayBecome?: (kind: 'player' | 'controller', socket: Socket) => boolean;
+  /** Lets programs listen along; loaded when the first one asks. */
+  readonly taps: () => Promise<TapServer>;
+  /** Whether there is room for one more of its kind; absent: always. */
+  readonly mayBecome?: (kind: UpgradedKind, socket: Socket) => boolean;
   readonly controlPeers: ControlPeerContext;
 }
 
@@ -91,7 +94,7 @@ export class HttpServer {
   }
 
   private constructor(options: HttpServerOptions, files: StaticFiles) {
-    const { access, control, images, logger, metrics, onStream, settings } = options;
+    const { access, control, images, logger, metrics, onStream, settings, taps } = options;
     const { controlPeers, mayBecome = () => true } = options;
     const login = new HttpLogin(access, logger);
     const origins = new OriginCheck(settings, logger);
@@ -110,6 +113,7 @@ export class HttpServer {
       origins,
       acceptControl: (peer, login) => control.accept(peer, login),
       onStream,
+      taps,
       mayBecome,
       controlPeers,
     });

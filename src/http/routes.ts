@@ -1,6 +1,7 @@
 import { answer } from './answer.ts';
 import type { Answerer, Exchange, Route } from './exchange.ts';
 import { notFound, RefusedRequestError } from './refused-request-error.ts';
+import { isTapPath } from './tap-upgrade.ts';
 
 const knownMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'OPTIONS'];
 
@@ -32,7 +33,8 @@ export class Routes {
 
   /** Failure: rejects with a `RefusedRequestError`, or with whatever went wrong. */
   async answer(exchange: Exchange): Promise<void> {
-    const found = this.#routes.get(exchange.target.path) ?? this.#files;
+    const { path } = exchange.target;
+    const found = isTapPath(path) ? tapRoute : (this.#routes.get(path) ?? this.#files);
     const answerer = found.get(exchange.request.method ?? '');
     if (!answerer) throw refusalOf(exchange, found);
     await answerer(exchange);
@@ -54,6 +56,8 @@ function askForWebSocket(): never {
   const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
   throw new RefusedRequestError(426, 'This is audio by WebSocket: ask for an upgrade', headers);
 }
+
+const tapRoute = reading(askForWebSocket);
 
 function refusalOf({ request, target }: Exchange, found: Route): RefusedRequestError {
   const { method = '' } = request;

@@ -1,26 +1,31 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import type { Login } from '../auth/access.ts';
 import { ControlPeer, type ControlPeerContext } from '../control/control-peer.ts';
 import { WebSocketControlWire } from '../control/web-socket-control-wire.ts';
 import { baseHeaderBytes } from '../protocol/layout.ts';
 import { maxJsonBodyBytes } from '../protocol/message-reader.ts';
+import type { TapServer } from '../taps/tap-server.ts';
+import type { PeerKind } from '../transport/connection-limits.ts';
 import { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
-import { parseTarget } from './exchange.ts';
+import { parseTarget, type RequestTarget } from './exchange.ts';
 import type { HttpLogin } from './http-login.ts';
 import type { OriginCheck } from './origin-check.ts';
 import { notFound, RefusedRequestError } from './refused-request-error.ts';
+import { isTapPath, TapUpgrade } from './tap-upgrade.ts';
+import { answerPings, webSocketServer } from './web-socket-server.ts';
 
 /** What a client says beyond a Hello is smaller; a frame waits in memory until it is complete. */
 export const maxFrameBytes = baseHeaderBytes + maxJsonBodyBytes;
-/** No client splits its messages. */
-const maxFragments = 64;
-/** Pongs wait behind what a peer does not read, but only so many. */
-const maxBytesBeforePong = 64 * 1024;
 /** Time to log in, and to take a refusal. */
 const upgradeTimeoutMs = 5000;
+
+type Upgrader = (request: IncomingMessage, head: Buffer) => void | Promise<void>;
+
+/** What a connection can become. */
+export type UpgradedKind = Exclude<PeerKind, 'http'>;
 
 interface WebSocketUpgradesOptions {
   readonly login: HttpLogin;
@@ -28,29 +33,35 @@ interface WebSocketUpgradesOptions {
   readonly acceptControl: (peer: ControlPeer, login?: Login) => void;
   /** Takes each new WebSocket on `/stream`. */
   readonly onStream: (link: WebSocketLink) => void;
-  /** Whether there is room for one more player or controller. */
-  readonly mayBecome: (kind: 'player' | 'controller', socket: Socket) => boolean;
+  /** Loaded when the first program asks for a tap. */
+  readonly taps: () => Promise<TapServer>;
+  /** Whether there is room for one more of its kind. */
+  readonly mayBecome: (kind: UpgradedKind, socket: Socket) => boolean;
   readonly controlPeers: ControlPeerContext;
 }
 
-/** Turns connections into WebSockets, on exactly two paths. Source: protocol reference, 11. */
+/** Turns connections into WebSockets, on exactly these paths. Source: protocol reference, 11. */
 export class WebSocketUpgrades {
   readonly #options: WebSocketUpgradesOptions;
   /** What each path makes of a connection that asks to become a WebSocket. */
-  readonly #upgraders = new Map<
-    string,
-    (request: IncomingMessage, head: Buffer) => void | Promise<void>
-  >([
+  readonly #upgraders = new Map<string, Upgrader>([
     ['/jsonrpc', (request, head) => this.#openControl(request, head)],
     ['/stream', (request, head) => this.#openStream(request, head)],
   ]);
   readonly #streams = webSocketServer(maxFrameBytes);
-  readonly #controls: WebSocketServer;
+  readonly #controls: ReturnType<typeof webSocketServer>;
+  readonly #taps: TapUpgrade;
   #isClosed = false;
 
   constructor(options: WebSocketUpgradesOptions) {
     this.#options = options;
     this.#controls = webSocketServer(options.controlPeers.limits.maxRequestBytes);
+    const { login, taps } = options;
+    this.#taps = new TapUpgrade({
+      login,
+      taps,
+      takePlace: (request) => this.#takePlace('tap', request),
+    });
   }
 
   /** Takes over the connection of `request`; `head` is what came behind it. */
@@ -60,9 +71,9 @@ export class WebSocketUpgrades {
     socket.setTimeout(upgradeTimeoutMs, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     try {
-      const { path, text } = parseTarget(request.url);
-      const upgrader = this.#upgraders.get(path);
-      if (!upgrader) throw notFound(text);
+      const target = parseTarget(request.url);
+      const upgrader = this.#upgraderOf(target);
+      if (!upgrader) throw notFound(target.text);
       this.#options.origins.check(request);
       await upgrader(request, head);
     } catch (error) {
@@ -73,6 +84,11 @@ export class WebSocketUpgrades {
   /** Refuses peers that are still logging in. */
   close(): void {
     this.#isClosed = true;
+  }
+
+  #upgraderOf(target: RequestTarget): Upgrader | undefined {
+    if (!isTapPath(target.path)) return this.#upgraders.get(target.path);
+    return (request, head) => this.#taps.open({ request, head }, target);
   }
 
   #openStream(request: IncomingMessage, head: Buffer): void {
@@ -99,29 +115,10 @@ export class WebSocketUpgrades {
     });
   }
 
-  #takePlace(kind: 'player' | 'controller', { socket }: IncomingMessage): void {
+  #takePlace(kind: UpgradedKind, { socket }: IncomingMessage): void {
     if (this.#options.mayBecome(kind, socket)) return;
     throw new RefusedRequestError(503, `Too many ${kind}s: try again later`, { 'Retry-After': 10 });
   }
-}
-
-function webSocketServer(maxPayload: number): WebSocketServer {
-  return new WebSocketServer({
-    maxPayload,
-    noServer: true,
-    autoPong: false,
-    clientTracking: false,
-    perMessageDeflate: false,
-    handleProtocols: () => false,
-    maxFragments,
-  });
-}
-
-/** By itself `ws` queues a pong for each ping of a peer that does not read. */
-function answerPings(webSocket: WebSocket): void {
-  webSocket.on('ping', (data) => {
-    if (webSocket.bufferedAmount < maxBytesBeforePong) webSocket.pong(data);
-  });
 }
 
 /** Node offers no response to an upgrade. Behind an answer that is still under way nothing may be written. */

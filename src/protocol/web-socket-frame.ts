@@ -8,6 +8,8 @@ export const closeCode = {
   unsupportedData: 1003,
   /** Stands for a close frame without a code, and is never sent. */
   none: 1005,
+  policyViolation: 1008,
+  internalError: 1011,
 } as const;
 
 const finalFrame = 0x80;

@@ -27,6 +27,11 @@ const refusalTexts: Readonly<
     phrase: 'too many connections of one address: refused one more',
     setting: 'max_connections_per_address',
   },
+  tap: { phrase: 'too many taps: refused one more', setting: 'max_taps' },
+  'tap-address': {
+    phrase: 'too many taps of one address: refused one more',
+    setting: 'max_taps_per_address',
+  },
 };
 
 interface AdmissionOptions {
@@ -70,11 +75,13 @@ export class Admission {
   mayBecome(kind: PeerKind, socket: Socket): boolean {
     const { limits, descriptors, audioDescriptors } = this.#options;
     const address = addressOf(socket);
-    const refusal = limits.refusalOf(kind);
+    // Its address has been counted, but for what counts by itself.
+    const counted = kind === 'tap' ? address : undefined;
+    const refusal = limits.refusalOf(kind, counted);
     if (refusal) return this.#refuse(refusal, address);
     const more = kind === 'player' ? audioDescriptors : 0;
     if (!descriptors.take(0, more)) return this.#refuse('descriptors', address);
-    const giveBack = limits.add(kind);
+    const giveBack = limits.add(kind, counted);
     whenEnded(socket, () => {
       giveBack();
       descriptors.give(more);

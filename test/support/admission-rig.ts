@@ -17,6 +17,8 @@ export class AdmissionRig {
     maxControllers: 1000,
     maxHttpConnections: 1000,
     maxConnectionsPerAddress: 0,
+    maxTaps: 1000,
+    maxTapsPerAddress: 0,
     descriptorShare: Number.POSITIVE_INFINITY,
   };
   readonly admission: Admission;

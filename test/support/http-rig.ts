@@ -57,6 +57,7 @@ export class HttpRig {
         accept: (peer, login) => rig?.accept(peer, login),
       },
       onStream: (link) => void rig?.links.push(link),
+      taps: () => Promise.reject(new Error('this rig has no streams')),
       maxHeaderBytes: 16 * 1024,
       controlPeers: controlPeerContext(),
       ...options,

@@ -32,6 +32,7 @@ const order: readonly string[] = [
   'clients',
   'config',
   'transport',
+  'taps',
   'metering',
   'audio',
   'dsp',

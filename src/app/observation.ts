@@ -1,0 +1,59 @@
+import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { Stream } from '../audio/stream.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { NativeAddonResult } from '../base/native/native-addon.ts';
+import type { Config } from '../config/config.ts';
+import type { Dsp } from '../dsp/dsp.ts';
+import type { TapServer } from '../taps/tap-server.ts';
+
+interface ObservationOptions {
+  readonly settings: () => Config;
+  readonly streamOf: (id: string) => Stream | undefined;
+  readonly pool: ChunkPool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly native: NativeAddonResult;
+}
+
+/** Looks at what streams play, for those who ask; nothing of it is loaded before. */
+export class Observation {
+  readonly #options: ObservationOptions;
+  #dsp: Promise<Dsp> | undefined;
+  #taps: TapServer | undefined;
+
+  constructor(options: ObservationOptions) {
+    this.#options = options;
+  }
+
+  /** Absent while no program has asked for one. */
+  get taps(): TapServer | undefined {
+    return this.#taps;
+  }
+
+  async openTaps(): Promise<TapServer> {
+    const { TapServer } = await import('../taps/tap-server.ts');
+    const { logger, settings } = this.#options;
+    this.#taps ??= new TapServer({
+      ...this.#options,
+      dsp: () => this.#openDsp(),
+      logger: logger.tagged('Taps'),
+      settings: () => ({ peerTimeoutMs: settings().server.peerTimeout }),
+    });
+    return this.#taps;
+  }
+
+  /** Streams have come, gone or changed their state. */
+  streamsChanged(): void {
+    this.#taps?.streamsChanged();
+  }
+
+  async close(): Promise<void> {
+    await this.#taps?.close();
+  }
+
+  #openDsp(): Promise<Dsp> {
+    this.#dsp ??= import('../dsp/dsp.ts').then(({ openDsp }) => openDsp(this.#options.native));
+    return this.#dsp;
+  }
+}
