@@ -11,6 +11,7 @@
 #ifdef __linux__
 #include "acceptor-binding.hpp"
 #include "fan-out-binding.hpp"
+#include "file-copy-binding.hpp"
 #include "system-binding.hpp"
 #endif
 
@@ -122,6 +123,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Acceptor", AcceptorBinding::define(env));
   exports.Set("FanOut", FanOutBinding::define(env));
   zerocast::defineSystemCalls(env, exports);
+  zerocast::defineFileCopy(env, exports);
 #endif
   return exports;
 }

@@ -41,6 +41,17 @@ export interface NativeAddon {
   widenPipe?(descriptor: number, bytes: number): number;
   /** Locks an open file until it is closed; 0, or an error number. Linux only. */
   lockFile?(descriptor: number): number;
+  /**
+   * Lets an empty open file share the blocks of another; resolves with 0, or a negative error number.
+   * Both descriptors stay open until then. Linux only.
+   */
+  cloneFile?(from: number, to: number): Promise<number>;
+  /**
+   * Copies a piece of an open file to the same place of another, by `copy_file_range` and by
+   * `sendfile`; resolves with how many bytes, or a negative error number. Linux only.
+   */
+  copyRange?(from: number, to: number, at: number, bytes: number): Promise<number>;
+  sendRange?(from: number, to: number, at: number, bytes: number): Promise<number>;
   /** Sends a datagram to a Unix socket; 0, or an error number. Linux only. */
   sendDatagram?(path: string, text: string): number;
   /** Sends a few pages without copying to a connection of its own; takes a second at most. Linux only. */
