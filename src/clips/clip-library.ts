@@ -1,65 +1,122 @@
-import { constants, type FileHandle, lstat, open, readdir } from 'node:fs/promises';
+import { constants, type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { SampleFormat } from '../audio/sample-format.ts';
-import { codeOf, messageOf } from '../base/errors.ts';
+import { codeOf } from '../base/errors.ts';
+import { writeFileAtomically } from '../base/files/atomic-file.ts';
+import { makeFolder } from '../base/files/make-folder.ts';
 import type { ClipAudio } from './clip-audio.ts';
 import type { ClipDecoder } from './clip-decoder.ts';
 import { ClipError } from './clip-error.ts';
+import {
+  type Clip,
+  type ClipFacts,
+  type ClipVersion,
+  factsText,
+  faultFacts,
+  maxFactsBytes,
+  parseFacts,
+  soundOf,
+} from './clip-facts.ts';
 import { clipName, isClipName } from './clip-name.ts';
+import type { FileCopier } from './file-copier.ts';
+import { folderFault, translated } from './folder-fault.ts';
+import { IncomingClip } from './incoming-clip.ts';
+import { existing, IncomingFile, type LockFile, sweepIncoming } from './incoming-file.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** The endings of files without a header. */
 const rawEndings: readonly string[] = ['.raw', '.pcm'];
+/** Of what is known of a clip, in a hidden file beside it. */
+const factsEnding = '.clip';
+/** Faults that are over soon. */
+const passing: readonly string[] = ['busy', 'closing'];
+/** Clips that come in at one time. */
+const maxIncoming = 8;
+/** Changes of the library that wait for each other, and clips that wait to be looked at. */
+const maxWaitingChanges = 64;
 
 interface ClipLibrarySettings {
   readonly maxClipBytes: number;
+  readonly maxClips: number;
+  readonly maxTotalBytes: number;
   /** Longer clips are refused when they are opened. */
   readonly maxSeconds: number;
   /** Of files without a header. */
   readonly rawFormat: SampleFormat;
 }
 
-/** One file of the library. */
-interface Clip {
-  readonly name: string;
-  readonly bytes: number;
-  /** When it was written last, in milliseconds since 1970. */
-  readonly modifiedMs: number;
+interface AddOptions {
+  /** Takes the place of a clip of the same name; otherwise that is an error. */
+  readonly replace?: boolean | undefined;
+}
+
+interface ClipLibraryOptions {
+  readonly folder: string;
+  readonly decoder: ClipDecoder;
+  readonly copier: FileCopier;
+  readonly lockFile: LockFile;
+  readonly settings: () => ClipLibrarySettings;
+  /** Something in the list is different now. */
+  readonly onChange?: () => void;
 }
 
 /**
  * The sounds in one folder, by the names of their files; nothing is kept open, and what other
  * programs do to the folder is seen at once.
  *
- * Failure: all methods reject with a `ClipError` that may be shown to a controller.
+ * Failure: all methods reject with a `ClipError` that may be shown to a controller, or by the reason
+ * of a signal.
  */
 export class ClipLibrary {
-  readonly #folder: string;
+  readonly folder: string;
+  readonly #options: ClipLibraryOptions;
   readonly #decoder: ClipDecoder;
   readonly #settings: () => ClipLibrarySettings;
+  /** What changes the folder is done one after the other, so that limits and names hold. */
+  readonly #changes = new TurnQueue({ maxRunning: 1, maxWaiting: maxWaitingChanges });
+  readonly #incoming = new Set<IncomingClip>();
+  /** By name; of clips that are there. */
+  readonly #facts = new Map<string, ClipVersion & { readonly facts: ClipFacts }>();
+  #sweeping: Promise<void> | undefined;
+  #looking: Promise<void> | undefined;
+  #isClosed = false;
 
-  constructor(options: {
-    readonly folder: string;
-    readonly decoder: ClipDecoder;
-    readonly settings: () => ClipLibrarySettings;
-  }) {
-    this.#folder = options.folder;
+  constructor(options: ClipLibraryOptions) {
+    this.folder = options.folder;
+    this.#options = options;
     this.#decoder = options.decoder;
     this.#settings = options.settings;
   }
 
-  /** In the order of their names. */
+  get limits(): ClipLibrarySettings {
+    return this.#settings();
+  }
+
+  /** In the order of their names. What was not looked at yet is from now on; `settled` waits for it. */
   async list(): Promise<readonly Clip[]> {
-    const names = await readdir(this.#folder).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return [];
-      throw unreadable(error);
-    });
+    await this.#sweep();
+    const files = await this.#files();
     const clips: Clip[] = [];
-    for (const name of names.filter(isClipName)) {
-      const facts = await lstat(join(this.#folder, name)).catch(() => undefined);
-      if (!facts?.isFile()) continue;
-      clips.push({ name: clipName(name), bytes: facts.size, modifiedMs: facts.mtimeMs });
+    for (const { path: _, ...clip } of files) {
+      clips.push({ ...clip, facts: await this.#knownFacts(clip) });
     }
-    return clips.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const name of this.#facts.keys()) {
+      if (!files.some((file) => file.name === name)) this.#facts.delete(name);
+    }
+    if (clips.some(({ facts }) => !facts)) this.#lookSoon();
+    return clips;
+  }
+
+  /** Resolves when all clips that are there have been looked at, as far as they can be read. */
+  async settled(): Promise<void> {
+    await this.list();
+    await this.#looking;
+  }
+
+  /** One clip, which is looked at first if that is necessary. */
+  async get(name: string): Promise<Clip> {
+    const { path: _, ...clip } = await this.#find(clipName(name));
+    return { ...clip, facts: (await this.#knownFacts(clip)) ?? (await this.#look(clip)) };
   }
 
   /** The sound of a clip. */
@@ -67,43 +124,302 @@ export class ClipLibrary {
     name: string,
     options: { readonly maxSeconds?: number; readonly signal?: AbortSignal } = {},
   ): Promise<ClipAudio> {
-    const { maxClipBytes, maxSeconds, rawFormat } = this.#settings();
-    const file = await this.#openFile(clipName(name));
+    const file = await this.openFile(name);
     try {
-      const { size } = await file.stat();
-      if (size > maxClipBytes) {
-        throw new ClipError('clip-too-large', `it has ${size} bytes; allowed: ${maxClipBytes}`);
-      }
-      const isRaw = rawEndings.includes(extname(name).toLowerCase());
-      return await this.#decoder.decode(await readAll(file, size), {
-        maxSeconds: options.maxSeconds ?? maxSeconds,
-        signal: options.signal,
-        ...(isRaw && { rawFormat }),
-      });
+      return await this.#decode(file, name, options);
     } finally {
       await file.close();
     }
   }
 
-  /** Never what a link leads to, nor what would make us wait. */
-  async #openFile(name: string): Promise<FileHandle> {
+  /**
+   * The file of a clip: never what a link leads to, nor what would make us wait.
+   *
+   * Ownership: the caller closes it.
+   */
+  async openFile(name: string): Promise<FileHandle> {
+    const clip = clipName(name);
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const file = await open(await this.#pathOf(name), flags).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ELOOP') throw unknown(name);
-      throw unreadable(error);
+    const file = await open(await this.#pathOf(clip), flags).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ELOOP') throw unknown(clip);
+      throw folderFault(error);
     });
     if ((await file.stat()).isFile()) return file;
     await file.close();
-    throw unknown(name);
+    throw unknown(clip);
+  }
+
+  /**
+   * Begins to take a new clip, of so many bytes if that is known.
+   *
+   * Ownership: the caller in the end calls `discard`, also after `finish`.
+   */
+  async begin(
+    name: string,
+    options: AddOptions & { readonly bytes?: number } = {},
+  ): Promise<IncomingClip> {
+    const clip = clipName(name);
+    const { bytes = 0, replace = false } = options;
+    if (this.#isClosed) throw closing();
+    if (this.#incoming.size >= maxIncoming) {
+      throw new ClipError('busy', `${maxIncoming} clips come in already: try again later`);
+    }
+    if (!replace && (await this.#find(clip).catch(() => undefined))) throw existing(clip);
+    await this.#checkRoom(clip, bytes);
+    await this.#sweep();
+    const file = await translated(async () => {
+      makeFolder(this.folder);
+      return IncomingFile.create(this.folder, this.#options.lockFile);
+    });
+    const incoming = new IncomingClip(file, {
+      checkRoom: (clipBytes, moreBytes) => this.#checkIncoming(clipBytes, moreBytes),
+      finish: () => this.#finish(clip, { file, replace }),
+      onGone: () => void this.#incoming.delete(incoming),
+    });
+    this.#incoming.add(incoming);
+    return incoming;
+  }
+
+  /** Copies an open file into the library, by the cheapest way that there is. */
+  async copyIn(
+    from: FileHandle,
+    name: string,
+    options: AddOptions & Parameters<FileCopier['copy']>[2] = {},
+  ): Promise<Clip> {
+    const { size } = await from.stat();
+    const incoming = await this.begin(name, { ...options, bytes: size });
+    try {
+      await translated(() => this.#options.copier.copy(from, incoming.file, options));
+      return await incoming.finish();
+    } finally {
+      await incoming.discard();
+    }
+  }
+
+  async rename(name: string, newName: string): Promise<Clip> {
+    const wanted = clipName(newName);
+    return this.#change(async () => {
+      const old = clipName(name);
+      const { path } = await this.#find(old);
+      const isOther = wanted !== old;
+      if (isOther && (await this.#find(wanted).catch(() => undefined))) throw existing(wanted);
+      await translated(() => rename(path, join(this.folder, wanted)));
+      await rename(this.#factsPath(old), this.#factsPath(wanted)).catch(() => undefined);
+      this.#facts.delete(old);
+      const { path: _, ...clip } = await this.#find(wanted);
+      return { ...clip, facts: await this.#knownFacts(clip) };
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#change(async () => {
+      const clip = await this.#find(clipName(name));
+      await translated(() => rm(clip.path));
+      await rm(this.#factsPath(clip.name), { force: true }).catch(() => undefined);
+      this.#facts.delete(clip.name);
+    });
+  }
+
+  /** Gives up what comes in. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const incoming of [...this.#incoming]) await incoming.discard();
+    await this.#changes.idle();
+    await this.#looking;
+  }
+
+  async #change<T>(change: () => Promise<T>): Promise<T> {
+    const pass = await this.#changes.take();
+    try {
+      if (this.#isClosed) throw closing();
+      await this.#sweep();
+      const result = await change();
+      this.#options.onChange?.();
+      return result;
+    } finally {
+      pass();
+    }
+  }
+
+  /** A file that is no sound does not come in; one that cannot be decoded here and now does. */
+  async #finish(
+    name: string,
+    { file, replace }: { readonly file: IncomingFile; readonly replace: boolean },
+  ): Promise<Clip> {
+    const { size: bytes } = await file.file.stat();
+    const facts = await this.#factsOf(file.file, name);
+    if ('fault' in facts && facts.code === 'bad-clip') throw new ClipError(facts.code, facts.fault);
+    return this.#change(async () => {
+      await this.#checkRoom(name, bytes);
+      const old = await this.#find(name).catch(() => undefined);
+      await translated(() => file.appear(name, { replace }));
+      // One whose letters were put together in another way.
+      if (old && old.path !== join(this.folder, name)) await rm(old.path).catch(() => undefined);
+      const { path: _, ...clip } = await this.#find(name);
+      await this.#keepFacts(clip, facts);
+      return { ...clip, facts };
+    });
+  }
+
+  /** Failure: rejects when a clip of so many bytes, beside all others, would be too much. */
+  async #checkRoom(name: string, bytes: number): Promise<void> {
+    const { maxClipBytes, maxClips, maxTotalBytes } = this.#settings();
+    if (bytes > maxClipBytes) throw tooLarge(bytes, maxClipBytes);
+    const others = (await this.#files()).filter((file) => file.name !== name);
+    if (others.length + 1 > maxClips) {
+      throw new ClipError(
+        'library-full',
+        `${maxClips} clips are there already, which is the limit`,
+      );
+    }
+    const totalBytes = others.reduce((sum, file) => sum + file.bytes, bytes);
+    if (totalBytes > maxTotalBytes) throw full(maxTotalBytes);
+  }
+
+  /** While clips come in no more than all of the library may lie on the disk beside it. */
+  #checkIncoming(clipBytes: number, moreBytes: number): void {
+    const { maxClipBytes, maxTotalBytes } = this.#settings();
+    if (clipBytes > maxClipBytes) throw tooLarge(clipBytes, maxClipBytes);
+    let bytes = moreBytes;
+    for (const incoming of this.#incoming) bytes += incoming.bytes;
+    if (bytes > maxTotalBytes) throw full(maxTotalBytes);
+  }
+
+  async #files(): Promise<readonly ClipFile[]> {
+    const names = await readdir(this.folder).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return [];
+      throw folderFault(error);
+    });
+    const files = new Map<string, ClipFile>();
+    for (const name of names.filter(isClipName)) {
+      const path = join(this.folder, name);
+      const file = await fileAt(path, clipName(name));
+      if (file) files.set(file.name, file);
+    }
+    return [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async #find(name: string): Promise<ClipFile> {
+    const file = await fileAt(await this.#pathOf(name), name);
+    if (!file) throw unknown(name);
+    return file;
   }
 
   /** Of a file whose name is written in another way, too: some systems take letters apart. */
   async #pathOf(name: string): Promise<string> {
-    const path = join(this.#folder, name);
+    const path = join(this.folder, name);
     if (await lstat(path).catch(() => undefined)) return path;
-    const names = await readdir(this.#folder).catch(() => []);
-    return join(this.#folder, names.find((other) => other.normalize('NFC') === name) ?? name);
+    const names = await readdir(this.folder).catch(() => []);
+    return join(this.folder, names.find((other) => other.normalize('NFC') === name) ?? name);
   }
+
+  async #decode(
+    file: FileHandle,
+    name: string,
+    options: { readonly maxSeconds?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<ClipAudio> {
+    const { maxClipBytes, maxSeconds, rawFormat } = this.#settings();
+    const { size } = await file.stat();
+    if (size > maxClipBytes) throw tooLarge(size, maxClipBytes);
+    const isRaw = rawEndings.includes(extname(name).toLowerCase());
+    return this.#decoder.decode(await readAll(file, size), {
+      maxSeconds: options.maxSeconds ?? maxSeconds,
+      signal: options.signal,
+      ...(isRaw && { rawFormat }),
+    });
+  }
+
+  async #factsOf(file: FileHandle, name: string): Promise<ClipFacts> {
+    try {
+      return await soundOf(await this.#decode(file, name));
+    } catch (error) {
+      if (error instanceof ClipError) return faultFacts(error);
+      throw error;
+    }
+  }
+
+  /** What was found out before about this very content. */
+  async #knownFacts(clip: Clip): Promise<ClipFacts | undefined> {
+    const known = this.#facts.get(clip.name);
+    if (known && known.bytes === clip.bytes && known.modifiedMs === clip.modifiedMs) {
+      return known.facts;
+    }
+    const text = await readSmall(this.#factsPath(clip.name));
+    const facts = text === undefined ? undefined : parseFacts(text, clip);
+    if (facts) {
+      const { bytes, modifiedMs } = clip;
+      this.#facts.set(clip.name, { bytes, modifiedMs, facts });
+    }
+    return facts;
+  }
+
+  async #look(clip: Clip): Promise<ClipFacts> {
+    const file = await this.openFile(clip.name);
+    try {
+      const facts = await this.#factsOf(file, clip.name);
+      await this.#keepFacts(clip, facts);
+      return facts;
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** What can be otherwise soon is not kept, or not on the disk. */
+  async #keepFacts(clip: Clip, facts: ClipFacts): Promise<void> {
+    const { bytes, modifiedMs } = clip;
+    if ('fault' in facts && passing.includes(facts.code)) return;
+    this.#facts.set(clip.name, { bytes, modifiedMs, facts });
+    if ('fault' in facts && facts.code !== 'bad-clip') return;
+    // A folder that cannot be written to is read all the same.
+    await writeFileAtomically(this.#factsPath(clip.name), factsText(clip, facts)).catch(() => {});
+  }
+
+  #factsPath(name: string): string {
+    return join(this.folder, `.${name}${factsEnding}`);
+  }
+
+  /** One after the other, as decoding takes a processor. */
+  #lookSoon(): void {
+    this.#looking ??= this.#lookAtAll().finally(() => (this.#looking = undefined));
+  }
+
+  async #lookAtAll(): Promise<void> {
+    for (const clip of await this.#files()) {
+      if (this.#isClosed) return;
+      if (await this.#knownFacts(clip)) continue;
+      // It may be gone by now.
+      await this.#look(clip).catch(() => undefined);
+    }
+    this.#options.onChange?.();
+  }
+
+  /** Once, before this process changes something. */
+  #sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweepAll();
+    return this.#sweeping;
+  }
+
+  async #sweepAll(): Promise<void> {
+    await sweepIncoming(this.folder, this.#options.lockFile);
+    const names = new Set((await this.#files()).map(({ name }) => name));
+    for (const file of await readdir(this.folder).catch(() => [])) {
+      const isFacts = file.startsWith('.') && file.endsWith(factsEnding);
+      if (!isFacts || names.has(file.slice(1, -factsEnding.length))) continue;
+      await rm(join(this.folder, file)).catch(() => undefined);
+    }
+  }
+}
+
+interface ClipFile extends ClipVersion {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** `undefined` for what is no file of its own. */
+async function fileAt(path: string, name: string): Promise<ClipFile | undefined> {
+  const facts = await lstat(path).catch(() => undefined);
+  if (!facts?.isFile()) return undefined;
+  return { name, path, bytes: facts.size, modifiedMs: facts.mtimeMs };
 }
 
 /** What is written to while it is read has no end of its own. */
@@ -118,11 +434,31 @@ async function readAll(file: FileHandle, sizeBytes: number): Promise<Buffer> {
   return bytes.subarray(0, at);
 }
 
+async function readSmall(path: string): Promise<string | undefined> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    const facts = await file.stat();
+    if (!facts.isFile() || facts.size > maxFactsBytes) return undefined;
+    return (await readAll(file, facts.size)).toString();
+  } finally {
+    await file.close();
+  }
+}
+
 function unknown(name: string): ClipError {
   return new ClipError('unknown-clip', `there is no clip ${JSON.stringify(name)}`);
 }
 
-function unreadable(error: unknown): ClipError {
-  const reason = codeOf(error) || messageOf(error);
-  return new ClipError('clips-unreadable', `the folder of clips cannot be read: ${reason}`);
+function tooLarge(bytes: number, maxBytes: number): ClipError {
+  return new ClipError('clip-too-large', `it has ${bytes} bytes; allowed: ${maxBytes}`);
+}
+
+function full(maxBytes: number): ClipError {
+  return new ClipError('library-full', `all clips together may have ${maxBytes} bytes`);
+}
+
+function closing(): ClipError {
+  return new ClipError('closing', 'the server ends');
 }

@@ -1,5 +1,5 @@
 /** How the bytes of a file are copied, from the cheapest to the dearest. */
-export const copyWays = ['reflink', 'copy_file_range', 'sendfile', 'read_write'] as const;
+const copyWays = ['reflink', 'copy_file_range', 'sendfile', 'read_write'] as const;
 export type CopyWay = (typeof copyWays)[number];
 
 /** A way that the system refused, and why: the name of its error. */

@@ -23,7 +23,7 @@ export interface CopySettings {
   readonly chunkBytes: number;
 }
 
-export interface CopyOptions {
+interface CopyOptions {
   /** Called after each piece. */
   readonly onProgress?: ((bytes: number, totalBytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -59,7 +59,7 @@ function temporaryOf(path: string): string {
 }
 
 /** Lets the new name survive a power failure, on file systems that can be asked for it. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   const folder = await open(path, flags).catch(() => undefined);
   if (folder) await using(folder, () => folder.sync()).catch(() => {});

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadNativeAddon } from '../../../src/base/native/native-addon.ts';
+import { loadNativeAddon, type NativeAddon } from '../../../src/base/native/native-addon.ts';
 import { type CopySettings, FileCopier } from '../../../src/clips/file-copier.ts';
 import { mountMemory, mountSharing, unmount } from '../../support/mounts.ts';
 import { makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
@@ -11,7 +11,7 @@ import { makeScratchFolder, removeScratchFolder } from '../../support/scratch-fo
 const mebibyte = 1024 * 1024;
 const content = randomBytes(5 * mebibyte + 7);
 const loaded = loadNativeAddon();
-const native = 'addon' in loaded ? loaded.addon : {};
+const native: Partial<NativeAddon> = 'addon' in loaded ? loaded.addon : {};
 const hasNative = 'copyRange' in native;
 
 let folder: string;
