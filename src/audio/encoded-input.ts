@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { AssertionError, messageOf, SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { loadNativeAddon } from '../base/native/native-addon.ts';
 import { Activity } from './activity.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
@@ -8,6 +9,7 @@ import type { EncodeTurns } from './encode-turns.ts';
 import type { ChunkTiming } from './encoders/chunk-timing.ts';
 import { codecName } from './encoders/codecs.ts';
 import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
+import type { Mixer, MixerOutput } from './mixer.ts';
 import { PacedReader } from './paced-reader.ts';
 import type { SampleFormat } from './sample-format.ts';
 import { prepareSource } from './sources/prepare-source.ts';
@@ -69,6 +71,10 @@ export class EncodedInput implements Stream {
   #state: StreamState = 'idle';
   #format: SampleFormat;
   #parts: Parts | undefined;
+  #mixer: Mixer | undefined;
+  #isPlaying = false;
+  /** Sound is mixed over silence. */
+  #isFilling = false;
   #isActive = false;
   #pcmListeners = 0;
   #isStopped = false;
@@ -154,6 +160,32 @@ export class EncodedInput implements Stream {
     this.#pauseUnwanted();
   }
 
+  /** Loads what is needed to mix with the first call. */
+  async openMixer(): Promise<Mixer | undefined> {
+    const [{ Mixer }, { openDsp }] = await Promise.all([
+      import('./mixer.ts'),
+      import('../dsp/dsp.ts'),
+    ]);
+    const dsp = await openDsp(loadNativeAddon());
+    const create = (output: MixerOutput) =>
+      new Mixer({
+        ...output,
+        pool: this.#context.pool,
+        clock: this.#context.clock,
+        dsp,
+        format: this.#format,
+        chunkMs: this.options.chunkMs,
+        bufferMs: this.options.bufferMs,
+        lagMs: () => this.#groupMs + 2 * this.options.chunkMs,
+        onFilling: (isFilling) => {
+          this.#isFilling = isFilling;
+          this.#showState();
+        },
+      });
+    this.#mixer ??= this.#parts?.stages.attach(create);
+    return this.#mixer;
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#opening;
@@ -223,9 +255,10 @@ export class EncodedInput implements Stream {
     const { options } = this;
     const { pool, clock, onOutdated } = this.#context;
     const { format } = source;
-    const activity = new Activity(format, options, (isPlaying) =>
-      this.#setState(isPlaying ? 'playing' : 'idle'),
-    );
+    const activity = new Activity(format, options, (isPlaying) => {
+      this.#isPlaying = isPlaying;
+      this.#showState();
+    });
     const stages = new StageChain({
       pool,
       format,
@@ -284,8 +317,13 @@ export class EncodedInput implements Stream {
   #close(): void {
     const parts = this.#parts;
     this.#parts = undefined;
+    this.#mixer = undefined;
     if (!parts) return;
     this.#closing = parts.reader.stop().then(() => parts.encoding.close());
+  }
+
+  #showState(): void {
+    this.#setState(this.#isPlaying || this.#isFilling ? 'playing' : 'idle');
   }
 
   #setState(state: StreamState): void {

@@ -1,6 +1,7 @@
 import { assert } from '../base/errors.ts';
 import { RestartableTimer } from '../base/time/restartable-timer.ts';
 import type { ChunkPool } from './chunk-pool.ts';
+import type { AudioPosition, Mixer, MixerOutput } from './mixer.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { PcmObserver, Stage, TimedPcm } from './stage.ts';
 
@@ -37,12 +38,14 @@ export class StageChain {
   #stages: readonly Stage[] = [];
   #linked = this.#stages;
   #observers: readonly PcmObserver[] = [];
+  #mixer: Mixer | undefined;
   /** What was sent last goes on. */
   #isOpen = false;
   #isSuspended = false;
   #isClosed = false;
   /** Where what was sent ends, and where the next run may begin. */
   #endUs = 0;
+  #stretch = 1;
   #earliestUs = Number.NEGATIVE_INFINITY;
   /** By how much the run that begins in this call is sent later than it was told. */
   #postponedUs = 0;
@@ -50,8 +53,20 @@ export class StageChain {
   constructor(options: StageChainOptions) {
     this.#options = options;
     this.#outdatedTimer = new RestartableTimer(options.bufferMs, () => {
-      if (!this.#isOpen || this.#isSuspended) this.clear();
+      if (!this.#mixer?.isOn && (!this.#isOpen || this.#isSuspended)) this.clear();
     });
+  }
+
+  /** Where what was sent ends, or where what comes next may begin. */
+  get position(): AudioPosition {
+    const endUs = this.#isOpen ? this.#endUs : this.#earliestUs;
+    const outer = { endUs, stretch: this.#stretch, isOpen: this.#isOpen };
+    return this.#mixer?.isOn ? this.#mixer.position : outer;
+  }
+
+  /** No run begins earlier. */
+  notBefore(us: number): void {
+    this.#earliestUs = Math.max(this.#earliestUs, us);
   }
 
   /** From the next PCM on, behind all others. */
@@ -74,6 +89,25 @@ export class StageChain {
     this.#observers = this.#observers.filter((other) => other !== observer);
   }
 
+  /** The place behind all stages: who has it may also send when nothing comes. Once. */
+  attach(create: (output: MixerOutput) => Mixer): Mixer {
+    assert(!this.#mixer, 'a mixer was attached twice');
+    this.#mixer = create({
+      position: () => ({
+        endUs: this.#isOpen ? this.#endUs : this.#earliestUs,
+        stretch: this.#stretch,
+        isOpen: this.#isOpen,
+      }),
+      onPcm: (pcm) => this.#deliver(pcm),
+      onRunEnd: (endUs) => {
+        this.notBefore(endUs + this.#options.maxPaddingUs);
+        this.#deliverEnd();
+      },
+    });
+    if (this.#isSuspended) this.#mixer.suspend();
+    return this.#mixer;
+  }
+
   /** Returns how much later than told this run is sent. Ownership: takes over the reference. */
   take(pcm: TimedPcm): number {
     if (this.#stages !== this.#linked) this.#link();
@@ -92,11 +126,13 @@ export class StageChain {
   /** Nothing comes before `resume`, though the run is not over. */
   suspend(): void {
     this.#isSuspended = true;
+    this.#mixer?.suspend();
     this.#outdatedTimer.restart();
   }
 
   resume(): void {
     this.#isSuspended = false;
+    this.#mixer?.resume();
   }
 
   /** What was sent is too old to be played. */
@@ -109,6 +145,7 @@ export class StageChain {
   close(): void {
     this.#isClosed = true;
     this.#outdatedTimer.stop();
+    this.#mixer?.close();
   }
 
   #link(): void {
@@ -192,16 +229,32 @@ export class StageChain {
     const timestampUs = pcm.timestampUs + this.#postponedUs;
     this.#isOpen = true;
     this.#endUs = timestampUs + durationUs(pcm, this.#options.format);
+    this.#stretch = pcm.stretch;
     const isAsTold = startsRun === pcm.startsRun && timestampUs === pcm.timestampUs;
     const sent = isAsTold ? pcm : { ...pcm, startsRun, timestampUs };
-    for (const observer of this.#observers) observer.take(sent);
-    this.#options.onPcm(sent);
+    if (!this.#mixer?.isOn) {
+      this.#deliver(sent);
+      return;
+    }
+    const us = this.#mixer.take(sent);
+    this.#postponedUs += us;
+    this.#endUs += us;
+  }
+
+  #deliver(pcm: TimedPcm): void {
+    for (const observer of this.#observers) observer.take(pcm);
+    this.#options.onPcm(pcm);
   }
 
   #endOutput(): void {
     if (this.#isOpen) this.#earliestUs = this.#endUs + this.#options.maxPaddingUs;
     this.#isOpen = false;
     if (this.#isClosed) return;
+    if (this.#mixer?.isOn) this.#mixer.end();
+    else this.#deliverEnd();
+  }
+
+  #deliverEnd(): void {
     for (const observer of this.#observers) observer.endRun();
     this.#options.onRunEnd();
     if (!this.#isClosed) this.#outdatedTimer.restart();

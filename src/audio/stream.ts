@@ -1,5 +1,6 @@
 import type { SourceError } from '../base/errors.ts';
 import type { EncodeFigures } from './encoding.ts';
+import type { Mixer } from './mixer.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { StageChain } from './stage-chain.ts';
 import type { StreamController } from './stream-controller.ts';
@@ -51,4 +52,6 @@ export interface Stream {
   /** One more, or one less, listens to the PCM alone: it is read as for a client, but not encoded. */
   addPcmListener?(): void;
   removePcmListener?(): void;
+  /** What mixes sound over it; `undefined` when it is not open. Valid until the stream is disabled. */
+  openMixer?(): Promise<Mixer | undefined>;
 }

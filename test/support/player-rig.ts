@@ -4,6 +4,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import type { ClientRecord, GroupRecord } from '../../src/clients/client-record.ts';
 import { playedStreamId, type Registry } from '../../src/clients/registry.ts';
 import type { GroupControl } from '../../src/players/group-control.ts';
+import type { MixControl } from '../../src/players/mix-control.ts';
 import type { PlayerServer } from '../../src/players/player-server.ts';
 import type { Session } from '../../src/players/session.ts';
 import { messageType } from '../../src/protocol/layout.ts';
@@ -41,6 +42,7 @@ export class PlayerRig {
   readonly streams: StreamDirectory;
   readonly server: PlayerServer;
   readonly groups: GroupControl;
+  readonly mixes: MixControl;
   /** What was told: kind, id of what it is about, and who caused it. */
   readonly changes: [Change['kind'], string, Requester?][] = [];
   readonly #fanOut: FanOut;
@@ -84,6 +86,7 @@ export class PlayerRig {
     this.streams = parts.streams;
     this.server = parts.server;
     this.groups = parts.groups;
+    this.mixes = parts.mixes;
   }
 
   get port(): number {

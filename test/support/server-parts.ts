@@ -5,6 +5,7 @@ import { monotonicClock } from '../../src/base/clock.ts';
 import type { Logger } from '../../src/base/logger.ts';
 import { Registry, type RegistryOptions } from '../../src/clients/registry.ts';
 import { GroupControl } from '../../src/players/group-control.ts';
+import { MixControl } from '../../src/players/mix-control.ts';
 import { PlayerServer, type PlayerServerOptions } from '../../src/players/player-server.ts';
 import type { ChangeListener } from '../../src/streams/change.ts';
 import { SourceFolders } from '../../src/streams/source-folders.ts';
@@ -30,6 +31,7 @@ export interface ServerParts {
   readonly streams: StreamDirectory;
   readonly server: PlayerServer;
   readonly groups: GroupControl;
+  readonly mixes: MixControl;
 }
 
 /** Clients, groups and streams of a server, wired as the application does it. */
@@ -80,5 +82,6 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     ...options.server,
   });
   const groups = new GroupControl({ registry, server, streams, bufferMs, onChange });
-  return { registry, streams, server, groups };
+  const mixes = new MixControl({ streams, logger });
+  return { registry, streams, server, groups, mixes };
 }
