@@ -1,5 +1,7 @@
+import type { AnnouncementDesk } from '../announcements/announcement-desk.ts';
 import { ChunkPool } from '../audio/chunk-pool.ts';
 import { AccessGate } from '../auth/access-gate.ts';
+import type { ChildPlaces } from '../base/children/child-places.ts';
 import { type Clock, monotonicClock } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -85,6 +87,10 @@ export class Application {
   readonly #timeWatch: TimeWatch;
   readonly #observation: Observation;
   readonly #persist: AddedStreams | undefined;
+  readonly #settings: () => Config;
+  readonly #children: ChildPlaces;
+  /** Since the first one was asked for. */
+  #announcements: Promise<AnnouncementDesk> | undefined;
   #stateFile: StateFile | undefined;
   #announcer: Announcer | undefined;
 
@@ -120,6 +126,7 @@ export class Application {
     const live = new LiveConfig(config);
     const settings = () => live.current;
     this.#options = options;
+    this.#settings = settings;
     this.#persist = persist;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
     const native = loadNativeAddon();
@@ -149,6 +156,7 @@ export class Application {
       native,
       logger: logger.tagged('Zerocast'),
     });
+    this.#children = surroundings.children;
     const images = new ImageStore();
     this.streams = openStreams({
       settings,
@@ -202,6 +210,7 @@ export class Application {
       streams,
       registry,
       status: this.#status,
+      announcements: () => this.#openAnnouncements(),
       reload: () => this.#reloadOn((reload) => reload.runPaced()),
       logger,
     });
@@ -219,7 +228,12 @@ export class Application {
       server,
       control: this.control,
       admission,
-      http: { access, images, taps: () => this.#observation.openTaps() },
+      http: {
+        access,
+        images,
+        taps: () => this.#observation.openTaps(),
+        announcements: () => this.#openAnnouncements(),
+      },
       metrics: async () => {
         const { ServerMetrics } = await import('../figures/server-metrics.ts');
         return new ServerMetrics({
@@ -290,6 +304,7 @@ export class Application {
     await order.step('ports', () => this.#listeners.close());
     const parted = order.step('controllers', () => this.control.close());
     const untapped = order.step('taps', () => this.#observation.close());
+    await order.step('announcements', async () => (await this.#announcements)?.close());
     await order.step('players', () => this.server.close());
     await order.step(
       'streams',
@@ -318,6 +333,32 @@ export class Application {
       order.step('state file', () => this.#stateFile?.close()),
       order.step('added streams', () => this.#persist?.close()),
     ]);
+  }
+
+  #openAnnouncements(): Promise<AnnouncementDesk> {
+    this.#announcements ??= this.#loadAnnouncements();
+    return this.#announcements;
+  }
+
+  async #loadAnnouncements(): Promise<AnnouncementDesk> {
+    const { openDesk } = await import('./open-desk.ts');
+    const { logger, clock = monotonicClock, dataFolder } = this.#options;
+    return openDesk({
+      settings: this.#settings,
+      registry: this.registry,
+      streams: this.streams,
+      children: this.#children,
+      clock,
+      logger,
+      dataFolder,
+      onUpdate: (params) =>
+        this.control.tell({
+          interest: 'Announce',
+          permission: 'Announce.List',
+          method: 'Announce.OnUpdate',
+          params,
+        }),
+    });
   }
 
   async #closePool(): Promise<void> {

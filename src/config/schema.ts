@@ -1,3 +1,4 @@
+import { announceSettings } from './announce-settings.ts';
 import { limitSettings } from './limit-settings.ts';
 import { listenerSettings } from './listener-settings.ts';
 import { serverSettings } from './server-settings.ts';
@@ -18,6 +19,7 @@ export const schema = {
   'tcp-streaming': listenerSettings['tcp-streaming'],
   stream: streamSettings.stream,
   streaming_client: streamSettings.streaming_client,
+  announce: announceSettings.announce,
   limits: limitSettings.limits,
   logging: serverSettings.logging,
 } as const;

@@ -5,7 +5,7 @@ import { SessionLog } from '../players/session-log.ts';
 import type { Change, Requester } from '../streams/change.ts';
 import type { ControlPeer } from './control-peer.ts';
 import { ControlSession, type ControlSessionHost } from './control-session.ts';
-import { Notifier, type NotifierIntervals } from './notifier.ts';
+import { Notifier, type NotifierIntervals, type SpecialNotification } from './notifier.ts';
 import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
 
@@ -68,6 +68,11 @@ export class ControlServer implements ControlSessionHost, RpcHandler {
   /** Tells every controller but `by`. */
   announce(change: Change, by?: Requester): void {
     if (!this.#isClosed) this.#notifier.announce(change, by);
+  }
+
+  /** Tells the controllers that know this kind of notification. */
+  tell(special: SpecialNotification): void {
+    if (!this.#isClosed) this.#notifier.tell(special);
   }
 
   /**

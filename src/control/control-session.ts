@@ -3,7 +3,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { ControlMessage, type ControlPeer } from './control-peer.ts';
 import type { NotificationReceiver } from './notifier.ts';
-import type { RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
+import type { Interest, RpcAnswer, RpcCaller, RpcHandler } from './rpc.ts';
 import { errorText } from './rpc-answers.ts';
 import { unexpectedFailure } from './rpc-errors.ts';
 
@@ -32,6 +32,7 @@ interface ControlSessionOptions {
 /** One controller: its requests are answered, and it is told what others have changed. */
 export class ControlSession implements RpcCaller, NotificationReceiver {
   login: Login | undefined;
+  readonly interests = new Set<Interest>();
   readonly #options: ControlSessionOptions;
   readonly #host: ControlSessionHost;
   #loginTimer: NodeJS.Timeout | undefined;

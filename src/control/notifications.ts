@@ -96,6 +96,6 @@ function fill<Subject>(
   return notification(method, paramsOf(subject, status));
 }
 
-function notification(method: string, params: object): ControlMessage {
+export function notification(method: string, params: object): ControlMessage {
   return new ControlMessage(jsonOf({ jsonrpc: '2.0', method, params }));
 }

@@ -3,12 +3,14 @@ import type { Change, Requester } from '../streams/change.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { ControlMessage } from './control-peer.ts';
 import {
+  notification,
   notificationOf,
   permissionsFor,
   serverUpdate,
   statusPermissions,
 } from './notifications.ts';
 import { PendingUpdate } from './pending-update.ts';
+import type { Interest } from './rpc.ts';
 import type { StatusTree } from './status-tree.ts';
 import { isListed } from './stream-status.ts';
 import { type StreamObserver, StreamUpdates } from './stream-updates.ts';
@@ -39,6 +41,8 @@ const usualIntervals: NotifierIntervals = { statusMs: 300, streamMs: 250, volume
 export interface NotificationReceiver extends StreamObserver {
   /** Whether it may be told anything. */
   readonly isListening: boolean;
+  /** Kinds of notifications that it knows beyond the usual ones. */
+  readonly interests: ReadonlySet<Interest>;
   /** What it may ask for: it is told nothing else. */
   permits(permission: string): boolean;
   /** What it has not taken yet. */
@@ -46,6 +50,15 @@ export interface NotificationReceiver extends StreamObserver {
   /** Whether a complete status is a part of that. */
   readonly hasUnreadStatus: boolean;
   send(message: ControlMessage): void;
+}
+
+/** A notification for those who have shown that they know its kind. */
+export interface SpecialNotification {
+  readonly interest: Interest;
+  /** Who may not call this is not told either. */
+  readonly permission: string;
+  readonly method: string;
+  readonly params: object;
 }
 
 interface NotifierOptions {
@@ -103,6 +116,14 @@ export class Notifier {
     else if (change.kind === 'stream-properties') this.#reportOf(change.channel, change).ask();
     else if (change.kind === 'client-volume' && !by) this.#reportOf(change.client, change).ask();
     else this.#tell(change, (receiver) => receiver !== by);
+  }
+
+  /** Tells at once what only some controllers know how to read. */
+  tell({ interest, permission, method, params }: SpecialNotification): void {
+    this.#send(
+      () => notification(method, params),
+      (receiver) => receiver.interests.has(interest) && hears(receiver, [permission]),
+    );
   }
 
   stop(): void {

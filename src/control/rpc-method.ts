@@ -1,3 +1,4 @@
+import type { AnnouncementDesk } from '../announcements/announcement-desk.ts';
 import type { Access } from '../auth/access.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LogLimiter } from '../base/time/log-limiter.ts';
@@ -15,6 +16,8 @@ export interface RpcTargets {
   readonly streams: StreamDirectory;
   readonly registry: Registry;
   readonly status: StatusTree;
+  /** Loaded when it is first asked for. */
+  readonly announcements: () => Promise<AnnouncementDesk>;
   /** Reads the configuration again. Failure: rejects with a `ConfigError`. */
   readonly reload?: () => Promise<{
     readonly changed: readonly object[];

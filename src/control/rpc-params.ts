@@ -14,6 +14,11 @@ export class RpcParams {
     this.#members = isObject(params) ? params : {};
   }
 
+  /** All of them. */
+  get all(): JsonObject {
+    return this.#members;
+  }
+
   has(name: string): boolean {
     return Object.hasOwn(this.#members, name);
   }

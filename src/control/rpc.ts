@@ -6,7 +6,15 @@ export interface RpcCaller {
   login: Login | undefined;
   /** For the log. */
   readonly remoteAddress: string;
+  /**
+   * What it is told of beyond what every controller knows: it has used methods of that kind. Absent
+   * of callers that are told nothing.
+   */
+  readonly interests?: Set<Interest>;
 }
+
+/** Kinds of notifications that controllers made for `snapserver` do not know. */
+export type Interest = 'Announce';
 
 /** The answer to one text: `undefined` when there is none, a promise when something is waited for. */
 export type RpcAnswer = string | undefined | Promise<string | undefined>;

@@ -6,16 +6,42 @@ import { RefusedRequestError } from './refused-request-error.ts';
 const discardedShare = 16;
 const firstBytes = 4096;
 
+/** Time for all of a body. */
+const maxBodyMs = 5000;
+
+interface BodyLimits extends Pick<ControlPeerContext, 'budget'> {
+  readonly limits: Pick<ControlPeerContext['limits'], 'maxRequestBytes'>;
+  /** Absent: the usual time. */
+  readonly maxBodyMs?: number;
+}
+
 /** Receives the bodies of requests, within limits. Source: protocol reference, 10. */
 export class BodyReader {
-  readonly #context: ControlPeerContext;
+  readonly #context: BodyLimits;
 
-  constructor(context: ControlPeerContext) {
+  constructor(context: BodyLimits) {
     this.#context = context;
   }
 
-  /** Failure: rejects with a `RefusedRequestError`, or because the request broke off. */
   async read(request: IncomingMessage): Promise<string> {
+    return (await this.readBytes(request)).toString();
+  }
+
+  /** Failure: rejects with a `RefusedRequestError`, or because the request broke off. */
+  async readBytes(request: IncomingMessage): Promise<Buffer> {
+    const { maxBodyMs: limitMs = maxBodyMs } = this.#context;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(overdue(limitMs)), limitMs);
+    });
+    try {
+      return await Promise.race([this.#read(request), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #read(request: IncomingMessage): Promise<Buffer> {
     let body: Buffer = Buffer.alloc(0);
     let bytes = 0;
     let refusal: RefusedRequestError | undefined;
@@ -37,7 +63,7 @@ export class BodyReader {
       this.#context.budget.give(body.length);
     }
     if (refusal) throw refusal;
-    return body.toString('utf8', 0, bytes);
+    return body.subarray(0, bytes);
   }
 
   /** Whether the headers say already that the body is not going to be taken. */
@@ -74,6 +100,11 @@ export class BodyReader {
     if (neededBytes <= body.length) return body.length;
     return Math.min(this.#maxBytes, Math.max(firstBytes, 2 * body.length, neededBytes));
   }
+}
+
+function overdue(limitMs: number): RefusedRequestError {
+  const message = `The body was not complete within ${limitMs} ms`;
+  return new RefusedRequestError(408, message, { Connection: 'close' });
 }
 
 function busy(): RefusedRequestError {

@@ -7,10 +7,12 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { ServerOpts, Socket } from 'node:net';
+import type { AnnouncementDesk } from '../announcements/announcement-desk.ts';
 import type { Access, Login } from '../auth/access.ts';
 import { messageOf } from '../base/errors.ts';
 import { within } from '../base/time/within.ts';
 import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
+import { RequestBudget } from '../control/request-budget.ts';
 import type { RpcHandler } from '../control/rpc.ts';
 import type { ImageStore } from '../streams/image-store.ts';
 import type { TapServer } from '../taps/tap-server.ts';
@@ -22,17 +24,23 @@ import { BodyReader } from './body-reader.ts';
 import { parseTarget } from './exchange.ts';
 import { HttpLogin } from './http-login.ts';
 import { imageRoute } from './image-route.ts';
-import { jsonRpcRoute } from './json-rpc-route.ts';
+import { jsonRpcRoute, postingRoute } from './json-rpc-route.ts';
 import { MetricsRoute, type MetricsText } from './metrics-route.ts';
 import { OriginCheck, type OriginSettings } from './origin-check.ts';
-import { RefusedRequestError } from './refused-request-error.ts';
+import { notFound, RefusedRequestError } from './refused-request-error.ts';
 import { Routes } from './routes.ts';
 import { StaticFiles } from './static-files.ts';
 import type { TlsMaterial } from './tls-material.ts';
 import { type UpgradedKind, WebSocketUpgrades } from './web-socket-upgrades.ts';
 
-/** Time for the headers of a request, for all of it, and for the beginning of TLS. */
-const requestTimeoutMs = 5000;
+/** Time for the headers of a request, and for the beginning of TLS. */
+const headTimeoutMs = 5000;
+/** Time for all of a request: sound files are uploaded. Those who read short bodies give them less. */
+const requestTimeoutMs = 60_000;
+/** The longest sound file that may be uploaded to be announced, with the form around it. */
+const maxUploadBytes = 16 * 1024 * 1024 + 64 * 1024;
+/** What all uploads under way may occupy together. */
+const maxUploadsBytes = 4 * maxUploadBytes;
 const timeoutCheckMs = 1000;
 /** Time that a connection stays open for the next request. */
 const keepAliveTimeoutMs = 5000;
@@ -61,6 +69,8 @@ export interface HttpServerOptions extends HttpMaterial, Omit<ListenerOptions, '
   /** Takes each new WebSocket for audio. */
   readonly onStream: (link: WebSocketLink) => void;
   readonly metrics?: MetricsText | undefined;
+  /** Absent: none can be made. */
+  readonly announcements?: (() => Promise<AnnouncementDesk>) | undefined;
   /** The longest head of a request. */
   readonly maxHeaderBytes: number;
   /** Lets programs listen along; loaded when the first one asks. */
@@ -79,6 +89,11 @@ export class HttpServer {
   readonly #upgrades: WebSocketUpgrades;
   readonly #metrics: MetricsRoute;
   readonly #bodies: BodyReader;
+  readonly #uploads = new BodyReader({
+    limits: { maxRequestBytes: maxUploadBytes },
+    budget: new RequestBudget({ maxIncompleteBytes: maxUploadsBytes }),
+    maxBodyMs: requestTimeoutMs,
+  });
   #files: StaticFiles;
   #listener: Listener | undefined;
   #isClosing = false;
@@ -95,7 +110,7 @@ export class HttpServer {
 
   private constructor(options: HttpServerOptions, files: StaticFiles) {
     const { access, control, images, logger, metrics, onStream, settings, taps } = options;
-    const { controlPeers, mayBecome = () => true } = options;
+    const { controlPeers, mayBecome = () => true, announcements } = options;
     const login = new HttpLogin(access, logger);
     const origins = new OriginCheck(settings, logger);
     this.#options = options;
@@ -104,6 +119,13 @@ export class HttpServer {
     this.#metrics = new MetricsRoute(login, metrics);
     this.#routes = new Routes({
       jsonRpc: jsonRpcRoute({ handler: control, login, origins, bodies: this.#bodies }),
+      announce: postingRoute(async (exchange) => {
+        if (!announcements) throw notFound(exchange.target.text);
+        // With all that announcements need, which most servers never do.
+        const { announce } = await import('./announce-route.ts');
+        const bodies = this.#uploads;
+        await announce(exchange, { desk: announcements, login, origins, bodies });
+      }, origins),
       images: imageRoute(images, origins),
       metrics: (exchange) => this.#metrics.get(exchange),
       files: (exchange) => this.#files.answer(exchange),
@@ -150,9 +172,9 @@ export class HttpServer {
   #createServer(options: ServerOpts): Server {
     const { tls, maxHeaderBytes } = this.#options;
     const limits = {
-      headersTimeout: requestTimeoutMs,
+      headersTimeout: headTimeoutMs,
       requestTimeout: requestTimeoutMs,
-      handshakeTimeout: requestTimeoutMs,
+      handshakeTimeout: headTimeoutMs,
       connectionsCheckingInterval: timeoutCheckMs,
       keepAliveTimeout: keepAliveTimeoutMs,
       maxHeaderSize: maxHeaderBytes,
@@ -179,7 +201,9 @@ export class HttpServer {
 
   /** Clients ask this before they send a long body: the right moment to say that it is too long. */
   readonly #onCheckContinue: RequestListener = (request, response) => {
-    if (this.#bodies.isTooLong(request)) answerFailure(response, this.#bodies.tooLong());
+    const isUpload = /^\/announce\b/.test(request.url ?? '');
+    const bodies = isUpload ? this.#uploads : this.#bodies;
+    if (bodies.isTooLong(request)) answerFailure(response, bodies.tooLong());
     else {
       response.writeContinue();
       this.#onRequest(request, response);

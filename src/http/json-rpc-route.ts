@@ -34,6 +34,11 @@ export function jsonRpcRoute({
       headers: { 'Cache-Control': 'no-store', ...origins.headersFor(request) },
     });
   };
+  return postingRoute(post, origins);
+}
+
+/** What is posted to, also by the pages that may. */
+export function postingRoute(post: Answerer, origins: OriginCheck): Route {
   /** Browsers ask whether a page of another origin may post. */
   const preflight = ({ request, response }: Exchange) => {
     origins.check(request);

@@ -12,17 +12,20 @@ export class Routes {
 
   constructor({
     jsonRpc,
+    announce,
     images,
     metrics,
     files,
   }: {
     readonly jsonRpc: Route;
+    readonly announce: Route;
     readonly images: Answerer;
     readonly metrics: Answerer;
     readonly files: Answerer;
   }) {
     this.#routes = new Map([
       ['/jsonrpc', jsonRpc],
+      ['/announce', announce],
       ['/stream', reading(askForWebSocket)],
       ['/healthz', reading(({ response }) => answer(response, 200, { body: 'ok' }))],
       ['/metrics', reading(metrics)],
@@ -41,7 +44,7 @@ export class Routes {
   }
 }
 
-/** Everything but `/jsonrpc` is for reading only. */
+/** Most is for reading only. */
 function reading(get: Answerer): Route {
   return new Map<string, Answerer>([
     ['GET', get],

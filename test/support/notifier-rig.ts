@@ -5,6 +5,7 @@ import {
   Notifier,
   type NotifierIntervals,
 } from '../../src/control/notifier.ts';
+import type { Interest } from '../../src/control/rpc.ts';
 import type { Change, Requester } from '../../src/streams/change.ts';
 import type { StreamChannel } from '../../src/streams/stream-channel.ts';
 import { RpcRig } from './rpc-rig.ts';
@@ -21,6 +22,7 @@ interface Notification {
 export class Listener implements NotificationReceiver {
   readonly messages: ControlMessage[] = [];
   isListening = true;
+  readonly interests = new Set<Interest>();
   /** Absent: everything. */
   permissions: readonly string[] | undefined;
   queuedBytes = 0;

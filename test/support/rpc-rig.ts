@@ -97,7 +97,15 @@ export class RpcRig {
     const host = { arch: 'x86_64', name: 'vm', os: 'Debian GNU/Linux 12 (bookworm)' };
     const status = new StatusTree({ registry, streams, host });
     this.status = status;
-    this.#dispatcher = new RpcDispatcher({ access, groups, streams, registry, status, logger });
+    this.#dispatcher = new RpcDispatcher({
+      access,
+      groups,
+      streams,
+      registry,
+      status,
+      logger,
+      announcements: () => expect.unreachable(),
+    });
   }
 
   /** Adds a stream as the configuration does; `FOLDER` stands for the folder of this rig. */

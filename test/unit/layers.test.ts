@@ -26,6 +26,7 @@ const order: readonly string[] = [
   'http',
   'figures',
   'control',
+  'announcements',
   'players',
   'streams',
   'clips',

@@ -1,4 +1,5 @@
 import type { RpcMethod } from '../rpc-method.ts';
+import { announceMethods } from './announce-methods.ts';
 import { clientMethods } from './client-methods.ts';
 import { generalMethods } from './general-methods.ts';
 import { groupMethods } from './group-methods.ts';
@@ -7,6 +8,7 @@ import { streamMethods } from './stream-methods.ts';
 
 /** Everything that controllers can ask for. */
 export const allMethods: readonly RpcMethod[] = [
+  ...announceMethods,
   ...clientMethods,
   ...generalMethods,
   ...groupMethods,

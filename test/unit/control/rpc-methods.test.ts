@@ -251,6 +251,10 @@ describe('Server.Authenticate', () => {
     };
     const allowed = commands.filter(({ hasPermission }) => hasPermission);
     expect(allowed.map(({ method }) => method)).toEqual([
+      'Announce.GetClips',
+      'Announce.List',
+      'Announce.Play',
+      'Announce.Stop',
       'Client.GetStatus',
       'Client.SetLatency',
       'Client.SetName',

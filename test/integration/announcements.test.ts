@@ -1,0 +1,365 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AnnouncementStatus } from '../../src/announcements/announcements.ts';
+import { ControlClient } from '../support/control-client.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
+import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
+
+const music = 'stream.source=tone:///?name=music&codec=pcm&sampleformat=48000:16:2&level=-6';
+const more = 'stream.source=tone:///?name=more&codec=pcm&sampleformat=44100:16:2&level=-6';
+/** Short ramps, so that what plays is over soon. */
+const quick = ['attack_ms=5', 'hold_ms=0', 'release_ms=5', 'wake_ms=50'].map(
+  (setting) => `announce.${setting}`,
+);
+
+let server: TestServer;
+let controller: ControlClient;
+const closing: (() => unknown)[] = [];
+
+async function start(...settings: readonly string[]): Promise<void> {
+  server = await TestServer.start('stream.buffer=300', ...quick, ...settings);
+  controller = await ControlClient.connect(server.controlPort);
+}
+
+/** A player of one stream, in a group of its own. */
+async function player(id: string, streamId = 'music'): Promise<ScriptedClient> {
+  const client = await ScriptedClient.greet(server.port, id);
+  closing.push(() => client.close());
+  const group = () => server.application.registry.clients.get(id)?.group.id;
+  await until(() => group() !== undefined);
+  await controller.request('Group.SetStream', { id: group(), stream_id: streamId });
+  return client;
+}
+
+const play = (params: object) =>
+  controller.request('Announce.Play', params) as Promise<AnnouncementStatus>;
+
+/** The states that a controller was told of, in order. */
+function statesOf(id: string, heard = controller): string[] {
+  return heard.inbox
+    .notifications('Announce.OnUpdate')
+    .filter(({ params }) => params?.id === id)
+    .map(({ params }) => String(params?.state));
+}
+
+async function over(id: string): Promise<string[]> {
+  const ends = ['done', 'stopped', 'interrupted', 'expired', 'error'];
+  await until(() => ends.includes(statesOf(id).at(-1) ?? ''), `announcement ${id} to be over`);
+  return statesOf(id);
+}
+
+/** Mono WAV of a tone. */
+function wav(ms: number, rateHz = 16_000): Buffer {
+  const frames = (rateHz * ms) / 1000;
+  const bytes = Buffer.alloc(44 + 2 * frames);
+  bytes.write('RIFF');
+  bytes.writeUInt32LE(36 + 2 * frames, 4);
+  bytes.write('WAVEfmt ', 8);
+  bytes.writeUInt32LE(16, 16);
+  bytes.writeUInt16LE(1, 20);
+  bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(rateHz, 24);
+  bytes.writeUInt32LE(2 * rateHz, 28);
+  bytes.writeUInt16LE(2, 32);
+  bytes.writeUInt16LE(16, 34);
+  bytes.write('data', 36);
+  bytes.writeUInt32LE(2 * frames, 40);
+  for (let frame = 0; frame < frames; frame += 1) {
+    const sample = Math.round(8000 * Math.sin((2 * Math.PI * 1000 * frame) / rateHz));
+    bytes.writeInt16LE(sample, 44 + 2 * frame);
+  }
+  return bytes;
+}
+
+async function post(query: string, options: RequestInit = {}) {
+  const url = `http://127.0.0.1:${server.httpPort}/announce${query}`;
+  const response = await fetch(url, { method: 'POST', ...options });
+  const text = await response.text();
+  return { status: response.status, text, json: () => JSON.parse(text) };
+}
+
+function upload(bytes: Buffer, fields: Readonly<Record<string, string>> = {}): RequestInit {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  body.append('clip', new Blob([new Uint8Array(bytes)]), 'bell.wav');
+  return { body };
+}
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) close();
+  controller.close();
+  await server.stop();
+});
+
+describe('an announcement', () => {
+  beforeEach(() => start(music, more));
+
+  it('is played and told of to those who know of announcements, and to no others', async () => {
+    await player('a');
+    const old = await ControlClient.connect(server.controlPort);
+    closing.push(() => old.close());
+    const watcher = await ControlClient.connect(server.controlPort);
+    closing.push(() => watcher.close());
+    expect(await watcher.request('Announce.List')).toEqual({ announcements: [] });
+    const before = Date.now();
+    const accepted = await play({ chime: 'tick', tag: 'test' });
+    expect(accepted).toMatchObject({ state: 'playing', tag: 'test', targets: { all: true } });
+    expect(accepted.duration).toBe(60);
+    expect(accepted.heardAt).toBeGreaterThanOrEqual(before + 300);
+    expect(accepted.heardAt).toBeLessThan(before + 1500);
+    expect(await over(accepted.id)).toEqual(['queued', 'playing', 'done']);
+    expect(statesOf(accepted.id, watcher)).toEqual(['queued', 'playing', 'done']);
+    expect(Date.now()).toBeGreaterThanOrEqual(accepted.heardAt! + 60);
+    expect(old.inbox.notifications()).toEqual([]);
+  });
+
+  it('changes nothing of what controllers see of streams, clients and groups', async () => {
+    await player('a');
+    const before = await controller.status();
+    const { id } = await play({ chime: 'tick' });
+    expect((await controller.status()).groups[0]).toEqual({
+      ...before.groups[0],
+      clients: [expect.objectContaining({ config: before.groups[0]!.clients[0]!.config })],
+    });
+    await over(id);
+    const methods = [...controller.notified.keys()];
+    expect(methods.filter((method) => method.startsWith('Client.OnV'))).toEqual([]);
+    expect(methods).not.toContain('Group.OnStreamChanged');
+  });
+
+  it('waits for another one, in order, and can be stopped while it waits', async () => {
+    await player('a');
+    const first = await play({ chime: 'dingdong' });
+    const [second, third] = [await play({ chime: 'tick' }), await play({ chime: 'tick' })];
+    expect([first, second, third].map(({ state }) => state)).toEqual([
+      'playing',
+      'queued',
+      'queued',
+    ]);
+    const { announcements } = (await controller.request('Announce.List')) as {
+      announcements: AnnouncementStatus[];
+    };
+    expect(announcements.map(({ id }) => id)).toEqual([first, second, third].map(({ id }) => id));
+    expect(await controller.request('Announce.Stop', { id: second.id })).toEqual({
+      stopped: [second.id],
+    });
+    expect(await over(second.id)).toEqual(['queued', 'stopped']);
+    expect(await controller.request('Announce.Stop', { id: first.id })).toEqual({
+      stopped: [first.id],
+    });
+    expect(await over(first.id)).toEqual(['queued', 'playing', 'stopped']);
+    expect(await over(third.id)).toEqual(['queued', 'playing', 'done']);
+  });
+
+  it('of high priority interrupts another one', async () => {
+    await player('a');
+    const low = await play({ chime: 'dingdong', priority: 'low' });
+    const high = await play({ chime: 'tick', priority: 'high' });
+    expect(await over(low.id)).toEqual(['queued', 'playing', 'interrupted']);
+    expect(await over(high.id)).toEqual(['queued', 'playing', 'done']);
+  });
+
+  it('for other streams does not wait', async () => {
+    await player('a');
+    await player('b', 'more');
+    const first = await play({ chime: 'dingdong', targets: { streams: ['music'] } });
+    const second = await play({ chime: 'tick', targets: { streams: ['more'] } });
+    expect([first.state, second.state]).toEqual(['playing', 'playing']);
+    expect(await over(second.id)).toEqual(['queued', 'playing', 'done']);
+    expect(statesOf(first.id)).toEqual(['queued', 'playing']);
+  });
+
+  it('takes the place of those that wait under the same tag, if it is to', async () => {
+    await player('a');
+    await play({ chime: 'dingdong' });
+    const old = await play({ chime: 'tick', tag: 'door' });
+    const other = await play({ chime: 'tick' });
+    await play({ chime: 'tick', tag: 'door', replace: true });
+    expect(await over(old.id)).toEqual(['queued', 'stopped']);
+    expect(statesOf(other.id)).toEqual(['queued']);
+  });
+
+  it('is dropped when it has waited too long', async () => {
+    await player('a');
+    await play({ chime: 'dingdong' });
+    const late = await play({ chime: 'tick', expire_ms: 100 });
+    expect(await over(late.id)).toEqual(['queued', 'expired']);
+  });
+
+  it('is refused when too many wait, by the name of the target', async () => {
+    await player('a');
+    await play({ chime: 'dingdong' });
+    for (let count = 0; count < 8; count += 1) await play({ chime: 'tick' });
+    const { error } = await controller.ask('Announce.Play', { chime: 'tick' });
+    expect(error).toEqual({
+      code: -32603,
+      message: 'Internal error',
+      data: expect.stringMatching(/^queue-full: .*(client a|stream music)/),
+    });
+    await controller.request('Announce.Stop', { targets: { all: true } });
+  });
+
+  it('is heard at the time that was asked for', async () => {
+    await player('a');
+    const at = Date.now() + 1500;
+    const { state, id } = await play({ chime: 'tick', at });
+    expect(['queued', 'playing']).toContain(state);
+    await over(id);
+    const [told] = controller.inbox
+      .notifications('Announce.OnUpdate')
+      .filter(({ params }) => params?.id === id && params?.state === 'playing');
+    expect(Math.abs(Number(told?.params?.heardAt) - at)).toBeLessThan(5);
+  });
+
+  it('ends when the streams that it is heard on go', async () => {
+    await player('a');
+    const { id } = (await controller.request('Stream.AddStream', {
+      streamUri: 'tone:///?name=new&codec=pcm',
+    })) as { id: string };
+    await player('b', id);
+    const accepted = await play({ chime: 'dingdong', targets: { streams: [id] } });
+    await controller.request('Stream.RemoveStream', { id });
+    expect((await over(accepted.id)).at(-1)).toBe('stopped');
+  });
+
+  it.each([
+    ['a client', { clients: ['nobody'] }, /^unknown-target: there is no client "nobody"/],
+    ['a group', { groups: ['nowhere'] }, /^unknown-target: there is no group "nowhere"/],
+    ['a stream', { streams: ['none'] }, /^unknown-target: there is no stream "none"/],
+  ])('for %s that is not there is refused', async (_, targets, data) => {
+    await player('a');
+    const { error } = await controller.ask('Announce.Play', { chime: 'tick', targets });
+    expect(error).toMatchObject({ code: -32603, data: expect.stringMatching(data) });
+  });
+
+  it('that nobody would hear is refused', async () => {
+    const { error } = await controller.ask('Announce.Play', { chime: 'tick' });
+    expect(error).toMatchObject({ data: expect.stringMatching(/^nobody-listens: /) });
+  });
+
+  it('names the chimes and the clips that there are', async () => {
+    expect(await controller.request('Announce.GetClips')).toEqual({
+      chimes: ['ding', 'dingdong', 'alert', 'tick'],
+      clips: [],
+    });
+  });
+});
+
+describe('POST /announce', () => {
+  beforeEach(() => start(music));
+
+  it('takes a query, JSON, a form, a file in a form, and a file as it is', async () => {
+    await player('a');
+    const json = { 'Content-Type': 'application/json' };
+    const requests = [
+      post('?chime=tick&all'),
+      post('', { body: '{"chime":"tick","targets":{"all":true}}', headers: json }),
+      post('', { body: new URLSearchParams({ chime: 'tick', stream: 'music' }) }),
+      post('?stream=music', upload(wav(100), { duck_db: '-20' })),
+      post('', { body: new Uint8Array(wav(100)), headers: { 'Content-Type': 'audio/wav' } }),
+    ];
+    for (const { status, json } of await Promise.all(requests)) {
+      expect(json()).toMatchObject({ id: expect.any(String) });
+      expect(status).toBe(202);
+    }
+    await controller.request('Announce.Stop', { targets: { all: true } });
+  });
+
+  it('answers when it was heard if that is waited for', async () => {
+    await player('a');
+    const { status, json } = await post('?wait=1', upload(wav(200)));
+    expect(status).toBe(200);
+    expect(json()).toMatchObject({ state: 'done', duration: 200 });
+    expect(Date.now()).toBeGreaterThanOrEqual(json().heardAt + 200);
+  });
+
+  it('only takes POST', async () => {
+    const response = await fetch(`http://127.0.0.1:${server.httpPort}/announce?chime=tick`);
+    expect(response.status).toBe(405);
+    expect(response.headers.get('Allow')).toBe('POST, OPTIONS');
+  });
+
+  it('refuses pages of others', async () => {
+    await player('a');
+    const headers = { Origin: 'http://evil.example' };
+    expect((await post('?chime=tick', { headers })).status).toBe(403);
+  });
+
+  it.each<[string, string, RequestInit, number, object]>([
+    ['nothing to play', '', {}, 400, { error: 'bad-parameter' }],
+    ['a bad number', '?chime=tick&duck_db=3', {}, 400, { error: 'bad-parameter' }],
+    ['an unknown client', '?chime=tick&client=x', {}, 404, { error: 'unknown-target' }],
+    ['an unknown clip', '?file=none.wav', {}, 404, { error: 'unknown-clip' }],
+    ['a bad name of a clip', '?file=../../etc/passwd', {}, 400, { error: 'bad-name' }],
+    ['no sound', '', upload(Buffer.from('<html>')), 415, { error: 'bad-clip' }],
+    ['a private address', '?url=http://127.0.0.1:9/', {}, 403, { error: 'not-allowed' }],
+    ['a text without a program', '?text=hello', {}, 501, { error: 'no-speech' }],
+  ])('refuses %s and says why', async (_, query, options, status, fault) => {
+    await player('a');
+    const answer = await post(query, options);
+    expect(answer.json()).toMatchObject({ ...fault, message: expect.stringMatching(/\w{3}/) });
+    expect(answer.status).toBe(status);
+  });
+
+  it('refuses an upload that is too large', async () => {
+    const { status, text } = await post('', upload(Buffer.alloc(17 * 1024 * 1024)));
+    expect(status).toBe(413);
+    expect(text).toMatch(/longer than/);
+  });
+
+  it('names the candidates of an ambiguous name', async () => {
+    await player('a');
+    await player('b');
+    const { status, json } = await post('?chime=tick&client=host');
+    expect(status).toBe(409);
+    expect(json()).toMatchObject({
+      error: 'ambiguous-target',
+      message: '2 clients are called "host", give an id: a, b',
+    });
+  });
+});
+
+describe('an announcement that is fetched', () => {
+  it('is played when it is there, and told of when it cannot be had', async () => {
+    await start(music, 'announce.allowed_host=127.0.0.1');
+    await player('a');
+    const sound = wav(200);
+    const web = createServer(({ url }, response) => {
+      if (url === '/late') setTimeout(() => response.end(sound), 500);
+      else if (url === '/broken') setTimeout(() => response.writeHead(500).end(), 500);
+      else response.writeHead(404).end();
+    });
+    await once(web.listen(0, '127.0.0.1'), 'listening');
+    closing.push(() => web.close());
+    const base = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+    const late = await play({ url: `${base}/late` });
+    expect(late.state).toBe('fetching');
+    expect(await over(late.id)).toEqual(['fetching', 'queued', 'playing', 'done']);
+    const broken = await play({ url: `${base}/broken` });
+    expect(await over(broken.id)).toEqual(['fetching', 'error']);
+    const { error } = await controller.ask('Announce.Play', { url: `${base}/none` });
+    expect(error).toMatchObject({ code: -32603, data: 'fetch-failed: 404 Not Found' });
+  });
+});
+
+describe('an announcement by text', () => {
+  it('is spoken by the program of the configuration, which gets the text as its input', async () => {
+    const program = `/bin/sh -c 'read text; test "$text" = "It is 8." && cat /dev/stdin >&2; exec ffmpeg -v error -f lavfi -i sine=duration=0.2 -f wav pipe:1'`;
+    await start(music, `announce.tts_command=${program}`);
+    await player('a');
+    const { id } = await play({ text: 'It is 8.' });
+    expect((await over(id)).at(-1)).toBe('done');
+  });
+
+  it('that its program cannot say fails with its last words', async () => {
+    await start(music, `announce.tts_command=/bin/sh -c 'echo no voice >&2; exit 3'`);
+    await player('a');
+    const { id } = await play({ text: 'hello' });
+    expect(await over(id)).toEqual(['fetching', 'error']);
+    const { params } = controller.inbox.notifications('Announce.OnUpdate').at(-1) ?? {};
+    expect(params).toMatchObject({ reason: 'speech-failed: tts_command: no voice' });
+  });
+});

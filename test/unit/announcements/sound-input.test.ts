@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Sound } from '../../../src/announcements/sound.ts';
+import { SoundInput } from '../../../src/announcements/sound-input.ts';
+
+function tone(rateHz: number, { ms = 200, hz = 1000, channels = 1 } = {}): Sound {
+  const samples = new Float32Array(Math.round((rateHz * ms) / 1000) * channels);
+  for (let index = 0; index < samples.length; index += 1) {
+    samples[index] = 0.5 * Math.sin((2 * Math.PI * hz * Math.floor(index / channels)) / rateHz);
+  }
+  return Sound.of({ rateHz, channels, samples });
+}
+
+/** All that an input gives, asked for in pieces of `frames`. */
+function readAll(input: SoundInput, channels: number, frames: number): Float32Array {
+  const read: number[] = [];
+  const target = new Float32Array(frames * channels);
+  while (!input.hasEnded) {
+    const given = input.read(target);
+    if (given === 0 && !input.hasEnded) throw new Error('it gives nothing and does not end');
+    read.push(...target.subarray(0, given * channels));
+  }
+  return Float32Array.from(read);
+}
+
+function allOf(sound: Sound): Float32Array {
+  const samples = new Float32Array(sound.frames * sound.channels);
+  sound.read(0, samples);
+  return samples;
+}
+
+describe('the input of an announcement', () => {
+  it('gives a sound of the format of the stream as it is, however it is read', async () => {
+    const sound = tone(48_000, { channels: 2 });
+    for (const frames of [1, 960, 5000]) {
+      const input = await SoundInput.open([{ sound, gain: 1 }], { rateHz: 48_000, channels: 2 });
+      expect(readAll(input, 2, frames)).toEqual(allOf(sound));
+    }
+  });
+
+  it.each([
+    [22_050, 48_000],
+    [44_100, 48_000],
+    [48_000, 16_000],
+    [48_000, 44_100],
+  ])('converts %i Hz to %i Hz in time and without a seam', async (from, to) => {
+    const input = await SoundInput.open([{ sound: tone(from), gain: 1 }], {
+      rateHz: to,
+      channels: 1,
+    });
+    const heard = readAll(input, 1, 777);
+    expect(heard.length).toBe(to / 5);
+    const wanted = allOf(tone(to));
+    // The filter needs some context at both ends.
+    const margin = Math.round(to / 100);
+    for (let frame = margin; frame < heard.length - margin; frame += 1) {
+      expect(Math.abs(heard[frame]! - wanted[frame]!)).toBeLessThan(1e-3);
+    }
+  });
+
+  it('plays the parts one after the other, each with its gain, and the same one again', async () => {
+    const pre = Sound.of({ rateHz: 8000, channels: 1, samples: new Float32Array(800).fill(0.5) });
+    const main = tone(8000, { ms: 50 });
+    const parts = [
+      { sound: pre, gain: 0.5 },
+      { sound: main, gain: 2 },
+      { sound: main, gain: 2 },
+    ];
+    const input = await SoundInput.open(parts, { rateHz: 8000, channels: 1 });
+    const heard = readAll(input, 1, 333);
+    expect(heard.length).toBe(800 + 2 * 400);
+    expect(heard.subarray(0, 800).every((sample) => sample === 0.25)).toBe(true);
+    expect(heard.subarray(800, 1200)).toEqual(allOf(main).map((sample) => 2 * sample));
+    expect(heard.subarray(1200)).toEqual(heard.subarray(800, 1200));
+  });
+
+  it.each([
+    ['mono to both sides of stereo', 1, [0.5], 2, [0.5, 0.5]],
+    ['stereo to mono as its mean', 2, [0.5, 0.25], 1, [0.375]],
+    ['stereo to the front of four channels', 2, [0.5, 0.25], 4, [0.5, 0.25, 0, 0]],
+    ['the middle of surround to both sides', 3, [0.5, 0.25, 0.125], 2, [0.58839, 0.33839]],
+  ])('leads %s', async (_, channels, frame, streamChannels, wanted) => {
+    const sound = Sound.of({ rateHz: 8000, channels, samples: Float32Array.from(frame) });
+    const format = { rateHz: 8000, channels: streamChannels };
+    const input = await SoundInput.open([{ sound, gain: 1 }], format);
+    const heard = readAll(input, streamChannels, 1);
+    expect([...heard]).toEqual(wanted.map((sample) => expect.closeTo(sample, 4)));
+  });
+
+  it('refuses rates that cannot be converted', async () => {
+    const sound = tone(8000);
+    const open = SoundInput.open([{ sound, gain: 1 }], { rateHz: 500, channels: 1 });
+    await expect(open).rejects.toMatchObject({ code: 'bad-rate' });
+  });
+});
+
+describe('a sound that is still arriving', () => {
+  it('becomes silence where it is late, the same for all who play it', async () => {
+    const sound = new Sound({ rateHz: 8000, channels: 1 });
+    const [first, second] = await Promise.all(
+      [0, 1].map(() => SoundInput.open([{ sound, gain: 1 }], { rateHz: 8000, channels: 1 })),
+    );
+    const target = new Float32Array(100);
+    sound.push(new Float32Array(150).fill(0.5));
+    const heard: number[][] = [[], []];
+    for (const round of [0, 1, 2, 3]) {
+      if (round === 2) sound.push(new Float32Array(50).fill(0.25));
+      if (round === 3) sound.end();
+      for (const [index, input] of [first!, second!].entries()) {
+        heard[index]!.push(...target.subarray(0, input.read(target)));
+      }
+    }
+    expect(heard[0]).toEqual(heard[1]);
+    const wanted = [
+      [150, 0.5],
+      [50, 0],
+      [50, 0.25],
+      [50, 0],
+    ] as const;
+    expect(heard[0]).toEqual(wanted.flatMap(([frames, value]) => Array(frames).fill(value)));
+    expect(first!.hasEnded).toBe(true);
+    expect(sound.stalledMs).toBeCloseTo(12.5);
+  });
+
+  it('keeps every frame that came, in order, whatever is read when', () => {
+    const step = fc.record({ push: fc.nat({ max: 50 }), read: fc.nat({ max: 50 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const sound = new Sound({ rateHz: 1000, channels: 1 });
+        let next = 1;
+        let position = 0;
+        const heard: number[] = [];
+        const read = (frames: number) => {
+          const target = new Float32Array(frames);
+          const given = sound.read(position, target);
+          position += given;
+          heard.push(...target.subarray(0, given));
+          return given;
+        };
+        for (const { push, read: frames } of steps) {
+          sound.push(Float32Array.from({ length: push }, () => next++));
+          expect(read(frames)).toBe(frames);
+        }
+        sound.end();
+        while (read(17) > 0);
+        expect(heard.filter((sample) => sample !== 0)).toEqual(
+          Array.from({ length: next - 1 }, (_, index) => index + 1),
+        );
+        expect(heard.length).toBe(sound.frames);
+      }),
+    );
+  });
+
+  it('tells when enough of it has come, or all', async () => {
+    const sound = new Sound({ rateHz: 1000, channels: 1 });
+    const done: string[] = [];
+    const lasting = sound.lasts(100).then(() => done.push('100'));
+    const longer = sound.lasts(500).then(() => done.push('500'));
+    sound.push(new Float32Array(99));
+    await Promise.resolve();
+    expect(done).toEqual([]);
+    sound.push(new Float32Array(1));
+    await lasting;
+    expect(done).toEqual(['100']);
+    sound.end();
+    await longer;
+    expect(done).toEqual(['100', '500']);
+  });
+});
