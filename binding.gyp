@@ -8,6 +8,7 @@
           "sources": [
             "native/binding/dsp-binding.cpp",
             "native/binding/flac-encoder-binding.cpp",
+            "native/core/dsp/kernels-avx2.cpp",
             "native/core/dsp/kernels.cpp",
             "native/core/dsp/limiter.cpp",
             "native/core/dsp/spectra.cpp",
@@ -51,10 +52,19 @@
         "ZEROCAST_VERSION=<!(node -p \"require('./package.json').version\")"
       ],
       "cflags_cc!": ["-std=gnu++17"],
-      "cflags_cc": ["-std=c++20", "-fno-exceptions", "-Wall", "-Wextra", "-Wconversion"],
+      "cflags_cc": [
+        "-std=c++20",
+        "-fno-exceptions",
+        "-fno-trapping-math",
+        "-ffp-contract=off",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion"
+      ],
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
         "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+        "OTHER_CPLUSPLUSFLAGS": ["-fno-trapping-math", "-ffp-contract=off"],
         "WARNING_CFLAGS": ["-Wall", "-Wextra", "-Wconversion"]
       },
       "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["/std:c++20"] } }

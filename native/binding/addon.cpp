@@ -114,7 +114,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("isPageAligned", Napi::Function::New(env, isPageAligned, "isPageAligned"));
   exports.Set("addressOf", Napi::Function::New(env, addressOf, "addressOf"));
 #ifndef _WIN32
-  exports.Set("dsp", defineDsp(env));
+  exports.Set("dsp", Napi::Value(env, defineDsp(env)));
   exports.Set("findLibflac", Napi::Function::New(env, FlacEncoderBinding::find, "findLibflac"));
   exports.Set("FlacEncoder", FlacEncoderBinding::define(env));
 #endif

@@ -45,72 +45,99 @@ Vector largest(Vector one, Vector other) noexcept { return one > other ? one : o
 
 // ------------------------------------------------------------------ integers and floats
 
-template <Layout layout>
-std::int32_t loadSample(const std::byte* at) noexcept {
-  if constexpr (layout == Layout::s8) {
-    return static_cast<std::int8_t>(*at);
-  } else if constexpr (layout == Layout::s16) {
-    std::int16_t sample;
-    std::memcpy(&sample, at, sizeof sample);
-    return sample;
-  } else if constexpr (layout == Layout::s24Packed) {
-    const auto low = std::to_integer<std::uint32_t>(at[0]);
-    const auto middle = std::to_integer<std::uint32_t>(at[1]);
-    const auto high = std::to_integer<std::uint32_t>(at[2]);
-    return static_cast<std::int32_t>(low << 8 | middle << 16 | high << 24) >> 8;
-  } else {
-    std::int32_t sample;
-    std::memcpy(&sample, at, sizeof sample);
-    return sample;
-  }
-}
+// Conversions go by way of blocks of 32-bit integers, so that each step is compiled once, and not
+// for every pair of layouts.
+constexpr std::size_t blockSamples = 256;
 
-template <Layout layout>
-void storeSample(std::byte* at, std::int32_t value) noexcept {
-  if constexpr (layout == Layout::s8) {
-    *at = static_cast<std::byte>(value);
-  } else if constexpr (layout == Layout::s16) {
-    const auto sample = static_cast<std::int16_t>(value);
-    std::memcpy(at, &sample, sizeof sample);
-  } else if constexpr (layout == Layout::s24Packed) {
-    at[0] = static_cast<std::byte>(value);
-    at[1] = static_cast<std::byte>(value >> 8);
-    at[2] = static_cast<std::byte>(value >> 16);
-  } else {
-    std::memcpy(at, &value, sizeof value);
-  }
-}
-
-template <Layout layout>
-constexpr std::int64_t fullScale() noexcept {
-  if constexpr (layout == Layout::s8) return std::int64_t{1} << 7;
-  if constexpr (layout == Layout::s16) return std::int64_t{1} << 15;
-  if constexpr (layout == Layout::s32) return std::int64_t{1} << 31;
-  return std::int64_t{1} << 23;
-}
-
-// Calls `action` with the layout as a constant.
-template <typename Action>
-void withLayout(Layout layout, Action action) noexcept {
-  switch (layout) {
-    case Layout::s8: return action.template operator()<Layout::s8>();
-    case Layout::s16: return action.template operator()<Layout::s16>();
-    case Layout::s24: return action.template operator()<Layout::s24>();
-    case Layout::s24Packed: return action.template operator()<Layout::s24Packed>();
-    case Layout::s32: return action.template operator()<Layout::s32>();
-  }
-}
-
-template <Layout layout>
-void toFloatOf(const std::byte* __restrict pcm, float* __restrict out, std::size_t count) noexcept {
-  constexpr float scale = 1.0F / static_cast<float>(fullScale<layout>());
+template <typename Integer>
+void widen(const std::byte* __restrict pcm, std::int32_t* __restrict out,
+           std::size_t count) noexcept {
   for (std::size_t index = 0; index < count; ++index) {
-    out[index] = static_cast<float>(loadSample<layout>(pcm + index * bytesOf(layout))) * scale;
+    Integer sample;
+    std::memcpy(&sample, pcm + index * sizeof sample, sizeof sample);
+    out[index] = sample;
+  }
+}
+
+template <typename Integer>
+void narrow(const std::int32_t* __restrict samples, std::byte* __restrict out,
+            std::size_t count) noexcept {
+  for (std::size_t index = 0; index < count; ++index) {
+    const auto sample = static_cast<Integer>(samples[index]);
+    std::memcpy(out + index * sizeof sample, &sample, sizeof sample);
+  }
+}
+
+void widenPacked(const std::byte* __restrict pcm, std::int32_t* __restrict out,
+                 std::size_t count) noexcept {
+  for (std::size_t index = 0; index < count; ++index) {
+    const auto low = std::to_integer<std::uint32_t>(pcm[3 * index]);
+    const auto middle = std::to_integer<std::uint32_t>(pcm[3 * index + 1]);
+    const auto high = std::to_integer<std::uint32_t>(pcm[3 * index + 2]);
+    out[index] = static_cast<std::int32_t>(low << 8 | middle << 16 | high << 24) >> 8;
+  }
+}
+
+void narrowPacked(const std::int32_t* __restrict samples, std::byte* __restrict out,
+                  std::size_t count) noexcept {
+  for (std::size_t index = 0; index < count; ++index) {
+    const std::int32_t sample = samples[index];
+    out[3 * index] = static_cast<std::byte>(sample);
+    out[3 * index + 1] = static_cast<std::byte>(sample >> 8);
+    out[3 * index + 2] = static_cast<std::byte>(sample >> 16);
+  }
+}
+
+void loadIntegers(const std::byte* pcm, Layout layout, std::int32_t* out,
+                  std::size_t count) noexcept {
+  switch (layout) {
+    case Layout::s8:
+      return widen<std::int8_t>(pcm, out, count);
+    case Layout::s16:
+      return widen<std::int16_t>(pcm, out, count);
+    case Layout::s24Packed:
+      return widenPacked(pcm, out, count);
+    case Layout::s24:
+    case Layout::s32:
+      std::memcpy(out, pcm, count * sizeof *out);
+  }
+}
+
+void storeIntegers(const std::int32_t* samples, std::byte* out, Layout layout,
+                   std::size_t count) noexcept {
+  switch (layout) {
+    case Layout::s8:
+      return narrow<std::int8_t>(samples, out, count);
+    case Layout::s16:
+      return narrow<std::int16_t>(samples, out, count);
+    case Layout::s24Packed:
+      return narrowPacked(samples, out, count);
+    case Layout::s24:
+    case Layout::s32:
+      std::memcpy(out, samples, count * sizeof *samples);
+  }
+}
+
+constexpr double fullScaleOf(Layout layout) noexcept {
+  constexpr double scales[] = {0x1p7, 0x1p15, 0x1p23, 0x1p23, 0x1p31};
+  return scales[static_cast<std::size_t>(layout)];
+}
+
+void scaleIntegers(const std::int32_t* __restrict samples, float* __restrict out, std::size_t count,
+                   float scale) noexcept {
+  for (std::size_t index = 0; index < count; ++index) {
+    out[index] = static_cast<float>(samples[index]) * scale;
   }
 }
 
 void toFloat(const std::byte* pcm, Layout layout, float* out, std::size_t count) noexcept {
-  withLayout(layout, [=]<Layout known>() { toFloatOf<known>(pcm, out, count); });
+  const auto scale = static_cast<float>(1 / fullScaleOf(layout));
+  std::int32_t block[blockSamples];
+  for (std::size_t at = 0; at < count; at += blockSamples) {
+    const std::size_t size = std::min(blockSamples, count - at);
+    loadIntegers(pcm + at * bytesOf(layout), layout, block, size);
+    scaleIntegers(block, out + at, size, scale);
+  }
 }
 
 // From -1 to 1 with a triangular distribution, always the same for a number.
@@ -125,55 +152,66 @@ double triangularNoise(std::uint32_t serial) noexcept {
 }
 
 // Halves to the even number; what is no number becomes 0.
-template <Layout layout>
-std::int32_t rounded(double value) noexcept {
+template <bool dithers>
+void roundSamples(const float* __restrict samples, std::int32_t* __restrict out, std::size_t count,
+                  double scale, std::uint32_t serial) noexcept {
   constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52
-  constexpr auto lowest = static_cast<double>(-fullScale<layout>());
-  constexpr auto highest = static_cast<double>(fullScale<layout>() - 1);
-  value = value > highest ? highest : value;
-  value = value < lowest ? lowest : value;
-  value = value == value ? value : 0.0;
-  return static_cast<std::int32_t>(value + magic - magic);
-}
-
-template <Layout layout, bool dithers>
-void fromFloatOf(const float* __restrict samples, std::byte* __restrict out, std::size_t count,
-                 std::uint32_t serial) noexcept {
-  constexpr auto scale = static_cast<double>(fullScale<layout>());
+  const double lowest = -scale;
+  const double highest = scale - 1;
   for (std::size_t index = 0; index < count; ++index) {
     double value = static_cast<double>(samples[index]) * scale;
     if constexpr (dithers) value += triangularNoise(serial + static_cast<std::uint32_t>(index));
-    storeSample<layout>(out + index * bytesOf(layout), rounded<layout>(value));
+    value = value > highest ? highest : value;
+    value = value < lowest ? lowest : value;
+    value = value == value ? value : 0.0;
+    out[index] = static_cast<std::int32_t>(value + magic - magic);
   }
 }
 
 void fromFloat(const float* samples, std::byte* out, Layout layout, std::size_t count,
                std::uint32_t* dither) noexcept {
-  withLayout(layout, [=]<Layout known>() {
-    if (dither == nullptr) return fromFloatOf<known, false>(samples, out, count, 0);
-    fromFloatOf<known, true>(samples, out, count, *dither);
-  });
-  if (dither != nullptr) *dither += static_cast<std::uint32_t>(count);
+  const double scale = fullScaleOf(layout);
+  std::int32_t block[blockSamples];
+  for (std::size_t at = 0; at < count; at += blockSamples) {
+    const std::size_t size = std::min(blockSamples, count - at);
+    if (dither == nullptr) {
+      roundSamples<false>(samples + at, block, size, scale, 0);
+    } else {
+      roundSamples<true>(samples + at, block, size, scale, *dither);
+      *dither += static_cast<std::uint32_t>(size);
+    }
+    storeIntegers(block, out + at * bytesOf(layout), layout, size);
+  }
 }
 
-template <Layout layout>
-void saturatingAddOf(std::byte* __restrict target, const std::byte* __restrict source,
-                     std::size_t count) noexcept {
-  // Sums of 32 bits need more than 32 bits.
-  using Sum = std::conditional_t<layout == Layout::s32, std::int64_t, std::int32_t>;
-  constexpr auto highest = static_cast<Sum>(fullScale<layout>() - 1);
-  constexpr auto lowest = static_cast<Sum>(-fullScale<layout>());
+// Of any number of bits: what does not fit 32 bits is clipped first.
+void addIntegers(std::int32_t* __restrict sums, const std::int32_t* __restrict added,
+                 std::size_t count, std::int32_t lowest, std::int32_t highest) noexcept {
   for (std::size_t index = 0; index < count; ++index) {
-    std::byte* const at = target + index * bytesOf(layout);
-    const Sum sum = Sum{loadSample<layout>(at)} +
-                    Sum{loadSample<layout>(source + index * bytesOf(layout))};
-    storeSample<layout>(at, static_cast<std::int32_t>(std::min(std::max(sum, lowest), highest)));
+    const std::int32_t one = sums[index];
+    const std::int32_t other = added[index];
+    const auto sum = static_cast<std::int32_t>(static_cast<std::uint32_t>(one) +
+                                               static_cast<std::uint32_t>(other));
+    const bool overflows = ((one ^ sum) & (other ^ sum)) < 0;
+    const std::int32_t clipped = overflows ? (one < 0 ? INT32_MIN : INT32_MAX) : sum;
+    sums[index] = std::min(std::max(clipped, lowest), highest);
   }
 }
 
 void saturatingAdd(std::byte* target, const std::byte* source, Layout layout,
                    std::size_t count) noexcept {
-  withLayout(layout, [=]<Layout known>() { saturatingAddOf<known>(target, source, count); });
+  const auto lowest = static_cast<std::int32_t>(-fullScaleOf(layout));
+  const auto highest = static_cast<std::int32_t>(fullScaleOf(layout) - 1);
+  std::int32_t sums[blockSamples];
+  std::int32_t added[blockSamples];
+  for (std::size_t at = 0; at < count; at += blockSamples) {
+    const std::size_t size = std::min(blockSamples, count - at);
+    const std::size_t place = at * bytesOf(layout);
+    loadIntegers(target + place, layout, sums, size);
+    loadIntegers(source + place, layout, added, size);
+    addIntegers(sums, added, size, lowest, highest);
+    storeIntegers(sums, target + place, layout, size);
+  }
 }
 
 // ------------------------------------------------------------------ gain, mixing, channels
@@ -188,8 +226,8 @@ void gainRamp(float* samples, std::size_t channels, std::size_t count, double fr
   constexpr double silent = 1e-5;
   if (from == to) return scale(samples, count, static_cast<float>(from));
   double gain = std::max(from, silent);
-  const double logRatio = std::log(std::max(to, silent) / gain) *
-                          static_cast<double>(channels) / static_cast<double>(count);
+  const double logRatio = std::log(std::max(to, silent) / gain) * static_cast<double>(channels) /
+                          static_cast<double>(count);
   std::size_t at = 0;
   if (fitsSteps(channels)) {
     float ramp[step];
@@ -227,7 +265,9 @@ void pickChannels(const float* samples, std::size_t channels, std::size_t frames
         continue;
       }
       double sum = 0;
-      for (std::size_t channel = 0; channel < channels; ++channel) sum += static_cast<double>(from[channel]);
+      for (std::size_t channel = 0; channel < channels; ++channel) {
+        sum += static_cast<double>(from[channel]);
+      }
       to = static_cast<float>(sum / static_cast<double>(channels));
     }
   }
@@ -259,11 +299,11 @@ void peak(const float* samples, std::size_t channels, std::size_t count, double*
 
 void squares(const float* samples, std::size_t channels, std::size_t count, double* out) noexcept {
   // Sums of floats are kept short, and then added up as doubles, to lose nothing of long audio.
-  constexpr std::size_t blockSamples = 64 * step;
+  constexpr std::size_t sumSamples = 64 * step;
   std::fill_n(out, channels, 0.0);
   std::size_t at = 0;
   while (fitsSteps(channels) && at + step <= count) {
-    const std::size_t end = at + std::min(blockSamples, (count - at) / step * step);
+    const std::size_t end = at + std::min(sumSamples, (count - at) / step * step);
     Vector sums[stepVectors]{};
     for (; at < end; at += step) {
       for (std::size_t part = 0; part < stepVectors; ++part) {
@@ -356,7 +396,7 @@ void truePeak(float* history, const float* samples, std::size_t channels, std::s
   }
 }
 
-// Filters become exactly 0: processors are slow near the smallest numbers. So does what is no number.
+// Filters become exactly 0, as processors are slow near the smallest numbers; so does what is none.
 double settled(double value) noexcept {
   const double size = std::fabs(value);
   return size > 1e-30 && size <= 1e300 ? value : 0.0;
@@ -398,8 +438,8 @@ void filteredSquares(double* state, const float* samples, std::size_t channels, 
 }
 
 constexpr Kernels loops(const char* name) noexcept {
-  return {name, toFloat,      fromFloat, saturatingAdd, gainRamp, mix,
-          pickChannels, peak, squares,   truePeak,      filteredSquares};
+  return {name,         toFloat, fromFloat, saturatingAdd, gainRamp,       mix,
+          pickChannels, peak,    squares,   truePeak,      filteredSquares};
 }
 
 }  // namespace

@@ -8,6 +8,12 @@ namespace zerocast::dsp {
 
 const Kernels baselineKernels = loops("baseline");
 
-const Kernels& kernels() noexcept { return baselineKernels; }
+const Kernels& kernels() noexcept {
+#ifdef ZEROCAST_DSP_AVX2
+  static const bool hasAvx2 = __builtin_cpu_supports("avx2") != 0;
+  if (hasAvx2) return avx2Kernels;
+#endif
+  return baselineKernels;
+}
 
 }  // namespace zerocast::dsp

@@ -5,7 +5,7 @@
 
 namespace zerocast::dsp {
 
-// How integer samples lie in bytes: signed, little-endian; 24 bits in four bytes, or packed in three.
+// How integers lie in bytes: signed, little-endian; 24 bits in four bytes, or packed in three.
 enum class Layout : std::uint8_t { s8, s16, s24, s24Packed, s32 };
 
 constexpr std::size_t bytesOf(Layout layout) noexcept {
@@ -58,5 +58,9 @@ struct Kernels {
 const Kernels& kernels() noexcept;
 
 extern const Kernels baselineKernels;
+#if defined(__x86_64__)
+#define ZEROCAST_DSP_AVX2
+extern const Kernels avx2Kernels;
+#endif
 
 }  // namespace zerocast::dsp

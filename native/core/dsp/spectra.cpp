@@ -168,7 +168,8 @@ void weigh(const MelShape& shape, std::span<const float> samples, std::size_t ro
       static_cast<std::ptrdiff_t>(row * shape.hop) - (shape.isCentred ? window / 2 : 0);
   if (start >= 0 && start + window <= end) {
     const float* const from = samples.data() + start;
-    for (std::ptrdiff_t index = 0; index < window; ++index) out[index] = from[index] * weights[index];
+    for (std::ptrdiff_t index = 0; index < window; ++index)
+      out[index] = from[index] * weights[index];
     return;
   }
   for (std::ptrdiff_t index = 0; index < window; ++index) {
