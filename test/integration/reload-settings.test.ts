@@ -9,6 +9,7 @@ import { Log } from '../../src/log/log.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { makeCertificate, openssl } from '../support/certificates.ts';
 import { ControlClient } from '../support/control-client.ts';
+import { channelOf, decibels, heardBy } from '../support/mix-rig.ts';
 import { ReloadRig, sources } from '../support/reload-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { until } from '../support/waiting.ts';
@@ -120,8 +121,91 @@ async function isRefused(client: ControlClient): Promise<boolean> {
   return hasEnded(client) && client.raw.length === 0;
 }
 
+/** What a short announcement, too quiet to be heard, does to the music: how deep it is, how long. */
+async function duckedBy(settings: string): Promise<{ depthDb: number; downMs: number }> {
+  await start();
+  const ramps = 'attack_ms = 100\nhold_ms = 100\nrelease_ms = 100\n';
+  await rig.reload(`${tone}[announce]\n${ramps}${settings}`);
+  const client = await player('P');
+  await untilConnected('P');
+  await web('/announce?chime=tick&gain_db=-60&wait', { method: 'POST' });
+  const { pcm, format } = await heardBy(client);
+  const samples = channelOf(pcm, format);
+  const peakMs = 5;
+  const step = (format.rateHz * peakMs) / 1000;
+  const peaks = Array.from({ length: Math.floor(samples.length / step) }, (_, index) =>
+    decibels(Math.max(...samples.subarray(index * step, (index + 1) * step).map(Math.abs))),
+  );
+  const depthDb = Math.max(...peaks) - Math.min(...peaks);
+  const downMs = peakMs * peaks.filter((peak) => peak < Math.max(...peaks) - 1).length;
+  return { depthDb, downMs };
+}
+
+/** How a sound of this length is answered. */
+async function announced(query: string, seconds = 1): Promise<number> {
+  const bytes = new Uint8Array(44 + 16_000 * seconds).fill(1, 44);
+  const head = Buffer.from(
+    '52494646ffffffff57415645666d74201000000001000100401f0000803e00000200100064617461ffffffff',
+    'hex',
+  );
+  bytes.set(head);
+  const upload = { method: 'POST', body: bytes, headers: { 'Content-Type': 'audio/wav' } };
+  return (await web(`/announce${query}`, query === '' ? upload : { method: 'POST' })).status;
+}
+
 /** One proof for each setting that a reload puts into force. */
 const proofs: Readonly<Record<string, () => Promise<void>>> = {
+  async 'announce.duck_db'() {
+    const { depthDb } = await duckedBy('duck_db = -40\n');
+    expect(depthDb).toBeGreaterThan(35);
+  },
+  async 'announce.attack_ms'() {
+    const { downMs } = await duckedBy('attack_ms = 1000\n');
+    expect(downMs).toBeGreaterThan(900);
+  },
+  async 'announce.hold_ms'() {
+    const { downMs } = await duckedBy('hold_ms = 1000\n');
+    expect(downMs).toBeGreaterThan(1000);
+  },
+  async 'announce.release_ms'() {
+    const { downMs } = await duckedBy('release_ms = 1000\n');
+    expect(downMs).toBeGreaterThan(900);
+  },
+  async 'announce.wake_ms'() {
+    await start(sources('process:///bin/sleep?name=I&codec=pcm&params=60'));
+    await rig.reload(
+      `${sources('process:///bin/sleep?name=I&codec=pcm&params=60')}[announce]\nwake_ms = 5000\n`,
+    );
+    await player('P');
+    await untilConnected('P');
+    const response = await web('/announce?chime=tick', { method: 'POST' });
+    const { heardAt } = (await response.json()) as { heardAt: number };
+    expect(heardAt - Date.now()).toBeGreaterThan(5000);
+  },
+  async 'announce.max_seconds'() {
+    await start();
+    await player('P');
+    await untilConnected('P');
+    expect(await announced('', 2)).toBe(202);
+    await rig.reload(`${tone}[announce]\nmax_seconds = 1\n`);
+    expect(await announced('', 2)).toBe(413);
+  },
+  async 'announce.allowed_host'() {
+    await start();
+    await player('P');
+    await untilConnected('P');
+    expect(await announced('?url=http://127.0.0.1:1/')).toBe(403);
+    await rig.reload(`${tone}[announce]\nallowed_host = 127.0.0.1\n`);
+    expect(await announced('?url=http://127.0.0.1:1/')).toBe(502);
+  },
+  async 'announce.tts_command'() {
+    await start();
+    await player('P');
+    await untilConnected('P');
+    expect(await announced('?text=hello')).toBe(501);
+    await rig.reload(`${tone}[announce]\ntts_command = /bin/no-such-program\n`);
+    expect(await announced('?text=hello')).toBe(502);
+  },
   async 'server.peer_timeout'() {
     await start();
     await rig.reload(`${tone}[server]\npeer_timeout = 2000\n`);

@@ -9,6 +9,8 @@ const kinds: Readonly<Record<string, string>> = {
   hex: '(?:[0-9a-f]{2})+',
   rest: '(?:[^"\\\\]|\\\\.)*',
   unsaid: '(?:(?!"hasPermission").)*',
+  // Methods that snapserver does not have, in its list.
+  ours: '(?:(?!"method":"(?:Client|General|Group|Server|Stream)\\.).)*',
   text: '(?:[^"\\\\]|\\\\.)+',
 };
 
