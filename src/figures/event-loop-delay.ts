@@ -1,5 +1,5 @@
 import performanceHooks, { type IntervalHistogram } from 'node:perf_hooks';
-import { RecentMaximum } from '../transport/recent-maximum.ts';
+import { RecentMaximum } from '../base/time/recent-maximum.ts';
 
 /** Each look at the delay wakes the process up: 0.4 % of a core. */
 const resolutionMs = 10;

@@ -1,9 +1,11 @@
 import { assert } from '../base/errors.ts';
 
 /** Mean squares are given for so much audio at a time. */
-export const loudnessHopMs = 100;
-const momentaryHops = 4;
-const shortTermHops = 30;
+export const loudnessHopMs = 20;
+const momentaryHops = 400 / loudnessHopMs;
+const shortTermHops = 3000 / loudnessHopMs;
+/** From one block that is gated to the next. Source: ITU-R BS.1770-4: they overlap by 75 %. */
+const blockHops = 100 / loudnessHopMs;
 
 /** Quieter blocks never count. */
 const absoluteGateLufs = -70;
@@ -62,11 +64,12 @@ export class LoudnessMeter {
   readonly #shortTerm = new EnergyHistogram();
   #count = 0;
 
-  /** Takes the next 100 ms: the sum over all channels of weight times mean square. */
+  /** Takes the next 20 ms: the sum over all channels of weight times mean square. */
   push(meanSquare: number): void {
     // A file of floating point numbers may hold what is none.
     this.#hops[this.#count % shortTermHops] = Number.isFinite(meanSquare) ? meanSquare : 0;
     this.#count += 1;
+    if (this.#count % blockHops > 0) return;
     if (this.#count >= momentaryHops) this.#momentary.add(this.#mean(momentaryHops));
     if (this.#count >= shortTermHops) this.#shortTerm.add(this.#mean(shortTermHops));
   }

@@ -2,10 +2,10 @@ import type { Chunk } from '../audio/chunk.ts';
 import { ChunkRing } from '../audio/chunk-ring.ts';
 import type { Clock } from '../base/clock.ts';
 import { LoopShare } from '../base/time/loop-share.ts';
+import { RecentMaximum } from '../base/time/recent-maximum.ts';
 import type { AudioPath } from './audio-path.ts';
 import { Cursor } from './cursor.ts';
 import type { FanOut } from './fan-out.ts';
-import { RecentMaximum } from './recent-maximum.ts';
 import { maxSendChunks, SendInterval, type SendIntervalOptions } from './send-interval.ts';
 
 /**
