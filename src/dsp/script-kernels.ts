@@ -15,6 +15,8 @@ const tiny = 1e-30;
 
 /** The twin of native/core/dsp in TypeScript: the same steps in the same order. */
 export const scriptKernels: DspKernels = {
+  processor: 'script',
+
   toFloat(pcm, bits, sampleBytes, out) {
     const scale = 2 ** (1 - bits);
     const count = out.length;

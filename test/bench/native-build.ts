@@ -20,8 +20,19 @@ const programs = {
     'segment.cpp',
     'tap-device.cpp',
   ],
+  dspKernels: [
+    'dsp-kernels.cpp',
+    'dsp-scalar.cpp',
+    '../../../native/core/dsp/kernels.cpp',
+    '../../../native/core/dsp/kernels-avx2.cpp',
+  ],
   sendRatio: ['send-ratio.cpp', 'send-sockets.cpp'],
 } as const;
+
+/** What the addon is compiled with, beyond the usual. */
+const flags: Partial<Record<string, readonly string[]>> = {
+  dspKernels: ['-O3', '-fno-trapping-math', '-ffp-contract=off', '-I../../../native/core'],
+};
 
 /** The compiled programs. */
 export type NativePrograms = Readonly<Record<keyof typeof programs, string>>;
@@ -36,7 +47,7 @@ export async function buildNative(outDir: string): Promise<NativePrograms> {
     const program = join(outDir, name);
     const compiler = sources[0].endsWith('.c') ? ['gcc', '-std=c11'] : ['g++', '-std=c++20'];
     const [file = '', standard = ''] = compiler;
-    const args = [standard, '-O2', ...warnings, ...sources, '-o', program];
+    const args = [standard, '-O2', ...warnings, ...(flags[name] ?? []), ...sources, '-o', program];
     await run(file, args, { cwd: sourceDir });
     return [name, program];
   });

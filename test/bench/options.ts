@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runBreakEven } from './break-even.ts';
 import { runControl } from './control.ts';
+import { runDsp } from './dsp.ts';
 import { runFanOut } from './fan-out.ts';
 import { formats } from './formats.ts';
 import { runHeap } from './heap.ts';
@@ -76,6 +77,11 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: runPool,
     full: { 'window-ms': '1500', 'warm-up-ms': '500' },
     short: { 'window-ms': '200', 'warm-up-ms': '100' },
+  },
+  dsp: {
+    run: runDsp,
+    full: { rounds: '15', 'window-ms': '20' },
+    short: { 'window-ms': '3' },
   },
 };
 

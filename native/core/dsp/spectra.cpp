@@ -9,7 +9,6 @@ namespace zerocast::dsp {
 namespace {
 
 constexpr std::size_t radices[] = {4, 2, 3, 5};
-constexpr std::size_t maxRadix = 5;
 constexpr float maxFftSize = 262144;
 constexpr std::size_t planHeader = 1;
 
@@ -89,12 +88,13 @@ void radix4(const Pass& pass) noexcept {
   }
 }
 
-void anyRadix(const Pass& pass, std::size_t radix) noexcept {
+template <std::size_t radix>
+void anyRadix(const Pass& pass) noexcept {
   const std::size_t stride = pass.size / 2 / pass.length;
   const std::size_t parts = pass.length / radix;
   const std::size_t step = stride * parts;
   const std::size_t turn = pass.size / radix;
-  Complex roots[maxRadix];
+  Complex roots[radix];
   for (std::size_t index = 0; index < radix; ++index) roots[index] = at(pass.roots, turn * index);
   for (std::size_t part = 0; part < parts; ++part) {
     for (std::size_t index = 0; index < stride; ++index) {
@@ -134,8 +134,12 @@ void transform(float* plan, std::size_t size, float* out) noexcept {
       const Pass pass{.roots = roots, .size = size, .length = rest, .from = from, .to = to};
       if (radix == 4) {
         radix4(pass);
+      } else if (radix == 2) {
+        anyRadix<2>(pass);
+      } else if (radix == 3) {
+        anyRadix<3>(pass);
       } else {
-        anyRadix(pass, radix);
+        anyRadix<5>(pass);
       }
       std::swap(from, to);
     }

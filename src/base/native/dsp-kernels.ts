@@ -7,6 +7,8 @@
  * Failure: that in C++ throws a `RangeError` where it would leave its memory.
  */
 export interface DspKernels {
+  /** What it is made for: `baseline`, `avx2`, or `script`. */
+  readonly processor: string;
   toFloat(pcm: Uint8Array, bits: number, sampleBytes: number, out: Float32Array): void;
   fromFloat(
     samples: Float32Array,
