@@ -20,6 +20,7 @@ import type { Announcer } from '../discovery/announcer.ts';
 import { StatusReporter } from '../figures/status-reporter.ts';
 import { TimeWatch } from '../figures/time-watch.ts';
 import { GroupControl } from '../players/group-control.ts';
+import { MixControl } from '../players/mix-control.ts';
 import { PlayerServer } from '../players/player-server.ts';
 import type { AddedStreams } from '../streams/added-streams.ts';
 import type { Change, ChangeListener, Requester } from '../streams/change.ts';
@@ -77,6 +78,7 @@ export class Application {
   readonly streams: StreamDirectory;
   readonly server: PlayerServer;
   readonly control: ControlServer;
+  readonly mixes: MixControl;
   readonly #options: ApplicationOptions;
   readonly #fanOut: FanOut;
   readonly #status: StatusTree;
@@ -192,10 +194,18 @@ export class Application {
         helloTimeoutMs: settings().tcpStreaming.helloTimeout,
         stallTimeoutMs: settings().tcpStreaming.stallTimeout,
       }),
+      variantFor: (client, channel) => this.mixes.variantFor(client, channel),
     });
     const isIdle = () => this.server.sessionCount === 0;
     this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger, isIdle });
     const { registry, streams, server } = this;
+    this.mixes = new MixControl({
+      registry,
+      streams,
+      server,
+      logger: logger.tagged('Stream'),
+      bufferMs: config.stream.buffer,
+    });
     const groups = new GroupControl({
       registry,
       server,
@@ -344,6 +354,7 @@ export class Application {
     const { openDesk } = await import('./open-desk.ts');
     const { logger, clock = monotonicClock, dataFolder } = this.#options;
     return openDesk({
+      mixes: this.mixes,
       settings: this.#settings,
       registry: this.registry,
       streams: this.streams,

@@ -11,7 +11,7 @@ import { ClipDecoder } from '../clips/clip-decoder.ts';
 import { ClipLibrary } from '../clips/clip-library.ts';
 import { FileCopier } from '../clips/file-copier.ts';
 import type { Config } from '../config/config.ts';
-import { MixControl } from '../players/mix-control.ts';
+import type { MixControl } from '../players/mix-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 
 const maxClipBytes = 32 * 1024 * 1024;
@@ -20,6 +20,7 @@ interface DeskOptions {
   readonly settings: () => Config;
   readonly registry: Registry;
   readonly streams: StreamDirectory;
+  readonly mixes: MixControl;
   readonly dataFolder: string | undefined;
   readonly children: ChildPlaces;
   readonly clock: Clock;
@@ -63,10 +64,8 @@ export function openDesk(options: DeskOptions): AnnouncementDesk {
     },
   });
   const { buffer } = settings().stream;
-  const mixes = new MixControl(rest);
   const announcements = new Announcements({
     ...rest,
-    mixes,
     loader,
     settings: announce,
     bufferMs: buffer,

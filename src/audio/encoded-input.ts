@@ -25,6 +25,7 @@ import type { Stream, StreamState } from './stream.ts';
 import type { StreamController } from './stream-controller.ts';
 import type { StreamOptions } from './stream-options.ts';
 import { noProperties, type StreamProperties } from './stream-properties.ts';
+import type { VariantInput, VariantOutput } from './variant-input.ts';
 
 interface EncodedInputContext {
   readonly pool: ChunkPool;
@@ -160,30 +161,61 @@ export class EncodedInput implements Stream {
     this.#pauseUnwanted();
   }
 
-  /** Loads what is needed to mix with the first call. */
   async openMixer(): Promise<Mixer | undefined> {
+    const create = await this.#loadMixer((isFilling) => {
+      this.#isFilling = isFilling;
+      this.#showState();
+    });
+    this.#mixer ??= this.#parts?.stages.attach(create);
+    return this.#mixer;
+  }
+
+  async openVariant({ publish, onFailure }: VariantOutput): Promise<VariantInput | undefined> {
+    const { options } = this;
+    const { pool, turns } = this.#context;
+    const format = this.#format;
+    const create = await this.#loadMixer(() => undefined);
+    const { VariantInput } = await import('./variant-input.ts');
+    const encoding = await Encoding.open({ ...options, format, pool, turns, publish, onFailure });
+    const main = this.#parts;
+    if (!main) {
+      encoding.close();
+      return undefined;
+    }
+    const stages = new StageChain({
+      pool,
+      format,
+      bufferMs: options.bufferMs,
+      maxPaddingUs: encoding.maxPaddingUs,
+      onPcm: (pcm) => encoding.take(pcm),
+      onRunEnd: () => {
+        encoding.flush();
+        variant.runEnded();
+      },
+      onOutdated: () => encoding.clear(),
+      onFailure,
+    });
+    const mixer = stages.attach(create);
+    const variant = new VariantInput({
+      ...{ main, stages, mixer, encoding, pool, format },
+      chunkMs: options.chunkMs,
+    });
+    return variant;
+  }
+
+  /** What is needed to mix is loaded with the first call. */
+  async #loadMixer(onFilling: (isFilling: boolean) => void) {
     const [{ Mixer }, { openDsp }] = await Promise.all([
       import('./mixer.ts'),
       import('../dsp/dsp.ts'),
     ]);
     const dsp = await openDsp(loadNativeAddon());
-    const create = (output: MixerOutput) =>
-      new Mixer({
-        ...output,
-        pool: this.#context.pool,
-        clock: this.#context.clock,
-        dsp,
-        format: this.#format,
-        chunkMs: this.options.chunkMs,
-        bufferMs: this.options.bufferMs,
-        lagMs: () => this.#groupMs + 2 * this.options.chunkMs,
-        onFilling: (isFilling) => {
-          this.#isFilling = isFilling;
-          this.#showState();
-        },
-      });
-    this.#mixer ??= this.#parts?.stages.attach(create);
-    return this.#mixer;
+    const { chunkMs, bufferMs } = this.options;
+    const { pool, clock } = this.#context;
+    const format = this.#format;
+    const lagMs = () => this.#groupMs + 2 * chunkMs;
+    return (output: MixerOutput) =>
+      new Mixer({ ...output, pool, clock, dsp, format, chunkMs, bufferMs, lagMs, onFilling });
   }
 
   async stop(): Promise<void> {

@@ -26,6 +26,16 @@ const maxDroppedUs = 1_000_000;
 /** One that is fast enough lacks the processor, which others may need just for the moment. */
 const maxDroppedWhenFastUs = 10_000_000;
 
+/** Units: frames of PCM. */
+interface EncodingGrid {
+  /** From the beginning of a run chunks begin at multiples of this; 0: where those of PCM do. */
+  readonly blockFrames: number;
+  /** See `Encoder.memoryFrames`. */
+  readonly memoryFrames: number;
+  /** By which chunks are stamped earlier than the PCM of which they are made. */
+  readonly delayUs: number;
+}
+
 interface EncodingOptions {
   readonly codec: string;
   readonly format: SampleFormat;
@@ -107,6 +117,28 @@ export class Encoding {
   /** By how much a run that was flushed may last longer than its PCM. */
   get maxPaddingUs(): number {
     return this.#encoder.format.durationUs(this.#encoder.maxPaddingFrames);
+  }
+
+  /** Frames of PCM of its run that come before what is taken next, unless that starts a run. */
+  get nextFrame(): number {
+    let frames = this.#inputFrames;
+    for (const { chunk, startsRun } of this.#waiting) {
+      if (startsRun) frames = 0;
+      frames += framesOf(chunk, this.#options.format);
+    }
+    return frames;
+  }
+
+  /** How its chunks lie in its PCM. */
+  get grid(): EncodingGrid {
+    const { format, blockFrames, memoryFrames, delayFrames } = this.#encoder;
+    const { rateHz } = this.#options.format;
+    const inPcm = (frames: number) => (frames * rateHz) / format.rateHz;
+    return {
+      blockFrames: wholeMultiple(inPcm(blockFrames)),
+      memoryFrames: Math.ceil(inPcm(memoryFrames)),
+      delayUs: format.durationUs(delayFrames),
+    };
   }
 
   /** Counts on while there is audio. */
@@ -330,6 +362,19 @@ export class Encoding {
 function cpuUs(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
+}
+
+/** Of the length of a block, which may have a broken number of frames at the rate of the PCM. */
+function wholeMultiple(frames: number): number {
+  let multiple = frames;
+  while (!Number.isInteger(multiple)) multiple = round(multiple + frames);
+  return multiple;
+}
+
+/** Without what calculating leaves. */
+function round(frames: number): number {
+  const whole = Math.round(frames);
+  return Math.abs(frames - whole) < 1e-6 ? whole : frames;
 }
 
 function framesOf(chunk: Chunk, format: SampleFormat): number {

@@ -54,6 +54,17 @@ export interface MixerOptions extends MixerOutput {
   readonly onFilling: (isFilling: boolean) => void;
 }
 
+/** Where sound can be mixed in. */
+export interface MixTarget {
+  readonly isClosed: boolean;
+  /** One more can be mixed. */
+  readonly hasRoom: boolean;
+  /** When a mix can begin at the earliest: then the music is down, or players are awake. */
+  earliestStartUs(settings: MixSettings): number;
+  /** Begins to mix, while it `hasRoom` and is not closed. Ownership: closes the input. */
+  start(start: MixStart): Mix;
+}
+
 export interface MixStart {
   readonly input: MixInput;
   readonly settings: MixSettings;
@@ -68,7 +79,7 @@ export interface MixStart {
  * comes first and fetched with what follows, so samples keep their timestamps; those before the first
  * ramp and behind the last one are not touched.
  */
-export class Mixer {
+export class Mixer implements MixTarget {
   readonly #options: MixerOptions;
   readonly #frameUs: number;
   #voices: readonly MixVoice[] = [];
@@ -106,7 +117,6 @@ export class Mixer {
     return this.#isOn;
   }
 
-  /** Its stream is over. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -120,17 +130,11 @@ export class Mixer {
     return { endUs: this.#endUs, stretch: this.#stretch, isOpen: this.#isOpen };
   }
 
-  /** When a mix can begin at the earliest: then the music is down, or players are awake. */
   earliestStartUs({ attackMs, leadMs, wakeMs }: MixSettings): number {
     const { endUs, isOpen } = this.#isOn ? this.position : this.#outer;
     return endUs + ((isOpen ? attackMs : wakeMs) + leadMs) * 1000;
   }
 
-  /**
-   * Begins to mix, while it `hasRoom` and is not closed.
-   *
-   * Ownership: closes the input.
-   */
   start({ input, settings, onEnd }: MixStart): Mix {
     assert(this.hasRoom && !this.#isClosed, 'a mixer was given a sound that it cannot mix');
     const earliestUs = this.earliestStartUs(settings);

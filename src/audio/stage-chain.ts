@@ -146,6 +146,7 @@ export class StageChain {
     this.#isClosed = true;
     this.#outdatedTimer.stop();
     this.#mixer?.close();
+    for (const observer of this.#observers) observer.close?.();
   }
 
   #link(): void {

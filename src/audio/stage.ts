@@ -31,4 +31,6 @@ export interface PcmObserver {
   take(pcm: TimedPcm): void;
   /** What comes next begins a new run. */
   endRun(): void;
+  /** Nothing comes any more. */
+  close?(): void;
 }

@@ -5,6 +5,7 @@ import type { SampleFormat } from './sample-format.ts';
 import type { StageChain } from './stage-chain.ts';
 import type { StreamController } from './stream-controller.ts';
 import type { StreamOptions } from './stream-options.ts';
+import type { VariantInput, VariantOutput } from './variant-input.ts';
 
 /** `disabled`: the stream cannot go on, the log says why. */
 export type StreamState = 'idle' | 'playing' | 'disabled';
@@ -54,4 +55,6 @@ export interface Stream {
   removePcmListener?(): void;
   /** What mixes sound over it; `undefined` when it is not open. Valid until the stream is disabled. */
   openMixer?(): Promise<Mixer | undefined>;
+  /** Its PCM, mixed and encoded once more; `undefined` when it is not open. */
+  openVariant?(output: VariantOutput): Promise<VariantInput | undefined>;
 }

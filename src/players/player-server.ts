@@ -15,7 +15,9 @@ import {
   type Refusal,
 } from '../protocol/messages.ts';
 import type { ChangeListener } from '../streams/change.ts';
+import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
+import type { Variant } from '../streams/variant.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
@@ -40,6 +42,8 @@ export interface PlayerServerOptions {
   readonly streams: Pick<StreamDirectory, 'channels' | 'default'>;
   readonly access: Access;
   readonly onChange: ChangeListener;
+  /** What a client hears in the place of its stream. */
+  readonly variantFor?: (client: ClientRecord, channel: StreamChannel) => Variant | undefined;
   readonly settings: () => {
     /** Whether audio goes to clients that are muted. */
     readonly sendToMuted: boolean;
@@ -120,6 +124,17 @@ export class PlayerServer implements SessionHost {
     for (const client of clients) {
       for (const { session } of this.#ofClients.of(client.id)) this.#route(session, client);
     }
+  }
+
+  /** Those that hear a variant find out what they hear now. Returns how many still hear it. */
+  routeFrom(variant: Variant): number {
+    let count = 0;
+    for (const session of this.#sessions) {
+      if (session.variant !== variant || !session.client) continue;
+      this.#route(session, session.client);
+      if (session.variant === variant) count += 1;
+    }
+    return count;
   }
 
   /** The same for a group that was given a stream: also when all of its clients are away. */
@@ -389,7 +404,8 @@ export class PlayerServer implements SessionHost {
 
   #route(session: Session, client: ClientRecord): void {
     const isAudible = this.#options.settings().sendToMuted || !isMuted(client);
-    session.play(this.#groupStreams.channelFor(client.group), isAudible);
+    const channel = this.#groupStreams.channelFor(client.group);
+    session.play(channel, isAudible, channel && this.#options.variantFor?.(client, channel));
   }
 
   #review(): void {

@@ -15,6 +15,7 @@ import {
   type ServerSettings,
 } from '../protocol/messages.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
+import type { Variant } from '../streams/variant.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
 import { Connection, type ConnectionContext } from '../transport/connection.ts';
 import type { Cursor } from '../transport/cursor.ts';
@@ -49,9 +50,11 @@ export class Session {
   #helloUs = 0;
   #channel: StreamChannel | undefined;
   #cursor: Cursor | undefined;
+  /** Of its channel, when it is that which the session hears. */
+  #variant: Variant | undefined;
   #hasHeader = false;
-  /** Sequence of the first chunk of the channel that the client has not got. */
-  #resumeAt = 0;
+  /** When the audio of the channel was captured that the client has not got. */
+  #resumeUs = Number.NEGATIVE_INFINITY;
   #hellos = 0;
   #isBeingAdmitted = false;
   #isRefused = false;
@@ -90,6 +93,11 @@ export class Session {
 
   get channel(): StreamChannel | undefined {
     return this.#channel;
+  }
+
+  /** What it hears in the place of its channel. */
+  get variant(): Variant | undefined {
+    return this.#variant;
   }
 
   /** When the last message came; 0 before the first one. */
@@ -133,8 +141,11 @@ export class Session {
     if (!this.#isRefused) this.connection.send(encodeServerSettings(settings, 0));
   }
 
-  /** Plays `channel`: its codec header first, then its audio unless the client is to hear none. */
-  play(channel: StreamChannel | undefined, isAudible: boolean): void {
+  /**
+   * Plays `channel`: its codec header first, then its audio, or that of a variant of it, unless the
+   * client is to hear none.
+   */
+  play(channel: StreamChannel | undefined, isAudible: boolean, variant?: Variant): void {
     if (this.connection.isClosed || this.#isRefused) return;
     if (channel !== this.#channel) {
       this.#leaveChannel();
@@ -146,7 +157,7 @@ export class Session {
       this.connection.send(header);
       this.#hasHeader = true;
     }
-    if (isAudible) this.#subscribe();
+    if (isAudible) this.#hear(variant);
     else this.#unsubscribe();
   }
 
@@ -210,21 +221,40 @@ export class Session {
     this.#unsubscribe();
     this.#channel = undefined;
     this.#hasHeader = false;
-    this.#resumeAt = 0;
+    this.#resumeUs = Number.NEGATIVE_INFINITY;
   }
 
-  #subscribe(): void {
-    if (this.#cursor) return;
-    this.#cursor = this.#channel?.subscribe(this.path);
+  #hear(variant: Variant | undefined): void {
+    const channel = this.#channel;
+    if (!channel) return;
+    if (!this.#cursor) this.#subscribe(channel, variant);
+    else if (variant !== this.#variant && (variant || this.#variant?.mayLeave(this.#cursor)))
+      this.#change(channel, variant);
+  }
+
+  #subscribe(channel: StreamChannel, variant: Variant | undefined): void {
+    this.#variant = variant;
+    this.#cursor = channel.subscribe(this.path, variant);
     // A client that was muted for a moment has the audio before that already.
-    if (this.#cursor && this.#cursor.sequence < this.#resumeAt)
-      this.#cursor.startAt(this.#resumeAt);
+    const resumeAt = (variant ?? channel).broadcast.firstSince(this.#resumeUs);
+    if (this.#cursor.sequence < resumeAt) this.#cursor.startAt(resumeAt);
+  }
+
+  /** The same audio goes on from the ring of a variant, or from that of the channel again. */
+  #change(channel: StreamChannel, variant: Variant | undefined): void {
+    const cursor = this.#cursor!;
+    const old = (this.#variant ?? channel).broadcast;
+    this.#cursor = (variant ?? channel).broadcast.takeOver(cursor, old.placeOf(cursor));
+    old.unsubscribe(cursor);
+    this.#variant = variant;
   }
 
   #unsubscribe(): void {
-    if (!this.#cursor) return;
-    this.#resumeAt = this.#cursor.sequence;
-    this.#channel?.unsubscribe(this.#cursor);
+    const channel = this.#channel;
+    if (!this.#cursor || !channel) return;
+    this.#resumeUs = (this.#variant ?? channel).broadcast.placeOf(this.#cursor);
+    channel.unsubscribe(this.#cursor, this.#variant);
     this.#cursor = undefined;
+    this.#variant = undefined;
   }
 }

@@ -1,14 +1,22 @@
+import type { Chunk } from '../audio/chunk.ts';
 import { RingReader } from '../audio/ring-reader.ts';
 import type { Stream } from '../audio/stream.ts';
 import type { StreamController } from '../audio/stream-controller.ts';
 import { noProperties, type StreamProperties } from '../audio/stream-properties.ts';
+import { SourceError } from '../base/errors.ts';
 import { encodeCodecHeader } from '../protocol/messages.ts';
 import type { AudioPath } from '../transport/audio-path.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
 import type { Cursor } from '../transport/cursor.ts';
 import type { ControlScript } from './control-script.ts';
+import { Variant } from './variant.ts';
+
+/** What is mixed for some listeners of a stream at one time; beyond, no more is begun. */
+const maxVariants = 8;
 
 interface StreamChannelOptions {
+  /** Makes the way of a variant to its sessions; absent: there are none. */
+  readonly createBroadcast?: () => Broadcast;
   /** The properties are other ones now. */
   readonly onProperties?: () => void;
   /** Absent without a control script. */
@@ -22,6 +30,10 @@ export class StreamChannel {
   readonly stream: Stream;
   readonly broadcast: Broadcast;
   readonly #options: StreamChannelOptions;
+  readonly #variants = new Set<Variant>();
+  /** Variants that are being opened. */
+  #openings = 0;
+  #readers = 0;
   #controlScript: ControlScript | undefined;
   #properties: StreamProperties = noProperties;
   #listeners = 0;
@@ -62,13 +74,70 @@ export class StreamChannel {
     return header && encodeCodecHeader(codec, header);
   }
 
-  subscribe(path: AudioPath): Cursor {
+  /** `variant` is one of this channel. */
+  subscribe(path: AudioPath, variant?: Variant): Cursor {
     this.#enter();
-    return this.broadcast.subscribe(path);
+    return (variant ?? this).broadcast.subscribe(path);
   }
 
-  unsubscribe(cursor: Cursor): void {
-    this.broadcast.unsubscribe(cursor);
+  unsubscribe(cursor: Cursor, variant?: Variant): void {
+    (variant ?? this).broadcast.unsubscribe(cursor);
+    this.#leave();
+  }
+
+  /** A chunk of the stream. Ownership: takes over the reference. */
+  publish(chunk: Chunk): void {
+    for (const variant of this.#variants) variant.takeMain(chunk);
+    this.broadcast.publish(chunk);
+  }
+
+  get variants(): ReadonlySet<Variant> {
+    return this.#variants;
+  }
+
+  /** Outputs that are no players hear the stream. */
+  get hasReaders(): boolean {
+    return this.#readers > 0;
+  }
+
+  /**
+   * A variant of the stream, which encodes as long as it is there; `undefined` when the stream is not
+   * open. It begins with the next chunk of the stream.
+   *
+   * Failure: rejects with a `SourceError` when there are too many.
+   */
+  async openVariant(onFailure: (error: unknown) => void): Promise<Variant | undefined> {
+    const broadcast = this.#options.createBroadcast?.();
+    if (!broadcast || this.#isStopped) return undefined;
+    if (this.#variants.size + this.#openings >= maxVariants) {
+      throw new SourceError(
+        'many-variants',
+        `${maxVariants} mixes for some of the listeners of stream "${this.id}" are under way already`,
+      );
+    }
+    let variant: Variant | undefined;
+    const publish = (chunk: Chunk) => (variant ? variant.takeOwn(chunk) : chunk.release());
+    this.#openings += 1;
+    const input = await this.stream.openVariant?.({ publish, onFailure }).finally(() => {
+      this.#openings -= 1;
+    });
+    if (!input) return undefined;
+    variant = new Variant(broadcast, input);
+    if (this.#isStopped) {
+      variant.close();
+      return undefined;
+    }
+    broadcast.copyFrom(this.broadcast.ring);
+    this.#enter();
+    this.#variants.add(variant);
+    input.open();
+    return variant;
+  }
+
+  /** No session is on it any more. Nothing the second time. */
+  closeVariant(variant: Variant): void {
+    if (!this.#variants.delete(variant)) return;
+    variant.close();
     this.#leave();
   }
 
@@ -78,12 +147,14 @@ export class StreamChannel {
    */
   openReader(sinceUs: number, onReady: () => void): RingReader {
     this.#enter();
+    this.#readers += 1;
     const { ring } = this.broadcast;
     return new RingReader(ring, ring.firstSince(sinceUs), onReady);
   }
 
   closeReader(reader: RingReader): void {
     reader.close();
+    this.#readers -= 1;
     this.#leave();
   }
 
@@ -106,6 +177,7 @@ export class StreamChannel {
   /** Resolves when ports, files and children of the stream and its control script are gone. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    for (const variant of this.#variants) this.closeVariant(variant);
     await Promise.all([this.#stopAudio(), this.#stopControlScript()]);
   }
 

@@ -142,14 +142,15 @@ export class StreamFactory {
   ): StreamChannel {
     const { pool, clock, logger, fanOut, onState, onProperties, surroundings, fileGate } =
       this.#options;
-    const broadcast = new Broadcast(fanOut, clock, this.#options.broadcast);
+    const createBroadcast = () => new Broadcast(fanOut, clock, this.#options.broadcast);
+    const broadcast = createBroadcast();
     const stream = new EncodedInput(options, {
       pool,
       clock,
       logger,
       turns: this.#turns,
       onTiming: (timing) => this.#judge(options, timing),
-      onChunk: (chunk) => broadcast.publish(chunk),
+      onChunk: (chunk) => channel.publish(chunk),
       onOutdated: () => broadcast.clear(),
       onState: (state) => {
         logger.tagged('Stream').info('state changed', { stream: options.name, state });
@@ -161,6 +162,7 @@ export class StreamFactory {
     });
     const channel: StreamChannel = new StreamChannel(stream, broadcast, {
       onProperties: () => onProperties(channel),
+      createBroadcast,
       ...(script !== undefined && {
         startControlScript: (onProperties) =>
           this.#startControlScript(options, { script, isPatient, onProperties }),

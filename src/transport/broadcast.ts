@@ -1,5 +1,6 @@
 import type { Chunk } from '../audio/chunk.ts';
 import { ChunkRing } from '../audio/chunk-ring.ts';
+import { sameTimeUs } from '../audio/variant-input.ts';
 import type { Clock } from '../base/clock.ts';
 import { LoopShare } from '../base/time/loop-share.ts';
 import { RecentMaximum } from '../base/time/recent-maximum.ts';
@@ -115,6 +116,50 @@ export class Broadcast {
     this.#joining.add(cursor);
     this.#serveSoon();
     return cursor;
+  }
+
+  /**
+   * Goes on along a path from where a cursor of another ring with the same audio stands, which is not
+   * used any more.
+   */
+  takeOver(cursor: Cursor, placeUs: number): Cursor {
+    const { path } = cursor;
+    const own = cursor.isFresh ? this.subscribe(path) : new Cursor(path, this.#joined, 0);
+    const sequence = this.firstSince(placeUs);
+    if (cursor.isFresh) {
+      if (own.sequence < sequence) own.startAt(sequence);
+      return own;
+    }
+    own.continueAt(sequence);
+    this.#joined += 1;
+    this.#cursors.push(own);
+    if (sequence < this.ring.head) this.#isWaiting = true;
+    this.#armTimers();
+    return own;
+  }
+
+  /** Where the audio begins that was captured then, by another encoder perhaps. */
+  firstSince(placeUs: number): number {
+    return this.ring.firstSince(placeUs - sameTimeUs);
+  }
+
+  /** When the audio was captured that a cursor gets next; before all that is known while that is none. */
+  placeOf({ sequence }: Cursor): number {
+    const { tail, head } = this.ring;
+    if (tail === head) return Number.NEGATIVE_INFINITY;
+    if (sequence < head) return this.ring.at(Math.max(sequence, tail)).timestampUs;
+    const { timestampUs, durationUs } = this.ring.at(head - 1);
+    return timestampUs + durationUs;
+  }
+
+  /** Takes in what another ring has, for those that come from there. */
+  copyFrom(ring: ChunkRing): void {
+    for (let sequence = ring.tail; sequence < ring.head; sequence += 1) {
+      const chunk = ring.at(sequence);
+      this.#interval.note(chunk);
+      this.ring.push(chunk.retain());
+    }
+    this.#servedHead = this.ring.head;
   }
 
   unsubscribe(cursor: Cursor): void {

@@ -37,6 +37,12 @@ export class Cursor {
     return this.sequence === this.#start;
   }
 
+  /** Goes on in the middle of the audio that it is sent. */
+  continueAt(sequence: number): void {
+    this.sequence = sequence;
+    this.#start = -1;
+  }
+
   startAt(sequence: number): void {
     this.#start = sequence;
     this.sequence = sequence;

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SampleFormat } from '../../src/audio/sample-format.ts';
 import type { MixRequest } from '../../src/players/mix-control.ts';
+import { messageType } from '../../src/protocol/layout.ts';
 import {
   channelOf,
   decibels,
@@ -13,6 +14,7 @@ import {
   TestSound,
 } from '../support/mix-rig.ts';
 import { PlayerRig } from '../support/player-rig.ts';
+import type { ScriptedClient } from '../support/scripted-client.ts';
 import { until } from '../support/waiting.ts';
 
 const music = 10 ** (-6 / 20);
@@ -27,25 +29,26 @@ afterEach(async () => {
 });
 
 async function start(...sources: readonly string[]): Promise<void> {
-  rig = await PlayerRig.open(sources);
+  rig = await PlayerRig.open(sources, { resyncToleranceMs: 800 });
   ends = new MixEnds();
 }
 
 /** A player of its own group and stream. */
 async function player(id: string, streamId: string) {
   const client = await rig.join(id);
+  const isDefault = rig.streams.default?.id === streamId;
   rig.groups.setStream(rig.group(id), streamId);
-  await until(() => rig.session(id).channel?.id === streamId);
-  client.received.length = 0;
-  rig.groups.setStream(rig.group(id), streamId);
+  await client.untilCount(messageType.codecHeader, isDefault ? 1 : 2);
+  const last = client.received.findLastIndex(({ type }) => type === messageType.codecHeader);
+  client.received.splice(0, last);
   return client;
 }
 
-function mix(listeners: MixRequest['listeners'], { ms = 500, hz = 1000, ...settings } = {}) {
+function mix(listeners: MixRequest['listeners'], { ms = 500, ...settings } = {}) {
   const sounds: TestSound[] = [];
   const mixing = rig.mixes.start({
     open: ({ rateHz, channels }) => {
-      const sound = new TestSound(channels, (rateHz * ms) / 1000, sine(rateHz, hz, 0.25));
+      const sound = new TestSound(channels, (rateHz * ms) / 1000, sine(rateHz, 1000, 0.25));
       sounds.push(sound);
       return sound;
     },
@@ -66,19 +69,44 @@ function level({ pcm, format, beginUs }: Heard, hz: number, us: number, fromMs: 
 const frameOf = ({ beginUs, format }: Heard, us: number) =>
   Math.round(((us - beginUs) * format.rateHz) / 1e6);
 
-/** The tone repeats each second: whether these frames are as the music was in its first second. */
-function isMusic({ pcm, format }: Heard, from: number, to: number): boolean {
-  const second = format.rateHz * format.frameBytes;
-  for (let at = from * format.frameBytes; at < to * format.frameBytes; ) {
-    const place = at % second;
-    const bytes = Math.min(second - place, to * format.frameBytes - at);
-    if (pcm.compare(pcm, place, place + bytes, at, at + bytes) !== 0) return false;
-    at += bytes;
+/** The tone repeats each second: the first of these frames that is not as it was in the first one. */
+function firstChanged({ pcm, format }: Heard, from: number, to: number): number | undefined {
+  const { rateHz, frameBytes, channels } = format;
+  const samples = new Int16Array(pcm.buffer, pcm.byteOffset, pcm.length / 2);
+  expect(frameBytes).toBe(2 * channels);
+  for (let index = from * channels; index < to * channels; index += 1) {
+    if (samples[index] !== samples[index % (rateHz * channels)])
+      return Math.floor(index / channels) - from;
   }
-  return true;
+  return undefined;
 }
 
-const framesIn = (format: SampleFormat, ms: number) => (format.rateHz * ms) / 1000;
+const framesIn = (format: SampleFormat, ms: number) => Math.ceil((format.rateHz * ms) / 1000);
+
+/** Waits until the mix is over, and for some more audio. */
+async function untilOver(clients: readonly ScriptedClient[]): Promise<void> {
+  await until(() => ends.reasons.length > 0);
+  for (const client of clients) {
+    const count = client.chunks.length;
+    await client.until(() => client.chunks.length > count + 60, 'music again');
+  }
+}
+
+/** The sound, of half a second, and nothing of it before or behind. */
+function expectMix(heard: Heard, startUs: number, { isLossy = false } = {}): void {
+  expect(heard).toMatchObject({ gaps: [], headers: 1 });
+  expect(decibels(level(heard, 440, startUs, 100) / music)).toBeCloseTo(-15, 0.5);
+  expect(level(heard, 1000, startUs, 100)).toBeCloseTo(0.25, 1.5);
+  expect(level(heard, 1000, startUs, -52)).toBeLessThan(0.003);
+  if (isLossy) return;
+  const first = frameOf(heard, startUs);
+  const { format, pcm } = heard;
+  expect(firstChanged(heard, 0, first - framesIn(format, 100) - 2)).toBeUndefined();
+  const ramp = first - framesIn(format, 100);
+  expect(firstChanged(heard, ramp, first)).toBeLessThan(100);
+  const end = first + framesIn(format, 655) + 128;
+  expect(firstChanged(heard, end, pcm.length / format.frameBytes)).toBeUndefined();
+}
 
 describe('a mix over whole streams', () => {
   it('begins at one time in all of them, whatever their codecs and rates, and leaves no trace', async () => {
@@ -87,31 +115,16 @@ describe('a mix over whole streams', () => {
     for (const id of ['one', 'two', 'three']) clients.push(await player(id, id));
     for (const client of clients) await client.until(() => client.chunks.length > 60, 'music');
     const { startUs } = await mix({ streamIds: new Set(['one', 'two', 'three']) });
-    await until(() => ends.reasons.length > 0);
-    for (const client of clients) {
-      const count = client.chunks.length;
-      await client.until(() => client.chunks.length > count + 30, 'music again');
-    }
+    await untilOver(clients);
     expect(ends.reasons).toEqual(['ended']);
     for (const [index, client] of clients.entries()) {
-      const heard = await heardBy(client);
-      expect(heard).toMatchObject({ gaps: [], headers: 1 });
-      expect(decibels(level(heard, 440, startUs, 100) / music)).toBeCloseTo(-15, 0.5);
-      expect(level(heard, 1000, startUs, 100)).toBeCloseTo(0.25, 1.5);
-      expect(level(heard, 1000, startUs, -52)).toBeLessThan(0.003);
-      if (index === 2) continue;
-      const first = frameOf(heard, startUs);
-      const { format, pcm } = heard;
-      expect(isMusic(heard, 0, first - framesIn(format, 100) - 2)).toBe(true);
-      expect(isMusic(heard, first, first + 100)).toBe(false);
-      const end = first + framesIn(format, 655) + 128;
-      expect(isMusic(heard, end, pcm.length / format.frameBytes)).toBe(true);
+      expectMix(await heardBy(client), startUs, { isLossy: index === 2 });
     }
   });
 
   it('is refused when none of them is there', async () => {
     await start(tone('one', 'pcm'));
-    await expect(mix({ streamIds: new Set(['two']) })).rejects.toThrow(/no stream/);
+    await expect(mix({ streamIds: new Set(['two']) })).rejects.toThrow(/no player/);
   });
 
   it('is gone with its stream, and closed', async () => {
@@ -121,4 +134,40 @@ describe('a mix over whole streams', () => {
     await rig.streams.remove('two');
     expect(ends.reasons).toEqual(['gone']);
   });
+});
+
+describe('a mix for some of those who hear a stream', () => {
+  it.each(['pcm', 'flac', 'opus'])(
+    'is heard by them alone, without a gap or a header for any, by %s',
+    async (codec) => {
+      await start(tone('one', codec));
+      const ids = ['a', 'b', 'c', 'd'];
+      const clients: ScriptedClient[] = [];
+      for (const id of ids) clients.push(await player(id, 'one'));
+      for (const client of clients) await client.until(() => client.chunks.length > 70, 'music');
+      const { startUs } = await mix({ clientIds: new Set(['b', 'd']) });
+      const channel = rig.streams.channels.get('one')!;
+      expect(channel.variants.size).toBe(1);
+      await untilOver(clients);
+      await until(() => channel.variants.size === 0);
+      for (const client of clients) {
+        const count = client.chunks.length;
+        await client.until(() => client.chunks.length > count + 30, 'music still');
+      }
+      expect(ends.reasons).toEqual(['ended']);
+      for (const [index, client] of clients.entries()) {
+        const heard = await heardBy(client);
+        if (index % 2 === 1) expectMix(heard, startUs, { isLossy: codec === 'opus' });
+        else {
+          expect(heard).toMatchObject({ gaps: [], headers: 1 });
+          expect(level(heard, 1000, startUs, 100)).toBeLessThan(0.003);
+          if (codec !== 'opus') {
+            expect(
+              firstChanged(heard, 0, heard.pcm.length / heard.format.frameBytes),
+            ).toBeUndefined();
+          }
+        }
+      }
+    },
+  );
 });

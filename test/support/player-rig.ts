@@ -17,6 +17,7 @@ import { Listener, socketServers } from '../../src/transport/listener.ts';
 import { NodeFanOut } from '../../src/transport/node-fan-out.ts';
 import { TcpLink } from '../../src/transport/tcp-link.ts';
 import { LogLines } from './log-lines.ts';
+import { streamDefaults } from './reader-rig.ts';
 import { ScriptedClient } from './scripted-client.ts';
 import { serverParts } from './server-parts.ts';
 import { turn, until } from './waiting.ts';
@@ -27,6 +28,8 @@ export interface PlayerRigOptions {
   readonly maxClients?: number;
   readonly helloTimeoutMs?: number;
   readonly stallTimeoutMs?: number;
+  /** How late audio may come on a busy machine; absent: as usual. */
+  readonly resyncToleranceMs?: number;
   /** What connections pass; absent: they are let in at once. */
   readonly admit?: Admit;
   readonly fanOut?: (pool: ChunkPool) => FanOut;
@@ -76,6 +79,15 @@ export class PlayerRig {
       fanOut: this.#fanOut,
       access,
       onChange: (change, by) => this.#onChange(change, by),
+      ...(options.resyncToleranceMs !== undefined && {
+        factory: {
+          settings: () => ({
+            defaults: { ...streamDefaults, resyncToleranceMs: options.resyncToleranceMs! },
+            pluginDir: '/',
+            sandboxDir: '/',
+          }),
+        },
+      }),
       registry: { settings: () => ({ initialVolume: 100, maxClients }) },
       server: {
         settings: () => ({ sendToMuted, helloTimeoutMs, stallTimeoutMs }),

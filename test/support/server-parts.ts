@@ -70,7 +70,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
       maxAddedSamples: 24_576_000,
     }),
   });
-  const server = new PlayerServer({
+  const server: PlayerServer = new PlayerServer({
     clock,
     logger,
     fanOut,
@@ -79,9 +79,10 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     access,
     onChange,
     settings: () => ({ sendToMuted: false, helloTimeoutMs: 5000, stallTimeoutMs: 5000 }),
+    variantFor: (client, channel) => mixes.variantFor(client, channel),
     ...options.server,
   });
   const groups = new GroupControl({ registry, server, streams, bufferMs, onChange });
-  const mixes = new MixControl({ streams, logger });
+  const mixes: MixControl = new MixControl({ streams, registry, server, logger, bufferMs });
   return { registry, streams, server, groups, mixes };
 }

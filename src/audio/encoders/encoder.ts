@@ -29,6 +29,11 @@ export interface Encoder {
   readonly blockFrames: number;
   /** Frames (of `format`) that have to follow such a block before it is emitted. */
   readonly blockLookAheadFrames: number;
+  /**
+   * Frames (of `format`) for which two encoders, and what decodes them, have to have had the same
+   * audio before one can go on in the place of the other; 0: chunks know nothing of each other.
+   */
+  readonly memoryFrames: number;
   /** Frames (of `format`) at most by which a flushed run is longer than what came in. */
   readonly maxPaddingFrames: number;
   /**

@@ -81,6 +81,7 @@ class FlacEncoder implements Encoder {
   readonly blockFrames: number;
   /** By which the library knows that a block is not the last one. */
   readonly blockLookAheadFrames = 1;
+  readonly memoryFrames = 0;
   readonly maxPaddingFrames = 0;
   readonly #pool: EncoderContext['pool'];
   /** Frames handed to the library at once. */

@@ -18,6 +18,7 @@ class NullEncoder implements Encoder {
   readonly delayFrames = 0;
   readonly blockFrames = 0;
   readonly blockLookAheadFrames = 0;
+  readonly memoryFrames = 0;
   readonly maxPaddingFrames = 0;
 
   constructor(format: SampleFormat) {

@@ -43,6 +43,7 @@ class OpusEncoder implements Encoder {
   readonly delayFrames: number;
   readonly blockFrames = packetFrames;
   readonly blockLookAheadFrames = 0;
+  readonly memoryFrames = 4 * packetFrames;
   readonly maxPaddingFrames: number;
   readonly #context: EncoderContext;
   readonly #opus: LibopusEncoder;

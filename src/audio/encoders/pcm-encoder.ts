@@ -20,6 +20,7 @@ class PcmEncoder implements Encoder {
   readonly delayFrames = 0;
   readonly blockFrames = 0;
   readonly blockLookAheadFrames = 0;
+  readonly memoryFrames = 0;
   readonly maxPaddingFrames = 0;
 
   constructor(format: SampleFormat) {

@@ -1,0 +1,261 @@
+import type { Chunk } from './chunk.ts';
+import type { ChunkPool } from './chunk-pool.ts';
+import type { EncodeFigures, Encoding } from './encoding.ts';
+import type { Mix, MixSettings } from './mix-input.ts';
+import type { Mixer, MixStart, MixTarget } from './mixer.ts';
+import type { SampleFormat } from './sample-format.ts';
+import type { PcmObserver, TimedPcm } from './stage.ts';
+import type { StageChain } from './stage-chain.ts';
+
+/** Chunks of two encodings belong to one place when they are stamped within this of each other. */
+export const sameTimeUs = 100;
+
+interface VariantParts {
+  /** Of the stream itself. */
+  readonly main: { readonly stages: StageChain; readonly encoding: Encoding };
+  readonly stages: StageChain;
+  readonly mixer: Mixer;
+  readonly encoding: Encoding;
+  readonly pool: ChunkPool;
+  readonly format: SampleFormat;
+  readonly chunkMs: number;
+}
+
+/** Where the chunks of a variant take the place of those of its stream, and where no more. */
+interface VariantSpan {
+  /** The first chunk of its own; infinite while that is not known. */
+  readonly fromUs: number;
+  /** The first chunk that is the stream's again. */
+  readonly untilUs: number;
+}
+
+/** Where the chunks of a variant go. */
+export interface VariantOutput {
+  /** Takes each sealed chunk, in order. */
+  readonly publish: (chunk: Chunk) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A sound that waits until there is audio to mix it over. */
+interface WaitingMix extends MixStart {
+  mix: Mix | undefined;
+  /** It was stopped before, with this fade. */
+  stopMs: number | undefined;
+}
+
+/**
+ * The PCM of a stream, mixed and encoded once more for some of its listeners.
+ *
+ * It begins and ends where a chunk of the stream does, so that what decodes one can go on with the
+ * other. Codecs that remember the past get some of the same audio before, and behind.
+ */
+export class VariantInput implements PcmObserver, MixTarget {
+  readonly #parts: VariantParts;
+  readonly #frameUs: number;
+  #state: 'waiting' | 'fed' | 'ending' | 'over' = 'waiting';
+  #waiting: WaitingMix[] = [];
+  #hasMixed = false;
+  #isClosed = false;
+  #fromUs = Number.POSITIVE_INFINITY;
+  #untilUs = Number.POSITIVE_INFINITY;
+  /** Frames until the first place at which it may end, when it is to end. */
+  #memoryFrames = 0;
+
+  constructor(parts: VariantParts) {
+    this.#parts = parts;
+    this.#frameUs = parts.format.durationUs(1);
+  }
+
+  get span(): VariantSpan {
+    return { fromUs: this.#fromUs, untilUs: this.#untilUs };
+  }
+
+  /** All of its own audio is encoded, and none follows. */
+  get isDone(): boolean {
+    return this.#state === 'over' && !this.#parts.encoding.isBusy;
+  }
+
+  /** Chunks of the stream are still to come for what was taken last. */
+  get isMainBusy(): boolean {
+    return this.#parts.main.encoding.isBusy;
+  }
+
+  get figures(): EncodeFigures {
+    return this.#parts.encoding.figures;
+  }
+
+  get hasRoom(): boolean {
+    const isOpen = this.#state === 'waiting' || this.#state === 'fed';
+    return isOpen && this.#parts.mixer.hasRoom;
+  }
+
+  /** Begins to follow the stream. */
+  open(): void {
+    const { main, encoding } = this.#parts;
+    encoding.activate();
+    main.stages.observe(this);
+  }
+
+  earliestStartUs(settings: MixSettings): number {
+    const { main, mixer, encoding, format, chunkMs } = this.#parts;
+    const { isOpen, endUs, stretch } = main.stages.position;
+    if (this.#state !== 'waiting') return mixer.earliestStartUs(settings);
+    if (!isOpen) {
+      this.#followMain();
+      return mixer.earliestStartUs(settings);
+    }
+    const { blockFrames, memoryFrames } = encoding.grid;
+    // The PCM in which its first chunk begins passes before anything is mixed.
+    const frames = blockFrames + memoryFrames + format.framesIn(chunkMs);
+    const waitUs = frames * this.#frameUs * stretch;
+    return endUs + waitUs + (settings.attackMs + settings.leadMs) * 1000;
+  }
+
+  /** `settings.startUs` is given, and not before `earliestStartUs`. Ownership: closes the input. */
+  start(start: MixStart): Mix {
+    const { main, mixer } = this.#parts;
+    if (this.#state === 'waiting' && !main.stages.position.isOpen) this.#begin();
+    if (this.#state === 'fed') {
+      this.#hasMixed = true;
+      return mixer.start(start);
+    }
+    const waiting: WaitingMix = { ...start, mix: undefined, stopMs: undefined };
+    this.#waiting.push(waiting);
+    return {
+      startUs: start.settings.startUs ?? 0,
+      stop: (fadeMs) => {
+        waiting.stopMs = fadeMs;
+        waiting.mix?.stop(fadeMs);
+      },
+    };
+  }
+
+  take(pcm: TimedPcm): void {
+    if (this.#state === 'waiting') this.#join(pcm);
+    else if (this.#state === 'fed') {
+      this.#feed(pcm, 0);
+      if (this.#hasMixed && !this.#parts.mixer.isOn) this.#beginToEnd();
+    } else if (this.#state === 'ending') this.#feedToEnd(pcm);
+  }
+
+  endRun(): void {
+    if (this.#state === 'waiting') {
+      if (this.#waiting.length > 0) this.#begin();
+    } else if (this.#state === 'ending') this.#finish(this.#parts.main.stages.position.endUs);
+    else if (this.#state === 'fed') this.#parts.stages.end();
+  }
+
+  /** The run of the variant itself is over: nothing was mixed any more, nor came from the stream. */
+  runEnded(): void {
+    const { stages, mixer } = this.#parts;
+    if (this.#state === 'fed' && this.#hasMixed && !mixer.isOn) this.#finish(stages.position.endUs);
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Ends at once; what is mixed is gone. Nothing the second time. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { main, stages, encoding } = this.#parts;
+    this.#state = 'over';
+    main.stages.unobserve(this);
+    stages.close();
+    encoding.close();
+    for (const { input, onEnd } of this.#waiting.splice(0)) {
+      input.close();
+      onEnd('gone');
+    }
+  }
+
+  /** Without audio of the stream: what is mixed plays alone. */
+  #begin(): void {
+    this.#followMain();
+    this.#fromUs = this.#parts.main.stages.position.endUs - this.#parts.encoding.grid.delayUs;
+    this.#state = 'fed';
+    this.#startWaiting();
+  }
+
+  #followMain(): void {
+    const { main, stages } = this.#parts;
+    stages.notBefore(main.stages.position.endUs);
+  }
+
+  #startWaiting(): void {
+    for (const waiting of this.#waiting.splice(0)) {
+      this.#hasMixed = true;
+      waiting.mix = this.#parts.mixer.start(waiting);
+      if (waiting.stopMs !== undefined) waiting.mix.stop(waiting.stopMs);
+    }
+  }
+
+  /** Begins at the first place at which a chunk of the stream will begin. */
+  #join(pcm: TimedPcm): void {
+    const { format } = this.#parts;
+    const frames = pcm.chunk.payloadBytes / format.frameBytes;
+    const skipped = this.#framesToBlock(pcm);
+    if (skipped >= frames) return;
+    const { delayUs, memoryFrames } = this.#parts.encoding.grid;
+    const ownFrames = skipped + (pcm.startsRun ? 0 : memoryFrames);
+    this.#fromUs = pcm.timestampUs + ownFrames * this.#frameUs * pcm.stretch - delayUs;
+    this.#state = 'fed';
+    this.#feed(pcm, skipped, { startsRun: true });
+    this.#startWaiting();
+  }
+
+  /** Frames of this PCM that come before a chunk of the stream begins. */
+  #framesToBlock(pcm: TimedPcm): number {
+    if (pcm.startsRun) return 0;
+    const { main, encoding } = this.#parts;
+    const { blockFrames } = encoding.grid;
+    if (blockFrames === 0) return 0;
+    return (blockFrames - (main.encoding.nextFrame % blockFrames)) % blockFrames;
+  }
+
+  #feed(pcm: TimedPcm, from: number, { startsRun = pcm.startsRun, to = -1 } = {}): void {
+    const { pool, format, stages } = this.#parts;
+    const { frameBytes } = format;
+    const endBytes = to < 0 ? pcm.chunk.payloadBytes : to * frameBytes;
+    const bytes = endBytes - from * frameBytes;
+    if (bytes === 0) return;
+    const chunk: Chunk = pool.acquire(bytes, 'a variant');
+    chunk.payloadBytes = bytes;
+    pcm.chunk.payload.copy(chunk.writable, 0, from * frameBytes, endBytes);
+    const timestampUs = pcm.timestampUs + from * this.#frameUs * pcm.stretch;
+    stages.take({ ...pcm, chunk, timestampUs, startsRun });
+  }
+
+  #beginToEnd(): void {
+    this.#state = 'ending';
+    this.#memoryFrames = this.#parts.encoding.grid.memoryFrames;
+  }
+
+  #feedToEnd(pcm: TimedPcm): void {
+    if (pcm.startsRun) {
+      this.#finish(pcm.timestampUs);
+      return;
+    }
+    const frames = pcm.chunk.payloadBytes / this.#parts.format.frameBytes;
+    const { blockFrames } = this.#parts.encoding.grid;
+    let end = this.#framesToBlock(pcm);
+    while (end < this.#memoryFrames && end < frames) end += Math.max(1, blockFrames);
+    if (end >= frames || end < this.#memoryFrames) {
+      this.#memoryFrames = Math.max(0, this.#memoryFrames - frames);
+      this.#feed(pcm, 0);
+      return;
+    }
+    this.#feed(pcm, 0, { to: end });
+    this.#finish(pcm.timestampUs + end * this.#frameUs * pcm.stretch);
+  }
+
+  #finish(endUs: number): void {
+    const { main, stages, encoding } = this.#parts;
+    this.#state = 'over';
+    this.#untilUs = endUs - encoding.grid.delayUs;
+    main.stages.unobserve(this);
+    stages.end();
+    stages.close();
+  }
+}
