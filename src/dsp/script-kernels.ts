@@ -175,10 +175,10 @@ export const scriptKernels: DspKernels = {
       for (let index = channel; index < count; index += channels) {
         const sample = samples[index]!;
         const shelved = b0 * sample + s1;
-        s1 = b1 * sample - a1 * shelved + s2;
+        s1 = b1 * sample + s2 - a1 * shelved;
         s2 = b2 * sample - a2 * shelved;
         const weighted = d0 * shelved + t1;
-        t1 = d1 * shelved - c1 * weighted + t2;
+        t1 = d1 * shelved + t2 - c1 * weighted;
         t2 = d2 * shelved - c2 * weighted;
         sum += weighted * weighted;
       }

@@ -404,7 +404,8 @@ double settled(double value) noexcept {
 
 void filteredSquares(double* state, const float* samples, std::size_t channels, std::size_t count,
                      double* out) noexcept {
-  // Two channels go side by side, as each step waits for the one before.
+  // Two channels go side by side, and what does not depend on the last result comes first, as each
+  // step waits for the one before.
   typedef double Pair __attribute__((vector_size(2 * sizeof(double))));
   const double* const c = state;
   for (std::size_t left = 0; left < channels; left += 2) {
@@ -420,10 +421,10 @@ void filteredSquares(double* state, const float* samples, std::size_t channels, 
       const Pair sample{static_cast<double>(samples[at + left]),
                         static_cast<double>(samples[at + right])};
       const Pair shelved = c[0] * sample + s1;
-      s1 = c[1] * sample - c[3] * shelved + s2;
+      s1 = (c[1] * sample + s2) - c[3] * shelved;
       s2 = c[2] * sample - c[4] * shelved;
       const Pair weighted = c[5] * shelved + t1;
-      t1 = c[6] * shelved - c[8] * weighted + t2;
+      t1 = (c[6] * shelved + t2) - c[8] * weighted;
       t2 = c[7] * shelved - c[9] * weighted;
       sum += weighted * weighted;
     }
