@@ -11,6 +11,7 @@
             "native/core/dsp/kernels-avx2.cpp",
             "native/core/dsp/kernels.cpp",
             "native/core/dsp/limiter.cpp",
+            "native/core/dsp/plain-loops.cpp",
             "native/core/dsp/spectra.cpp",
             "native/core/flac-encoder.cpp",
             "native/core/libflac.cpp"

@@ -7,6 +7,7 @@
 
 #include "dsp/kernels.hpp"
 #include "dsp/limiter.hpp"
+#include "dsp/plain-loops.hpp"
 #include "dsp/spectra.hpp"
 
 using namespace zerocast::dsp;
@@ -166,7 +167,7 @@ napi_value mix(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value pickChannels(napi_env env, napi_callback_info info) {
+napi_value pick(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "pickChannels");
   const auto samples = arguments.floats();
   const std::size_t channels = arguments.channels();
@@ -176,7 +177,7 @@ napi_value pickChannels(napi_env env, napi_callback_info info) {
   bool fits = samples.size() % channels == 0 && out.size() == frames * picks.size();
   for (const std::int32_t pick : picks) fits = fits && pick < static_cast<std::int32_t>(channels);
   if (!arguments.require(fits)) return nullptr;
-  kernels().pickChannels(samples.data(), channels, frames, picks.data(), picks.size(), out.data());
+  pickChannels(samples.data(), channels, frames, picks.data(), picks.size(), out.data());
   return nullptr;
 }
 
@@ -214,7 +215,7 @@ napi_value truePeak(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value filteredSquares(napi_env env, napi_callback_info info) {
+napi_value filter(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "filteredSquares");
   const auto state = arguments.doubles();
   const auto samples = arguments.floats();
@@ -224,7 +225,7 @@ napi_value filteredSquares(napi_env env, napi_callback_info info) {
                          state.size() == filterHeader + filterChannelNumbers * channels)) {
     return nullptr;
   }
-  kernels().filteredSquares(state.data(), samples.data(), channels, samples.size(), out.data());
+  filteredSquares(state.data(), samples.data(), channels, samples.size(), out.data());
   return nullptr;
 }
 
@@ -278,11 +279,11 @@ constexpr Named functions[] = {
     {"saturatingAdd", saturatingAdd},
     {"gainRamp", gainRamp},
     {"mix", mix},
-    {"pickChannels", pickChannels},
+    {"pickChannels", pick},
     {"peak", peak},
     {"squares", squares},
     {"truePeak", truePeak},
-    {"filteredSquares", filteredSquares},
+    {"filteredSquares", filter},
     {"limit", limitSamples},
     {"realFft", transform},
     {"melRows", writeMelRows},

@@ -11,6 +11,7 @@
 #include "../test/mel-tables.hpp"
 #include "dsp/kernels.hpp"
 #include "dsp/limiter.hpp"
+#include "dsp/plain-loops.hpp"
 #include "dsp/spectra.hpp"
 #include "input.hpp"
 
@@ -66,7 +67,7 @@ void measure(Input& input) {
   std::vector<float> history(truePeakHistoryFrames * channels);
   kernels.truePeak(history.data(), samples.data(), channels, count, out.data());
   std::vector<double> filters(filterHeader + filterChannelNumbers * channels, 0.1);
-  kernels.filteredSquares(filters.data(), samples.data(), channels, count, out.data());
+  filteredSquares(filters.data(), samples.data(), channels, count, out.data());
   for (std::size_t at = filterHeader; at < filters.size(); ++at) {
     check(std::isfinite(filters[at]), "filters forget what is no number");
   }
@@ -75,7 +76,7 @@ void measure(Input& input) {
     pick = static_cast<std::int32_t>(input.below(static_cast<std::uint32_t>(channels) + 1)) - 1;
   }
   std::vector<float> picked(frames * picks.size());
-  kernels.pickChannels(samples.data(), channels, frames, picks.data(), picks.size(), picked.data());
+  pickChannels(samples.data(), channels, frames, picks.data(), picks.size(), picked.data());
   if (count > 0) kernels.gainRamp(samples.data(), channels, count, 0.5, input.flip() ? 0 : 0.25);
   std::vector<float> target(count);
   kernels.mix(target.data(), samples.data(), count, 0.5F);

@@ -5,25 +5,17 @@
 
 #include "dsp/spectra.hpp"
 #include "mel-tables.hpp"
+#include "noise.hpp"
 #include "tap.hpp"
 
 using namespace zerocast::dsp;
 using zerocast::test::MelTables;
 using zerocast::test::newFftPlan;
 using zerocast::test::newMelTables;
+using zerocast::test::Noise;
 using zerocast::test::Run;
 
 namespace {
-
-std::vector<float> noise(std::size_t count) {
-  std::vector<float> samples(count);
-  std::uint32_t state = 1;
-  for (float& sample : samples) {
-    state = state * 1664525 + 1013904223;
-    sample = static_cast<float>(state) / 0x1p31F - 1;
-  }
-  return samples;
-}
 
 // The power of one frequency, by the definition.
 double powerOf(const float* samples, std::size_t size, std::size_t bin) {
@@ -42,7 +34,7 @@ void testTransforms(Run& run) {
   for (const std::size_t size : {4U, 6U, 8U, 10U, 16U, 30U, 64U, 90U, 400U, 512U, 1000U}) {
     std::vector<float> plan = newFftPlan(size);
     run.expect(fftSize(plan) == size, "the plan is one");
-    const std::vector<float> samples = noise(size);
+    const std::vector<float> samples = Noise().samples(size);
     std::vector<float> out(size + 2);
     realFft(plan, samples, out);
     bool same = true;
@@ -62,7 +54,7 @@ void testRows(Run& run) {
     MelTables made = newMelTables(64, 10, bands);
     MelShape shape;
     run.expect(readMelShape(made.shape, made.tables, shape), "the tables are some");
-    const std::vector<float> samples = noise(200);
+    const std::vector<float> samples = Noise().samples(200);
     const std::size_t rows = melRowCount(shape, samples.size());
     run.expect(rows == 14, "rows are whole windows");
     std::vector<float> out(rows * bands);
@@ -83,7 +75,7 @@ void testCentres(Run& run) {
   MelShape shape;
   run.expect(readMelShape(made.shape, made.tables, shape), "the tables are some");
   run.expect(melRowCount(shape, 32) == 0, "too few samples cannot be mirrored");
-  const std::vector<float> samples = noise(45);
+  const std::vector<float> samples = Noise().samples(45);
   std::vector<float> mirrored;
   for (int at = -32; at < 77; ++at) {
     const int place = at < 0 ? -at : at > 44 ? 88 - at : at;

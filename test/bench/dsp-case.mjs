@@ -51,7 +51,7 @@ const picks = Int32Array.of(1, 0);
 const fft = newFftPlan(count);
 const spectrum = new Float32Array(count + 2);
 
-/** Those before the last two are named as in native/dsp-kernels.cpp. */
+/** Named as in native/dsp-kernels.cpp. */
 const operations = {
   '16 bits to float': (dsp) => dsp.toFloat(pcm16, bits16, other),
   '24 bits to float': (dsp) => dsp.toFloat(pcm24, bits24, other),

@@ -25,13 +25,22 @@ const programs = {
     'dsp-scalar.cpp',
     '../../../native/core/dsp/kernels.cpp',
     '../../../native/core/dsp/kernels-avx2.cpp',
+    '../../../native/core/dsp/limiter.cpp',
+    '../../../native/core/dsp/plain-loops.cpp',
+    '../../../native/core/dsp/spectra.cpp',
   ],
   sendRatio: ['send-ratio.cpp', 'send-sockets.cpp'],
 } as const;
 
 /** What the addon is compiled with, beyond the usual. */
 const flags: Partial<Record<string, readonly string[]>> = {
-  dspKernels: ['-O3', '-fno-trapping-math', '-ffp-contract=off', '-I../../../native/core'],
+  dspKernels: [
+    '-O3',
+    '-fno-trapping-math',
+    '-ffp-contract=off',
+    '-I../../../native/core',
+    '-I../../../native/test',
+  ],
 };
 
 /** The compiled programs. */

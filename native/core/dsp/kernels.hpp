@@ -18,10 +18,6 @@ constexpr std::size_t maxChannels = 64;
 constexpr std::size_t truePeakTaps = 12;
 constexpr std::size_t truePeakHistoryFrames = truePeakTaps - 1;
 
-// Ten coefficients of two filters, then four delayed values per channel.
-constexpr std::size_t filterHeader = 10;
-constexpr std::size_t filterChannelNumbers = 4;
-
 // The loops over samples, once for each kind of processor. Samples are interleaved float32; `count`
 // is their number in all channels, a whole number of frames; `out` of meters has one number per
 // channel. Nothing is kept and nothing allocated; memory may be unaligned, but not overlap.
@@ -41,17 +37,12 @@ struct Kernels {
   void (*gainRamp)(float* samples, std::size_t channels, std::size_t count, double from,
                    double to) noexcept;
   void (*mix)(float* target, const float* source, std::size_t count, float gain) noexcept;
-  // A negative pick is the mean of all channels.
-  void (*pickChannels)(const float* samples, std::size_t channels, std::size_t frames,
-                       const std::int32_t* picks, std::size_t width, float* out) noexcept;
   void (*peak)(const float* samples, std::size_t channels, std::size_t count, double* out) noexcept;
   void (*squares)(const float* samples, std::size_t channels, std::size_t count,
                   double* out) noexcept;
   // `history` is `truePeakHistoryFrames` frames, oldest first.
   void (*truePeak)(float* history, const float* samples, std::size_t channels, std::size_t count,
                    double* out) noexcept;
-  void (*filteredSquares)(double* state, const float* samples, std::size_t channels,
-                          std::size_t count, double* out) noexcept;
 };
 
 // The fastest ones that this processor can run.

@@ -2,6 +2,7 @@
 //
 //   dsp-kernels ROUNDS WINDOW_MS
 //
+// Those that are compiled once only are measured as often as the others.
 // Prints one JSON line: for each kind of kernels the ns per sample of each operation, the best of
 // all rounds, as other programs can only make it slower.
 
@@ -15,6 +16,11 @@
 
 #include "dsp-scalar.hpp"
 #include "dsp/kernels.hpp"
+#include "dsp/limiter.hpp"
+#include "dsp/plain-loops.hpp"
+#include "dsp/spectra.hpp"
+#include "limiter-state.hpp"
+#include "mel-tables.hpp"
 
 using namespace zerocast::dsp;
 
@@ -31,6 +37,9 @@ struct Memory {
   std::vector<float> history = std::vector<float>(truePeakHistoryFrames * channels);
   std::vector<double> filters =
       std::vector<double>(filterHeader + filterChannelNumbers * channels, 0.1);
+  std::vector<double> limiter = zerocast::test::newLimiterState(240, channels);
+  std::vector<float> plan = zerocast::test::newFftPlan(count);
+  std::vector<float> spectrum = std::vector<float>(count + 2);
   std::int32_t picks[2] = {1, 0};
   std::uint32_t dither = 1;
   double out[channels]{};
@@ -76,8 +85,8 @@ const Operation operations[] = {
     {"mix",
      [](const Kernels& k, Memory& m) { k.mix(m.samples.data(), m.other.data(), count, 1e-9F); }},
     {"channel pick",
-     [](const Kernels& k, Memory& m) {
-       k.pickChannels(m.samples.data(), channels, count / channels, m.picks, 2, m.other.data());
+     [](const Kernels&, Memory& m) {
+       pickChannels(m.samples.data(), channels, count / channels, m.picks, 2, m.other.data());
      }},
     {"peak", [](const Kernels& k, Memory& m) { k.peak(m.samples.data(), channels, count, m.out); }},
     {"RMS",
@@ -87,9 +96,12 @@ const Operation operations[] = {
        k.truePeak(m.history.data(), m.samples.data(), channels, count, m.out);
      }},
     {"K-weighted energy",
-     [](const Kernels& k, Memory& m) {
-       k.filteredSquares(m.filters.data(), m.samples.data(), channels, count, m.out);
+     [](const Kernels&, Memory& m) {
+       filteredSquares(m.filters.data(), m.samples.data(), channels, count, m.out);
      }},
+    {"limiter", [](const Kernels&, Memory& m) { limit(m.limiter, m.samples); }},
+    {"Fourier transform",
+     [](const Kernels&, Memory& m) { realFft(m.plan, m.samples, m.spectrum); }},
 };
 
 double nsPerSample(const Operation& operation, const Kernels& kernels, Memory& memory,
