@@ -1,20 +1,30 @@
 import type { JsonObject } from '../base/files/json-fields.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Clip } from '../clips/clip-facts.ts';
+import type { Dsp } from '../dsp/dsp.ts';
+import type { StreamChannel } from '../streams/stream-channel.ts';
 import { readAnnouncement, readChoice } from './announcement-request.ts';
 import type { AnnouncementStatus, Announcements } from './announcements.ts';
 import { chimeNames } from './chimes.ts';
 import type { ClipPlaces } from './clip-loader.ts';
+import { LiveAnnouncer } from './live-announcer.ts';
+
+interface DeskOptions {
+  readonly places: ClipPlaces;
+  readonly closePlaces: () => Promise<void>;
+  readonly dsp: Dsp;
+  readonly logger: Logger;
+}
 
 /** Takes what controllers ask of announcements, as they write it. */
 export class AnnouncementDesk {
+  readonly #options: DeskOptions;
   readonly #announcements: Announcements;
-  readonly #places: ClipPlaces;
-  readonly #closePlaces: () => Promise<void>;
+  readonly #announcers = new Map<StreamChannel, LiveAnnouncer>();
 
-  constructor(announcements: Announcements, places: ClipPlaces, closePlaces: () => Promise<void>) {
+  constructor(announcements: Announcements, options: DeskOptions) {
     this.#announcements = announcements;
-    this.#places = places;
-    this.#closePlaces = closePlaces;
+    this.#options = options;
   }
 
   /**
@@ -40,11 +50,29 @@ export class AnnouncementDesk {
   }
 
   async clips(): Promise<{ readonly chimes: readonly string[]; readonly clips: readonly Clip[] }> {
-    return { chimes: chimeNames, clips: await this.#places.library.list() };
+    return { chimes: chimeNames, clips: await this.#options.places.library.list() };
+  }
+
+  /** Those that play now are mixed over others while they do. */
+  reviewAnnouncers(channels: Iterable<StreamChannel>): void {
+    const present = new Set([...channels].filter(({ stream }) => stream.options.isAnnouncer));
+    for (const [channel, announcer] of this.#announcers) {
+      if (present.has(channel) && channel.stream.state !== 'disabled') continue;
+      announcer.close();
+      this.#announcers.delete(channel);
+    }
+    const { dsp, logger } = this.#options;
+    const announcements = this.#announcements;
+    for (const channel of present) {
+      if (this.#announcers.has(channel) || channel.stream.state === 'disabled') continue;
+      const announcer = new LiveAnnouncer({ channel, announcements, dsp, logger });
+      this.#announcers.set(channel, announcer);
+    }
   }
 
   async close(): Promise<void> {
+    for (const announcer of this.#announcers.values()) announcer.close();
     await this.#announcements.close();
-    await this.#closePlaces();
+    await this.#options.closePlaces();
   }
 }

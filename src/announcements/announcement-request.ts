@@ -5,6 +5,7 @@ import { nearestWord } from '../base/nearest-word.ts';
 import { type Priority, priorities } from './announcement-queue.ts';
 import { chimeNames, isChime } from './chimes.ts';
 import { maxUrlLength } from './clip-download.ts';
+import { Sound } from './sound.ts';
 
 const maxTextLength = 5000;
 const maxNames = 200;
@@ -59,7 +60,8 @@ export interface TargetNames {
 
 type ClipOrigin =
   | { readonly kind: 'url' | 'file' | 'chime' | 'text'; readonly value: string }
-  | { readonly kind: 'upload'; readonly bytes: Uint8Array };
+  | { readonly kind: 'upload'; readonly bytes: Uint8Array }
+  | { readonly kind: 'live'; readonly sound: Sound };
 
 /** An announcement as it was asked for, with everything in its range. */
 export interface AnnouncementRequest extends Readonly<Partial<Record<NumberKey, number>>> {
@@ -84,10 +86,14 @@ const known: readonly string[] = [
 
 /**
  * Reads the parameters of `Announce.Play`; those of the ducking may also stand beside the others.
+ * What is played may be given as a file, or as a sound that is live.
  *
  * Failure: throws an `RpcError` that names the parameter and what is allowed.
  */
-export function readAnnouncement(members: JsonObject, upload?: Uint8Array): AnnouncementRequest {
+export function readAnnouncement(
+  members: JsonObject,
+  upload?: Uint8Array | Sound,
+): AnnouncementRequest {
   const fields = new Fields(members);
   const duck = {
     ...numbersOf(fields.object('duck'), duckRanges),
@@ -167,13 +173,14 @@ function truthOf(key: string, text: string): boolean {
   throw badParameter(key, 'it must be true or false');
 }
 
-function readOrigin(fields: Fields, bytes: Uint8Array | undefined): ClipOrigin {
+function readOrigin(fields: Fields, bytes: Uint8Array | Sound | undefined): ClipOrigin {
   const given = sources.filter((kind) => fields.has(kind));
   const [kind, ...more] = given;
   if (more.length > 0 || (kind && bytes)) {
     const names = [...given, ...(bytes ? ['an upload'] : [])].join(' and ');
     throw badParameter(kind ?? 'url', `${names} were given: give one of them`);
   }
+  if (bytes instanceof Sound) return { kind: 'live', sound: bytes };
   if (bytes) return { kind: 'upload', bytes };
   if (!kind) throw badParameter('url', 'nothing is to be played: give url, file, chime or text');
   const longest = {

@@ -26,6 +26,9 @@ interface ClipSettings {
   readonly maxSeconds: number;
 }
 
+/** What of a live sound is there before it begins. */
+const livePlayableMs = 100;
+
 export interface ClipPlaces {
   readonly library: Pick<ClipLibrary, 'open' | 'list'>;
   readonly decoder: Pick<ClipDecoder, 'decode'>;
@@ -67,7 +70,7 @@ export class ClipLoader {
     const { sound, whole } = await this.#main(request, limits);
     const part = async (sound: Sound): Promise<Part> => ({
       sound,
-      gain: loudness === 'off' ? 1 : await normalizingGain(sound),
+      gain: loudness === 'off' || !sound.isMeasurable ? 1 : await normalizingGain(sound),
     });
     const main = await part(sound);
     const repeated = Array.from({ length: repeat }, () => main);
@@ -82,6 +85,12 @@ export class ClipLoader {
 
   async #main({ origin }: AnnouncementRequest, limits: ClipLimits): Promise<ArrivingClip> {
     const { library, decoder } = this.#options.places;
+    if (origin.kind === 'live') {
+      const { sound } = origin;
+      // So that what comes a little late is not missing.
+      await sound.lasts(livePlayableMs);
+      return { sound, whole: sound.lasts(Number.POSITIVE_INFINITY) };
+    }
     if (origin.kind === 'upload') return complete(await decoder.decode(origin.bytes, limits));
     const { kind, value } = origin;
     if (kind === 'file') return complete(await library.open(value, limits));

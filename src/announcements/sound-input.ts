@@ -117,6 +117,8 @@ class PartConverter {
     this.#gain = gain;
     this.#channels = channels;
     this.#mixed = mixedChannels(sound.channels, channels);
+    this.#position = sound.begin;
+    this.#converted = Math.floor((sound.begin * rateHz) / sound.rateHz);
     this.#rates = { inputRateHz: sound.rateHz, outputRateHz: rateHz };
     this.#resampler = resampler;
     resampler?.reset();

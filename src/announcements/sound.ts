@@ -1,8 +1,13 @@
 import { assert } from '../base/errors.ts';
 
+/** Less of a sound that is still arriving says little of how loud the rest is. */
+const minMeasuredMs = 300;
+
 interface SoundShape {
   readonly rateHz: number;
   readonly channels: number;
+  /** Of a live sound: what is older than this when more comes is forgotten. */
+  readonly keptMs?: number;
 }
 
 /**
@@ -21,10 +26,12 @@ export class Sound implements SoundShape {
   #frames = 0;
   #hasEnded = false;
   #stalledFrames = 0;
+  readonly #keptFrames: number;
   /** Those who wait until it lasts so many frames. */
   #waiting: { readonly frames: number; readonly resolve: () => void }[] = [];
 
-  constructor({ rateHz, channels }: SoundShape) {
+  constructor({ rateHz, channels, keptMs = Number.POSITIVE_INFINITY }: SoundShape) {
+    this.#keptFrames = (keptMs * rateHz) / 1000;
     this.rateHz = rateHz;
     this.channels = channels;
   }
@@ -37,13 +44,23 @@ export class Sound implements SoundShape {
     return sound;
   }
 
-  /** What has come so far. */
+  /** The first frame that is there. */
+  get begin(): number {
+    return this.#starts[0] ?? this.#frames;
+  }
+
+  /** What has come so far, also what is forgotten. */
   get frames(): number {
     return this.#frames;
   }
 
+  /** What has come of it tells how loud it is: more than a moment, or all. */
+  get isMeasurable(): boolean {
+    return this.#hasEnded || this.durationMs >= minMeasuredMs;
+  }
+
   get bytes(): number {
-    return this.#frames * this.channels * Float32Array.BYTES_PER_ELEMENT;
+    return (this.#frames - this.begin) * this.channels * Float32Array.BYTES_PER_ELEMENT;
   }
 
   get durationMs(): number {
@@ -67,6 +84,10 @@ export class Sound implements SoundShape {
     this.#starts.push(this.#frames);
     this.#blocks.push(samples);
     this.#frames += samples.length / this.channels;
+    while ((this.#starts[1] ?? this.#frames) <= this.#frames - this.#keptFrames) {
+      this.#starts.shift();
+      this.#blocks.shift();
+    }
     this.#wake();
   }
 
@@ -91,8 +112,10 @@ export class Sound implements SoundShape {
       this.#stalledFrames += missing;
       this.push(new Float32Array(missing * this.channels));
     }
-    let given = 0;
-    let index = this.#blockAt(frame);
+    // What is forgotten is silence, too.
+    let given = Math.max(0, Math.min(wanted, this.begin - frame));
+    target.fill(0, 0, given * this.channels);
+    let index = this.#blockAt(frame + given);
     while (given < wanted && index < this.#blocks.length) {
       const block = this.#blocks[index]!;
       const offset = (frame + given - this.#starts[index]!) * this.channels;

@@ -350,6 +350,10 @@ export class Application {
     return this.#announcements;
   }
 
+  async #reviewAnnouncers(): Promise<void> {
+    (await this.#openAnnouncements()).reviewAnnouncers(this.streams.channels.values());
+  }
+
   async #loadAnnouncements(): Promise<AnnouncementDesk> {
     const { openDesk } = await import('./open-desk.ts');
     const { logger, clock = monotonicClock, dataFolder } = this.#options;
@@ -410,6 +414,9 @@ export class Application {
     if ('channel' in change) this.#observation.streamsChanged();
     if (change.kind === 'client-added' || change.kind === 'client-connected') {
       this.#timeWatch.hurry();
+    }
+    if ('channel' in change && change.channel.stream.options.isAnnouncer) {
+      void this.#reviewAnnouncers();
     }
     if (change.kind === 'stream-removed') this.server.streamRemoved();
     else if ('channel' in change) this.server.reroute();

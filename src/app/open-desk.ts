@@ -11,6 +11,7 @@ import { ClipDecoder } from '../clips/clip-decoder.ts';
 import { ClipLibrary } from '../clips/clip-library.ts';
 import { FileCopier } from '../clips/file-copier.ts';
 import type { Config } from '../config/config.ts';
+import { openDsp } from '../dsp/dsp.ts';
 import type { MixControl } from '../players/mix-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 
@@ -29,7 +30,7 @@ interface DeskOptions {
 }
 
 /** All that announcements need; loaded when the first one is asked for. */
-export function openDesk(options: DeskOptions): AnnouncementDesk {
+export async function openDesk(options: DeskOptions): Promise<AnnouncementDesk> {
   const { settings, children, dataFolder, ...rest } = options;
   const announce = () => settings().announce;
   const native = loadNativeAddon();
@@ -70,5 +71,10 @@ export function openDesk(options: DeskOptions): AnnouncementDesk {
     settings: announce,
     bufferMs: buffer,
   });
-  return new AnnouncementDesk(announcements, places, () => decoder.close());
+  return new AnnouncementDesk(announcements, {
+    places,
+    closePlaces: () => decoder.close(),
+    dsp: await openDsp(native),
+    logger: options.logger,
+  });
 }

@@ -13,7 +13,10 @@ const common = [
   'silence_threshold_percent',
   'send_silence',
   'packed_s24le',
+  'announce',
 ];
+/** Of those that are mixed over others. */
+const announcing = ['duck_db', 'attack_ms', 'hold_ms', 'release_ms', 'gain_db', 'priority'];
 
 /** By scheme, those of its own; what other schemes have is not known. */
 const own: ReadonlyMap<string, readonly string[]> = new Map([
@@ -34,7 +37,7 @@ const maxListed = 10;
 export function unknownParameters({ scheme, query }: StreamUri): string[] {
   const ownNames = own.get(scheme);
   if (!ownNames) return [];
-  const known = [...common, ...ownNames];
+  const known = [...common, ...ownNames, ...('announce' in query ? announcing : [])];
   const unknown = Object.keys(query).filter((key) => !known.includes(key));
   const sentences = unknown.slice(0, maxListed).map((key) => {
     const nearest = nearestWord(key, known);

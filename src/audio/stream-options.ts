@@ -40,6 +40,8 @@ export interface StreamOptions extends StreamDefaults {
   readonly sendSilence: boolean;
   /** Raw 24-bit samples arrive as 3 bytes each, without the 4-byte container. */
   readonly packed24: boolean;
+  /** What it plays is mixed over others; no client plays it. */
+  readonly isAnnouncer: boolean;
   /** What is not right in the address and was fixed or has no effect. */
   readonly warnings: readonly string[];
 }
@@ -89,6 +91,7 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
   const format = formatText === undefined ? defaults.format : parseFormat(uri, formatText);
   const warnings = unknownParameters(uri);
   const parameters: StreamParameters = { uri, warn: (sentence) => warnings.push(sentence) };
+  const isAnnouncer = textOf(uri, 'announce') !== undefined;
   const packed24 = flagOf(parameters, 'packed_s24le', false);
   if (packed24 && format.bits !== 24) {
     throw badParameter(uri, 'packed_s24le', `it needs a 24-bit sampleformat, not ${format}`);
@@ -99,7 +102,8 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
     name,
     format,
     formatIsExplicit: formatText !== undefined,
-    codec: textOf(uri, 'codec') ?? defaults.codec,
+    codec: isAnnouncer ? 'null' : (textOf(uri, 'codec') ?? defaults.codec),
+    isAnnouncer,
     chunkMs: numberOf(parameters, 'chunk_ms', chunkRangeMs(defaults.chunkMs)),
     idleThresholdMs: numberOf(parameters, 'idle_threshold', idleThreshold),
     silenceThresholdPercent: numberOf(parameters, 'silence_threshold_percent', silenceThreshold),

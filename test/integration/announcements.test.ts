@@ -1,9 +1,13 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AnnouncementStatus } from '../../src/announcements/announcements.ts';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { ControlClient } from '../support/control-client.ts';
+import { channelOf, heardBy, levelOf, sine, wavePcm } from '../support/mix-rig.ts';
+import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
@@ -362,4 +366,99 @@ describe('an announcement by text', () => {
     const { params } = controller.inbox.notifications('Announce.OnUpdate').at(-1) ?? {};
     expect(params).toMatchObject({ reason: 'speech-failed: tts_command: no voice' });
   });
+});
+
+describe('a stream that announces', () => {
+  const folder = makeScratchFolder();
+  const fifo = `${folder}/tts`;
+  afterAll(() => removeScratchFolder(folder));
+
+  /** Says something for as long as it is written. */
+  async function speak(ms: number): Promise<void> {
+    const format = SampleFormat.parse('16000:16:1');
+    const frames = format.framesIn(ms);
+    const pcm = wavePcm(format, { first: 0, frames, sample: sine(16_000, 1000, 0.25) });
+    await writeFile(fifo, pcm);
+  }
+
+  /** Amplitudes of the music and of what is spoken, per 50 ms of what a player heard. */
+  async function levelsOf(client: ScriptedClient) {
+    const { pcm, format } = await heardBy(client);
+    const samples = channelOf(pcm, format);
+    const step = format.rateHz / 20;
+    return Array.from({ length: Math.floor(samples.length / step) }, (_, index) => {
+      const part = samples.subarray(index * step, (index + 1) * step);
+      const [music, speech] = [440, 1000].map((hz) => levelOf(part, hz, format.rateHz));
+      return { music: music!, speech: speech! };
+    });
+  }
+
+  beforeEach(() =>
+    start(
+      `stream.source=pipe://${fifo}?name=TTS&announce=all&duck_db=-40&sampleformat=16000:16:1`,
+      music,
+    ),
+  );
+
+  it('is no stream that players play or controllers see', async () => {
+    await ScriptedClient.greet(server.port, 'a').then((client) =>
+      closing.push(() => client.close()),
+    );
+    const { groups, streams } = await controller.status();
+    expect(streams.map(({ id }) => id)).toEqual(['music']);
+    expect(groups.map(({ stream_id }) => stream_id)).toEqual(['music']);
+    const status = await controller.ask('Group.SetStream', { id: groups[0]?.id, stream_id: 'TTS' });
+    expect(status.error).toMatchObject({ data: 'Stream not found' });
+  });
+
+  it('is mixed over the others while something is written, and again', async () => {
+    const client = await player('a');
+    await controller.request('Announce.List');
+    const spoken = () => statesOfAll().filter((state) => state === 'done').length;
+    for (const count of [1, 2]) {
+      await speak(600);
+      await until(() => spoken() === count, `announcement ${count} is over`);
+    }
+    const levels = await levelsOf(client);
+    const loud = levels.filter(({ speech }) => speech > 0.2);
+    expect(loud.length).toBeGreaterThanOrEqual(2 * 10);
+    expect(loud.length).toBeLessThanOrEqual(2 * 13);
+    expect(Math.max(...loud.map(({ music }) => music))).toBeLessThan(0.1);
+    expect(levels.at(-1)).toEqual({
+      music: expect.closeTo(10 ** (-6 / 20), 2),
+      speech: expect.closeTo(0, 2),
+    });
+  });
+
+  it('that is stopped by a controller stays so until it has been silent', async () => {
+    await player('a');
+    await controller.request('Announce.List');
+    const speaking = speak(2000);
+    await until(() => statesOfAll().includes('playing'));
+    await controller.request('Announce.Stop', { targets: { all: true } });
+    await until(() => statesOfAll().includes('stopped'));
+    await speaking;
+    // What was written is still in the pipe.
+    const { channels } = server.application.streams;
+    await until(() => channels.get('TTS')?.stream.state === 'idle');
+    expect(statesOfAll().filter((state) => state === 'playing')).toHaveLength(1);
+    await speak(300);
+    await until(() => statesOfAll().includes('done'));
+  });
+
+  it('goes with its stream', async () => {
+    await player('a');
+    await controller.request('Announce.List');
+    void speak(3000).catch(() => undefined);
+    await until(() => statesOfAll().includes('playing'));
+    await controller.request('Stream.RemoveStream', { id: 'TTS' });
+    await until(() => statesOfAll().includes('stopped'));
+    expect(await controller.request('Announce.List')).toEqual({ announcements: [] });
+  });
+
+  function statesOfAll(): string[] {
+    return controller.inbox
+      .notifications('Announce.OnUpdate')
+      .map(({ params }) => String(params?.state));
+  }
 });

@@ -8,6 +8,8 @@ import { idOf, onStream } from './targets.ts';
 
 /** What a controller needs beside `Stream.AddStream` for what lies on this machine. */
 const readFiles = 'Stream.AddStream.File';
+/** And for what is mixed over other streams. */
+const makeAnnouncements = 'Announce.Play';
 /** Kinds of sources that bring nothing from here, or what a folder of their own allows. */
 const harmless: ReadonlySet<string> = new Set(['tcp', 'tone', 'process']);
 
@@ -32,6 +34,9 @@ export const streamMethods: readonly RpcMethod[] = [
       }
       if (!mayReadFiles(caller.login ?? access.anonymous) && readsFiles(address)) {
         throw forbidden(`the permission "${readFiles}" is missing`);
+      }
+      if (!(caller.login ?? access.anonymous)?.permits(makeAnnouncements) && announces(address)) {
+        throw forbidden(`the permission "${makeAnnouncements}" is missing`);
       }
       const { id } = await streams.add(address, caller);
       return { id };
@@ -77,6 +82,11 @@ export const streamMethods: readonly RpcMethod[] = [
 
 function mayReadFiles(login: Login | undefined): boolean {
   return login?.permits(readFiles) === true;
+}
+
+/** Failure: as `readsFiles`. */
+function announces(address: string): boolean {
+  return 'announce' in parseStreamUri(address).query;
 }
 
 /** Failure: throws a `SourceError` for what is no address. */

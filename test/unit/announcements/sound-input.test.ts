@@ -151,6 +151,18 @@ describe('a sound that is still arriving', () => {
     );
   });
 
+  it('that is live forgets what is old, and is played from what is left', async () => {
+    const sound = new Sound({ rateHz: 1000, channels: 1, keptMs: 100 });
+    for (let value = 1; value <= 10; value += 1) sound.push(new Float32Array(50).fill(value));
+    expect(sound).toMatchObject({ frames: 500, begin: 400, bytes: 400 });
+    const input = await SoundInput.open([{ sound, gain: 1 }], { rateHz: 1000, channels: 1 });
+    sound.end();
+    expect([...new Set(readAll(input, 1, 30))]).toEqual([9, 10]);
+    const early = new Float32Array(60);
+    expect(sound.read(380, early)).toBe(60);
+    expect([...early]).toEqual([...Array(20).fill(0), ...Array(40).fill(9)]);
+  });
+
   it('tells when enough of it has come, or all', async () => {
     const sound = new Sound({ rateHz: 1000, channels: 1 });
     const done: string[] = [];

@@ -32,6 +32,7 @@ describe('the options of a stream', () => {
       silenceThresholdPercent: 0,
       sendSilence: true,
       packed24: false,
+      isAnnouncer: false,
       warnings: [],
     });
   });
