@@ -1,6 +1,6 @@
 // The loops of `Kernels`, for the compiler to vectorise: included once per kind of processor, which
-// says how many floats a vector has. Without contractions and in the same order on every processor
-// of one width, so that results do not depend on the machine.
+// says how many floats a vector has. Without contractions, and sums in the same order whatever the
+// width, so that results do not depend on the processor.
 
 #include <algorithm>
 #include <cmath>
@@ -15,11 +15,12 @@
 namespace zerocast::dsp {
 namespace {
 
-// Samples of a step of the loops that keep something per channel: four vectors, so that their
-// latencies overlap. A step must hold whole frames, so the other numbers of channels go one by one.
+// Samples of a step of the loops that keep something per channel: several vectors, so that their
+// latencies overlap, and always as many samples. A step must hold whole frames, so the other numbers
+// of channels go one by one.
 constexpr std::size_t lanes = ZEROCAST_DSP_LANES;
-constexpr std::size_t stepVectors = 4;
-constexpr std::size_t step = lanes * stepVectors;
+constexpr std::size_t step = 32;
+constexpr std::size_t stepVectors = step / lanes;
 
 bool fitsSteps(std::size_t channels) noexcept { return step % channels == 0; }
 
