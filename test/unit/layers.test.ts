@@ -61,6 +61,17 @@ const imports: ReadonlyMap<string, readonly string[]> = new Map(
   sources.map((file) => [file, importsOf(file)]),
 );
 
+/** What is loaded with a file: neither types nor what is imported at run time. */
+function loadedWith(file: string, found = new Set<string>()): ReadonlySet<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  const text = textOf(file).replace(/^(?:import|export) type [^;]*;/gm, '');
+  for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*'(\.[^']+)'/g)) {
+    loadedWith(relative(root, join(root, file, '..', specifier)), found);
+  }
+  return found;
+}
+
 function mayImport(from: string, to: string): boolean {
   return order.indexOf(from) <= order.indexOf(to);
 }
@@ -117,6 +128,13 @@ describe('the layers', () => {
       ['d', []],
     ]);
     expect(circleIn(graph)).toEqual(['b', 'c', 'b']);
+  });
+
+  it('load arithmetic on samples only when it is used', () => {
+    const loaded = loadedWith('src/app/serve.ts');
+    expect(loaded.size).toBeGreaterThan(150);
+    expect([...loaded].filter((file) => layerOf(file) === 'dsp')).toEqual([]);
+    expect(loadedWith('src/dsp/dsp.ts')).not.toContain('src/dsp/script-kernels.ts');
   });
 
   it('share in base only what two of them need', () => {
