@@ -24,6 +24,13 @@ it('closes one after the other, also behind one that never closes, which is name
   ]);
 });
 
+it('says nothing of what is held where nobody tells', async () => {
+  const log = new LogLines();
+  await new ClosingOrder(log, limits).step('first', never);
+  expect(log.lines).toHaveLength(1);
+  expect(log.lines[0]?.fields).not.toHaveProperty('held');
+});
+
 it('has a bound for the whole, and time for each step behind it', async () => {
   const order = new ClosingOrder(new LogLines(), { ...limits, maxStepMs: 100, maxCloseMs: 100 });
   const startMs = performance.now();

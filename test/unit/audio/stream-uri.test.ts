@@ -4,6 +4,7 @@ import {
   formatStreamUri,
   maxStreamUriLength,
   parseStreamUri,
+  shownAddress,
 } from '../../../src/audio/stream-uri.ts';
 import { SourceError } from '../../../src/base/errors.ts';
 
@@ -61,6 +62,7 @@ describe('a stream address', () => {
   it('loses blanks and quotes around it', () => {
     expect(parseStreamUri(` "pipe:///tmp/fifo?name=x" \n`).query.name).toBe('x');
     expect(parseStreamUri(`'pipe:///tmp/fifo?name=x y '`).query.name).toBe('x y');
+    expect(parseStreamUri('"pipe:///tmp/fifo "').path).toBe('/tmp/fifo');
   });
 
   it.each([
@@ -118,6 +120,12 @@ describe('a stream address', () => {
     }
     expect(text).toContain('cannot be used');
     for (const piece of ['hun', 'ter2']) expect(text).not.toContain(piece);
+  });
+
+  it('is shown as it is where there is nothing to hide', () => {
+    for (const address of ['pipe:///x', 'pipe:///x?name=a&codec=pcm']) {
+      expect(shownAddress(address)).toBe(address);
+    }
   });
 
   it('is shown without user and password where it is refused', () => {

@@ -71,6 +71,8 @@ describe('a text', () => {
     ['-H "Cookie: a=b; c=d"', '-H "Cookie: ***"'],
     ['"apikey: abc"', '"apikey: ***"'],
     ['curl -u me:pw http://h', 'curl -u me:*** http://h'],
+    ['curl --user me:pw http://h', 'curl --user me:*** http://h'],
+    ['curl --proxy-user=me:pw http://h', 'curl --proxy-user=me:*** http://h'],
     ['me:pw@host/x', 'me:***@host/x'],
     ['token = abc', 'token = ***'],
     ['token[0]=abc', 'token[0]=***'],

@@ -50,6 +50,14 @@ async function listeningProducer(audio: Buffer): Promise<net.AddressInfo> {
 }
 
 describe('a TCP source that listens', () => {
+  it('logs who has connected, with the port', async () => {
+    const { harness, port } = await listening('tcp://127.0.0.1:0?port=0');
+    const { localPort } = await producer(port);
+    await until(() => harness.logged('producer connected').length > 0, 'it is connected');
+    const [line] = harness.logged('producer connected');
+    expect(line?.fields).toEqual({ from: `127.0.0.1:${localPort}` });
+  });
+
   it.each(['127.0.0.1', 'localhost', '0.0.0.0', '', ...ipv6Hosts])(
     'takes a producer at "%s"',
     async (host) => {
