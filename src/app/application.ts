@@ -176,6 +176,7 @@ export class Application {
     this.#observation = new Observation({
       settings,
       streamOf: (id) => this.streams.channels.get(id)?.stream,
+      streamIds: () => this.streams.channels.keys(),
       pool: this.pool,
       clock,
       logger,
@@ -255,6 +256,7 @@ export class Application {
           time: () => this.#timeWatch.figures,
           refusals: () => admission.refusals,
           taps: () => this.#observation.taps,
+          levels: () => this.#observation.readLevels(),
           settings: () => settings().http,
         });
       },

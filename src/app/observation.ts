@@ -5,11 +5,14 @@ import type { Logger } from '../base/logger.ts';
 import type { NativeAddonResult } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import type { Dsp } from '../dsp/dsp.ts';
+import type { LevelFigure, LevelFigures } from '../metering/level-figures.ts';
+import type { StreamMeters } from '../metering/stream-meters.ts';
 import type { TapServer } from '../taps/tap-server.ts';
 
 interface ObservationOptions {
   readonly settings: () => Config;
   readonly streamOf: (id: string) => Stream | undefined;
+  readonly streamIds: () => Iterable<string>;
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -21,6 +24,8 @@ export class Observation {
   readonly #options: ObservationOptions;
   #dsp: Promise<Dsp> | undefined;
   #taps: TapServer | undefined;
+  #meters: StreamMeters | undefined;
+  #levels: LevelFigures | undefined;
 
   constructor(options: ObservationOptions) {
     this.#options = options;
@@ -43,12 +48,33 @@ export class Observation {
     return this.#taps;
   }
 
+  async openMeters(): Promise<StreamMeters> {
+    const { StreamMeters } = await import('../metering/stream-meters.ts');
+    const dsp = await this.#openDsp();
+    this.#meters ??= new StreamMeters({ ...this.#options, dsp });
+    return this.#meters;
+  }
+
+  /** Of all streams; measured from now on, for a while. None while they are switched off. */
+  async readLevels(): Promise<readonly LevelFigure[]> {
+    if (!this.#options.settings().http.metricsLevels) {
+      this.#levels?.stop();
+      return [];
+    }
+    const { LevelFigures } = await import('../metering/level-figures.ts');
+    const meters = await this.openMeters();
+    this.#levels ??= new LevelFigures({ ...this.#options, meters });
+    return this.#levels.read();
+  }
+
   /** Streams have come, gone or changed their state. */
   streamsChanged(): void {
     this.#taps?.streamsChanged();
+    this.#meters?.streamsChanged();
   }
 
   async close(): Promise<void> {
+    this.#levels?.stop();
     await this.#taps?.close();
   }
 

@@ -69,6 +69,14 @@ export const listenerSettings = {
       parser: truth,
       doc: 'Whether these figures include some for every single client.',
     }),
+    metrics_levels: scalar({
+      isLive: true,
+      default: 'false',
+      parser: truth,
+      doc:
+        'Whether these figures include peak and loudness of every stream, which are measured as long ' +
+        'as a program asks for the figures at least every ten minutes.',
+    }),
   },
   'tcp-control': {
     enabled: scalar({

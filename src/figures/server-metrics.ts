@@ -3,9 +3,11 @@ import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { Registry } from '../clients/registry.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlServer } from '../control/control-server.ts';
+import type { LevelFigure } from '../metering/level-figures.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
+import { levelMetrics } from './level-metrics.ts';
 import { addMetric, type Metric, type Sample } from './metric.ts';
 import { processMetrics } from './process-metrics.ts';
 import { clientMetrics, readSends, type Sends, sendMetrics } from './send-metrics.ts';
@@ -24,6 +26,8 @@ interface ServerMetricsOptions {
   readonly time: () => TimeFigures;
   /** Absent while no program has asked for a tap. */
   readonly taps: () => { readonly sessionCount: number; readonly lostFrames: number } | undefined;
+  /** Peak and loudness of streams, while they are switched on. */
+  readonly levels: () => Promise<readonly LevelFigure[]>;
   /** Whether there are figures, and a series for every single client. */
   readonly settings: () => Pick<Config['http'], 'metrics' | 'metricsPerClient'>;
 }
@@ -69,6 +73,7 @@ export class ServerMetrics {
       ...poolMetrics(this.#options),
       ...sendMetrics(sends),
       ...timeMetrics(this.#options.time),
+      ...levelMetrics(this.#options.levels),
       ...clientMetrics(() =>
         this.#options.settings().metricsPerClient ? sends() : { ofClients: [] },
       ),

@@ -12,7 +12,7 @@ const leastLoudnessRateHz = 8000;
 
 /**
  * Levels of one moment. Shape: decibels, minus infinity of silence; arrays hold one number per channel.
- * Ownership: valid until the next reading.
+ * Ownership: valid within the call, but for what is of all that was measured, which follows it.
  */
 export interface LevelReading {
   /** Server time at which players let the first of its 40 ms be heard, microseconds. */
@@ -64,9 +64,7 @@ export class LevelMeter implements PcmObserver {
   #isRunning = false;
   /** The loudest of this reading. */
   #momentaryLufs = Number.NEGATIVE_INFINITY;
-  readonly #peakDb: Float64Array;
-  readonly #rmsDb: Float64Array;
-  readonly #truePeakDb: Float64Array;
+  readonly #reading: LevelReading & { heardUs: number; momentaryLufs: number };
 
   constructor(options: LevelMeterOptions) {
     const { rateHz, channels } = options.format;
@@ -81,9 +79,24 @@ export class LevelMeter implements PcmObserver {
     this.#peak = perChannel();
     this.#truePeak = perChannel();
     this.#squares = perChannel();
-    this.#peakDb = perChannel();
-    this.#rmsDb = perChannel();
-    this.#truePeakDb = perChannel();
+    const loudness = this.#loudness;
+    this.#reading = {
+      heardUs: 0,
+      peakDb: perChannel(),
+      rmsDb: perChannel(),
+      truePeakDb: perChannel(),
+      momentaryLufs: Number.NEGATIVE_INFINITY,
+      // Summed up only for a watcher that asks.
+      get shortTermLufs() {
+        return loudness.shortTermLufs;
+      },
+      get integratedLufs() {
+        return loudness.integratedLufs;
+      },
+      get rangeLu() {
+        return loudness.rangeLu;
+      },
+    };
   }
 
   take(pcm: TimedPcm): void {
@@ -162,33 +175,18 @@ export class LevelMeter implements PcmObserver {
 
   #tell(): void {
     const frames = Math.max(1, this.#framesOfReading);
+    const { peakDb, rmsDb, truePeakDb } = this.#reading;
     for (let channel = 0; channel < this.#peak.length; channel += 1) {
       const peak = this.#peak[channel]!;
-      this.#peakDb[channel] = decibels(peak);
+      peakDb[channel] = decibels(peak);
       // Between its samples the interpolation may miss the very sample.
-      this.#truePeakDb[channel] = decibels(Math.max(peak, this.#truePeak[channel]!));
-      this.#rmsDb[channel] = decibels(Math.sqrt(this.#squares[channel]! / frames));
+      truePeakDb[channel] = decibels(Math.max(peak, this.#truePeak[channel]!));
+      rmsDb[channel] = decibels(Math.sqrt(this.#squares[channel]! / frames));
     }
-    const loudness = this.#loudness;
-    const reading = {
-      heardUs: this.#heardUs,
-      peakDb: this.#peakDb,
-      rmsDb: this.#rmsDb,
-      truePeakDb: this.#truePeakDb,
-      momentaryLufs: this.#momentaryLufs,
-      // Summed up only for who asks.
-      get shortTermLufs() {
-        return loudness.shortTermLufs;
-      },
-      get integratedLufs() {
-        return loudness.integratedLufs;
-      },
-      get rangeLu() {
-        return loudness.rangeLu;
-      },
-    };
+    this.#reading.heardUs = this.#heardUs;
+    this.#reading.momentaryLufs = this.#momentaryLufs;
     this.#clear();
-    this.#options.onReading(reading);
+    this.#options.onReading(this.#reading);
   }
 
   #clear(): void {

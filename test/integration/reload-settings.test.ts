@@ -12,6 +12,7 @@ import { ControlClient } from '../support/control-client.ts';
 import { channelOf, decibels, heardBy } from '../support/mix-rig.ts';
 import { ReloadRig, sources } from '../support/reload-rig.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
+import { TapClient } from '../support/tap-client.ts';
 import { until } from '../support/waiting.ts';
 
 let rig: ReloadRig;
@@ -57,6 +58,7 @@ const add = (streamUri: string) => rig.application.request('Stream.AddStream', {
 
 const isConnected = (id: string) => rig.application.registry.clients.get(id)?.isConnected === true;
 const untilConnected = (id: string) => until(() => isConnected(id), `${id} is connected`);
+const refusedTap = () => TapClient.refused(rig.application.ports.http, '/streams/T/tap?as=pcm');
 const web = (path: string, init: RequestInit = {}) =>
   fetch(`http://127.0.0.1:${rig.application.ports.http}${path}`, init);
 
@@ -352,6 +354,16 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await rig.reload(`${tone}[http]\nmetrics_per_client = false\n`);
     expect(await (await web('/metrics')).text()).not.toContain('client="somebody"');
   },
+  async 'http.metrics_levels'() {
+    await start();
+    await player('p');
+    await rig.reload(`${tone}[http]\nmetrics_levels = true\n`);
+    let text = '';
+    while (!text.includes('zerocast_stream_peak_dbfs{stream="T"} -')) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      text = await (await web('/metrics')).text();
+    }
+  },
   async 'tcp-streaming.hello_timeout'() {
     await start();
     await rig.reload(`${tone}[tcp-streaming]\nhello_timeout = 100\n`);
@@ -402,6 +414,19 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     expect(await ask(await controller(), 'Server.GetRPCVersion')).toContain('major');
     await rig.reload(`${tone}[limits]\nmax_connections_per_address = 1\n`);
     expect(await isRefused(await controller())).toBe(true);
+  },
+  async 'limits.max_taps'() {
+    await start();
+    await rig.reload(`${tone}[limits]\nmax_taps = 0\n`);
+    expect(await refusedTap()).toMatchObject({ status: 503 });
+  },
+  async 'limits.max_taps_per_address'() {
+    await start();
+    const { ports } = rig.application;
+    const { webSocket } = await TapClient.open(ports.http, '/streams/T/tap?as=pcm');
+    ends.push(() => webSocket.terminate());
+    await rig.reload(`${tone}[limits]\nmax_taps_per_address = 1\n`);
+    expect(await refusedTap()).toMatchObject({ status: 503 });
   },
   async 'limits.login_timeout'() {
     const text = users('role = r:*\nuser = ann:pw:r\n');
