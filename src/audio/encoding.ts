@@ -129,6 +129,12 @@ export class Encoding {
     return frames;
   }
 
+  /** The run that begins next goes on behind `frames` of a run of another encoding, whole blocks. */
+  continueBehind(frames: number): void {
+    const { blockFrames } = this.grid;
+    if (blockFrames > 0) this.#encoder.continueBehind?.(frames / blockFrames);
+  }
+
   /** How its chunks lie in its PCM. */
   get grid(): EncodingGrid {
     const { format, blockFrames, memoryFrames, delayFrames } = this.#encoder;

@@ -193,14 +193,15 @@ export class VariantInput implements PcmObserver, MixTarget {
 
   /** Begins at the first place at which a chunk of the stream will begin. */
   #join(pcm: TimedPcm): void {
-    const { format } = this.#parts;
+    const { main, encoding, format } = this.#parts;
     const frames = pcm.chunk.payloadBytes / format.frameBytes;
     const skipped = this.#framesToBlock(pcm);
     if (skipped >= frames) return;
-    const { delayUs, memoryFrames } = this.#parts.encoding.grid;
+    const { delayUs, memoryFrames } = encoding.grid;
     const ownFrames = skipped + (pcm.startsRun ? 0 : memoryFrames);
     this.#fromUs = pcm.timestampUs + ownFrames * this.#frameUs * pcm.stretch - delayUs;
     this.#state = 'fed';
+    if (!pcm.startsRun) encoding.continueBehind(main.encoding.nextFrame + skipped);
     this.#feed(pcm, skipped, { startsRun: true });
     this.#startWaiting();
   }

@@ -52,6 +52,11 @@ export interface Encoder {
    * the second time.
    */
   flush(emit: Emit): undefined | EncodedElsewhere;
+  /**
+   * The run that begins next goes on behind `blocks` blocks of a run of another encoder. Where chunks
+   * do not say which they are it is missing.
+   */
+  continueBehind?(blocks: number): void;
   close(): void;
 }
 

@@ -5,6 +5,7 @@ import type { SampleFormat } from '../sample-format.ts';
 import type { Codec, Emit, EncodedElsewhere, Encoder, EncoderContext } from './encoder.ts';
 import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
 import type { FlacStream, FlacStreamSettings, FlacWork } from './flac-library.ts';
+import { maxNumberGrowthBytes, renumberFlacFrame } from './flac-numbers.ts';
 import { libflacjsName, loadLibflacjs, openLibflacjs, warmUp } from './libflacjs.ts';
 import { findSystemLibflac } from './system-libflac.ts';
 
@@ -88,6 +89,8 @@ class FlacEncoder implements Encoder {
   readonly #sliceFrames: number;
   readonly #stream: FlacStream;
   #hasInput = false;
+  /** The number of the next frame, where the library counts from another one. */
+  #number: number | undefined;
   #closed = false;
 
   constructor(stream: FlacStream, { format, blockFrames, pool }: FlacSettings) {
@@ -131,9 +134,14 @@ class FlacEncoder implements Encoder {
     const blocks = this.#stream.finish();
     this.#stream.begin();
     this.#hasInput = false;
-    if (typeof blocks !== 'number') return this.#emitLater(blocks, emit);
+    if (typeof blocks !== 'number') return this.#emitLast(blocks, emit);
     this.#emit(blocks, emit);
+    this.#number = undefined;
     return undefined;
+  }
+
+  continueBehind(blocks: number): void {
+    this.#number = blocks;
   }
 
   close(): void {
@@ -149,17 +157,30 @@ class FlacEncoder implements Encoder {
     return tookUs + (performance.now() - startMs) * 1000;
   }
 
+  async #emitLast(work: Promise<FlacWork>, emit: Emit): EncodedElsewhere {
+    const tookUs = await this.#emitLater(work, emit);
+    this.#number = undefined;
+    return tookUs;
+  }
+
   #emit(count: number, emit: Emit): void {
     if (count === 0) return;
     const { blocks } = this.#stream;
     for (let index = 0; index < count; index += 1) {
       const bytes = blocks[2 * index]!;
       const frames = blocks[2 * index + 1]!;
-      const chunk = this.#pool.acquire(bytes, 'flac encoder');
+      const chunk = this.#pool.acquire(bytes + maxNumberGrowthBytes, 'flac encoder');
       this.#stream.take(chunk.writable);
-      chunk.payloadBytes = bytes;
+      chunk.payloadBytes = this.#numbered(chunk.writable, bytes);
       emit(chunk, frames);
     }
+  }
+
+  /** Returns how long the frame is with its number. */
+  #numbered(frame: Uint8Array, bytes: number): number {
+    if (this.#number === undefined) return bytes;
+    this.#number += 1;
+    return renumberFlacFrame(frame, bytes, this.#number - 1);
   }
 }
 
