@@ -6,6 +6,7 @@ import { runFanOut } from './fan-out.ts';
 import { formats } from './formats.ts';
 import { runHeap } from './heap.ts';
 import { runIdle } from './idle.ts';
+import { runMeters } from './meters.ts';
 import { runPool } from './pool.ts';
 import type { BenchContext, BenchOptions, BenchReport } from './run-cases.ts';
 import { serverNames } from './servers.ts';
@@ -82,6 +83,11 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: runDsp,
     full: { rounds: '15', 'window-ms': '20' },
     short: { 'window-ms': '3' },
+  },
+  meters: {
+    run: runMeters,
+    full: { rounds: '10', 'window-ms': '200' },
+    short: { 'window-ms': '20' },
   },
 };
 

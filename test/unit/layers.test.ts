@@ -137,6 +137,19 @@ describe('the layers', () => {
     expect(loadedWith('src/dsp/dsp.ts')).not.toContain('src/dsp/script-kernels.ts');
   });
 
+  it('load meters and taps only when a stream is watched or tapped', () => {
+    for (const file of [
+      'src/app/serve.ts',
+      'src/http/http-server.ts',
+      'src/figures/server-metrics.ts',
+    ]) {
+      const loaded = [...loadedWith(file)];
+      const found = loaded.filter((path) => ['metering', 'taps', 'dsp'].includes(layerOf(path)));
+      // Its error alone, by which a refusal is known.
+      expect(found.filter((path) => path !== 'src/taps/tap-error.ts')).toEqual([]);
+    }
+  });
+
   it('share in base only what two of them need', () => {
     const users = new Map<string, Set<string>>();
     for (const [file, targets] of imports) {
