@@ -8,6 +8,9 @@ export type TapRequest =
   | { readonly as: 'pcm'; readonly rateHz?: number; readonly channels?: number }
   | { readonly as: 'mel'; readonly preset: MelPresetName; readonly bands?: number };
 
+/** Not any rate: each needs a filter of its own, which all taps of a stream share. */
+const ratesHz = [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
+/** Streams that can be converted. */
 const rateRangeHz = { lowest: 8000, highest: 192_000 } as const;
 const parametersOf = { pcm: ['rate', 'channels'], mel: ['preset', 'bands'] } as const;
 /** So many bands can be asked for of the preset for speech; that for display has the first. */
@@ -38,12 +41,11 @@ function pcmRequest(params: URLSearchParams, format: SampleFormat): TapRequest {
   if (channels !== undefined && channels !== 1 && channels !== format.channels) {
     throw bad(`channels=${channels}: leave it out for all ${format.channels}, or ask for 1`);
   }
-  const { lowest, highest } = rateRangeHz;
-  if (rateHz !== undefined && !(rateHz >= lowest && rateHz <= highest)) {
-    throw bad(`rate=${rateHz}: it must be ${lowest} to ${highest}, or left out`);
-  }
   // What is so already needs no conversion.
   const wantsRate = rateHz !== undefined && rateHz !== format.rateHz;
+  if (wantsRate && !ratesHz.includes(rateHz)) {
+    throw bad(`rate=${rateHz}: leave it out, or ask for ${ratesHz.join(', ')}`);
+  }
   const wantsMono = channels !== undefined && channels !== format.channels;
   if (wantsRate) requireRate(format);
   return { as: 'pcm', ...(wantsRate && { rateHz }), ...(wantsMono && { channels }) };

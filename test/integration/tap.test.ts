@@ -193,6 +193,14 @@ describe('a tap of PCM', () => {
     expect(gaps).toHaveLength(1);
   });
 
+  it('has an end when the peer takes nothing any more', async () => {
+    await start(tone('&sampleformat=192000:32:8'), 'server.peer_timeout=2000');
+    const client = await tap('as=pcm');
+    await untilFrames(client, 5);
+    client.webSocket.pause();
+    while ((await figure('zerocast_taps')) > 0) await pause();
+  });
+
   it('answers what time it is', async () => {
     await start(tone());
     const client = await tap('as=mel');
@@ -283,7 +291,7 @@ describe('a tap that cannot be had', () => {
     ['/streams/Tone/tap', 400, 'ask for as=pcm or as=mel'],
     ['/streams/Tone/tap?as=mp3', 400, 'as=mp3 is no kind of tap: ask for as=pcm or as=mel'],
     ['/streams/Tone/tap?as=pcm&as=mel', 400, 'as is there twice'],
-    ['/streams/Tone/tap?as=pcm&rate=1', 400, 'it must be 8000 to 192000'],
+    ['/streams/Tone/tap?as=pcm&rate=1', 400, 'leave it out, or ask for 8000, 11025'],
     ['/streams/Tone/tap?as=pcm&rate=1e4', 400, 'no whole number'],
     ['/streams/Tone/tap?as=pcm&rate=', 400, 'no whole number'],
     ['/streams/Tone/tap?as=pcm&channels=5', 400, 'leave it out for all 2, or ask for 1'],
