@@ -9,6 +9,7 @@ import { ControlClient } from '../support/control-client.ts';
 import { channelOf, heardBy, levelOf, sine, wavePcm } from '../support/mix-rig.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
+import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
 
@@ -249,6 +250,110 @@ describe('an announcement', () => {
       chimes: ['ding', 'dingdong', 'alert', 'tick'],
       clips: [],
     });
+  });
+});
+
+describe('an announcement for some players', () => {
+  beforeEach(() => start(music));
+
+  /** The loudest of 2 kHz, of which the chime is made, in 50 ms of what a player heard. */
+  async function chimeLevel(client: ScriptedClient): Promise<number> {
+    const { pcm, format } = await heardBy(client);
+    const samples = channelOf(pcm, format);
+    const step = format.rateHz / 20;
+    const parts = Array.from({ length: Math.floor(samples.length / step) }, (_, index) =>
+      samples.subarray(index * step, (index + 1) * step),
+    );
+    return Math.max(...parts.map((part) => levelOf(part, 2000, format.rateHz)));
+  }
+
+  it.each([
+    ['clients by id', { clients: ['a'] }],
+    ['clients by name', { clients: ['Kitchen'] }],
+    ['groups by name', { groups: ['Downstairs'] }],
+  ])('given as %s is heard by them alone, and tells no other controller', async (_, targets) => {
+    const [meant, other] = [await player('a'), await player('b')];
+    const old = await ControlClient.connect(server.controlPort);
+    closing.push(() => old.close());
+    await controller.request('Client.SetName', { id: 'a', name: 'Kitchen' });
+    const group = server.application.registry.clients.get('a')!.group.id;
+    await controller.request('Group.SetName', { id: group, name: 'Downstairs' });
+    await old.inbox.told('Group.OnNameChanged');
+    old.inbox.messages.length = 0;
+    const { id } = await play({ chime: 'tick', targets });
+    expect(await over(id)).toEqual(['queued', 'playing', 'done']);
+    expect(await chimeLevel(meant)).toBeGreaterThan(0.02);
+    expect(await chimeLevel(other)).toBeLessThan(0.001);
+    for (const client of [meant, other]) expect((await heardBy(client)).gaps).toEqual([]);
+    // The complete status still tells of the players that have come.
+    const told = old.inbox.notifications().map(({ method }) => method);
+    expect(told.filter((method) => method !== 'Server.OnUpdate')).toEqual([]);
+  });
+
+  it('goes on when they change their group, and ends when all of them go', async () => {
+    const meant = await player('a');
+    await player('b');
+    const { id } = await play({ chime: 'dingdong', targets: { clients: ['a'] } });
+    const group = server.application.registry.clients.get('b')!.group.id;
+    await controller.request('Group.SetClients', { id: group, clients: ['b', 'a'] });
+    expect(statesOf(id).at(-1)).toBe('playing');
+    meant.close();
+    expect(['stopped', 'done']).toContain((await over(id)).at(-1));
+  });
+
+  it('does not wait for one for others', async () => {
+    await player('a');
+    await player('b');
+    const first = await play({ chime: 'dingdong', targets: { clients: ['a'] } });
+    const second = await play({ chime: 'tick', targets: { clients: ['b'] } });
+    const third = await play({ chime: 'tick', targets: { clients: ['a', 'b'] } });
+    expect([first, second, third].map(({ state }) => state)).toEqual([
+      'playing',
+      'playing',
+      'queued',
+    ]);
+    await controller.request('Announce.Stop', { targets: { all: true } });
+    expect(await over(third.id)).toEqual(['queued', 'stopped']);
+  });
+});
+
+describe('fifty announcements at once', () => {
+  it('are played in their order or refused, and leave nothing behind', async () => {
+    await start(music, more);
+    await player('a');
+    await player('b', 'more');
+    const targets = [{ streams: ['music'] }, { streams: ['more'] }, { all: true }];
+    const asked = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        controller.ask('Announce.Play', {
+          chime: 'tick',
+          targets: targets[index % 3],
+          priority: ['low', 'normal', 'high'][index % 5] ?? 'normal',
+        }),
+      ),
+    );
+    const refused = asked.flatMap(({ error }) => error ?? []);
+    const taken = asked.flatMap(({ result }) => (result ? [result as AnnouncementStatus] : []));
+    expect(taken.length).toBeGreaterThan(8);
+    for (const { data } of refused) expect(data).toMatch(/^queue-full: /);
+    for (const { id } of taken) expect(['done', 'interrupted']).toContain((await over(id)).at(-1));
+    expect(await controller.request('Announce.List')).toEqual({ announcements: [] });
+  });
+});
+
+describe.skipIf(snapclientIsMissing)('at a real player', { retry: 2 }, () => {
+  it('an announcement is heard when its answer says so', async () => {
+    const quiet = 'stream.source=process:///bin/sleep?name=quiet&codec=pcm&params=60';
+    await start(quiet, 'announce.wake_ms=300');
+    const client = await Snapclient.start({ port: server.port, hostId: 'real' });
+    closing.push(() => client.kill());
+    await until(() => server.application.registry.clients.get('real')?.isConnected === true);
+    const { heardAt, id } = await play({ chime: 'ding' });
+    await over(id);
+    const format = SampleFormat.parse('48000:16:2');
+    const { pcm, heardAtMs } = await client.stop(format);
+    const first = channelOf(pcm, format).findIndex((sample) => Math.abs(sample) > 0.01);
+    expect(Math.abs(heardAtMs(first) - heardAt!)).toBeLessThan(30);
   });
 });
 

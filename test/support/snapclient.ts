@@ -106,6 +106,7 @@ export class Snapclient {
     return {
       pcm,
       connectToAudibleMs: this.#connectToAudibleMs(pcm, format),
+      heardAtMs: (frame) => this.#heardAtMs(frame, format),
       log: this.log.text,
     };
   }
@@ -132,15 +133,19 @@ export class Snapclient {
     }
   }
 
-  /** A sample is heard as long after its block was written as it lies behind the block's start. */
   #connectToAudibleMs(pcm: Buffer, format: SampleFormat): number | undefined {
     const frame = firstAudibleFrame(pcm, format);
     if (frame === undefined) return undefined;
+    return this.#heardAtMs(frame, format) - connectedAtMs(this.log.text);
+  }
+
+  /** A sample is heard as long after its block was written as it lies behind the block's start. */
+  #heardAtMs(frame: number, format: SampleFormat): number {
     const byte = frame * format.frameBytes;
     const index = this.#growth.findIndex((growth) => growth.bytes > byte);
     const blockStart = this.#growth[index - 1]?.bytes ?? 0;
     const intoBlockMs = ((byte - blockStart) / format.frameBytes / format.rateHz) * 1000;
-    return this.#growth[index]!.timeMs + intoBlockMs - connectedAtMs(this.log.text);
+    return this.#growth[index]!.timeMs + intoBlockMs;
   }
 
   async #finish(): Promise<void> {
@@ -154,6 +159,8 @@ export interface Recording {
   readonly pcm: Buffer;
   /** From the TCP connect, by the client's own log, to the first sample that is not silent. */
   readonly connectToAudibleMs: number | undefined;
+  /** When a frame of the recording was heard, Unix milliseconds. */
+  readonly heardAtMs: (frame: number) => number;
   readonly log: string;
 }
 
