@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../support/control-client.ts';
 import { Random } from '../support/random.ts';
+import type { SoakOptions } from './options.ts';
 
 const desks = 4;
 const maxActions = 20;
 const maxPauseMs = 1000;
 const streamChangeMs = 4000;
 const addedStreams = 3;
+/** Players that one announcement names. */
+const maxAddressed = 50;
 /** Ids of the players that may be given another stream: see native/crowd.hpp. */
 const firstMover = 10_000_000;
 
@@ -20,17 +23,26 @@ function isMover({ id }: { readonly id: string }): boolean {
  * Failure: `stop` rejects with the first question that was not answered.
  */
 export class Controllers {
-  readonly counts = { sessions: 0, requests: 0, refused: 0, streamsAdded: 0, streamsRemoved: 0 };
+  readonly counts = {
+    sessions: 0,
+    requests: 0,
+    refused: 0,
+    streamsAdded: 0,
+    streamsRemoved: 0,
+    announcements: 0,
+  };
   readonly #port: number;
   #isOver = false;
   readonly #work: Promise<PromiseSettledResult<void>[]>;
   /** Names of the streams that were added and not removed yet. */
   readonly #added: string[] = [];
 
-  constructor(port: number, seed: number) {
+  /** Shape: something is announced each `announceMs`; 0: nothing is. */
+  constructor(port: number, { seed, announceMs }: Pick<SoakOptions, 'seed' | 'announceMs'>) {
     this.#port = port;
     const work = Array.from({ length: desks }, (_, desk) => this.#sit(new Random(seed + desk)));
     work.push(this.#changeStreams(new Random(seed + desks)));
+    if (announceMs > 0) work.push(this.#announce(new Random(seed + desks + 1), announceMs));
     this.#work = Promise.allSettled(work);
   }
 
@@ -107,6 +119,25 @@ export class Controllers {
       for (let leftMs = streamChangeMs; leftMs > 0 && !this.#isOver; leftMs -= 200)
         await sleep(200);
     }
+  }
+
+  /** To some of those whose audio is not judged; all others must not notice. */
+  async #announce(random: Random, pauseMs: number): Promise<void> {
+    await this.#withClient(random, async (client) => {
+      while (!this.#isOver) {
+        const { groups } = await client.status();
+        const movers = groups.flatMap(({ clients }) => clients).filter(isMover);
+        const some = movers.filter(() => random.below(2) === 0).slice(0, maxAddressed);
+        const [first] = some;
+        const whom = { clients: some.map(({ id }) => id) };
+        const targets = first === undefined || random.below(3) === 0 ? { streams: ['feed'] } : whom;
+        const chime = random.pick(['ding', 'dingdong', 'alert', 'tick']);
+        const priority = random.pick(['low', 'normal', 'high']);
+        const played = await this.#ask(client, 'Announce.Play', { chime, targets, priority });
+        if (played !== undefined) this.counts.announcements += 1;
+        for (let leftMs = pauseMs; leftMs > 0 && !this.#isOver; leftMs -= 200) await sleep(200);
+      }
+    });
   }
 
   async #addStream(

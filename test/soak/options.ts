@@ -8,6 +8,7 @@ who stayed missed anything and no figure of the server has grown. Options:
   --minutes 30          how long
   --players 300         how many players; a fifth of them comes and goes
   --changes 120         how often a player comes or goes, per minute
+  --announce-seconds 0  how often something is announced to some of them; 0: never
   --sample-seconds 5    how often the server is looked at
   --warm-up 0.2         share of the run that does not count for growth
   --rss-bound 4         MiB by which resident memory may grow, or 2 % of it when that is more
@@ -28,6 +29,7 @@ export function parseOptions(args: readonly string[]) {
       minutes: { type: 'string', default: '30' },
       players: { type: 'string', default: '300' },
       changes: { type: 'string', default: '120' },
+      'announce-seconds': { type: 'string', default: '0' },
       'sample-seconds': { type: 'string', default: '5' },
       'warm-up': { type: 'string', default: '0.2' },
       'rss-bound': { type: 'string', default: '4' },
@@ -48,6 +50,7 @@ export function parseOptions(args: readonly string[]) {
     minutes: number('minutes', { least: 0.1, most: 10_000 }),
     players: Math.round(number('players', { least: 5, most: 4000 })),
     changesPerMin: Math.round(number('changes', { least: 0, most: 60_000 })),
+    announceMs: number('announce-seconds', { least: 0, most: 3600 }) * 1000,
     sampleMs: number('sample-seconds', { least: 0.1, most: 600 }) * 1000,
     warmUpShare: number('warm-up', { least: 0, most: 0.9 }),
     rssBoundMib: number('rss-bound', { least: 0.1, most: 10_000 }),

@@ -202,7 +202,7 @@ export async function soak(setup: SoakSetup): Promise<SoakResult> {
     const players = startPlayers(setup, port);
     await attempt(players.joined);
     const perPlayer = await countDescriptors(at, before);
-    const controllers = new Controllers(controlPort, options.seed);
+    const controllers = new Controllers(controlPort, options);
     const looks = await watch(setup, { at, players });
     const samples = looks.map((look) => withSpares(look, perPlayer));
     await attempt(controllers.stop());

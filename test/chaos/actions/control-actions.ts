@@ -92,6 +92,40 @@ export const controlActions = {
     draw: (random) => ({ index: random.between(0, addedStreamNames.length - 1) }),
     run: ({ ask }, { index }) => ask('Stream.RemoveStream', { id: addedStream(index).name }),
   }),
+  announce: action({
+    weight: 6,
+    draw: (random, sizes) => ({
+      count: random.chance(0.1) ? 50 : 1,
+      clients: Array.from({ length: random.between(0, 5) }, () => drawPlace(random, sizes)),
+      stream: random.pick(harmedNames),
+      params: random.pick<object>([
+        { chime: 'dingdong' },
+        { chime: 'tick', repeat: 10, tag: 'door', replace: true },
+        { chime: 'alert', pre: 'ding', gain_db: 20, duck_db: -60 },
+        { chime: 'tick', attack_ms: 5, release_ms: 5, lead_ms: 500, tail_ms: 500 },
+        { url: 'http://127.0.0.1:9/nothing' },
+        { url: 'http://256.1.1.1/' },
+        { file: '../../etc/passwd' },
+        { text: 'x'.repeat(5000) },
+        { chime: 'ding', repeat: 1e9 },
+      ]),
+      priority: random.pick(['low', 'normal', 'high']),
+    }),
+    run: async ({ ask }, { count, clients, stream, params, priority }) => {
+      // Never those whose audio is judged.
+      const targets =
+        clients.length > 0 ? { clients: clients.map(Crew.idOf) } : { streams: [stream] };
+      const all = Array.from({ length: count }, () =>
+        ask('Announce.Play', { ...params, targets, priority }),
+      );
+      await Promise.all(all);
+    },
+  }),
+  stopAnnouncements: action({
+    weight: 2,
+    draw: (random) => ({ tag: random.pick(['door', 'nothing']) }),
+    run: ({ ask }, { tag }) => ask('Announce.Stop', { tag }),
+  }),
   addBadStream: action({
     weight: 1,
     draw: (random) => ({
