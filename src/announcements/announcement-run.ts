@@ -19,6 +19,8 @@ export class AnnouncementRun {
   parts: readonly Part[] = [];
   mix: Mix | undefined;
   heardAtMs: number | undefined;
+  /** The same by the clock of the server. */
+  heardUs = 0;
   /** What it will be over as when its sound has faded out. */
   ending: 'stopped' | 'interrupted' | undefined;
   /** What went wrong while it played. */

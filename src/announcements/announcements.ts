@@ -245,7 +245,8 @@ export class Announcements {
         onEnd: (reason) => this.#onMixEnd(run, reason),
       });
       run.mix = mix;
-      run.heardAtMs = this.#wallMs(mix.startUs + this.#options.bufferMs * 1000);
+      run.heardUs = mix.startUs + this.#options.bufferMs * 1000;
+      run.heardAtMs = this.#wallMs(run.heardUs);
       if (run.isOver || run.ending) mix.stop(stopFadeMs);
       else this.#setState(run, 'playing');
     } catch (error) {
@@ -304,11 +305,12 @@ export class Announcements {
     void this.#decide();
   }
 
-  /** What is mixed is heard the buffer later. */
+  /** What is mixed is heard the buffer later. A timer that is set late in its turn fires too soon. */
   #awaitHeard(run: AnnouncementRun): void {
-    const endMs = (run.heardAtMs ?? 0) + (run.durationMs ?? 0);
-    const leftMs = Math.max(0, endMs - Date.now());
-    run.timer = setTimeout(() => this.#finish(run, 'done'), leftMs);
+    const endUs = run.heardUs + (run.durationMs ?? 0) * 1000;
+    const leftMs = (endUs - this.#options.clock.nowUs()) / 1000;
+    if (leftMs <= 0) this.#finish(run, 'done');
+    else run.timer = setTimeout(() => this.#awaitHeard(run), Math.ceil(leftMs));
   }
 
   #fail(run: AnnouncementRun, error: unknown): void {

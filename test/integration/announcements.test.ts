@@ -466,10 +466,13 @@ describe('an announcement by text', () => {
   it('that its program cannot say fails with its last words', async () => {
     await start(music, `announce.tts_command=/bin/sh -c 'echo no voice >&2; exit 3'`);
     await player('a');
-    const { id } = await play({ text: 'hello' });
-    expect(await over(id)).toEqual(['fetching', 'error']);
-    const { params } = controller.inbox.notifications('Announce.OnUpdate').at(-1) ?? {};
-    expect(params).toMatchObject({ reason: 'speech-failed: tts_command: no voice' });
+    const reason = 'speech-failed: tts_command: no voice';
+    const { error } = await controller.ask('Announce.Play', { text: 'hello' });
+    // What fails soon is the answer, too.
+    if (error) expect(error).toMatchObject({ data: reason });
+    const updates = () => controller.inbox.notifications('Announce.OnUpdate');
+    await until(() => updates().at(-1)?.params?.state === 'error');
+    expect(updates().at(-1)?.params).toMatchObject({ reason });
   });
 });
 
