@@ -169,7 +169,22 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
     metric('gauge', {
       name: 'zerocast_stream_listeners',
       help: 'Clients that get the audio of the stream',
-      value: ({ broadcast }) => broadcast.subscribers,
+      value: (channel) => channel.subscribers,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_variants',
+      help: 'Encodings of the stream for some of its clients, with something mixed',
+      value: ({ variants }) => variants.size,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_variant_encoded_chunks_total',
+      help: 'Chunks that were encoded for variants',
+      value: (channel) => channel.variantFigures.encodedChunks,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_variant_encode_seconds_total',
+      help: 'Time that encoding for variants took',
+      value: (channel) => channel.variantFigures.encodeUs / usPerSecond,
     }),
     metric('counter', {
       name: 'zerocast_stream_encoded_chunks_total',

@@ -1,4 +1,5 @@
 import type { Chunk } from '../audio/chunk.ts';
+import { type EncodeFigures, noEncodeFigures } from '../audio/encoding.ts';
 import { RingReader } from '../audio/ring-reader.ts';
 import type { Stream } from '../audio/stream.ts';
 import type { StreamController } from '../audio/stream-controller.ts';
@@ -31,6 +32,8 @@ export class StreamChannel {
   readonly broadcast: Broadcast;
   readonly #options: StreamChannelOptions;
   readonly #variants = new Set<Variant>();
+  /** Of variants that are gone. */
+  #past = noEncodeFigures;
   /** Variants that are being opened. */
   #openings = 0;
   #readers = 0;
@@ -91,6 +94,21 @@ export class StreamChannel {
     this.broadcast.publish(chunk);
   }
 
+  /** Sessions that are sent its audio, or that of its variants. */
+  get subscribers(): number {
+    let count = this.broadcast.subscribers;
+    for (const { broadcast } of this.#variants) count += broadcast.subscribers;
+    return count;
+  }
+
+  /** What encoding for variants has cost so far. */
+  get variantFigures(): EncodeFigures {
+    return [...this.#variants].reduce(
+      (sum, { input }) => addFigures(sum, input.figures),
+      this.#past,
+    );
+  }
+
   get variants(): ReadonlySet<Variant> {
     return this.#variants;
   }
@@ -137,6 +155,7 @@ export class StreamChannel {
   /** No session is on it any more. Nothing the second time. */
   closeVariant(variant: Variant): void {
     if (!this.#variants.delete(variant)) return;
+    this.#past = addFigures(this.#past, variant.input.figures);
     variant.close();
     this.#leave();
   }
@@ -208,4 +227,12 @@ export class StreamChannel {
     await this.stream.stop();
     this.broadcast.close();
   }
+}
+
+function addFigures(a: EncodeFigures, b: EncodeFigures): EncodeFigures {
+  return {
+    encodedChunks: a.encodedChunks + b.encodedChunks,
+    encodeUs: a.encodeUs + b.encodeUs,
+    droppedChunks: a.droppedChunks + b.droppedChunks,
+  };
 }

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SampleFormat } from '../../src/audio/sample-format.ts';
 import type { MixRequest } from '../../src/players/mix-control.ts';
@@ -170,4 +171,137 @@ describe('a mix for some of those who hear a stream', () => {
       }
     },
   );
+});
+
+describe('a mix for some, while', () => {
+  const both = tone('one', 'flac');
+
+  /** Begins a mix of `ms` for these, who hear one stream with others. */
+  async function begin(ids: readonly string[], { meant = ['a'], ms = 1500 } = {}) {
+    const clients = new Map<string, ScriptedClient>();
+    for (const id of ids) clients.set(id, await player(id, 'one'));
+    for (const client of clients.values()) {
+      await client.until(() => client.chunks.length > 50, 'music');
+    }
+    const running = await mix({ clientIds: new Set(meant) }, { ms });
+    await client(clients, meant[0]!).until(
+      () => rig.session(meant[0]!).variant !== undefined,
+      'the variant',
+    );
+    return { clients, running };
+  }
+
+  const client = (clients: ReadonlyMap<string, ScriptedClient>, id: string) => clients.get(id)!;
+
+  /** What is left of it: nothing. */
+  async function untilGone(): Promise<void> {
+    await until(() => ends.reasons.length > 0);
+    const channel = rig.streams.channels.get('one');
+    await until(() => (channel?.variants.size ?? 0) === 0);
+    expect(ends.reasons).toHaveLength(1);
+  }
+
+  async function expectMusicAlone(other: ScriptedClient): Promise<void> {
+    const count = other.chunks.length;
+    await other.until(() => other.chunks.length > count + 20, 'music still');
+    const heard = await heardBy(other);
+    expect(heard).toMatchObject({ gaps: [], headers: 1 });
+    expect(firstChanged(heard, 0, heard.pcm.length / heard.format.frameBytes)).toBeUndefined();
+  }
+
+  it('one that is meant comes in the middle, is muted, goes and comes back', async () => {
+    await start(both);
+    const { clients, running } = await begin(['a', 'b', 'x'], { meant: ['a', 'b', 'late'] });
+    await until(() => client(clients, 'a').chunks.length > 90);
+    const late = await rig.join('late');
+    expect(rig.session('late').variant).toBe(rig.session('a').variant);
+    rig.groups.setVolume(rig.client('b'), { muted: true });
+    expect(rig.session('b').variant).toBeUndefined();
+    rig.groups.setVolume(rig.client('b'), { muted: false });
+    expect(rig.session('b').variant).toBe(rig.session('a').variant);
+    client(clients, 'a').close();
+    await until(() => !rig.client('a').isConnected);
+    await rig.join('a');
+    expect(rig.session('a').variant).toBe(rig.session('b').variant);
+    expect(rig.streams.channels.get('one')!.variants.size).toBe(1);
+    await untilGone();
+    for (const id of ['a', 'b', 'late']) expect(rig.session(id).variant).toBeUndefined();
+    const heard = await heardBy(late);
+    expect(level(heard, 1000, running.startUs, 1300)).toBeCloseTo(0.25, 1.5);
+    expect(heard).toMatchObject({ gaps: [], headers: 1 });
+    await expectMusicAlone(client(clients, 'x'));
+  });
+
+  it('it is stopped, and the next one begins at once with a variant of its own', async () => {
+    await start(both);
+    const { clients, running } = await begin(['a', 'x']);
+    running.stop(50);
+    const next = await mix({ clientIds: new Set(['a']) }, { ms: 200 });
+    await until(() => ends.reasons.length === 2);
+    await until(() => rig.streams.channels.get('one')!.variants.size === 0);
+    expect(ends.reasons).toEqual(['stopped', 'ended']);
+    const heard = await heardBy(client(clients, 'a'));
+    expect(heard).toMatchObject({ gaps: [], headers: 1 });
+    expect(level(heard, 1000, next.startUs, 100)).toBeCloseTo(0.25, 1.5);
+    await expectMusicAlone(client(clients, 'x'));
+  });
+
+  it('its stream goes, the players go on with another one', async () => {
+    await start(both, tone('two', 'pcm'));
+    const { clients } = await begin(['a', 'x']);
+    await rig.streams.remove('one');
+    expect(ends.reasons).toEqual(['gone']);
+    for (const id of ['a', 'x']) {
+      expect(rig.session(id).channel?.id).toBe('two');
+      expect(rig.session(id).variant).toBeUndefined();
+      const count = client(clients, id).chunks.length;
+      await client(clients, id).until(
+        () => client(clients, id).chunks.length > count + 10,
+        'music',
+      );
+    }
+  });
+
+  it('a player moves to another stream and back', async () => {
+    await start(both, tone('two', 'pcm'));
+    const { clients } = await begin(['a', 'b', 'x'], { meant: ['a', 'b'] });
+    rig.groups.setStream(rig.group('a'), 'two');
+    expect(rig.session('a').variant).toBeUndefined();
+    rig.groups.setStream(rig.group('a'), 'one');
+    expect(rig.session('a').variant).toBe(rig.session('b').variant);
+    await untilGone();
+    await expectMusicAlone(client(clients, 'x'));
+  });
+
+  it('a player that is meant reads nothing, the others hear all of it', async () => {
+    await start(both);
+    const { clients, running } = await begin(['a', 'b', 'x'], { meant: ['a', 'b'], ms: 500 });
+    client(clients, 'b').socket.pause();
+    await untilGone();
+    const count = client(clients, 'a').chunks.length;
+    await client(clients, 'a').until(() => client(clients, 'a').chunks.length > count + 10, 'more');
+    const heard = await heardBy(client(clients, 'a'));
+    expect(heard).toMatchObject({ gaps: [], headers: 1 });
+    expect(level(heard, 1000, running.startUs, 100)).toBeCloseTo(0.25, 1.5);
+    await expectMusicAlone(client(clients, 'x'));
+  });
+
+  it('nothing plays: those who are meant hear it alone, and the stream stays idle', async () => {
+    rig = await PlayerRig.open([], { resyncToleranceMs: 800 });
+    ends = new MixEnds();
+    const input = new PassThrough();
+    await rig.streams.addInput({ name: 'one', codec: 'flac', sampleFormat: '48000:16:2', input });
+    const [a, x] = [await rig.join('a'), await rig.join('x')];
+    await x.untilCount(messageType.codecHeader, 1);
+    const { startUs } = await mix({ clientIds: new Set(['a']) });
+    await untilGone();
+    expect(rig.streams.channels.get('one')!.stream.state).toBe('idle');
+    const heard = await heardBy(a);
+    expect(heard).toMatchObject({ gaps: [], headers: 1 });
+    // The silence begins when it is sent, some moments after that was asked for.
+    expect(Math.abs(frameOf(heard, startUs) - 14_400)).toBeLessThan(480);
+    expect(level(heard, 1000, startUs, 100)).toBeCloseTo(0.25, 1.5);
+    expect(level(heard, 1000, startUs, 425)).toBeCloseTo(0.25, 1.5);
+    expect(x.chunks).toEqual([]);
+  });
 });
