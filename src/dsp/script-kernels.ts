@@ -2,7 +2,7 @@ import type { DspKernels } from '../base/native/dsp-kernels.ts';
 import { kWeightingChannelNumbers, kWeightingHeader } from './k-weighting.ts';
 import { limiterField } from './limiter.ts';
 import { scriptFft, scriptMelRows } from './script-spectra.ts';
-import { truePeakPhases, truePeakTaps } from './true-peak.ts';
+import { truePeakPairs, truePeakTaps } from './true-peak.ts';
 
 /** Adding and subtracting it rounds a double to a whole number, halves to the even one. */
 const roundingMagic = 1.5 * 2 ** 52;
@@ -129,20 +129,22 @@ export const scriptKernels: DspKernels = {
     for (let channel = 0; channel < channels; channel += 1) {
       let peak = 0;
       for (let index = channel; index < count; index += channels) {
-        let first = 0;
-        let second = 0;
-        let third = 0;
-        let fourth = 0;
-        for (let tap = 0, at = index; tap < truePeakTaps; tap += 1, at -= channels) {
-          const sample = at >= 0 ? samples[at]! : state[past + at]!;
-          first += truePeakPhases[tap]! * sample;
-          second += truePeakPhases[truePeakTaps + tap]! * sample;
-          third += truePeakPhases[2 * truePeakTaps - 1 - tap]! * sample;
-          fourth += truePeakPhases[truePeakTaps - 1 - tap]! * sample;
+        let even = 0;
+        let odd = 0;
+        let otherEven = 0;
+        let otherOdd = 0;
+        let far = index - (truePeakTaps - 1) * channels;
+        for (let pair = 0, near = index; near > far; pair += 4, near -= channels, far += channels) {
+          const one = near >= 0 ? samples[near]! : state[past + near]!;
+          const other = far >= 0 ? samples[far]! : state[past + far]!;
+          even += truePeakPairs[pair]! * (one + other);
+          odd += truePeakPairs[pair + 1]! * (one - other);
+          otherEven += truePeakPairs[pair + 2]! * (one + other);
+          otherOdd += truePeakPairs[pair + 3]! * (one - other);
         }
         const level = Math.max(
-          Math.max(Math.abs(first), Math.abs(second)),
-          Math.max(Math.abs(third), Math.abs(fourth)),
+          Math.abs(even) + Math.abs(odd),
+          Math.abs(otherEven) + Math.abs(otherOdd),
         );
         if (level > peak) peak = level;
       }

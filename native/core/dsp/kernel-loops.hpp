@@ -312,35 +312,57 @@ constexpr float truePeakPhases[2][truePeakTaps] = {
      0.465087890625F, 0.77978515625F, -0.2003173828125F, 0.1015625F, -0.0582275390625F,
      0.0330810546875F, -0.0189208984375F}};
 
+// A phase and the one that is it backwards give `even + odd` and `even - odd` of the same two sums,
+// so the larger of both is `|even| + |odd|`, for half of the multiplications.
+constexpr float evenTap(std::size_t phase, std::size_t tap) noexcept {
+  return (truePeakPhases[phase][tap] + truePeakPhases[phase][truePeakTaps - 1 - tap]) / 2;
+}
+
+constexpr float oddTap(std::size_t phase, std::size_t tap) noexcept {
+  return (truePeakPhases[phase][tap] - truePeakPhases[phase][truePeakTaps - 1 - tap]) / 2;
+}
+
+struct TapPair {
+  float even[2];
+  float odd[2];
+};
+
+constexpr TapPair tapPair(std::size_t tap) noexcept {
+  return {{evenTap(0, tap), evenTap(1, tap)}, {oddTap(0, tap), oddTap(1, tap)}};
+}
+
+constexpr TapPair tapPairs[] = {tapPair(0), tapPair(1), tapPair(2),
+                                tapPair(3), tapPair(4), tapPair(5)};
+
 // `newest` has the frames before it in front.
 float truePeakAt(const float* newest, std::size_t channels) noexcept {
-  float sums[4]{};
-  for (std::size_t tap = 0; tap < truePeakTaps; ++tap) {
-    const float sample = *(newest - tap * channels);
-    sums[0] += truePeakPhases[0][tap] * sample;
-    sums[1] += truePeakPhases[1][tap] * sample;
-    sums[2] += truePeakPhases[1][truePeakTaps - 1 - tap] * sample;
-    sums[3] += truePeakPhases[0][truePeakTaps - 1 - tap] * sample;
+  float even[2]{};
+  float odd[2]{};
+  for (std::size_t tap = 0; tap < truePeakTaps / 2; ++tap) {
+    const float near = *(newest - tap * channels);
+    const float far = *(newest - (truePeakTaps - 1 - tap) * channels);
+    for (std::size_t phase = 0; phase < 2; ++phase) {
+      even[phase] += tapPairs[tap].even[phase] * (near + far);
+      odd[phase] += tapPairs[tap].odd[phase] * (near - far);
+    }
   }
-  float best = 0;
-  for (const float sum : sums) best = std::fabs(sum) > best ? std::fabs(sum) : best;
-  return best;
+  const float first = std::fabs(even[0]) + std::fabs(odd[0]);
+  const float second = std::fabs(even[1]) + std::fabs(odd[1]);
+  return first > second ? first : second;
 }
 
 Vector truePeaksAt(const float* newest, std::size_t channels) noexcept {
-  Vector first{};
-  Vector second{};
-  Vector third{};
-  Vector fourth{};
-  for (std::size_t tap = 0; tap < truePeakTaps; ++tap) {
-    const Vector vector = load(newest - tap * channels);
-    first += truePeakPhases[0][tap] * vector;
-    second += truePeakPhases[1][tap] * vector;
-    third += truePeakPhases[1][truePeakTaps - 1 - tap] * vector;
-    fourth += truePeakPhases[0][truePeakTaps - 1 - tap] * vector;
+  Vector even[2]{};
+  Vector odd[2]{};
+  for (std::size_t tap = 0; tap < truePeakTaps / 2; ++tap) {
+    const Vector near = load(newest - tap * channels);
+    const Vector far = load(newest - (truePeakTaps - 1 - tap) * channels);
+    for (std::size_t phase = 0; phase < 2; ++phase) {
+      even[phase] += tapPairs[tap].even[phase] * (near + far);
+      odd[phase] += tapPairs[tap].odd[phase] * (near - far);
+    }
   }
-  const Vector outer = largest(magnitude(first), largest(magnitude(fourth), Vector{}));
-  return largest(magnitude(second), largest(magnitude(third), outer));
+  return largest(magnitude(even[0]) + magnitude(odd[0]), magnitude(even[1]) + magnitude(odd[1]));
 }
 
 void truePeak(float* history, const float* samples, std::size_t channels, std::size_t count,
