@@ -1,6 +1,6 @@
 import type { JsonObject } from '../base/files/json-fields.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Clip } from '../clips/clip-facts.ts';
+import { jsonOfClip } from '../clips/clip-json.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import { readAnnouncement, readChoice } from './announcement-request.ts';
@@ -11,7 +11,6 @@ import { LiveAnnouncer } from './live-announcer.ts';
 
 interface DeskOptions {
   readonly places: ClipPlaces;
-  readonly closePlaces: () => Promise<void>;
   readonly dsp: Dsp;
   readonly logger: Logger;
 }
@@ -49,8 +48,12 @@ export class AnnouncementDesk {
     return this.#announcements.list();
   }
 
-  async clips(): Promise<{ readonly chimes: readonly string[]; readonly clips: readonly Clip[] }> {
-    return { chimes: chimeNames, clips: await this.#options.places.library.list() };
+  async clips(): Promise<{
+    readonly chimes: readonly string[];
+    readonly clips: readonly object[];
+  }> {
+    const clips = await this.#options.places.library.list();
+    return { chimes: chimeNames, clips: clips.map(jsonOfClip) };
   }
 
   /** Those that play now are mixed over others while they do. */
@@ -73,6 +76,5 @@ export class AnnouncementDesk {
   async close(): Promise<void> {
     for (const announcer of this.#announcers.values()) announcer.close();
     await this.#announcements.close();
-    await this.#options.closePlaces();
   }
 }

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
  * Certificates that are not there stay as they are: they are looked for in other places, too.
  */
 export function withAbsolutePaths(config: Config, folder: string): Config {
-  const { server, ssl, http, stream, logging } = config;
+  const { server, ssl, http, stream, clips, logging } = config;
   const absolute = (path: string) => (path === '' ? path : resolve(folder, path));
   const found = (path: string) => (existsSync(absolute(path)) ? absolute(path) : path);
   return {
@@ -26,6 +26,7 @@ export function withAbsolutePaths(config: Config, folder: string): Config {
       pluginDir: absolute(stream.pluginDir),
       sandboxDir: absolute(stream.sandboxDir),
     },
+    clips: { ...clips, folder: absolute(clips.folder) },
     logging: {
       ...logging,
       sink: logging.sink.replace(/^file:(.+)$/s, (_, name: string) => `file:${absolute(name)}`),

@@ -5,9 +5,10 @@ import type { ChildPlaces } from '../base/children/child-places.ts';
 import { type Clock, monotonicClock } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { loadNativeAddon } from '../base/native/native-addon.ts';
+import { loadNativeAddon, type NativeAddonResult } from '../base/native/native-addon.ts';
 import { Registry } from '../clients/registry.ts';
 import { StateFile } from '../clients/state-file.ts';
+import type { ClipParts } from '../clips/open-clips.ts';
 import type { Config } from '../config/config.ts';
 import { LiveConfig } from '../config/live-config.ts';
 import type { SettingOrigins } from '../config/load-config.ts';
@@ -37,7 +38,7 @@ import { openConnections } from './connections.ts';
 import { warmUp } from './encoder-warm-up.ts';
 import { Listeners } from './listeners.ts';
 import { Observation } from './observation.ts';
-import { openAddedStreams, openStreams, zeroCopyOptions } from './streams.ts';
+import { openAddedStreams, openFileGate, openStreams, zeroCopyOptions } from './streams.ts';
 
 /** Turns of the event loop that broken-off writes may take to report their end. */
 const maxDrainTurns = 100;
@@ -93,6 +94,9 @@ export class Application {
   readonly #children: ChildPlaces;
   /** Since the first one was asked for. */
   #announcements: Promise<AnnouncementDesk> | undefined;
+  readonly #native: NativeAddonResult;
+  /** Since the first one was asked for. */
+  #clips: Promise<ClipParts> | undefined;
   #stateFile: StateFile | undefined;
   #announcer: Announcer | undefined;
 
@@ -132,6 +136,7 @@ export class Application {
     this.#persist = persist;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
     const native = loadNativeAddon();
+    this.#native = native;
     this.pool = new ChunkPool({
       verifySeals,
       ...('addon' in native && {
@@ -170,7 +175,7 @@ export class Application {
       surroundings,
       onChange,
       persist,
-      own: [options.dataFolder, options.reload?.file].filter((path) => path !== undefined),
+      own: this.#own,
       httpPort: () => this.ports.http || settings().http.port,
     });
     this.#observation = new Observation({
@@ -222,6 +227,7 @@ export class Application {
       registry,
       status: this.#status,
       announcements: () => this.#openAnnouncements(),
+      clips: () => this.#openClips(),
       reload: () => this.#reloadOn((reload) => reload.runPaced()),
       logger,
     });
@@ -244,6 +250,7 @@ export class Application {
         images,
         taps: () => this.#observation.openTaps(),
         announcements: () => this.#openAnnouncements(),
+        clips: () => this.#openClips(),
       },
       metrics: async () => {
         const { ServerMetrics } = await import('../figures/server-metrics.ts');
@@ -257,6 +264,7 @@ export class Application {
           refusals: () => admission.refusals,
           taps: () => this.#observation.taps,
           levels: () => this.#observation.readLevels(),
+          copies: async () => (await this.#clips)?.copier.statistics.figures,
           settings: () => settings().http,
         });
       },
@@ -317,6 +325,7 @@ export class Application {
     const parted = order.step('controllers', () => this.control.close());
     const untapped = order.step('taps', () => this.#observation.close());
     await order.step('announcements', async () => (await this.#announcements)?.close());
+    await order.step('clips', async () => (await this.#clips)?.close());
     await order.step('players', () => this.server.close());
     await order.step(
       'streams',
@@ -358,7 +367,7 @@ export class Application {
 
   async #loadAnnouncements(): Promise<AnnouncementDesk> {
     const { openDesk } = await import('./open-desk.ts');
-    const { logger, clock = monotonicClock, dataFolder } = this.#options;
+    const { logger, clock = monotonicClock } = this.#options;
     return openDesk({
       mixes: this.mixes,
       settings: this.#settings,
@@ -367,7 +376,7 @@ export class Application {
       children: this.#children,
       clock,
       logger,
-      dataFolder,
+      clips: await this.#openClips(),
       onUpdate: (params) =>
         this.control.tell({
           interest: 'Announce',
@@ -375,6 +384,32 @@ export class Application {
           method: 'Announce.OnUpdate',
           params,
         }),
+    });
+  }
+
+  /** Files and folders of the server that its configuration does not name. */
+  get #own(): readonly string[] {
+    const { dataFolder, reload } = this.#options;
+    return [dataFolder, reload?.file].filter((path) => path !== undefined);
+  }
+
+  #openClips(): Promise<ClipParts> {
+    this.#clips ??= this.#loadClips();
+    return this.#clips;
+  }
+
+  async #loadClips(): Promise<ClipParts> {
+    const { openClips } = await import('../clips/open-clips.ts');
+    const tell = (method: string, params: object) =>
+      this.control.tell({ interest: 'Clips', permission: 'Clips.GetClips', method, params });
+    return openClips({
+      settings: this.#settings,
+      dataFolder: this.#options.dataFolder,
+      native: this.#native,
+      fileGate: openFileGate({ settings: this.#settings, own: this.#own }),
+      onChange: () => tell('Clips.OnUpdate', {}),
+      onProgress: ({ name, bytes, totalBytes: size }) =>
+        tell('Clips.OnProgress', { name, bytes, size }),
     });
   }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { FileGate } from '../audio/sources/file-gate.ts';
 import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
 import type { StreamDefaults } from '../audio/stream-options.ts';
 import type { Clock } from '../base/clock.ts';
@@ -52,10 +53,7 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
       return { defaults: streamDefaults(settings()), pluginDir, sandboxDir };
     },
     broadcast: broadcastOptions(settings()),
-    fileGate: new SourceFolders(() => ({
-      folders: settings().stream.sourceDir,
-      own: [...options.own, ...ownPaths(settings())],
-    })),
+    fileGate: openFileGate(options),
     startControlScript: controlScriptStarter(options),
     surroundings: options.surroundings,
     onState: (channel) => streams.stateChanged(channel),
@@ -69,6 +67,17 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     settings: () => settings().limits,
   });
   return streams;
+}
+
+/** What controllers may have read of this machine. */
+export function openFileGate({
+  settings,
+  own,
+}: Pick<StreamsOptions, 'settings' | 'own'>): FileGate {
+  return new SourceFolders(() => ({
+    folders: settings().stream.sourceDir,
+    own: [...own, ...ownPaths(settings())],
+  }));
 }
 
 /** `undefined` unless streams that controllers add are to be kept, and there is a place for that. */

@@ -1,8 +1,10 @@
 import { isObject } from '../base/files/json-fields.ts';
 import { parseJson } from '../base/foreign-text.ts';
 import { inSlices } from '../base/time/in-slices.ts';
+import type { Dsp } from '../dsp/dsp.ts';
 import type { ClipAudio } from './clip-audio.ts';
 import type { ClipError } from './clip-error.ts';
+import { clipLoudness } from './clip-loudness.ts';
 
 /** Columns of the picture of a clip. */
 const waveformColumns = 200;
@@ -18,6 +20,8 @@ interface ClipSound {
   readonly durationMs: number;
   readonly rateHz: number;
   readonly channels: number;
+  /** Integrated; absent of silence. */
+  readonly loudnessLufs?: number | undefined;
   /**
    * Shape: lowest and highest sample of each of 200 equal pieces, all channels together, in turns;
    * -127 to 127.
@@ -46,7 +50,7 @@ export function faultFacts({ code, message }: ClipError): ClipFacts {
   return { code, fault: message.slice(0, maxFaultLength) };
 }
 
-export async function soundOf(audio: ClipAudio): Promise<ClipSound> {
+export async function soundOf(audio: ClipAudio, dsp: Dsp): Promise<ClipSound> {
   const { samples, channels, rateHz, durationMs } = audio;
   const waveform: number[] = [];
   const frames = samples.length / channels;
@@ -57,7 +61,9 @@ export async function soundOf(audio: ClipAudio): Promise<ClipSound> {
     const end = Math.max(startOf(column + 1), startOf(column) + channels);
     waveform.push(...extremes(samples, startOf(column), end));
   });
-  return { durationMs, rateHz, channels, waveform };
+  const lufs = await clipLoudness(audio, dsp);
+  const sound = { durationMs, rateHz, channels, waveform };
+  return Number.isFinite(lufs) ? { ...sound, loudnessLufs: Number(lufs.toFixed(1)) } : sound;
 }
 
 function extremes(samples: Float32Array, start: number, end: number): [number, number] {
@@ -85,18 +91,26 @@ export function parseFacts(text: string, about: ClipVersion): ClipFacts | undefi
     return undefined;
   }
   if (!isObject(json)) return undefined;
-  const { version, bytes, modifiedMs, durationMs, rateHz, channels, waveform, fault, code } = json;
+  const { version, bytes, modifiedMs, fault, code } = json;
+  const { durationMs, rateHz, channels, waveform, loudnessLufs } = json;
   if (version !== formatVersion || bytes !== about.bytes || modifiedMs !== about.modifiedMs) {
     return undefined;
   }
   if (typeof fault === 'string' && typeof code === 'string') return { fault, code };
   const isSound =
     isPositive(durationMs) && isPositive(rateHz) && isPositive(channels) && isWaveform(waveform);
-  return isSound ? { durationMs, rateHz, channels, waveform } : undefined;
+  if (!isSound) return undefined;
+  const sound = { durationMs, rateHz, channels, waveform };
+  if (loudnessLufs === undefined) return sound;
+  return isNumber(loudnessLufs) ? { ...sound, loudnessLufs } : undefined;
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
 }
 
 function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0;
+  return isNumber(value) && value > 0;
 }
 
 function isWaveform(value: unknown): value is readonly number[] {

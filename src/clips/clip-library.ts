@@ -4,6 +4,7 @@ import type { SampleFormat } from '../audio/sample-format.ts';
 import { codeOf } from '../base/errors.ts';
 import { writeFileAtomically } from '../base/files/atomic-file.ts';
 import { makeFolder } from '../base/files/make-folder.ts';
+import type { Dsp } from '../dsp/dsp.ts';
 import type { ClipAudio } from './clip-audio.ts';
 import type { ClipDecoder } from './clip-decoder.ts';
 import { ClipError } from './clip-error.ts';
@@ -26,6 +27,8 @@ import { TurnQueue } from './turn-queue.ts';
 
 /** The endings of files without a header. */
 const rawEndings: readonly string[] = ['.raw', '.pcm'];
+/** Larger clips are kept, and not decoded: all of a file is read for that. */
+export const maxDecodedFileBytes = 64 * 1024 * 1024;
 /** Of what is known of a clip, in a hidden file beside it. */
 const factsEnding = '.clip';
 /** Faults that are over soon. */
@@ -51,9 +54,11 @@ interface AddOptions {
 }
 
 interface ClipLibraryOptions {
-  readonly folder: string;
+  /** Absent: there is no library, it is empty. */
+  readonly folder: string | undefined;
   readonly decoder: ClipDecoder;
   readonly copier: FileCopier;
+  readonly dsp: () => Promise<Dsp>;
   readonly lockFile: LockFile;
   readonly settings: () => ClipLibrarySettings;
   /** Something in the list is different now. */
@@ -68,7 +73,6 @@ interface ClipLibraryOptions {
  * of a signal.
  */
 export class ClipLibrary {
-  readonly folder: string;
   readonly #options: ClipLibraryOptions;
   readonly #decoder: ClipDecoder;
   readonly #settings: () => ClipLibrarySettings;
@@ -82,10 +86,16 @@ export class ClipLibrary {
   #isClosed = false;
 
   constructor(options: ClipLibraryOptions) {
-    this.folder = options.folder;
     this.#options = options;
     this.#decoder = options.decoder;
     this.#settings = options.settings;
+  }
+
+  /** Failure: throws a `ClipError` when there is none. */
+  get folder(): string {
+    const { folder } = this.#options;
+    if (folder !== undefined) return folder;
+    throw new ClipError('no-library', 'this server keeps nothing: name a folder by [clips] folder');
   }
 
   get limits(): ClipLibrarySettings {
@@ -286,6 +296,7 @@ export class ClipLibrary {
   }
 
   async #files(): Promise<readonly ClipFile[]> {
+    if (this.#options.folder === undefined) return [];
     const names = await readdir(this.folder).catch((error: unknown) => {
       if (codeOf(error) === 'ENOENT') return [];
       throw folderFault(error);
@@ -307,6 +318,7 @@ export class ClipLibrary {
 
   /** Of a file whose name is written in another way, too: some systems take letters apart. */
   async #pathOf(name: string): Promise<string> {
+    if (this.#options.folder === undefined) throw unknown(name);
     const path = join(this.folder, name);
     if (await lstat(path).catch(() => undefined)) return path;
     const names = await readdir(this.folder).catch(() => []);
@@ -318,9 +330,9 @@ export class ClipLibrary {
     name: string,
     options: { readonly maxSeconds?: number; readonly signal?: AbortSignal } = {},
   ): Promise<ClipAudio> {
-    const { maxClipBytes, maxSeconds, rawFormat } = this.#settings();
+    const { maxSeconds, rawFormat } = this.#settings();
     const { size } = await file.stat();
-    if (size > maxClipBytes) throw tooLarge(size, maxClipBytes);
+    if (size > maxDecodedFileBytes) throw tooLarge(size, maxDecodedFileBytes);
     const isRaw = rawEndings.includes(extname(name).toLowerCase());
     return this.#decoder.decode(await readAll(file, size), {
       maxSeconds: options.maxSeconds ?? maxSeconds,
@@ -331,7 +343,7 @@ export class ClipLibrary {
 
   async #factsOf(file: FileHandle, name: string): Promise<ClipFacts> {
     try {
-      return await soundOf(await this.#decode(file, name));
+      return await soundOf(await this.#decode(file, name), await this.#options.dsp());
     } catch (error) {
       if (error instanceof ClipError) return faultFacts(error);
       throw error;
@@ -400,6 +412,7 @@ export class ClipLibrary {
   }
 
   async #sweepAll(): Promise<void> {
+    if (this.#options.folder === undefined) return;
     await sweepIncoming(this.folder, this.#options.lockFile);
     const names = new Set((await this.#files()).map(({ name }) => name));
     for (const file of await readdir(this.folder).catch(() => [])) {

@@ -19,6 +19,14 @@ const nameByVariable: ReadonlyMap<string, string> = new Map(
   }),
 );
 
+/** Further names, which other programs know too; the usual one of a setting wins. */
+const aliases: ReadonlyMap<string, string> = new Map([
+  ['ZERO_COPY_ENABLED', 'clips.zero_copy'],
+  ['ZERO_COPY_MIN_SIZE_MB', 'clips.zero_copy_min_size'],
+  ['ZERO_COPY_VERIFY_COPY', 'clips.zero_copy_verify'],
+  ['ZERO_COPY_CHUNK_SIZE_MB', 'clips.zero_copy_chunk_size'],
+]);
+
 /** Ours, but no settings: what other parts read, and what Kubernetes sets for a service. */
 const otherVariable = /^ZEROCAST_(NATIVE$|SERVICE_|PORT$|PORT_\d)/;
 
@@ -43,6 +51,12 @@ function isSetting(variable: string): boolean {
  */
 export function readEnvironment(environment: Environment, report: Report): readonly Assignment[] {
   const assignments: Assignment[] = [];
+  for (const [variable, name] of aliases) {
+    const value = environment[variable]?.trim();
+    const [section = '', key = ''] = name.split('.');
+    if (value)
+      assignments.push({ section, key, value, origin: `environment variable ${variable}` });
+  }
   for (const [variable, text] of Object.entries(environment)) {
     if (!isSetting(variable) || !text?.trim()) continue;
     const origin = `environment variable ${variable}`;

@@ -1,4 +1,5 @@
 import { announceSettings } from './announce-settings.ts';
+import { clipSettings } from './clip-settings.ts';
 import { limitSettings } from './limit-settings.ts';
 import { listenerSettings } from './listener-settings.ts';
 import { serverSettings } from './server-settings.ts';
@@ -20,6 +21,7 @@ export const schema = {
   stream: streamSettings.stream,
   streaming_client: streamSettings.streaming_client,
   announce: announceSettings.announce,
+  clips: clipSettings.clips,
   limits: limitSettings.limits,
   logging: serverSettings.logging,
 } as const;

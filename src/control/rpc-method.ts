@@ -3,6 +3,7 @@ import type { Access } from '../auth/access.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LogLimiter } from '../base/time/log-limiter.ts';
 import type { Registry } from '../clients/registry.ts';
+import type { ClipParts } from '../clips/open-clips.ts';
 import type { GroupControl } from '../players/group-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { RpcCaller } from './rpc.ts';
@@ -18,6 +19,8 @@ export interface RpcTargets {
   readonly status: StatusTree;
   /** Loaded when it is first asked for. */
   readonly announcements: () => Promise<AnnouncementDesk>;
+  /** Loaded when it is first asked for. */
+  readonly clips: () => Promise<ClipParts>;
   /** Reads the configuration again. Failure: rejects with a `ConfigError`. */
   readonly reload?: () => Promise<{
     readonly changed: readonly object[];

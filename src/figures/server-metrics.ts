@@ -1,12 +1,14 @@
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { Registry } from '../clients/registry.ts';
+import type { CopyStatistics } from '../clips/copy-statistics.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import type { LevelFigure } from '../metering/level-figures.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
+import { clipMetrics } from './clip-metrics.ts';
 import { levelMetrics } from './level-metrics.ts';
 import { addMetric, type Metric, type Sample } from './metric.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -28,6 +30,8 @@ interface ServerMetricsOptions {
   readonly taps: () => { readonly sessionCount: number; readonly lostFrames: number } | undefined;
   /** Peak and loudness of streams, while they are switched on. */
   readonly levels: () => Promise<readonly LevelFigure[]>;
+  /** Absent while no controller has asked for a clip. */
+  readonly copies: () => Promise<CopyStatistics['figures'] | undefined>;
   /** Whether there are figures, and a series for every single client. */
   readonly settings: () => Pick<Config['http'], 'metrics' | 'metricsPerClient'>;
 }
@@ -72,6 +76,7 @@ export class ServerMetrics {
       ...streamMetrics(this.#options),
       ...poolMetrics(this.#options),
       ...sendMetrics(sends),
+      ...clipMetrics(this.#options.copies),
       ...timeMetrics(this.#options.time),
       ...levelMetrics(this.#options.levels),
       ...clientMetrics(() =>

@@ -11,6 +11,7 @@ import type { AnnouncementDesk } from '../announcements/announcement-desk.ts';
 import type { Access, Login } from '../auth/access.ts';
 import { messageOf } from '../base/errors.ts';
 import { within } from '../base/time/within.ts';
+import type { ClipParts } from '../clips/open-clips.ts';
 import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
 import { RequestBudget } from '../control/request-budget.ts';
 import type { RpcHandler } from '../control/rpc.ts';
@@ -21,6 +22,7 @@ import type { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
 import { BodyReader } from './body-reader.ts';
+import { clipRoute, isClipPath } from './clip-route.ts';
 import { parseTarget } from './exchange.ts';
 import { HttpLogin } from './http-login.ts';
 import { imageRoute } from './image-route.ts';
@@ -36,7 +38,9 @@ import { type UpgradedKind, WebSocketUpgrades } from './web-socket-upgrades.ts';
 /** Time for the headers of a request, and for the beginning of TLS. */
 const headTimeoutMs = 5000;
 /** Time for all of a request: sound files are uploaded. Those who read short bodies give them less. */
-const requestTimeoutMs = 60_000;
+const requestTimeoutMs = 600_000;
+/** For one that is to be announced. */
+const uploadTimeoutMs = 60_000;
 /** The longest sound file that may be uploaded to be announced, with the form around it. */
 const maxUploadBytes = 16 * 1024 * 1024 + 64 * 1024;
 /** What all uploads under way may occupy together. */
@@ -62,6 +66,8 @@ export interface HttpServerOptions extends HttpMaterial, Omit<ListenerOptions, '
   readonly settings: () => OriginSettings;
   readonly access: Access;
   readonly images: ImageStore;
+  /** Loaded when the first one is asked for; absent: there is no library. */
+  readonly clips?: () => Promise<ClipParts>;
   readonly control: RpcHandler & {
     /** A new control session; `login` when the request has shown credentials. */
     accept(peer: ControlPeer, login?: Login): void;
@@ -92,7 +98,7 @@ export class HttpServer {
   readonly #uploads = new BodyReader({
     limits: { maxRequestBytes: maxUploadBytes },
     budget: new RequestBudget({ maxIncompleteBytes: maxUploadsBytes }),
-    maxBodyMs: requestTimeoutMs,
+    maxBodyMs: uploadTimeoutMs,
   });
   #files: StaticFiles;
   #listener: Listener | undefined;
@@ -109,8 +115,8 @@ export class HttpServer {
   }
 
   private constructor(options: HttpServerOptions, files: StaticFiles) {
-    const { access, control, images, logger, metrics, onStream, settings, taps } = options;
-    const { controlPeers, mayBecome = () => true, announcements } = options;
+    const { announcements, controlPeers, mayBecome = () => true } = options;
+    const { access, clips, control, images, logger, metrics, onStream, settings, taps } = options;
     const login = new HttpLogin(access, logger);
     const origins = new OriginCheck(settings, logger);
     this.#options = options;
@@ -126,6 +132,7 @@ export class HttpServer {
         const bodies = this.#uploads;
         await announce(exchange, { desk: announcements, login, origins, bodies });
       }, origins),
+      clips: clips && clipRoute({ clips, login, origins }),
       images: imageRoute(images, origins),
       metrics: (exchange) => this.#metrics.get(exchange),
       files: (exchange) => this.#files.answer(exchange),
@@ -201,13 +208,16 @@ export class HttpServer {
 
   /** Clients ask this before they send a long body: the right moment to say that it is too long. */
   readonly #onCheckContinue: RequestListener = (request, response) => {
+    // The library says by itself whether it wants the clip.
+    const isClip = isClipPath(request.url ?? '');
     const isUpload = /^\/announce\b/.test(request.url ?? '');
     const bodies = isUpload ? this.#uploads : this.#bodies;
-    if (bodies.isTooLong(request)) answerFailure(response, bodies.tooLong());
-    else {
-      response.writeContinue();
-      this.#onRequest(request, response);
+    if (!isClip && bodies.isTooLong(request)) {
+      answerFailure(response, bodies.tooLong());
+      return;
     }
+    if (!isClip) response.writeContinue();
+    this.#onRequest(request, response);
   };
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

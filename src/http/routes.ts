@@ -1,4 +1,5 @@
 import { answer } from './answer.ts';
+import { isClipPath } from './clip-route.ts';
 import type { Answerer, Exchange, Route } from './exchange.ts';
 import { notFound, RefusedRequestError } from './refused-request-error.ts';
 import { isTapPath } from './tap-upgrade.ts';
@@ -8,17 +9,20 @@ const knownMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'OPTIONS'];
 /** Which part of the server answers which request. */
 export class Routes {
   readonly #routes: ReadonlyMap<string, Route>;
+  readonly #clips: Route | undefined;
   readonly #files: Route;
 
   constructor({
     jsonRpc,
     announce,
+    clips,
     images,
     metrics,
     files,
   }: {
     readonly jsonRpc: Route;
     readonly announce: Route;
+    readonly clips: Route | undefined;
     readonly images: Answerer;
     readonly metrics: Answerer;
     readonly files: Answerer;
@@ -31,16 +35,22 @@ export class Routes {
       ['/metrics', reading(metrics)],
       ['/__image_cache', reading(images)],
     ]);
+    this.#clips = clips;
     this.#files = reading(files);
   }
 
   /** Failure: rejects with a `RefusedRequestError`, or with whatever went wrong. */
   async answer(exchange: Exchange): Promise<void> {
-    const { path } = exchange.target;
-    const found = isTapPath(path) ? tapRoute : (this.#routes.get(path) ?? this.#files);
+    const found = this.#routeOf(exchange.target.path);
     const answerer = found.get(exchange.request.method ?? '');
     if (!answerer) throw refusalOf(exchange, found);
     await answerer(exchange);
+  }
+
+  #routeOf(path: string): Route {
+    if (isTapPath(path)) return tapRoute;
+    if (this.#clips && isClipPath(path)) return this.#clips;
+    return this.#routes.get(path) ?? this.#files;
   }
 }
 

@@ -440,7 +440,7 @@ describe('a connection', () => {
     expect(socket.timeout).toBe(30_000);
     expect(server).toMatchObject({
       headersTimeout: 5000,
-      requestTimeout: 60_000,
+      requestTimeout: 600_000,
       keepAliveTimeout: 5000,
     });
     // The same, sooner.

@@ -11,6 +11,7 @@ import { makeCertificate, openssl } from '../support/certificates.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { channelOf, decibels, heardBy } from '../support/mix-rig.ts';
 import { ReloadRig, sources } from '../support/reload-rig.ts';
+import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TapClient } from '../support/tap-client.ts';
 import { until } from '../support/waiting.ts';
@@ -123,6 +124,21 @@ async function isRefused(client: ControlClient): Promise<boolean> {
   return hasEnded(client) && client.raw.length === 0;
 }
 
+/** With one clip in the library; the result is the section of the configuration. */
+async function startWithClips(): Promise<string> {
+  const folder = makeScratchFolder();
+  ends.push(() => removeScratchFolder(folder));
+  writeFileSync(join(folder, 'short.wav'), 'x');
+  const settings = `[clips]\nfolder = ${folder}\n`;
+  await start(`${tone}${settings}`);
+  return settings;
+}
+
+/** The answer to the beginning of a clip of 2 MiB. */
+async function sent(name: string): Promise<string> {
+  return ask(await controller(), 'Clips.UploadClip', { name, data: 'AAAA', size: 2_097_152 });
+}
+
 /** What a short announcement, too quiet to be heard, does to the music: how deep it is, how long. */
 async function duckedBy(settings: string): Promise<{ depthDb: number; downMs: number }> {
   await start();
@@ -207,6 +223,24 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     expect(await announced('?text=hello')).toBe(501);
     await rig.reload(`${tone}[announce]\ntts_command = /bin/no-such-program\n`);
     expect(await announced('?text=hello')).toBe(502);
+  },
+  async 'clips.max_clip_size'() {
+    const settings = await startWithClips();
+    expect(await sent('long.wav')).toContain('"bytes":3');
+    await rig.reload(`${tone}${settings}max_clip_size = 1\n`);
+    expect(await sent('long.wav')).toContain('clip-too-large: ');
+  },
+  async 'clips.max_clips'() {
+    const settings = await startWithClips();
+    expect(await sent('long.wav')).toContain('"bytes":3');
+    await rig.reload(`${tone}${settings}max_clips = 1\n`);
+    expect(await sent('long.wav')).toContain('library-full: 1 clips');
+  },
+  async 'clips.max_size'() {
+    const settings = await startWithClips();
+    expect(await sent('long.wav')).toContain('"bytes":3');
+    await rig.reload(`${tone}${settings}max_size = 1\n`);
+    expect(await sent('long.wav')).toContain('library-full: all clips');
   },
   async 'server.peer_timeout'() {
     await start();
@@ -570,6 +604,11 @@ async function changesDefault(line: string, option: string, value: string): Prom
 
 /** Another value for each setting that waits for a restart. */
 const restarts: Readonly<Record<string, string>> = {
+  'clips.folder': '/tmp/clips',
+  'clips.zero_copy': 'false',
+  'clips.zero_copy_min_size': '1',
+  'clips.zero_copy_verify': 'true',
+  'clips.zero_copy_chunk_size': '1',
   'server.threads': '4',
   'server.pidfile': '/tmp/pid',
   'server.user': 'nobody',

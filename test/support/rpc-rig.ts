@@ -105,6 +105,7 @@ export class RpcRig {
       status,
       logger,
       announcements: () => expect.unreachable(),
+      clips: () => expect.unreachable(),
     });
   }
 

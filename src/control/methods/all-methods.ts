@@ -1,6 +1,7 @@
 import type { RpcMethod } from '../rpc-method.ts';
 import { announceMethods } from './announce-methods.ts';
 import { clientMethods } from './client-methods.ts';
+import { clipMethods } from './clip-methods.ts';
 import { generalMethods } from './general-methods.ts';
 import { groupMethods } from './group-methods.ts';
 import { serverMethods } from './server-methods.ts';
@@ -10,6 +11,7 @@ import { streamMethods } from './stream-methods.ts';
 export const allMethods: readonly RpcMethod[] = [
   ...announceMethods,
   ...clientMethods,
+  ...clipMethods,
   ...generalMethods,
   ...groupMethods,
   ...serverMethods,

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,9 +16,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import { loadNativeAddon, type NativeAddon } from '../../../src/base/native/native-addon.ts';
 import { ClipDecoder } from '../../../src/clips/clip-decoder.ts';
-import { ClipLibrary } from '../../../src/clips/clip-library.ts';
+import { ClipLibrary, maxDecodedFileBytes } from '../../../src/clips/clip-library.ts';
 import { clipName } from '../../../src/clips/clip-name.ts';
 import { FileCopier } from '../../../src/clips/file-copier.ts';
+import { openDsp } from '../../../src/dsp/dsp.ts';
 import { makeFifoAt } from '../../support/fifo.ts';
 import { mountMemory, unmount } from '../../support/mounts.ts';
 import { wavFile } from '../../support/pcm-fixtures.ts';
@@ -57,6 +59,7 @@ function libraryOf(folder: string, limits: object = {}): ClipLibrary {
       verify: true,
       chunkBytes: 1_000_000,
     })),
+    dsp: () => openDsp(loaded),
     lockFile: native.lockFile,
     settings: () => ({
       maxClipBytes: 1_000_000,
@@ -151,7 +154,8 @@ describe('the library of clips', () => {
   });
 
   it('opens nothing that is too large', async () => {
-    writeFileSync(join(folder, 'long.wav'), wavFile(Buffer.alloc(1_000_000)));
+    writeFileSync(join(folder, 'long.wav'), '');
+    truncateSync(join(folder, 'long.wav'), maxDecodedFileBytes + 1);
     await expect(library.open('long.wav')).rejects.toMatchObject({ code: 'clip-too-large' });
   });
 });
@@ -331,6 +335,27 @@ describe('a clip', () => {
     await library.remove('bell.wav');
     expect(files()).toEqual([]);
     await expect(library.remove('bell.wav')).rejects.toMatchObject({ code: 'unknown-clip' });
+  });
+
+  it('has a loudness, integrated or that of its loudest moment, and none when it is silent', async () => {
+    // A sine of 997 Hz with 0 dBFS on one channel of two has -3.01 LUFS (BS.1770-4, 3.1).
+    const tone = (ms: number) => {
+      const samples = new Int16Array(96 * ms);
+      for (let at = 0; at < samples.length; at += 2) {
+        samples[at] = 32_767 * Math.sin((Math.PI * 997 * at) / 48_000);
+      }
+      return wavFile(Buffer.from(samples.buffer));
+    };
+    await send('long.wav', tone(1000));
+    await send('short.wav', tone(200));
+    await send('silent.wav', bell);
+    expect((await library.get('silent.wav')).facts).not.toHaveProperty('loudnessLufs');
+    const loudness = async (name: string) => {
+      const { facts } = await library.get(name);
+      return facts && 'loudnessLufs' in facts ? facts.loudnessLufs : undefined;
+    };
+    expect(await loudness('long.wav')).toBeCloseTo(-3, 0);
+    expect(await loudness('short.wav')).toBeCloseTo(-3, 0);
   });
 
   it('shows the waveform in 200 columns', async () => {
