@@ -1,5 +1,8 @@
 import { type CommonPlayerOptions, Player } from './player.ts';
 
+/** Announcements are for players of the first so many places, whose bytes are not compared. */
+export const addressedPlaces = 10;
+
 /**
  * The players to whom things happen, by their places. The player of a place always has the same
  * id, so whoever comes back is known already.
@@ -40,6 +43,7 @@ export class Crew {
         id: Crew.idOf(place),
         isBrowser,
         isStrict: false,
+        isAddressed: place < addressedPlaces,
         localAddress: `127.0.1.${1 + (place % 200)}`,
       }),
     );

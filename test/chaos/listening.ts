@@ -11,6 +11,8 @@ export interface ListeningOptions {
    * other streams, but never gets a wrong byte, and nothing twice.
    */
   readonly isStrict: boolean;
+  /** Sounds are mixed over what it hears, so its bytes are not those of others. */
+  readonly isAddressed?: boolean;
   /** Throws what else is wrong. */
   onChunk?(chunk: HeardChunk, last: HeardChunk | undefined): void;
   /** Whether audio before that may be missing. */
@@ -29,6 +31,7 @@ export class Listening {
   #stream: StreamTruth | undefined;
   #hasSettings = false;
   #last: HeardChunk | undefined;
+  #lastUs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ListeningOptions) {
     this.#options = options;
@@ -60,23 +63,26 @@ export class Listening {
     this.#stream = truths.of(codec, payload);
     this.headers += 1;
     this.#last = undefined;
+    this.#lastUs = Number.NEGATIVE_INFINITY;
   }
 
   #takeChunk(body: Buffer): void {
-    const { isStrict, isExcused, onChunk } = this.#options;
+    const { isStrict, isExcused, isAddressed, onChunk } = this.#options;
     const stream = this.#stream;
     if (!stream) throw new Error('audio before the codec header');
     const timestampUs = body.readInt32LE(0) * 1_000_000 + body.readInt32LE(4);
     if (body.readUInt32LE(8) !== body.length - 12) throw new Error('a chunk of another length');
-    const last = this.#last;
-    if (last && timestampUs <= last.timestampUs) {
-      throw new Error(`time runs backwards: ${timestampUs} after ${last.timestampUs}`);
+    if (timestampUs <= this.#lastUs) {
+      throw new Error(`time runs backwards: ${timestampUs} after ${this.#lastUs}`);
     }
+    this.#lastUs = timestampUs;
+    this.chunks += 1;
+    if (isAddressed) return;
+    const last = this.#last;
     const chunk = stream.enter(timestampUs, body.subarray(12));
     const fault = isStrict && last ? stream.faultBetween(last, chunk) : undefined;
     if (fault && !isExcused?.(timestampUs)) throw new Error(fault);
     onChunk?.(chunk, last);
     this.#last = chunk;
-    this.chunks += 1;
   }
 }

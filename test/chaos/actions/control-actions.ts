@@ -1,6 +1,6 @@
 import type { Random } from '../../support/random.ts';
 import { action, type Sizes } from '../action.ts';
-import { Crew } from '../crew.ts';
+import { addressedPlaces, Crew } from '../crew.ts';
 import {
   addedStream,
   addedStreamNames,
@@ -96,7 +96,9 @@ export const controlActions = {
     weight: 6,
     draw: (random, sizes) => ({
       count: random.chance(0.1) ? 50 : 1,
-      clients: Array.from({ length: random.between(0, 5) }, () => drawPlace(random, sizes)),
+      clients: Array.from({ length: random.between(0, 5) }, () =>
+        random.between(0, Math.min(addressedPlaces, sizes.victims) - 1),
+      ),
       stream: random.pick(harmedNames),
       params: random.pick<object>([
         { chime: 'dingdong' },
@@ -112,7 +114,6 @@ export const controlActions = {
       priority: random.pick(['low', 'normal', 'high']),
     }),
     run: async ({ ask }, { count, clients, stream, params, priority }) => {
-      // Never those whose audio is judged.
       const targets =
         clients.length > 0 ? { clients: clients.map(Crew.idOf) } : { streams: [stream] };
       const all = Array.from({ length: count }, () =>
