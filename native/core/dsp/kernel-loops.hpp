@@ -221,28 +221,32 @@ void scale(float* __restrict samples, std::size_t count, float gain) noexcept {
   for (std::size_t index = 0; index < count; ++index) samples[index] *= gain;
 }
 
+// By functions that have been the same since glibc 2.17: std::log and std::exp would need 2.29.
+double logOf(double ratio) noexcept { return std::log1p(ratio - 1); }
+double expOf(double exponent) noexcept { return std::expm1(exponent) + 1; }
+
 void gainRamp(float* samples, std::size_t channels, std::size_t count, double from,
               double to) noexcept {
   // A ramp from or to silence begins or ends here: -100 dB.
   constexpr double silent = 1e-5;
   if (from == to) return scale(samples, count, static_cast<float>(from));
   double gain = std::max(from, silent);
-  const double logRatio = std::log(std::max(to, silent) / gain) * static_cast<double>(channels) /
+  const double logRatio = logOf(std::max(to, silent) / gain) * static_cast<double>(channels) /
                           static_cast<double>(count);
   std::size_t at = 0;
   if (fitsSteps(channels)) {
     float ramp[step];
     for (std::size_t lane = 0; lane < step; ++lane) {
-      ramp[lane] = static_cast<float>(std::exp(logRatio * static_cast<double>(lane / channels)));
+      ramp[lane] = static_cast<float>(expOf(logRatio * static_cast<double>(lane / channels)));
     }
-    const double stepRatio = std::exp(logRatio * static_cast<double>(step / channels));
+    const double stepRatio = expOf(logRatio * static_cast<double>(step / channels));
     for (; at + step <= count; at += step) {
       const auto base = static_cast<float>(gain);
       for (std::size_t lane = 0; lane < step; ++lane) samples[at + lane] *= base * ramp[lane];
       gain *= stepRatio;
     }
   }
-  const double ratio = std::exp(logRatio);
+  const double ratio = expOf(logRatio);
   for (; at < count; at += channels) {
     scale(samples + at, channels, static_cast<float>(gain));
     gain *= ratio;
