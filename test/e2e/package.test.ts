@@ -33,7 +33,7 @@ const allowed = [
   /^dist\/([\w-]+\/)*[\w-]+\.(js|js\.map|d\.ts)$/,
   /^dist\/licenses\.txt$/,
   /^dist\/prebuilt\/linux-(x64|arm64)\/zerocast\.node$/,
-  /^native\/(binding|core)\/[\w-]+\.(cpp|hpp)$/,
+  /^native\/(binding|core(\/dsp)?)\/[\w-]+\.(cpp|hpp)$/,
   /^config\/[\w-]+\.(conf|service)$/,
   /^scripts\/install-addon\.mjs$/,
 ];
