@@ -94,7 +94,10 @@ describe('PipeWire snapcast-discover', () => {
     await stage.ask('Group.SetStream', { id, stream_id: name });
     await player!.untilCount(codecHeader, 2);
     // The machine goes without a word and comes back with another port.
+    const { control } = stage.server.application;
+    const controllers = control.sessionCount;
     first.shutDown();
+    await until(() => control.sessionCount < controllers, 'its controller has gone');
     await until(() => !isPlaying(first), 'the stream is idle');
     const second = await Machine.start();
     second.introduce(lines(second.address));
