@@ -1,13 +1,7 @@
 import { loadNativeAddon } from '../base/native/native-addon.ts';
-import { inSlices } from '../base/time/in-slices.ts';
 import { openDsp } from '../dsp/dsp.ts';
-import { newKWeighting } from '../dsp/k-weighting.ts';
-import {
-  LoudnessMeter,
-  loudnessHopMs,
-  loudnessLufs,
-  loudnessWeights,
-} from '../metering/loudness.ts';
+import { integratedLoudness } from '../metering/integrated-loudness.ts';
+import { loudnessHopMs } from '../metering/loudness.ts';
 import type { Sound } from './sound.ts';
 
 /** What announcements are brought to. Source: EBU R 128 s2, for streaming. */
@@ -24,30 +18,16 @@ export async function normalizingGain(sound: Sound): Promise<number> {
   return 10 ** (Math.min(maxGainDb, targetLufs - lufs) / 20);
 }
 
-/** Of what has come; for less than 400 ms, the loudest 100 ms. */
+/** Of what has come. */
 async function loudnessOf(sound: Sound): Promise<number> {
   const { rateHz, channels } = sound;
+  const frames = Math.min(sound.frames, Math.floor((maxMeasuredMs * rateHz) / 1000));
+  const memory = new Float32Array(Math.ceil((rateHz * loudnessHopMs) / 1000) * channels);
+  const samples = (first: number, wanted: number) => {
+    const part = memory.subarray(0, wanted * channels);
+    sound.read(first, part);
+    return part;
+  };
   const dsp = await openDsp(loadNativeAddon());
-  const state = newKWeighting(rateHz, channels);
-  const weights = loudnessWeights(channels);
-  const hopFrames = Math.round((rateHz * loudnessHopMs) / 1000);
-  const hop = new Float32Array(hopFrames * channels);
-  const sums = new Float64Array(channels);
-  const meter = new LoudnessMeter();
-  const measuredFrames = Math.min(sound.frames, (maxMeasuredMs * rateHz) / 1000);
-  let loudest = 0;
-  let frame = 0;
-  await inSlices(Math.ceil(measuredFrames / hopFrames), () => {
-    const wanted = Math.min(hopFrames, measuredFrames - frame);
-    const part = hop.subarray(0, wanted * channels);
-    sound.read(frame, part);
-    frame += wanted;
-    dsp.kWeightedEnergy(state, part, sums);
-    const meanSquare =
-      sums.reduce((sum, energy, index) => sum + weights[index]! * energy, 0) / wanted;
-    loudest = Math.max(loudest, meanSquare);
-    meter.push(meanSquare);
-  });
-  const lufs = meter.integratedLufs;
-  return lufs > Number.NEGATIVE_INFINITY ? lufs : loudnessLufs(loudest);
+  return integratedLoudness({ rateHz, channels, frames, samples }, dsp);
 }

@@ -2,9 +2,9 @@ import { isObject } from '../base/files/json-fields.ts';
 import { parseJson } from '../base/foreign-text.ts';
 import { inSlices } from '../base/time/in-slices.ts';
 import type { Dsp } from '../dsp/dsp.ts';
+import { integratedLoudness } from '../metering/integrated-loudness.ts';
 import type { ClipAudio } from './clip-audio.ts';
 import type { ClipError } from './clip-error.ts';
-import { clipLoudness } from './clip-loudness.ts';
 
 /** Columns of the picture of a clip. */
 const waveformColumns = 200;
@@ -61,7 +61,9 @@ export async function soundOf(audio: ClipAudio, dsp: Dsp): Promise<ClipSound> {
     const end = Math.max(startOf(column + 1), startOf(column) + channels);
     waveform.push(...extremes(samples, startOf(column), end));
   });
-  const lufs = await clipLoudness(audio, dsp);
+  const part = (first: number, count: number) =>
+    samples.subarray(first * channels, (first + count) * channels);
+  const lufs = await integratedLoudness({ rateHz, channels, frames, samples: part }, dsp);
   const sound = { durationMs, rateHz, channels, waveform };
   return Number.isFinite(lufs) ? { ...sound, loudnessLufs: Number(lufs.toFixed(1)) } : sound;
 }
