@@ -59,9 +59,7 @@ export class StageChain {
 
   /** Where what was sent ends, or where what comes next may begin. */
   get position(): AudioPosition {
-    const endUs = this.#isOpen ? this.#endUs : this.#earliestUs;
-    const outer = { endUs, stretch: this.#stretch, isOpen: this.#isOpen };
-    return this.#mixer?.isOn ? this.#mixer.position : outer;
+    return this.#mixer?.isOn ? this.#mixer.position : this.#outer;
   }
 
   /** No run begins earlier. */
@@ -93,11 +91,7 @@ export class StageChain {
   attach(create: (output: MixerOutput) => Mixer): Mixer {
     assert(!this.#mixer, 'a mixer was attached twice');
     this.#mixer = create({
-      position: () => ({
-        endUs: this.#isOpen ? this.#endUs : this.#earliestUs,
-        stretch: this.#stretch,
-        isOpen: this.#isOpen,
-      }),
+      position: () => this.#outer,
       onPcm: (pcm) => this.#deliver(pcm),
       onRunEnd: (endUs) => {
         this.notBefore(endUs + this.#options.maxPaddingUs);
@@ -147,6 +141,12 @@ export class StageChain {
     this.#outdatedTimer.stop();
     this.#mixer?.close();
     for (const observer of this.#observers) observer.close?.();
+  }
+
+  /** How far that has got which is not led through the mixer. */
+  get #outer(): AudioPosition {
+    const endUs = this.#isOpen ? this.#endUs : this.#earliestUs;
+    return { endUs, stretch: this.#stretch, isOpen: this.#isOpen };
   }
 
   #link(): void {
