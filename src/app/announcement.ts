@@ -1,6 +1,5 @@
-import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/config.ts';
-import type { Announcer } from '../discovery/announcer.ts';
+import type { Announcer, AnnouncerOptions } from '../discovery/announcer.ts';
 import type { Listeners } from './listeners.ts';
 
 /** What existing players and controllers look for begins with this word. */
@@ -15,7 +14,7 @@ export async function loadAnnouncer({ server }: Config): Promise<void> {
 export async function announce(
   { server, tcpStreaming, tcpControl, http }: Config,
   ports: Listeners['ports'],
-  logger: Logger,
+  options: Omit<AnnouncerOptions, 'services' | 'name'>,
 ): Promise<Announcer | undefined> {
   if (!server.mdnsEnabled) return undefined;
   const { Announcer, servicesOf } = await loadModules();
@@ -26,7 +25,7 @@ export async function announce(
     ...(ports.https && http.publishHttps && { https: ports.https }),
   });
   return services.length > 0
-    ? Announcer.start({ services, name: instanceName, logger })
+    ? Announcer.start({ ...options, services, name: instanceName })
     : undefined;
 }
 

@@ -442,7 +442,7 @@ export class Application {
     // The first one costs most; no controller shall wait for it.
     this.#status.server();
     this.#listeners.release();
-    this.#announcer = await announce(config, this.ports, logger);
+    this.#announcer = await announce(config, this.ports, { logger });
     this.#timeWatch.start();
   }
 

@@ -67,7 +67,7 @@ export function openConfigFile(
     } catch (thrown) {
       if (search.file === undefined && isMissing(thrown)) continue;
       report.fault(path, `the configuration file cannot be read: ${messageOf(thrown)}`);
-      return { path, assignments: [] };
+      break;
     }
   }
   return undefined;

@@ -156,7 +156,7 @@ export class LinkResponder {
     const waitMs = (record: DnsRecord) => (this.#toldAtMs.get(record) ?? earliestMs) - earliestMs;
     const due = [...this.#pending].filter((record) => waitMs(record) <= 0);
     for (const record of due) this.#pending.delete(record);
-    if (due.length > 0) this.#tell([...due, ...this.#records.additionalsTo(due)]);
+    this.#tell([...due, ...this.#records.additionalsTo(due)]);
     this.#timer = undefined;
     if (this.#pending.size === 0) return;
     const nextMs = Math.min(...[...this.#pending].map(waitMs));

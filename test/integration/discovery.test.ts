@@ -3,9 +3,12 @@ import { once } from 'node:events';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { announce } from '../../src/app/announcement.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { Announcer, type AnnouncerOptions } from '../../src/discovery/announcer.ts';
 import { type DnsMessage, type DnsRecord, encodeMessage } from '../../src/discovery/dns.ts';
 import { servicesOf } from '../../src/discovery/services.ts';
+import { option, withoutFile } from '../support/config-text.ts';
 import { type LogLine, LogLines } from '../support/log-lines.ts';
 import { freeUdpPort, loopbackAsNetwork, MdnsPeer } from '../support/mdns-peer.ts';
 import { until } from '../support/waiting.ts';
@@ -284,6 +287,47 @@ describe.concurrent('the services', () => {
       await network.start({ interfaces: () => ({ [name]: ownly }) });
       await until(() => heard.includes('_snapcast-jsonrpc'));
       socket.close();
+    }),
+  );
+});
+
+describe.concurrent('a port', () => {
+  const ports = { streaming: 1704, control: 1705, http: 1780, https: 1788 };
+  const publishKeys: Readonly<Record<keyof typeof ports, string>> = {
+    streaming: 'tcp-streaming.publish',
+    control: 'tcp-control.publish',
+    http: 'http.publish_http',
+    https: 'http.publish_https',
+  };
+  const kinds = Object.keys(ports) as (keyof typeof ports)[];
+
+  /** The ports that are announced of those that `published` names. */
+  async function announcedOf(network: Network, published: readonly (keyof typeof ports)[]) {
+    const overrides = kinds.map((kind) =>
+      option(publishKeys[kind], String(published.includes(kind))),
+    );
+    const { config } = loadConfig({ ...withoutFile, overrides });
+    const place = { port: network.port, interfaces: () => ({ lo: [loopbackAsNetwork] }) };
+    const announcer = await announce(config, ports, { logger: network.log, ...place });
+    if (!announcer) return [];
+    await network.announced();
+    const portsTold = () =>
+      new Set(network.peer.records.flatMap((one) => (one.type === 'SRV' ? [one.data.port] : [])));
+    await until(() => portsTold().size > 0);
+    await announcer.close();
+    return [...portsTold()];
+  }
+
+  it.each(kinds)('of the kind %s is announced where the settings say so, and no other', (kind) =>
+    onNetwork(async (network) => {
+      expect(await announcedOf(network, [kind])).toEqual([ports[kind]]);
+    })(),
+  );
+
+  it(
+    'is not announced where the settings say so',
+    onNetwork(async (network) => {
+      expect(await announcedOf(network, [])).toEqual([]);
     }),
   );
 });

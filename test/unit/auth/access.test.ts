@@ -334,6 +334,19 @@ describe('guesses', () => {
     expect(await refusal(access, plain('ann:pw'))).toBe(0);
   });
 
+  it('are no right passwords', async () => {
+    const access = await createAccess({
+      enabled: true,
+      roles,
+      users: ['ann:pw'],
+      clock: { nowUs: () => nowUs },
+    });
+    expect(await refusal(access, plain('ann:pw'))).toBe(0);
+    for (let guess = 0; guess < maxWrongPerSecond; guess += 1) {
+      expect(await refusal(access, plain(`ann:wrong${guess}`))).toBe(4);
+    }
+  });
+
   it('do not keep out other users, nor who has logged in lately', async () => {
     expect(await refusal((await guessed('ann')).access, plain('cid:pw'))).toBe(0);
     expect(await refusal((await guessed('cid')).access, plain('cid:pw'))).toBe(0);

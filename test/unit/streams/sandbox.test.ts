@@ -1,5 +1,8 @@
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { pbkdf2 } from 'node:crypto';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RpcError, SourceError } from '../../../src/base/errors.ts';
 import { allowedProgram, allowedScript } from '../../../src/streams/sandbox.ts';
@@ -110,6 +113,23 @@ describe('a control script of a controller', () => {
 });
 
 describe('a control script of the configuration', () => {
+  it('that goes away while it is looked for is refused as one that is not there', async () => {
+    const script = program(join(outside, 'control.py'));
+    const request = { script, pluginDir: inside, isTrusted: true };
+    const fault = faultOf(allowedScript(request));
+    const isResolved = realpath(script);
+    // What is asked of the file system next has to wait for these.
+    const busy = Array.from({ length: 8 }, () =>
+      promisify(pbkdf2)('x', 'salt', 60_000, 32, 'sha512'),
+    );
+    await isResolved;
+    await new Promise(setImmediate);
+    rmSync(script);
+    expect(await fault).toMatchObject({ data: expect.stringContaining('is no regular file') });
+    expect(await fault).toBeInstanceOf(RpcError);
+    await Promise.all(busy);
+  });
+
   it('may lie anywhere, but must be there', async () => {
     const elsewhere = program(join(outside, 'control.py'));
     const find = (script: string) => allowedScript({ script, pluginDir: inside, isTrusted: true });

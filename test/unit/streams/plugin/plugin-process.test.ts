@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PluginProcess } from '../../../../src/streams/plugin/plugin-process.ts';
+import { takeDescriptors } from '../../../support/descriptors.ts';
 import { scratchFolder } from '../../../support/fifo.ts';
 import { looksUntil } from '../../../support/looks.ts';
 import { pluginScript } from '../../../support/plugin-rig.ts';
@@ -28,6 +29,25 @@ async function start(name: string) {
   };
   return { script, noted };
 }
+
+describe('a control script that cannot be started for want of descriptors', () => {
+  it('counts as one that exited at once', async () => {
+    const giveBack = takeDescriptors();
+    try {
+      const script = new PluginProcess(
+        { script: pluginScript('deaf.sh'), args: [] },
+        { message() {}, flooded() {}, log() {}, deaf() {} },
+      );
+      await script.hushed;
+      expect(await script.finish(() => true)).toMatchObject({
+        code: null,
+        error: expect.stringContaining('EMFILE'),
+      });
+    } finally {
+      giveBack();
+    }
+  });
+});
 
 describe('a control script that is told to end', () => {
   it('has half a second for the signal, and then sees the end of its input', async () => {
