@@ -31,6 +31,8 @@ async function run(command: Command, endAtOnce: () => never): Promise<number> {
       return token(command);
     case 'doctor':
       return doctor(command);
+    case 'clips':
+      return clips(command);
     case 'serve':
       return (await import('./app/serve.ts')).serve(command, endAtOnce);
   }
@@ -69,11 +71,15 @@ async function probe(args: readonly string[]): Promise<number> {
     write: (text: string) => void stdout.write(text),
     isTerminal: stdout.isTTY === true,
   };
+  return runProbe(options, output, untilStopped());
+}
+
+function untilStopped(): AbortSignal {
   const abort = new AbortController();
   for (const signal of [...stopSignals, 'SIGHUP']) process.once(signal, () => abort.abort());
   // The reader of the output, such as `head`, has seen enough.
-  stdout.on('error', () => abort.abort());
-  return runProbe(options, output, abort.signal);
+  process.stdout.on('error', () => abort.abort());
+  return abort.signal;
 }
 
 async function token(command: Extract<Command, { kind: 'token' }>): Promise<number> {
@@ -93,4 +99,26 @@ async function doctor(command: Extract<Command, { kind: 'doctor' }>): Promise<nu
   // The reader of the output, such as `head`, has seen enough.
   stdout.on('error', () => undefined);
   return runDoctor(command, { write: (text) => void stdout.write(text), isColoured });
+}
+
+async function clips(command: Extract<Command, { kind: 'clips' }>): Promise<number> {
+  const { loadFor } = await import('./app/serve.ts');
+  const { servedDataFolder } = await import('./app/data-folder.ts');
+  const { loadNativeAddon } = await import('./base/native/native-addon.ts');
+  const { runClipsCommand } = await import('./clips/clips-command.ts');
+  const { request, isDaemon } = command;
+  const { config } = loadFor(command);
+  const { datadir } = config.server;
+  const { stdout, stderr } = process;
+  return runClipsCommand(request, {
+    config,
+    dataFolder: servedDataFolder({ datadir, home: process.env.HOME, isDaemon }),
+    native: loadNativeAddon(),
+    output: {
+      write: (text) => void stdout.write(text),
+      writeFault: (text) => void stderr.write(text),
+      isTerminal: stderr.isTTY === true,
+    },
+    signal: untilStopped(),
+  });
 }

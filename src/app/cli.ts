@@ -1,4 +1,5 @@
 import { ConfigError } from '../base/errors.ts';
+import type { ClipsRequest } from '../clips/clips-command.ts';
 import {
   type Argument,
   type Reader,
@@ -32,6 +33,13 @@ export type Command =
       readonly isDaemon: boolean;
     }
   | {
+      readonly kind: 'clips';
+      readonly request: ClipsRequest;
+      readonly configFile?: string;
+      readonly overrides: readonly Assignment[];
+      readonly isDaemon: boolean;
+    }
+  | {
       readonly kind: 'serve';
       readonly configFile?: string;
       readonly overrides: readonly Assignment[];
@@ -61,6 +69,7 @@ const subCommands: ReadonlyMap<string, (args: readonly string[]) => Command> = n
   ['hash-password', parseHashPassword],
   ['token', parseToken],
   ['doctor', parseDoctor],
+  ['clips', parseClips],
 ]);
 
 function parseServe(argv: readonly string[]): Command {
@@ -104,6 +113,48 @@ function parseDoctor(args: readonly string[]): Command {
   return { kind: 'doctor', ...file, overrides, json, isDaemon: daemon !== undefined };
 }
 
+function parseClips(args: readonly string[]): Command {
+  const reading = new Reading(args, clipsReaders);
+  const words: string[] = [];
+  while (reading.hasNext()) {
+    const word = reading.takeValue();
+    if (word === undefined) readArgument(reading);
+    else words.push(word);
+  }
+  if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
+  const { configFile, overrides, faults, daemon } = reading;
+  const request = clipsRequestOf(words, reading);
+  if (faults.length > 0 || !request) throw commandLineError(faults);
+  const file = configFile === undefined ? {} : { configFile };
+  return { kind: 'clips', request, ...file, overrides, isDaemon: daemon !== undefined };
+}
+
+function clipsRequestOf(
+  [action = '', ...words]: readonly string[],
+  { faults, wantsJson: json, wantsReplace: replace, name }: Reading,
+): ClipsRequest | undefined {
+  if (action !== 'add' && (replace || name !== undefined)) {
+    faults.push('--replace and --name belong to clips add');
+  }
+  if (action !== 'list' && json) faults.push('--json belongs to clips list');
+  if (action === 'list') {
+    if (words.length > 0) faults.push('clips list shows all clips: it takes no name');
+    return { action, json };
+  }
+  if (action !== 'add' && action !== 'remove') {
+    const what =
+      action === '' ? 'clips needs to know what to do' : `clips knows no ${quoted(action)}`;
+    faults.push(`${what}: clips list, clips add FILE..., clips remove NAME...`);
+    return undefined;
+  }
+  if (words.length === 0) faults.push(`clips ${action} needs at least one ${operands[action]}`);
+  if (action === 'remove') return { action, names: words };
+  if (name !== undefined && words.length > 1) faults.push('--name is for one FILE alone');
+  return { action, files: words, replace, ...(name !== undefined && { name }) };
+}
+
+const operands = { add: 'FILE', remove: 'NAME' } as const;
+
 const commonReaders: readonly (readonly [string, Reader])[] = [
   ['-h', countHelp],
   ['--help', countHelp],
@@ -127,6 +178,15 @@ const serverReaders: typeof commonReaders = [
 const doctorReaders: ReadonlyMap<string, Reader> = new Map([
   ...serverReaders,
   ['--json', wantJson],
+]);
+
+const clipsReaders: ReadonlyMap<string, Reader> = new Map([
+  ...commonReaders,
+  ['-d', readDaemon],
+  ['--daemon', readDaemon],
+  ['--json', wantJson],
+  ['--replace', wantReplace],
+  ['--name', readName],
 ]);
 
 /** Of server versions before the configuration file; start scripts still have them. */
@@ -190,6 +250,15 @@ function wantVersion(_argument: Argument, reading: Reading): void {
 function wantJson({ option, attached }: Argument, reading: Reading): void {
   if (attached === undefined) reading.wantsJson = true;
   else reading.faults.push(`option ${option} takes no value`);
+}
+
+function wantReplace({ option, attached }: Argument, reading: Reading): void {
+  if (attached === undefined) reading.wantsReplace = true;
+  else reading.faults.push(`option ${option} takes no value`);
+}
+
+function readName(argument: Argument, reading: Reading): void {
+  reading.name = takeValueOf(argument, 'a name', reading);
 }
 
 /** Server versions of long ago named the codec with -c, and start scripts still do. */

@@ -1,4 +1,12 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, codeOf, messageOf } from '../base/errors.ts';
 import { writeFileAtomically } from '../base/files/atomic-file.ts';
@@ -61,6 +69,16 @@ interface DataFolderOptions {
 /** The folder of `server.json`: never that of snapserver unless it is set. */
 export function dataFolder(options: DataFolderOptions): string {
   return options.datadir || usualFolder('zerocast', options);
+}
+
+/**
+ * The folder that a user means who says nothing: that of a server which runs, in the foreground or as
+ * a service, else one that is there.
+ */
+export function servedDataFolder(options: DataFolderOptions): string {
+  const folders = [dataFolder(options), dataFolder({ ...options, isDaemon: true })];
+  const isServed = (folder: string) => existsSync(join(folder, lockName));
+  return folders.find(isServed) ?? folders.find(existsSync) ?? dataFolder(options);
 }
 
 /** Where snapserver, started in the same way, has its state; nothing is taken from there when `datadir` is set. */

@@ -3,7 +3,6 @@ import { extname, join } from 'node:path';
 import type { SampleFormat } from '../audio/sample-format.ts';
 import { codeOf } from '../base/errors.ts';
 import { writeFileAtomically } from '../base/files/atomic-file.ts';
-import { makeFolder } from '../base/files/make-folder.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import type { ClipAudio } from './clip-audio.ts';
 import type { ClipDecoder } from './clip-decoder.ts';
@@ -177,13 +176,10 @@ export class ClipLibrary {
     if (!replace && (await this.#find(clip).catch(() => undefined))) throw existing(clip);
     await this.#checkRoom(clip, bytes);
     await this.#sweep();
-    const file = await translated(async () => {
-      makeFolder(this.folder);
-      return IncomingFile.create(this.folder, this.#options.lockFile);
-    });
+    const file = await translated(() => IncomingFile.create(this.folder, this.#options.lockFile));
     const incoming = new IncomingClip(file, {
       checkRoom: (clipBytes, moreBytes) => this.#checkIncoming(clipBytes, moreBytes),
-      finish: () => this.#finish(clip, { file, replace }),
+      finish: (signal) => this.#finish(clip, { file, replace, signal }),
       onGone: () => void this.#incoming.delete(incoming),
     });
     this.#incoming.add(incoming);
@@ -200,7 +196,7 @@ export class ClipLibrary {
     const incoming = await this.begin(name, { ...options, bytes: size });
     try {
       await translated(() => this.#options.copier.copy(from, incoming.file, options));
-      return await incoming.finish();
+      return await incoming.finish(options.signal);
     } finally {
       await incoming.discard();
     }
@@ -254,12 +250,21 @@ export class ClipLibrary {
   /** A file that is no sound does not come in; one that cannot be decoded here and now does. */
   async #finish(
     name: string,
-    { file, replace }: { readonly file: IncomingFile; readonly replace: boolean },
+    {
+      file,
+      replace,
+      signal,
+    }: {
+      readonly file: IncomingFile;
+      readonly replace: boolean;
+      readonly signal: AbortSignal | undefined;
+    },
   ): Promise<Clip> {
     const { size: bytes } = await file.file.stat();
-    const facts = await this.#factsOf(file.file, name);
+    const facts = await this.#factsOf(file.file, name, signal);
     if ('fault' in facts && facts.code === 'bad-clip') throw new ClipError(facts.code, facts.fault);
     return this.#change(async () => {
+      signal?.throwIfAborted();
       await this.#checkRoom(name, bytes);
       const old = await this.#find(name).catch(() => undefined);
       await translated(() => file.appear(name, { replace }));
@@ -328,7 +333,10 @@ export class ClipLibrary {
   async #decode(
     file: FileHandle,
     name: string,
-    options: { readonly maxSeconds?: number; readonly signal?: AbortSignal } = {},
+    options: {
+      readonly maxSeconds?: number | undefined;
+      readonly signal?: AbortSignal | undefined;
+    } = {},
   ): Promise<ClipAudio> {
     const { maxSeconds, rawFormat } = this.#settings();
     const { size } = await file.stat();
@@ -341,10 +349,11 @@ export class ClipLibrary {
     });
   }
 
-  async #factsOf(file: FileHandle, name: string): Promise<ClipFacts> {
+  async #factsOf(file: FileHandle, name: string, signal?: AbortSignal): Promise<ClipFacts> {
     try {
-      return await soundOf(await this.#decode(file, name), await this.#options.dsp());
+      return await soundOf(await this.#decode(file, name, { signal }), await this.#options.dsp());
     } catch (error) {
+      signal?.throwIfAborted();
       if (error instanceof ClipError) return faultFacts(error);
       throw error;
     }

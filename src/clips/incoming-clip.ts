@@ -29,9 +29,9 @@ export class IncomingClip {
     await translated(() => this.#incoming.append(piece));
   }
 
-  /** Puts it into the library. Failure: rejects with a `ClipError`. */
-  finish(): Promise<Clip> {
-    return this.#host.finish();
+  /** Puts it into the library. Failure: rejects with a `ClipError`, or by the reason of `signal`. */
+  finish(signal?: AbortSignal): Promise<Clip> {
+    return this.#host.finish(signal);
   }
 
   /** To be called in the end, also of one that was finished. */
@@ -44,6 +44,6 @@ export class IncomingClip {
 interface IncomingClipHost {
   /** Failure: throws a `ClipError` when there is none for this clip, or for so many more bytes. */
   readonly checkRoom: (clipBytes: number, moreBytes: number) => void;
-  readonly finish: () => Promise<Clip>;
+  readonly finish: (signal?: AbortSignal) => Promise<Clip>;
   readonly onGone: () => void;
 }

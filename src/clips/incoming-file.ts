@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   constants,
   type FileHandle,
+  lchown,
   link,
   open,
   readdir,
@@ -9,9 +10,10 @@ import {
   rm,
   stat,
 } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { codeOf } from '../base/errors.ts';
 import { syncFolder } from '../base/files/atomic-file.ts';
+import { makeFolder } from '../base/files/make-folder.ts';
 import type { NativeAddon } from '../base/native/native-addon.ts';
 import { ClipError } from './clip-error.ts';
 import { writeAll } from './file-copier.ts';
@@ -37,11 +39,13 @@ export class IncomingFile {
   readonly #path: string;
   #bytes = 0;
 
-  /** Failure: rejects with the error of the system. */
+  /** Makes the folder, too. Failure: rejects with the error of the system. */
   static async create(folder: string, lockFile: LockFile): Promise<IncomingFile> {
+    await makeOwnFolder(resolve(folder));
     const path = join(folder, `.zerocast-${randomBytes(8).toString('hex')}.tmp`);
     const file = await open(path, anew, 0o644);
     lockFile?.(file.fd);
+    await giveLike(folder, (uid, gid) => file.chown(uid, gid));
     return new IncomingFile(folder, path, file);
   }
 
@@ -89,6 +93,25 @@ export class IncomingFile {
       await rename(this.#path, path);
     }
   }
+}
+
+async function makeOwnFolder(folder: string): Promise<void> {
+  const made = makeFolder(folder);
+  if (made === undefined) return;
+  for (let at = folder; at.length >= made.length; at = dirname(at)) {
+    await giveLike(dirname(made), (uid, gid) => lchown(at, uid, gid));
+  }
+}
+
+/** What root makes belongs to the owner of the folder around it, who may be the user of the server. */
+async function giveLike(
+  folder: string,
+  give: (uid: number, gid: number) => Promise<void>,
+): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = await stat(folder);
+  // Not every file system has owners.
+  await give(uid, gid).catch(() => undefined);
 }
 
 export function existing(name: string): ClipError {

@@ -14,6 +14,8 @@ export class Reading {
   helpCount = 0;
   wantsVersion = false;
   wantsJson = false;
+  wantsReplace = false;
+  name: string | undefined;
   hours: number | undefined;
   daemon: { readonly priority: number } | undefined;
 

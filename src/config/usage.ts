@@ -9,6 +9,8 @@ const options = `Usage: zerocast [options]
        zerocast hash-password
        zerocast token USER [--hours N] [options]
        zerocast doctor [--json] [options]: look for what is wrong, and say how to fix it
+       zerocast clips list [--json] | add FILE... [--name NAME] [--replace] | remove NAME...
+                      [options]: the library of sounds, also while the server runs
 
   -h, --help            Show this text; -hh adds every setting
   -v, --version         Show the version

@@ -12,7 +12,7 @@ export interface ProcessProgram {
 
 const ownProgram = join(packageFolder, 'dist', 'main.js');
 /** Other commands of this program are no servers. */
-const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor']);
+const otherCommands = new Set(['probe', 'hash-password', 'token', 'doctor', 'clips']);
 
 /** `process 123 (zerocast)`, with its program where the system tells it. */
 export function describeProcess(pid: number | undefined): string {

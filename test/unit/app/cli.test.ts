@@ -62,10 +62,13 @@ describe('the command line', () => {
     expect(parse).not.toThrow(/hunter2/);
   });
 
-  it.each(['token', 'hash-password', 'probe'])('wants %s in front of all options', (word) => {
-    const argv = ['-c', 'a.conf', word, 'ann'];
-    expect(() => parseCommandLine(argv)).toThrow(`"${word}" must come first: zerocast ${word}`);
-  });
+  it.each(['token', 'hash-password', 'probe', 'clips'])(
+    'wants %s in front of all options',
+    (word) => {
+      const argv = ['-c', 'a.conf', word, 'ann'];
+      expect(() => parseCommandLine(argv)).toThrow(`"${word}" must come first: zerocast ${word}`);
+    },
+  );
 
   it('makes a token by the settings of file and options', () => {
     expect(parseCommandLine(['token', 'ann'])).toEqual({
@@ -102,6 +105,36 @@ describe('the command line', () => {
     const parse = () => parseCommandLine(['token', ...argv]);
     expect(parse).toThrow(ConfigError);
     expect(parse).toThrow(message);
+  });
+
+  it.each([
+    [['list'], { action: 'list', json: false }],
+    [['list', '--json'], { action: 'list', json: true }],
+    [['add', 'a.wav', 'b.mp3'], { action: 'add', files: ['a.wav', 'b.mp3'], replace: false }],
+    [
+      ['add', '--replace', 'a.wav', '--name=b.wav'],
+      { action: 'add', files: ['a.wav'], replace: true, name: 'b.wav' },
+    ],
+    [['remove', 'a.wav', 'b.wav'], { action: 'remove', names: ['a.wav', 'b.wav'] }],
+  ])('works on clips for %j', (argv, request) => {
+    const common = { kind: 'clips', request, overrides: [] };
+    expect(parseCommandLine(['clips', ...argv])).toEqual({ ...common, isDaemon: false });
+    const more = parseCommandLine(['clips', ...argv, '-d', '-c', 'a.conf']);
+    expect(more).toEqual({ ...common, isDaemon: true, configFile: 'a.conf' });
+  });
+
+  it.each([
+    [[], /^clips needs to know what to do: clips list, clips add FILE\.\.\., clips remove NAME/],
+    [['show'], /^clips knows no "show": clips list/],
+    [['add'], /^clips add needs at least one FILE\n/],
+    [['remove', '--json'], /^--json belongs to clips list\nclips remove needs at least one NAME\n/],
+    [['list', 'a.wav'], /^clips list shows all clips: it takes no name\n/],
+    [['list', '--replace'], /^--replace and --name belong to clips add\n/],
+    [['add', 'a', 'b', '--name', 'c'], /^--name is for one FILE alone\n/],
+    [['add', 'a', '--replace=b'], /^option --replace takes no value\n/],
+    [['add', 'a', '--repalce'], /^unknown option "--repalce" is not understood; .* is --replace\n/],
+  ])('does not work on clips for %j', (argv, message) => {
+    expect(() => parseCommandLine(['clips', ...argv])).toThrow(message);
   });
 
   it.each([[['-c', 'a.conf']], [['-ca.conf']], [['--config', 'a.conf']], [['--config=a.conf']]])(
