@@ -16,6 +16,7 @@ namespaces of its own. Options:
   --server dist/main.js the server to test
   --zerocopy            every send of audio is a zero-copy send
   --buffer MS           the buffer of the server, 3000 to 10000; without it by the seed
+  --flac system         encodes flac by the system's library, or by libflacjs; without it by the seed
   --no-addon            the server sends by plain JavaScript
   --no-reload           sends neither SIGHUP nor SIGUSR1
   --plan N              prints the first N actions of the seed and does nothing
@@ -30,6 +31,7 @@ const definitions = {
   server: { type: 'string', default: 'dist/main.js' },
   zerocopy: { type: 'boolean', default: false },
   buffer: { type: 'string' },
+  flac: { type: 'string' },
   'no-addon': { type: 'boolean', default: false },
   'no-reload': { type: 'boolean', default: false },
   plan: { type: 'string' },
@@ -38,6 +40,9 @@ const definitions = {
   // The folder that the outer process has made: it tells the inner one apart.
   inside: { type: 'string' },
 } as const;
+
+const flacLibraries = ['system', 'libflacjs'] as const;
+export type FlacLibrary = (typeof flacLibraries)[number];
 
 export type ChaosOptions = ReturnType<typeof parseOptions>;
 
@@ -64,6 +69,7 @@ export function parseOptions(args: readonly string[]) {
     isZeroCopy: values.zerocopy,
     hasAddon: !values['no-addon'],
     bufferMs: bufferOf(values.buffer, seed),
+    flacLibrary: flacLibraryOf(values.flac, seed),
     reloads: !values['no-reload'],
     planLength: values.plan === undefined ? undefined : wholeNumber('plan', values.plan),
     logFile: values.log,
@@ -75,6 +81,13 @@ export function parseOptions(args: readonly string[]) {
 function bufferOf(text: string | undefined, seed: number): number {
   if (text === undefined) return new Random(seed).pick(buffersMs);
   return wholeNumber('buffer', text, { low: buffersMs[0], high: buffersMs[1] });
+}
+
+function flacLibraryOf(text: string | undefined, seed: number): FlacLibrary {
+  if (text === undefined) return new Random(seed).fork(1).pick(flacLibraries);
+  const library = flacLibraries.find((name) => name === text);
+  if (library) return library;
+  throw new Error(`--flac is "${text}": give one of ${flacLibraries.join(', ')}`);
 }
 
 function newSeed(): number {

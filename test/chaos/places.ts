@@ -21,6 +21,8 @@ export interface Places {
   readonly media: string;
   readonly plugins: string;
   readonly sandbox: string;
+  /** For files that hide libraries of the system. */
+  readonly noLibraries: string;
   /** A link to the data folder, and where links out of it lead. */
   readonly wayToData: string;
   readonly astray: string;
@@ -49,6 +51,7 @@ export function makePlaces(
     media: join(work, 'media'),
     plugins: join(work, 'plugins'),
     sandbox: join(work, 'sandbox'),
+    noLibraries: join(work, 'no-libraries'),
     wayToData: join(work, 'way-to-data'),
     astray: join(work, 'astray'),
     fifo: join(work, 'pipe.fifo'),
@@ -61,7 +64,8 @@ export function makePlaces(
     securePort: 1788,
     producerPort: 4953,
   };
-  for (const folder of [places.data, places.media, places.sandbox]) mkdirSync(folder);
+  const { data, media, sandbox, noLibraries } = places;
+  for (const folder of [data, media, sandbox, noLibraries]) mkdirSync(folder);
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${dataFolderSize}`, 'chaos', places.data]);
   execFileSync('mkfifo', [places.fifo]);
   symlinkSync(places.data, places.wayToData);

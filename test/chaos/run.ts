@@ -73,7 +73,7 @@ async function runHere(options: ChaosOptions, workDir: string): Promise<number> 
 
 /** What does the same once more. */
 function commandOf(run: ChaosOptions): string {
-  const { seed, seconds, players, quietSeconds, bufferMs, ...options } = run;
+  const { seed, seconds, players, quietSeconds, bufferMs, flacLibrary, ...options } = run;
   const { isZeroCopy, hasAddon, reloads } = options;
   const optional = [
     isZeroCopy && '--zerocopy',
@@ -82,7 +82,9 @@ function commandOf(run: ChaosOptions): string {
   ];
   const flags = optional.filter(Boolean);
   const numbers = { seed, seconds, players, 'quiet-seconds': quietSeconds, buffer: bufferMs };
-  const words = Object.entries(numbers).map(([name, value]) => `--${name} ${value}`);
+  const words = Object.entries({ ...numbers, flac: flacLibrary }).map(
+    ([name, value]) => `--${name} ${value}`,
+  );
   return ['scripts/chaos', ...words, ...flags].join(' ');
 }
 

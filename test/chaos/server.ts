@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readResidentKiB } from '../bench/process-figures.ts';
+import { withoutSystemLibflac } from '../support/flac-libraries.ts';
 import { type Ending, ServerProcess } from '../support/server-process.ts';
 import { LogWatch } from './log-watch.ts';
+import type { FlacLibrary } from './options.ts';
 import type { Places } from './places.ts';
 
 /** The server under test, its log and its processes. */
@@ -14,18 +16,23 @@ export class Server {
     places,
     descriptors,
     hasAddon,
+    flacLibrary,
   }: {
     readonly main: string;
     readonly places: Places;
     /** The most that it may have open. */
     readonly descriptors: number;
     readonly hasAddon: boolean;
+    readonly flacLibrary: FlacLibrary;
   }) {
     this.#process = new ServerProcess({
       command: [process.execPath, main, '-c', places.configFile],
       streamPort: places.streamPort,
       descriptors,
-      ...(!hasAddon && { environment: { ZEROCAST_NATIVE: 'off' } }),
+      environment: {
+        ...(!hasAddon && { ZEROCAST_NATIVE: 'off' }),
+        ...(flacLibrary === 'libflacjs' && withoutSystemLibflac(places.noLibraries)),
+      },
     });
     this.#process.log.onLine((line) => this.log.take(line));
   }

@@ -127,7 +127,7 @@ export const tooLargeStream: ChaosStream = {
   kind: 'tone',
 };
 
-/** No machine of today encodes this in real time beside all the rest. */
+/** No machine of today encodes this by libflacjs in real time; the system's library does. */
 export const slowStream: ChaosStream = {
   name: 'Slow',
   rateHz: 655_350,

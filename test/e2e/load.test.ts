@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { monotonicClock } from '../../src/base/clock.ts';
 import { ProbeClient } from '../../src/probe/probe-client.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { scratchFolder } from '../support/fifo.ts';
+import { withoutSystemLibflac } from '../support/flac-libraries.ts';
 import { OutputLog } from '../support/output-log.ts';
 import { starvedMs } from '../support/schedule.ts';
 import { freePort, ServerProcess } from '../support/server-process.ts';
@@ -19,16 +18,6 @@ const loopTimes = `--import=${fileURLToPath(new URL('../support/preloads/loop-ti
 interface Rig {
   readonly server: ServerProcess;
   readonly controlPort: number;
-}
-
-/** An environment in which the system's libFLAC, which no format is too much for, is not found. */
-function withoutLibflac(): Readonly<Record<string, string>> {
-  const folder = scratchFolder();
-  onTestFinished(() => folder.remove());
-  for (const version of [14, 12, 8]) {
-    writeFileSync(join(folder.path, `libFLAC.so.${version}`), 'no library');
-  }
-  return { LD_LIBRARY_PATH: folder.path };
 }
 
 /** How the first listener of one start fared. */
@@ -167,7 +156,10 @@ describe('the event loop', () => {
 describe('an encoder that is slower than real time', () => {
   it('is named and its stream disabled; other players and controllers do not notice', async () => {
     const heavy = 'tone:///?name=heavy&codec=flac:8&sampleformat=655350:24:8';
-    const rig = await start(['tone:///?name=T&codec=pcm', heavy], withoutLibflac());
+    const folder = scratchFolder();
+    onTestFinished(() => folder.remove());
+    const environment = withoutSystemLibflac(folder.path);
+    const rig = await start(['tone:///?name=T&codec=pcm', heavy], environment);
     const controller = await connect(rig);
     const innocent = listen(rig, 'innocent');
     const victim = listen(rig, 'victim');

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FlacStream, FlacStreamSettings } from '../../src/audio/encoders/flac-library.ts';
 import { LibflacjsStream, loadLibflacjs } from '../../src/audio/encoders/libflacjs.ts';
 import { findSystemLibflac } from '../../src/audio/encoders/system-libflac.ts';
@@ -21,3 +23,14 @@ export const flacLibraries: readonly (readonly [string, OpenFlacStream])[] = [
   ["the system's libFLAC", openSystemLibflac],
   ['libflacjs', openLibflacjsHere],
 ];
+
+/**
+ * An environment in which the system's libFLAC, which no format is too much for, is not found; `folder`
+ * is an empty one for it.
+ */
+export function withoutSystemLibflac(folder: string): Readonly<Record<string, string>> {
+  for (const version of [14, 12, 8]) {
+    writeFileSync(join(folder, `libFLAC.so.${version}`), 'no library');
+  }
+  return { LD_LIBRARY_PATH: folder };
+}
