@@ -178,15 +178,15 @@ export class Mixer implements MixTarget {
     this.#isSuspended = false;
   }
 
-  /** Ends all that is mixed. */
-  close(): void {
+  /** Ends all that is mixed. Nothing the second time. */
+  close(reason: MixEnd = 'gone'): void {
     clearTimeout(this.#fillTimer);
     this.#isClosed = true;
     this.#isOn = false;
     this.#limiter = undefined;
     const voices = this.#voices;
     this.#voices = [];
-    for (const voice of voices) voice.abandon('gone');
+    for (const voice of voices) voice.abandon(reason);
   }
 
   /** Where nothing plays the earliest place is that from which on silence is sent. */

@@ -1,7 +1,7 @@
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeFigures, Encoding } from './encoding.ts';
-import type { Mix, MixSettings } from './mix-input.ts';
+import type { Mix, MixEnd, MixSettings } from './mix-input.ts';
 import type { Mixer, MixStart, MixTarget } from './mixer.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { PcmObserver, TimedPcm } from './stage.ts';
@@ -155,18 +155,19 @@ export class VariantInput implements PcmObserver, MixTarget {
     return this.#isClosed;
   }
 
-  /** Ends at once; what is mixed is gone. Nothing the second time. */
-  close(): void {
+  /** Ends at once, and with it what is mixed. Nothing the second time. */
+  close(reason: MixEnd = 'gone'): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { main, stages, encoding } = this.#parts;
+    const { main, stages, mixer, encoding } = this.#parts;
     this.#state = 'over';
     main.stages.unobserve(this);
+    mixer.close(reason);
     stages.close();
     encoding.close();
     for (const { input, onEnd } of this.#waiting.splice(0)) {
       input.close();
-      onEnd('gone');
+      onEnd(reason);
     }
   }
 

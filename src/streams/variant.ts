@@ -50,7 +50,7 @@ export class Variant {
   abandon(): void {
     this.#joinedAt = Number.NEGATIVE_INFINITY;
     this.#isEnding = true;
-    this.input.close();
+    this.input.close('failed');
   }
 
   /** Looks whether all of its own has come, which no chunk of the stream may tell. */

@@ -1,6 +1,8 @@
 import { PassThrough } from 'node:stream';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Chunk } from '../../src/audio/chunk.ts';
 import type { SampleFormat } from '../../src/audio/sample-format.ts';
+import { SourceError } from '../../src/base/errors.ts';
 import type { MixRequest } from '../../src/players/mix-control.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import {
@@ -82,6 +84,19 @@ function firstChanged({ pcm, format }: Heard, from: number, to: number): number 
   return undefined;
 }
 
+/** The first frame of this tone from `from` on that does not go on with the one of `before`. */
+function firstUnlike(heard: Heard, before: Heard, from = 0): number | undefined {
+  const { rateHz, frameBytes } = heard.format;
+  const shift = frameOf(before, heard.beginUs);
+  for (let frame = from; frame < heard.pcm.length / frameBytes; frame += 1) {
+    const expected = (frame + shift) % rateHz;
+    const [is, was] = [frame * frameBytes, expected * frameBytes];
+    if (before.pcm.compare(heard.pcm, is, is + frameBytes, was, was + frameBytes) !== 0)
+      return frame;
+  }
+  return undefined;
+}
+
 const framesIn = (format: SampleFormat, ms: number) => Math.ceil((format.rateHz * ms) / 1000);
 
 /** Waits until the mix is over, and for some more audio. */
@@ -109,6 +124,12 @@ function expectMix(heard: Heard, startUs: number, { isLossy = false } = {}): voi
   expect(firstChanged(heard, end, pcm.length / format.frameBytes)).toBeUndefined();
 }
 
+/** In the place of what takes the next chunk of an encoder: it breaks in the middle of its work. */
+const broken = (chunk: Chunk): never => {
+  chunk.release();
+  throw new SourceError('test', 'the encoder broke');
+};
+
 describe('a mix over whole streams', () => {
   it('begins at one time in all of them, whatever their codecs and rates, and leaves no trace', async () => {
     await start(tone('one', 'pcm'), tone('two', 'flac', '44100:16:2'), tone('three', 'opus'));
@@ -126,6 +147,53 @@ describe('a mix over whole streams', () => {
   it('is refused when none of them is there', async () => {
     await start(tone('one', 'pcm'));
     await expect(mix({ streamIds: new Set(['two']) })).rejects.toThrow(/no player/);
+  });
+
+  it('goes on over the others when the encoder of one of them breaks', async () => {
+    await start(tone('one', 'flac'), tone('two', 'pcm'));
+    const [a, b] = [await player('a', 'one'), await player('b', 'two')];
+    for (const client of [a, b]) await client.until(() => client.chunks.length > 60, 'music');
+    const { startUs } = await mix({ streamIds: new Set(['one', 'two']) });
+    vi.spyOn(rig.streams.channels.get('one')!, 'publish').mockImplementationOnce(broken);
+    await until(() => rig.streams.channels.get('one')!.stream.state === 'disabled');
+    expect(rig.session('a').channel?.id).toBe('two');
+    expect(ends.reasons).toEqual([]);
+    await untilOver([b]);
+    expect(ends.reasons).toEqual(['ended']);
+    expectMix(await heardBy(b), startUs);
+  });
+
+  it('goes on while no player listens, whose source then is not read', async () => {
+    await start(tone('one', 'pcm'));
+    const before = await player('a', 'one');
+    await before.until(() => before.chunks.length > 60, 'music');
+    await mix({ streamIds: new Set(['one']) }, { ms: 1000 });
+    before.close();
+    await until(() => !rig.client('a').isConnected);
+    await until(() => ends.reasons.length > 0);
+    const after = await rig.join('a');
+    await after.until(() => after.chunks.length > 60, 'music again');
+    const [first, second] = [await heardBy(before), await heardBy(after)];
+    expect(second).toMatchObject({ gaps: [], headers: 1 });
+    // The tone has gone on, as if it had been read all the time.
+    expect(firstUnlike(second, first)).toBeUndefined();
+  });
+
+  it('is heard by a player that comes back before its end, over the music where that is by then', async () => {
+    await start(tone('one', 'pcm'));
+    const before = await player('a', 'one');
+    await before.until(() => before.chunks.length > 60, 'music');
+    const { startUs } = await mix({ streamIds: new Set(['one']) }, { ms: 2500 });
+    before.close();
+    await until(() => !rig.client('a').isConnected);
+    const after = await rig.join('a');
+    await untilOver([after]);
+    const [first, second] = [await heardBy(before), await heardBy(after)];
+    expect(second).toMatchObject({ gaps: [], headers: 1 });
+    expect(level(second, 1000, startUs, 2400)).toBeCloseTo(0.25, 1.5);
+    expect(decibels(level(second, 440, startUs, 2400) / music)).toBeCloseTo(-15, 0.5);
+    const end = frameOf(second, startUs) + framesIn(second.format, 2655) + 128;
+    expect(firstUnlike(second, first, end)).toBeUndefined();
   });
 
   it('is gone with its stream, and closed', async () => {
@@ -243,6 +311,24 @@ describe('a mix for some, while', () => {
     const heard = await heardBy(client(clients, 'a'));
     expect(heard).toMatchObject({ gaps: [], headers: 1 });
     expect(level(heard, 1000, next.startUs, 100)).toBeCloseTo(0.25, 1.5);
+    await expectMusicAlone(client(clients, 'x'));
+  });
+
+  it('its encoder breaks: it is over, and they hear the music as the others do', async () => {
+    await start(both);
+    const { clients } = await begin(['a', 'b', 'x'], { meant: ['a', 'b'] });
+    const [variant] = rig.streams.channels.get('one')!.variants;
+    vi.spyOn(variant!, 'takeOwn').mockImplementationOnce(broken);
+    await untilGone();
+    expect(ends.reasons).toEqual(['failed']);
+    for (const id of ['a', 'b']) {
+      const one = client(clients, id);
+      const count = one.chunks.length;
+      await one.until(() => one.chunks.length > count + 50, 'music');
+      expect(rig.session(id).variant).toBeUndefined();
+      expect(await heardBy(one)).toMatchObject({ gaps: [], headers: 1 });
+    }
+    expect(rig.streams.channels.get('one')!.stream.state).toBe('playing');
     await expectMusicAlone(client(clients, 'x'));
   });
 
