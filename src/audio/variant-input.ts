@@ -56,6 +56,8 @@ export class VariantInput implements PcmObserver, MixTarget {
   #waiting: WaitingMix[] = [];
   #hasMixed = false;
   #isClosed = false;
+  /** What is taken in this call the stream itself takes behind it. */
+  #isAhead = false;
   #fromUs = Number.POSITIVE_INFINITY;
   #untilUs = Number.POSITIVE_INFINITY;
   /** Frames until the first place at which it may end, when it is to end. */
@@ -77,7 +79,7 @@ export class VariantInput implements PcmObserver, MixTarget {
 
   /** Chunks of the stream are still to come for what was taken last. */
   get isMainBusy(): boolean {
-    return this.#parts.main.encoding.isBusy;
+    return this.#isAhead || this.#parts.main.encoding.isBusy;
   }
 
   get figures(): EncodeFigures {
@@ -131,18 +133,22 @@ export class VariantInput implements PcmObserver, MixTarget {
   }
 
   take(pcm: TimedPcm): void {
+    this.#isAhead = true;
     if (this.#state === 'waiting') this.#join(pcm);
     else if (this.#state === 'fed') {
       this.#feed(pcm, 0);
       if (this.#hasMixed && !this.#parts.mixer.isOn) this.#beginToEnd();
     } else if (this.#state === 'ending') this.#feedToEnd(pcm);
+    this.#isAhead = false;
   }
 
   endRun(): void {
+    this.#isAhead = true;
     if (this.#state === 'waiting') {
       if (this.#waiting.length > 0) this.#begin();
     } else if (this.#state === 'ending') this.#finish(this.#parts.main.stages.position.endUs);
     else if (this.#state === 'fed') this.#parts.stages.end();
+    this.#isAhead = false;
   }
 
   /** The run of the variant itself is over: nothing was mixed any more, nor came from the stream. */

@@ -206,10 +206,17 @@ describe('a mix over whole streams', () => {
 });
 
 describe('a mix for some of those who hear a stream', () => {
-  it.each(['pcm', 'flac', 'opus'])(
-    'is heard by them alone, without a gap or a header for any, by %s',
-    async (codec) => {
-      await start(tone('one', codec));
+  it.each([
+    ['pcm', 20],
+    ['flac', 20],
+    ['opus', 20],
+    // Audio that brings several blocks at once.
+    ['flac', 100],
+    ['opus', 100],
+  ])(
+    'is heard by them alone, without a gap or a header for any, by %s, when %i ms are read at a time',
+    async (codec, chunkMs) => {
+      await start(`${tone('one', codec)}&chunk_ms=${chunkMs}`);
       const ids = ['a', 'b', 'c', 'd'];
       const clients: ScriptedClient[] = [];
       for (const id of ids) clients.push(await player(id, 'one'));
