@@ -83,13 +83,17 @@ describe.each(addresses)('%s that nobody listens to', (_, address) => {
     rig.pool.close();
   });
 
-  /** Lets time pass, and files be read. */
+  /** Lets time pass, and files be read, however long that takes. */
   async function pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 10) {
       await time.pass(10);
-      await sleep(1);
+      do await sleep(1);
+      while (isFileRead());
     }
   }
+
+  const isFileRead = () =>
+    process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq'));
 
   const bytesOf = (published: readonly Published[]) =>
     Buffer.concat(published.map(({ payload }) => payload));

@@ -23,6 +23,7 @@ import {
   removeScratchFolder,
   withoutPrivileges,
 } from '../../../support/scratch-folder.ts';
+import { until } from '../../../support/waiting.ts';
 
 let folder: string;
 let path: string;
@@ -105,7 +106,7 @@ describe.each(locks)('a file that shows which process is here, %s', (_, function
   it('is left to a process that it names and that has it open, whatever that locks it with', async () => {
     writeFileSync(path, '');
     const pid = otherProcess('sh', '-c', 'exec 3<>"$0"; echo $$ >&3; exec sleep 1000', path);
-    await expect.poll(() => readFileSync(path, 'latin1')).toBe(`${pid}\n`);
+    await until(() => readFileSync(path, 'latin1') === `${pid}\n`);
     expect(acquire()).toEqual({ holder: pid });
     expect(readFileSync(path, 'latin1')).toBe(`${pid}\n`);
   });
@@ -161,17 +162,10 @@ describe.each(locks)('a file that shows which process is here, %s', (_, function
 
 it('a lock of another process is respected although it names nobody', async () => {
   writeFileSync(path, '');
-  const pid = otherProcess('flock', path, 'sleep', '1000');
-  expect(pid).toBeGreaterThan(0);
-  const acquire = () => ProcessLock.acquire({ path, ...nativeLocks() });
-  await expect
-    .poll(() => {
-      const outcome = acquire();
-      if ('lock' in outcome) outcome.lock.release();
-      if (!existsSync(path)) writeFileSync(path, '');
-      return outcome;
-    })
-    .toEqual({ holder: undefined });
+  const isLocked = `${path}.taken`;
+  otherProcess('flock', path, 'sh', '-c', 'touch "$0"; exec sleep 1000', isLocked);
+  await until(() => existsSync(isLocked), 'the other process has the lock');
+  expect(ProcessLock.acquire({ path, ...nativeLocks() })).toEqual({ holder: undefined });
 });
 
 describe('a data folder', () => {
