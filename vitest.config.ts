@@ -24,6 +24,9 @@ const aloneTests = [
   'test/integration/doctor-mdns.test.ts',
 ];
 
+/** What is asked again and again is waited for like all else: a busy machine is no fault. */
+const patient = { poll: { timeout: 25_000 } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -34,6 +37,7 @@ export default defineConfig({
           // None needs as much; a machine with many other things to do takes its time.
           testTimeout: 30_000,
           hookTimeout: 30_000,
+          expect: patient,
           maxWorkers: 2,
         },
       },
@@ -43,6 +47,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           exclude: aloneTests,
           testTimeout: 60_000,
+          expect: patient,
           maxWorkers: 2,
         },
       },
