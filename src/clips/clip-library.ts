@@ -34,8 +34,11 @@ const factsEnding = '.clip';
 const passing: readonly string[] = ['busy', 'closing'];
 /** Clips that come in at one time. */
 const maxIncoming = 8;
-/** Changes of the library that wait for each other, and clips that wait to be looked at. */
+/** Changes of the library that wait for each other. */
 const maxWaitingChanges = 64;
+/** Clips that are in memory at one time to be decoded, and others that wait for that. */
+const maxDecodings = 2;
+const maxWaitingDecodings = 64;
 
 interface ClipLibrarySettings {
   readonly maxClipBytes: number;
@@ -77,7 +80,13 @@ export class ClipLibrary {
   readonly #settings: () => ClipLibrarySettings;
   /** What changes the folder is done one after the other, so that limits and names hold. */
   readonly #changes = new TurnQueue({ maxRunning: 1, maxWaiting: maxWaitingChanges });
+  readonly #decodings = new TurnQueue({
+    maxRunning: maxDecodings,
+    maxWaiting: maxWaitingDecodings,
+  });
   readonly #incoming = new Set<IncomingClip>();
+  /** Clips that are about to come in. */
+  #beginnings = 0;
   /** By name; of clips that are there. */
   readonly #facts = new Map<string, ClipVersion & { readonly facts: ClipFacts }>();
   #sweeping: Promise<void> | undefined;
@@ -168,22 +177,16 @@ export class ClipLibrary {
     options: AddOptions & { readonly bytes?: number } = {},
   ): Promise<IncomingClip> {
     const clip = clipName(name);
-    const { bytes = 0, replace = false } = options;
     if (this.#isClosed) throw closing();
-    if (this.#incoming.size >= maxIncoming) {
+    if (this.#incoming.size + this.#beginnings >= maxIncoming) {
       throw new ClipError('busy', `${maxIncoming} clips come in already: try again later`);
     }
-    if (!replace && (await this.#find(clip).catch(() => undefined))) throw existing(clip);
-    await this.#checkRoom(clip, bytes);
-    await this.#sweep();
-    const file = await translated(() => IncomingFile.create(this.folder, this.#options.lockFile));
-    const incoming = new IncomingClip(file, {
-      checkRoom: (clipBytes, moreBytes) => this.#checkIncoming(clipBytes, moreBytes),
-      finish: (signal) => this.#finish(clip, { file, replace, signal }),
-      onGone: () => void this.#incoming.delete(incoming),
-    });
-    this.#incoming.add(incoming);
-    return incoming;
+    this.#beginnings += 1;
+    try {
+      return await this.#begin(clip, options);
+    } finally {
+      this.#beginnings -= 1;
+    }
   }
 
   /** Copies an open file into the library, by the cheapest way that there is. */
@@ -232,6 +235,23 @@ export class ClipLibrary {
     for (const incoming of [...this.#incoming]) await incoming.discard();
     await this.#changes.idle();
     await this.#looking;
+  }
+
+  async #begin(
+    clip: string,
+    { bytes = 0, replace = false }: AddOptions & { readonly bytes?: number },
+  ): Promise<IncomingClip> {
+    if (!replace && (await this.#find(clip).catch(() => undefined))) throw existing(clip);
+    await this.#checkRoom(clip, bytes);
+    await this.#sweep();
+    const file = await translated(() => IncomingFile.create(this.folder, this.#options.lockFile));
+    const incoming = new IncomingClip(file, {
+      checkRoom: (clipBytes, moreBytes) => this.#checkIncoming(clipBytes, moreBytes),
+      finish: (signal) => this.#finish(clip, { file, replace, signal }),
+      onGone: () => void this.#incoming.delete(incoming),
+    });
+    this.#incoming.add(incoming);
+    return incoming;
   }
 
   async #change<T>(change: () => Promise<T>): Promise<T> {
@@ -342,11 +362,16 @@ export class ClipLibrary {
     const { size } = await file.stat();
     if (size > maxDecodedFileBytes) throw tooLarge(size, maxDecodedFileBytes);
     const isRaw = rawEndings.includes(extname(name).toLowerCase());
-    return this.#decoder.decode(await readAll(file, size), {
-      maxSeconds: options.maxSeconds ?? maxSeconds,
-      signal: options.signal,
-      ...(isRaw && { rawFormat }),
-    });
+    const pass = await this.#decodings.take(options.signal);
+    try {
+      return await this.#decoder.decode(await readAll(file, size), {
+        maxSeconds: options.maxSeconds ?? maxSeconds,
+        signal: options.signal,
+        ...(isRaw && { rawFormat }),
+      });
+    } finally {
+      pass();
+    }
   }
 
   async #factsOf(file: FileHandle, name: string, signal?: AbortSignal): Promise<ClipFacts> {

@@ -66,8 +66,7 @@ export class ClipTransfers {
   }): Promise<Clip | undefined> {
     const name = clipName(piece.name);
     const { at, bytes, totalBytes } = piece;
-    if (at === 0) await this.#beginUpload(name, piece);
-    const upload = this.#uploads.get(name);
+    const upload = at === 0 ? await this.#beginUpload(name, piece) : this.#uploads.get(name);
     if (!upload || upload.isBusy || upload.incoming.bytes !== at) {
       const there = upload && !upload.isBusy ? `${upload.incoming.bytes} bytes` : 'nothing';
       throw new ClipError(
@@ -87,11 +86,12 @@ export class ClipTransfers {
         return undefined;
       }
       const clip = await upload.incoming.finish();
-      await this.#endUpload(name);
+      await this.#endUpload(name, upload);
       return clip;
     } catch (error) {
-      await this.#endUpload(name);
-      throw error;
+      const isGone = this.#uploads.get(name) !== upload;
+      await this.#endUpload(name, upload);
+      throw isGone ? new ClipError('cancelled', `${name} was cancelled, or begun anew`) : error;
     } finally {
       upload.isBusy = false;
     }
@@ -146,28 +146,32 @@ export class ClipTransfers {
       throw new ClipError('unknown-clip', `${clip} is not on its way`);
     }
     copy?.abort(new ClipError('cancelled', `the copy to ${clip} was cancelled`));
-    await this.#endUpload(clip);
+    await this.#endUpload(clip, this.#uploads.get(clip));
   }
 
   async close(): Promise<void> {
     for (const copy of this.#copies.values())
       copy.abort(new ClipError('closing', 'the server ends'));
-    for (const name of [...this.#uploads.keys()]) await this.#endUpload(name);
+    for (const [name, upload] of [...this.#uploads]) await this.#endUpload(name, upload);
   }
 
   async #beginUpload(
     name: string,
     { totalBytes, replace }: { readonly totalBytes: number; readonly replace: boolean },
-  ): Promise<void> {
-    await this.#endUpload(name);
+  ): Promise<Upload> {
+    await this.#endUpload(name, this.#uploads.get(name));
     const incoming = await this.#library.begin(name, { bytes: totalBytes, replace });
-    const patience = new RestartableTimer(maxPieceWaitMs, () => void this.#endUpload(name));
-    this.#uploads.set(name, { incoming, patience, isBusy: false });
+    const patience = new RestartableTimer(maxPieceWaitMs, () => void this.#endUpload(name, upload));
+    const upload = { incoming, patience, isBusy: false };
+    // Another one may have been begun meanwhile.
+    const older = this.#uploads.get(name);
+    this.#uploads.set(name, upload);
+    await this.#endUpload(name, older);
+    return upload;
   }
 
-  async #endUpload(name: string): Promise<void> {
-    const upload = this.#uploads.get(name);
-    this.#uploads.delete(name);
+  async #endUpload(name: string, upload: Upload | undefined): Promise<void> {
+    if (this.#uploads.get(name) === upload) this.#uploads.delete(name);
     upload?.patience.stop();
     await upload?.incoming.discard();
   }

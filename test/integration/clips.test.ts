@@ -150,6 +150,23 @@ describe('a controller', () => {
     expect(read.equals(bell)).toBe(true);
   });
 
+  it('takes several uploads of one name at one time, and nothing of them stays behind', async () => {
+    await start();
+    const client = await controller();
+    const upload = (rest: object = {}) => {
+      const data = bell.toString('base64');
+      return client.ask('Clips.UploadClip', { name: 'bell.wav', data, replace: true, ...rest });
+    };
+    // More than may come in at one time.
+    for (let round = 0; round < 12; round += 1) {
+      const answers = await Promise.all([upload(), upload(), upload({ size: 1e6 })]);
+      for (const { error } of answers) if (error) expect(error.data).toMatch(/^cancelled: /);
+      expect(answers.some(({ result }) => result !== undefined)).toBe(true);
+    }
+    expect(await upload()).toMatchObject({ result: { clip: { name: 'bell.wav' } } });
+    await until(() => clipFiles().length === 2, 'nothing but the clip and what is known of it');
+  });
+
   it('renames, deletes and gives up clips', async () => {
     await start();
     const client = await controller();

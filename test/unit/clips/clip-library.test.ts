@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import { loadNativeAddon, type NativeAddon } from '../../../src/base/native/native-addon.ts';
 import { ClipDecoder } from '../../../src/clips/clip-decoder.ts';
@@ -49,10 +49,10 @@ afterEach(async () => {
   removeScratchFolder(root);
 });
 
-function libraryOf(folder: string, limits: object = {}): ClipLibrary {
+function libraryOf(folder: string, limits: object = {}, program = '/usr/bin/ffmpeg'): ClipLibrary {
   return new ClipLibrary({
     folder,
-    decoder: new ClipDecoder(),
+    decoder: new ClipDecoder({ program }),
     copier: new FileCopier(native, () => ({
       zeroCopy: true,
       minBytes: 1,
@@ -158,6 +158,32 @@ describe('the library of clips', () => {
     truncateSync(join(folder, 'long.wav'), maxDecodedFileBytes + 1);
     await expect(library.open('long.wav')).rejects.toMatchObject({ code: 'clip-too-large' });
   });
+
+  it('is not read before others are decoded, so that few are in memory', async () => {
+    const program = join(root, 'ffmpeg');
+    writeFileSync(program, `#!/bin/sh\necho $$ >> ${root}/running; exec sleep 1000\n`, {
+      mode: 0o755,
+    });
+    const busy = libraryOf(folder, {}, program);
+    writeFileSync(join(folder, 'bell.wav'), bell);
+    const abort = new AbortController();
+    const stopped = ['a.flac', 'b.flac'].map((name) => {
+      writeFileSync(join(folder, name), `fLaC ${name}`);
+      return busy.open(name, { signal: abort.signal }).catch(() => undefined);
+    });
+    await vi.waitFor(() => {
+      expect(readFileSync(join(root, 'running'), 'utf8').split('\n')).toHaveLength(3);
+    });
+    let isOpen = false;
+    const waiting = busy.open('bell.wav').then(() => {
+      isOpen = true;
+    });
+    await library.open('bell.wav');
+    expect(isOpen).toBe(false);
+    abort.abort();
+    await Promise.all([...stopped, waiting]);
+    await busy.close();
+  });
 });
 
 describe('what comes into the library', () => {
@@ -242,6 +268,15 @@ describe('what comes into the library', () => {
       [1, 2, 3, 4, 5, 6, 7, 8].map((n) => library.begin(`${n}.wav`)),
     );
     await expect(library.begin('9.wav')).rejects.toMatchObject({ code: 'busy' });
+    for (const one of incoming) await one.discard();
+    await send('9.wav', bell);
+  });
+
+  it('is refused when too much begins to come in at one time', async () => {
+    const beginnings = Array.from({ length: 20 }, (_, n) => library.begin(`${n}.wav`));
+    const begun = await Promise.allSettled(beginnings);
+    const incoming = begun.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(incoming).toHaveLength(8);
     for (const one of incoming) await one.discard();
     await send('9.wav', bell);
   });
