@@ -426,7 +426,9 @@ describe('a tap that ends', () => {
     const steps = other.frames
       .slice(1)
       .map(({ heardUs }, index) => heardUs - other.frames[index]!.heardUs);
-    expect(Math.max(...steps)).toBeLessThan(20_001);
+    // A tone that is held up longer than it keeps goes on later, for all who hear it.
+    const gaps = steps.filter((step) => step > 20_001);
+    expect(gaps.length).toBeLessThanOrEqual(server.log.with('resync').length);
   });
 
   it('in the middle of its start leaves nothing behind', async () => {
