@@ -172,7 +172,10 @@ export class Application {
       pool: this.pool,
       fanOut: this.#fanOut,
       images,
-      surroundings,
+      surroundings: {
+        ...surroundings,
+        findClip: async (name) => (await this.#openClips()).library.findPlayable(name),
+      },
       onChange,
       persist,
       own: this.#own,

@@ -279,8 +279,8 @@ export class EncodedInput implements Stream {
     await Promise.resolve();
     if (this.#isStopped) return undefined;
     if (own) return own(context);
-    const uri = await prepareSource(context);
-    return this.#isStopped ? undefined : createSource({ ...context, uri });
+    const prepared = await prepareSource(context);
+    return this.#isStopped ? undefined : createSource(prepared);
   }
 
   #begin(source: StreamSource, encoding: Encoding): void {

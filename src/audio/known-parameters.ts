@@ -20,6 +20,7 @@ const announcing = ['duck_db', 'attack_ms', 'hold_ms', 'release_ms', 'gain_db', 
 
 /** By scheme, those of its own; what other schemes have is not known. */
 const own: ReadonlyMap<string, readonly string[]> = new Map([
+  ['clip', []],
   ['file', []],
   ['pipe', ['mode']],
   ['process', ['params', 'wd_timeout', 'log_stderr']],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { resamplerRangeHz } from '../audio/encoders/resampler.ts';
 import type { SampleFormat } from '../audio/sample-format.ts';
+import { decoderProgram } from '../audio/sources/decoder-arguments.ts';
 import { fileKindOf, kindHeadBytes } from '../audio/sources/file-kind.ts';
 import { otherEncoding, readWavHeader, type WavLayout } from '../audio/sources/wav-header.ts';
 import { codeOf, messageOf, SourceError } from '../base/errors.ts';
@@ -30,7 +31,7 @@ export class ClipDecoder {
   readonly #program: DecoderProgram;
 
   /** `program` is where `ffmpeg` usually lies; it is also looked for by `PATH`. */
-  constructor({ program = '/usr/bin/ffmpeg' }: { readonly program?: string } = {}) {
+  constructor({ program = decoderProgram }: { readonly program?: string } = {}) {
     this.#program = new DecoderProgram(program);
   }
 

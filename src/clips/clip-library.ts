@@ -1,6 +1,7 @@
 import { constants, type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { SampleFormat } from '../audio/sample-format.ts';
+import { rawEndings } from '../audio/sources/clip-source.ts';
 import { codeOf } from '../base/errors.ts';
 import { writeFileAtomically } from '../base/files/atomic-file.ts';
 import type { Dsp } from '../dsp/dsp.ts';
@@ -24,12 +25,12 @@ import { IncomingClip } from './incoming-clip.ts';
 import { existing, IncomingFile, type LockFile, sweepIncoming } from './incoming-file.ts';
 import { TurnQueue } from './turn-queue.ts';
 
-/** The endings of files without a header. */
-const rawEndings: readonly string[] = ['.raw', '.pcm'];
 /** Larger clips are kept, and not decoded: all of a file is read for that. */
 export const maxDecodedFileBytes = 64 * 1024 * 1024;
 /** Of what is known of a clip, in a hidden file beside it. */
 const factsEnding = '.clip';
+/** Faults of clips that cannot be played in any way. */
+const unplayable: readonly string[] = ['bad-clip', 'decoder-missing'];
 /** Faults that are over soon. */
 const passing: readonly string[] = ['busy', 'closing'];
 /** Clips that come in at one time. */
@@ -148,6 +149,15 @@ export class ClipLibrary {
     } finally {
       await file.close();
     }
+  }
+
+  /** Where the file of a clip lies that can be played over and over, be it ever so long. */
+  async findPlayable(name: string): Promise<string> {
+    const { facts } = await this.get(name);
+    if (facts && 'fault' in facts && unplayable.includes(facts.code)) {
+      throw new ClipError(facts.code, facts.fault);
+    }
+    return (await this.#find(clipName(name))).path;
   }
 
   /**

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, type FileHandle, open, rm } from 'node:fs/promises';
 import { setPriority, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { decoderArguments } from '../audio/sources/decoder-arguments.ts';
 import { findProgram } from '../base/children/find-program.ts';
 import { LineSplitter } from '../base/children/line-splitter.ts';
 import { ProcessGroup } from '../base/children/process-group.ts';
@@ -17,20 +18,10 @@ const maxDecoders = 2;
 const maxWaitingClips = 64;
 /** A sound that takes longer is given up. */
 const maxDecodeMs = 20_000;
-/** What the decoder may allocate in one piece. */
-const maxAllocationBytes = 64 * 1024 * 1024;
 /** Of the WAV that it writes, generously. */
 const headerBytes = 4096;
 const niceness = 10;
 const maxFaultLength = 200;
-/**
- * What it may take the bytes for: sounds, and films with one. Playlists and the like are not here, as
- * they would have it open other files.
- */
-const demuxers =
-  'aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,iff,matroska,webm,mlp,mov,mp4,' +
-  'm4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,ogg,rm,shn,sox,tak,truehd,tta,voc,w64,wav,wv';
-
 interface DecodeLimits {
   readonly maxSeconds: number;
   readonly signal?: AbortSignal | undefined;
@@ -139,8 +130,7 @@ async function run(options: {
 
 function argumentsFor(maxSeconds: number): string[] {
   return [
-    ...['-v', 'error', '-nostdin', '-max_alloc', `${maxAllocationBytes}`, '-threads', '1'],
-    ...['-protocol_whitelist', 'file', '-format_whitelist', demuxers],
+    ...decoderArguments,
     // One second more: what is cut off shall be noticed.
     ...['-t', `${maxSeconds + 1}`, '-i', '/dev/stdin', '-map', '0:a:0', '-map_metadata', '-1'],
     ...['-c:a', 'pcm_f32le', '-bitexact', '-f', 'wav', 'pipe:1'],

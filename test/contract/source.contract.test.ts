@@ -1,14 +1,16 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { iterableSource } from '../../src/audio/sources/iterable-source.ts';
+import { createSource } from '../../src/audio/sources/sources.ts';
+import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { openInputQueue } from '../../src/transport/input-queue.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
-import { SourceHarness } from '../support/source-harness.ts';
+import { recordingLogger, SourceHarness } from '../support/source-harness.ts';
 import { rigKinds, type SourceRig } from '../support/source-producers.ts';
 import { until } from '../support/waiting.ts';
 
@@ -33,6 +35,14 @@ const sources = [
     create: (folder: string) => {
       writeFileSync(join(folder, 'audio.wav'), wavFile(numberedBytes(100_000)));
       return new SourceHarness(`file://${folder}/audio.wav`);
+    },
+    expected: () => numberedBytes(100_000),
+  },
+  {
+    kind: 'WAV clip',
+    create: (folder: string) => {
+      writeFileSync(join(folder, 'audio.wav'), wavFile(numberedBytes(100_000)));
+      return clipHarness(join(folder, 'audio.wav'));
     },
     expected: () => numberedBytes(100_000),
   },
@@ -70,6 +80,16 @@ async function* piecesInTime(): AsyncGenerator<Buffer> {
 
 function harnessOf(input: AsyncIterable<Uint8Array>): SourceHarness {
   return new SourceHarness(iterableSource({ format: SampleFormat.parse('48000:16:2'), input }));
+}
+
+function clipHarness(clipFile: string): SourceHarness {
+  const uri = parseStreamUri(`clip:///${basename(clipFile)}`);
+  const format = SampleFormat.parse('48000:16:2');
+  const options = { format, formatIsExplicit: false, packed24: false, bufferMs: 1000 };
+  const { logger } = recordingLogger();
+  return new SourceHarness(
+    createSource({ ...options, uri, resyncToleranceMs: 250, logger, clipFile }),
+  );
 }
 
 let folder: ReturnType<typeof scratchFolder>;

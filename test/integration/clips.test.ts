@@ -1,17 +1,30 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { type ClientRequest, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decoderProgram } from '../../src/audio/sources/decoder-arguments.ts';
+import { decodeWireChunk } from '../../src/protocol/messages.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { wavFile } from '../support/pcm-fixtures.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
 
 const samples = Int16Array.from({ length: 96_000 }, (_, at) => (at * 7919) % 32_768);
 /** One second. */
 const bell = wavFile(Buffer.from(samples.buffer));
+
+const hasDecoder = existsSync(decoderProgram);
 
 let root: string;
 let server: TestServer;
@@ -347,5 +360,84 @@ describe('the library by HTTP', () => {
       body: bell,
     });
     expect(put.headers.get('access-control-allow-origin')).toBe('http://mine:1');
+  });
+});
+
+describe('a stream', () => {
+  /** What a player of the stream hears, for longer than the clip lasts. */
+  async function heard(): Promise<Buffer> {
+    const player = await ScriptedClient.greet(server.port, 'listener');
+    try {
+      const pcm = () =>
+        Buffer.concat(player.chunks.map(({ body }) => decodeWireChunk(body).payload));
+      await player.until(() => pcm().length > 1.5 * bell.length, 'the clip is heard again');
+      return pcm();
+    } finally {
+      player.close();
+    }
+  }
+
+  function keep(name: string, bytes: Buffer): void {
+    mkdirSync(join(root, 'data', 'clips'), { recursive: true });
+    writeFileSync(join(root, 'data', 'clips', name), bytes);
+  }
+
+  const flac = () =>
+    execFileSync(decoderProgram, ['-v', 'error', '-i', '-', '-f', 'flac', '-'], { input: bell });
+
+  it.for([
+    ['of PCM', 'bell 1.wav', () => bell],
+    ['without a header', 'bell.raw', () => Buffer.from(samples.buffer)],
+    ['that has to be decoded', "bell's.flac", flac],
+  ] as const)('plays a clip %s over and over', async ([_, name, bytes], { skip }) => {
+    if (bytes === flac && !hasDecoder) return skip('there is no ffmpeg here');
+    keep(name, bytes());
+    await start(`stream.source=clip:///${name}?name=Bell&codec=pcm`);
+    const twice = Buffer.concat([Buffer.from(samples.buffer), Buffer.from(samples.buffer)]);
+    const pcm = await heard();
+    const first = pcm.subarray(0, samples.byteLength);
+    const at = twice.indexOf(first);
+    expect(at).toBeGreaterThanOrEqual(0);
+    const rest = pcm.subarray(first.length);
+    expect(twice.subarray(at, at + rest.length).equals(rest)).toBe(true);
+  });
+
+  it('of a controller needs no permission for files, and says why it cannot be', async () => {
+    await start(
+      'authorization.enabled=true',
+      'authorization.role=guest:Stream.AddStream',
+      'authorization.user=ann:secret:guest',
+      'stream.source=tone:///?name=Tone',
+    );
+    keep('bell.wav', bell);
+    keep('page.wav', Buffer.from('<!DOCTYPE html><title>No</title>'));
+    symlinkSync('/etc/passwd', join(root, 'data', 'clips', 'link.wav'));
+    const authorization = `Basic ${Buffer.from('ann:secret').toString('base64')}`;
+    const add = async (address: string) => {
+      const params = { streamUri: `${address}?name=${encodeURIComponent(address)}` };
+      const body = JSON.stringify({ id: 1, jsonrpc: '2.0', method: 'Stream.AddStream', params });
+      const answer = await web('/jsonrpc', { method: 'POST', headers: { authorization }, body });
+      const { error } = (await answer.json()) as { error?: { data: string } };
+      return error?.data;
+    };
+    expect(await add('clip:///bell.wav')).toBeUndefined();
+    const state = () => server.application.streams.channels.get('clip:///bell.wav')?.stream.state;
+    expect(state()).not.toBe('disabled');
+    expect(await add('clip:///none.wav')).toBe(
+      'the clip "none.wav" cannot be played: there is no clip "none.wav"',
+    );
+    expect(await add('clip:///link.wav')).toContain('there is no clip "link.wav"');
+    expect(await add('clip:///page.wav')).toMatch(/page\.wav" cannot be played: .*a web page/);
+    for (const path of ['../server.json', '.bell.wav.clip', '/etc/passwd']) {
+      expect(await add(`clip:///${path}`), path).toContain('this is no name for a clip');
+    }
+    expect(await add('clip://bell.wav')).toContain('write three slashes');
+  });
+
+  it('cannot be of a clip where the server keeps nothing', async () => {
+    server = await TestServer.start('stream.source=clip:///bell.wav?name=Bell');
+    const { channels } = server.application.streams;
+    await until(() => channels.get('Bell')?.stream.state === 'disabled');
+    expect(channels.get('Bell')?.stream.fault).toMatchObject({ code: 'unknown-clip' });
   });
 });

@@ -4,29 +4,32 @@ import { access, stat } from 'node:fs/promises';
 import { messageOf, SourceError } from '../../base/errors.ts';
 import { choiceOf } from '../stream-parameters.ts';
 import type { StreamUri } from '../stream-uri.ts';
+import { prepareClip } from './clip-source.ts';
 import { makeFifoBehind } from './fifo.ts';
 import type { SourceContext } from './stream-source.ts';
 
-const preparations: ReadonlyMap<string, (context: SourceContext) => Promise<StreamUri>> = new Map([
-  ['pipe', preparePipe],
-  ['tcp', prepareTcp],
-]);
+const preparations: ReadonlyMap<string, (context: SourceContext) => Promise<SourceContext>> =
+  new Map([
+    ['clip', prepareClip],
+    ['pipe', preparePipe],
+    ['tcp', prepareTcp],
+  ]);
 
 /**
- * Does what a source would otherwise wait for after its start: a fifo is made, a host name looked
- * up. So the caller that adds a stream learns at once whether it can be opened.
+ * Does what a source would otherwise wait for after its start: a fifo is made, a host name or a clip
+ * looked up. So the caller that adds a stream learns at once whether it can be opened.
  *
- * Shape: resolves with the address that the source is to be made from.
+ * Shape: resolves with what the source is to be made from.
  * Failure: rejects with a `SourceError`.
  */
-export async function prepareSource(context: SourceContext): Promise<StreamUri> {
-  return (await preparations.get(context.uri.scheme)?.(context)) ?? context.uri;
+export async function prepareSource(context: SourceContext): Promise<SourceContext> {
+  return (await preparations.get(context.uri.scheme)?.(context)) ?? context;
 }
 
 /** Whether the fifo of a stream could be read now; one that is missing is made where it should be. */
 export async function isFifoReadable(uri: StreamUri): Promise<boolean> {
   try {
-    await preparePipe({ uri });
+    await makeFifoFor({ uri });
     await access(uri.path, constants.R_OK);
     return (await stat(uri.path)).isFIFO();
   } catch {
@@ -34,13 +37,18 @@ export async function isFifoReadable(uri: StreamUri): Promise<boolean> {
   }
 }
 
-async function preparePipe({
+async function preparePipe(context: SourceContext): Promise<SourceContext> {
+  await makeFifoFor(context);
+  return context;
+}
+
+async function makeFifoFor({
   uri,
   fileGate,
-}: Pick<SourceContext, 'uri' | 'fileGate'>): Promise<StreamUri> {
+}: Pick<SourceContext, 'uri' | 'fileGate'>): Promise<void> {
   const { path } = uri;
   const isMade = choiceOf(uri, 'mode', ['create', 'read']) === 'create' && !/^\/?$/.test(path);
-  if (!isMade || existsSync(path)) return uri;
+  if (!isMade || existsSync(path)) return;
   try {
     await makeFifoBehind(fileGate, path);
   } catch (cause) {
@@ -50,16 +58,16 @@ async function preparePipe({
       throw new SourceError('mkfifo', `the pipe ${path} cannot be used: ${fault}`, { cause });
     }
   }
-  return uri;
 }
 
 /** Mode `client` looks the name up each time, as its address may change; `server` need not. */
-async function prepareTcp({ uri }: SourceContext): Promise<StreamUri> {
+async function prepareTcp(context: SourceContext): Promise<SourceContext> {
+  const { uri } = context;
   const { hostname } = uri;
-  if (hostname === '' || choiceOf(uri, 'mode', ['server', 'client']) === 'client') return uri;
+  if (hostname === '' || choiceOf(uri, 'mode', ['server', 'client']) === 'client') return context;
   try {
     const { address } = await lookup(hostname);
-    return { ...uri, hostname: address };
+    return { ...context, uri: { ...uri, hostname: address } };
   } catch (cause) {
     throw new SourceError(
       'address-unknown',

@@ -1,4 +1,5 @@
 import { SourceError } from '../../base/errors.ts';
+import { createClipSource } from './clip-source.ts';
 import { createFileSource } from './file-source.ts';
 import { missingSourceAdvice } from './missing-sources.ts';
 import { createPipeSource } from './pipe-source.ts';
@@ -8,6 +9,7 @@ import { createTcpSource } from './tcp-source.ts';
 import { createToneSource } from './tone-source.ts';
 
 const factories: ReadonlyMap<string, SourceFactory> = new Map([
+  ['clip', createClipSource],
   ['file', createFileSource],
   ['pipe', createPipeSource],
   ['process', createProcessSource],

@@ -97,6 +97,8 @@ export interface SourceSurroundings {
   readonly children?: ChildPlaces;
   /** Absent: any file and fifo that the server may open. */
   readonly fileGate?: FileGate;
+  /** Where the file of a clip lies, by its name. Absent: there is no library. */
+  readonly findClip?: (name: string) => Promise<string>;
 }
 
 /** What a source needs to know of the options of its stream. */
@@ -107,6 +109,8 @@ export interface SourceContext
       'uri' | 'format' | 'formatIsExplicit' | 'packed24' | 'bufferMs' | 'resyncToleranceMs'
     > {
   readonly logger: Logger;
+  /** What `findClip` has found. */
+  readonly clipFile?: string | undefined;
 }
 
 /** Checks the address and builds the source; throws a `SourceError` that says how to fix it. */

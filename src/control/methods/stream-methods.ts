@@ -10,8 +10,8 @@ import { idOf, onStream } from './targets.ts';
 const readFiles = 'Stream.AddStream.File';
 /** And for what is mixed over other streams. */
 const makeAnnouncements = 'Announce.Play';
-/** Kinds of sources that bring nothing from here, or what a folder of their own allows. */
-const harmless: ReadonlySet<string> = new Set(['tcp', 'tone', 'process']);
+/** Kinds of sources that bring nothing from here, or what a folder of their own holds. */
+const harmless: ReadonlySet<string> = new Set(['clip', 'tcp', 'tone', 'process']);
 
 export const streamMethods: readonly RpcMethod[] = [
   {

@@ -8,7 +8,9 @@ describe('the table of sources', () => {
   it.each(['exotic', 'constructor', '__proto__'])('names the known schemes for %s', (scheme) => {
     const address = `${scheme.replaceAll('_', 'x')}:///x?name=n`;
     expect(() => new SourceHarness(address)).toThrow(SourceError);
-    expect(() => new SourceHarness(address)).toThrow('write one of file, pipe, process, tcp, tone');
+    expect(() => new SourceHarness(address)).toThrow(
+      'write one of clip, file, pipe, process, tcp, tone',
+    );
   });
 
   it.each(['alsa', 'jack', 'pipewire', 'librespot', 'spotify', 'airplay', 'meta'])(
@@ -18,7 +20,7 @@ describe('the table of sources', () => {
     },
   );
 
-  it.each(['pipe', 'file', 'process'])('wants a path for %s', (scheme) => {
+  it.each(['pipe', 'file', 'process', 'clip'])('wants a path for %s', (scheme) => {
     expect(() => new SourceHarness(`${scheme}://?name=n`)).toThrow(`write three slashes`);
     expect(() => new SourceHarness(`${scheme}:///?name=n`)).toThrow(
       `for example ${scheme}:///path`,
