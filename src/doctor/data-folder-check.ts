@@ -64,7 +64,7 @@ function isHandedOver(stats: Stats | undefined, { config, isDaemon }: DoctorCont
   return !stats || (config.server.datadir === '' && stats.uid === 0);
 }
 
-function nearestFolder(folder: string): string {
+export function nearestFolder(folder: string): string {
   return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
 }
 

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Assignment } from '../config/ini-text.ts';
 import { accessCheck } from './access-check.ts';
 import { addonCheck } from './addon-check.ts';
+import { clipsCheck } from './clips-check.ts';
 import { clockCheck } from './clock-check.ts';
 import { checkConfiguration } from './configuration-check.ts';
 import type { DoctorContext, SystemContext } from './context.ts';
@@ -98,6 +99,7 @@ function checksOf(
     portsCheck(context),
     webCheck(context),
     dataFolderCheck(context),
+    clipsCheck(context),
     addonCheck(context),
     zeroCopyCheck(context, loaded.config.stream.zerocopy),
     flacCheck(context),

@@ -3,6 +3,7 @@ import { ChunkPool } from '../audio/chunk-pool.ts';
 import { type ChunkTiming, chunkTiming } from '../audio/encoders/chunk-timing.ts';
 import { codecName, createEncoder } from '../audio/encoders/codecs.ts';
 import type { SampleFormat } from '../audio/sample-format.ts';
+import { prepareClip } from '../audio/sources/clip-source.ts';
 import { createSource } from '../audio/sources/sources.ts';
 import { parseStreamOptions, type StreamOptions } from '../audio/stream-options.ts';
 import { textOf } from '../audio/stream-parameters.ts';
@@ -11,6 +12,7 @@ import { allowedScript } from '../streams/sandbox.ts';
 import { sharedFifoAdvice, sharedFifos } from '../streams/shared-fifos.ts';
 import { timingProblem } from '../streams/stream-timing.ts';
 import type { PlayabilityOptions } from '../transport/playability.ts';
+import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
 import { NoteTaker } from './note-taker.ts';
@@ -61,7 +63,11 @@ async function checkSource(
   context: DoctorContext,
 ): Promise<readonly Finding[]> {
   const logger = new NoteTaker();
-  const { format } = createSource({ ...options, logger });
+  const findClip = async (name: string) => clipFileOf(name, context);
+  const surroundings = { ...options, logger, findClip };
+  const { format } = createSource(
+    options.uri.scheme === 'clip' ? await prepareClip(surroundings) : surroundings,
+  );
   const problems = [
     ...options.warnings.map((text) => warning(text, addressAdvice)),
     ...logger.take(),

@@ -3,6 +3,7 @@ import type { StreamOptions } from '../audio/stream-options.ts';
 import { choiceOf, portOf } from '../audio/stream-parameters.ts';
 import { findProgram } from '../base/children/find-program.ts';
 import { messageOf } from '../base/errors.ts';
+import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
 import { type Finding, fault, note } from './finding.ts';
@@ -16,6 +17,7 @@ type Inspection = (
 
 const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>([
   ['pipe', inspectFifo],
+  ['clip', inspectClip],
   ['file', inspectFile],
   ['process', inspectProgram],
   ['tcp', inspectTcp],
@@ -35,6 +37,13 @@ function inspectFile({ uri }: StreamOptions, { serverUser }: DoctorContext): rea
   const refusal = refusalOf(serverUser, uri.path, 'read');
   if (refusal === undefined) return [];
   return [fault(refusal, `allow it: chmod o+r ${uri.path}, and o+x for its folders`)];
+}
+
+function inspectClip({ uri }: StreamOptions, context: DoctorContext): readonly Finding[] {
+  const { serverUser } = context;
+  const path = clipFileOf(uri.path.slice(1), context);
+  const refusal = refusalOf(serverUser, path, 'read');
+  return refusal === undefined ? [] : [fault(refusal, `chown ${serverUser.name} ${path}`)];
 }
 
 function inspectProgram({ uri }: StreamOptions, { serverUser }: DoctorContext): readonly Finding[] {

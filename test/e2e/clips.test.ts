@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runToEnd } from '../support/brief-run.ts';
+import { type Outcome, runToEnd } from '../support/brief-run.ts';
 import { OutputLog } from '../support/output-log.ts';
 import { wavFile } from '../support/pcm-fixtures.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
@@ -20,6 +20,19 @@ beforeEach(() => {
   writeFileSync(join(folder, 'bell.wav'), bell);
 });
 afterEach(() => removeScratchFolder(folder));
+
+const program = `${process.execPath} ${mainFile}`;
+const cannotMount = 77;
+
+/** Runs commands of the shell for which file systems of their own are mounted. */
+function inOwnMounts(...commands: readonly string[]): Outcome {
+  const { status, stdout, stderr } = spawnSync(
+    'unshare',
+    ['--mount', 'sh', '-c', commands.join('\n')],
+    { encoding: 'utf8', env: { ...process.env, HOME: folder } },
+  );
+  return { status: status ?? cannotMount, stdout, stderr };
+}
 
 const clips = (...options: string[]) => runToEnd({ options: ['clips', ...options] });
 
@@ -59,7 +72,7 @@ describe('zerocast clips', () => {
     expect(clips('list', datadir)).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 
-  it.each([
+  it.for([
     ['of a service, where the user has none', ['/var/lib/zerocast'], 'service'],
     ['of the user, where both have one', ['/var/lib/zerocast', '$HOME/.config/zerocast'], 'user'],
     [
@@ -68,22 +81,31 @@ describe('zerocast clips', () => {
       'service',
     ],
     ['that a server of the user would make', [], 'user'],
-  ])('takes the folder %s', (_, made, owner) => {
-    // With a /var/lib of its own.
-    const script = [
+  ] as const)('takes the folder %s', ([_, made, owner], { skip }) => {
+    const { status, stdout } = inOwnMounts(
       'mount -t tmpfs none /var/lib || exit 77',
       ...made.map((path) => `mkdir -p ${path}`),
-      `exec ${process.execPath} ${mainFile} clips add ${join(folder, 'bell.wav')}`,
-    ].join('; ');
-    const { status, stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
-      encoding: 'utf8',
-      env: { ...process.env, HOME: folder },
-    });
-    if (status === 77 || status === null) return;
+      `${program} clips add ${join(folder, 'bell.wav')}`,
+    );
+    if (status === cannotMount) return skip('nothing can be mounted here');
     const place = { service: '/var/lib/zerocast', user: join(folder, '.config', 'zerocast') }[
       owner
     ];
     expect(stdout).toMatch(new RegExp(`, in ${place}/clips\n$`));
+  });
+
+  it('keeps what it cannot decode, and the doctor says why', ({ skip }) => {
+    // A file that may be anything but PCM.
+    writeFileSync(join(folder, 'gong.flac'), 'fLaC and no more');
+    const { status, stdout } = inOwnMounts(
+      'mount --bind /dev/null /usr/bin/ffmpeg || exit 77',
+      'export PATH=/nonexistent',
+      `${program} clips add ${join(folder, 'gong.flac')} --server.datadir=${folder}`,
+      `${program} doctor --server.datadir=${folder}`,
+    );
+    if (status === cannotMount) return skip('nothing can be mounted here');
+    expect(stdout).toMatch(/^gong\.flac: 0\.0 MiB, cannot be played: .*install ffmpeg/);
+    expect(stdout).toContain('there is no ffmpeg: clips and announcements must be WAV or raw PCM');
   });
 
   it('says in a terminal how far it is, and leaves nothing after Ctrl-C', async () => {

@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DoctorContext } from '../../../src/doctor/context.ts';
 import { ownUser, type ServerUser, serverUserOf } from '../../../src/doctor/server-user.ts';
 import { sourcesCheck } from '../../../src/doctor/source-check.ts';
 import { SystemFiles } from '../../../src/doctor/system-files.ts';
-import { doctorContext, systemWith, textsOf } from '../../support/doctor-rig.ts';
+import { doctorContext, type Settings, systemWith, textsOf } from '../../support/doctor-rig.ts';
 import { makeFifoAt } from '../../support/fifo.ts';
+import { wavFile } from '../../support/pcm-fixtures.ts';
 import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
 import { until } from '../../support/waiting.ts';
 
@@ -60,6 +61,25 @@ describe('an address', () => {
     ['tone:///?name=A&controlscript=none.py', /"A": Control script .*none.py' does not exist/],
   ])('that cannot be used is a finding: %s', async (address, text) => {
     expect(await problemsOf(address)).toEqual([expect.stringMatching(text)]);
+  });
+
+  it('of a clip is looked up in the library, in which nothing is changed', async () => {
+    const clips = join(folder, 'clips');
+    mkdirSync(clips);
+    writeFileSync(join(clips, 'bell.wav'), wavFile(Buffer.alloc(4800)));
+    const settings: Settings = [
+      ['stream.source', 'clip:///bell.wav?name=A'],
+      ['stream.source', 'clip:///gong.wav?name=B'],
+      ['server.datadir', folder],
+    ];
+    const sources = sourcesCheck(doctorContext(settings));
+    expect(await textsOf(sources, 'ok')).toEqual([
+      'stream "A": clip:///bell.wav, 48000:16:2, flac',
+    ]);
+    expect(await textsOf(sources, 'fault')).toEqual([
+      `the clip "gong.wav" cannot be played: there is no ${clips}/gong.wav -> add it by zerocast clips add`,
+    ]);
+    expect(readdirSync(clips)).toEqual(['bell.wav']);
   });
 
   it('that can be used is told with its format and codec', async () => {

@@ -4,10 +4,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Assignment } from '../../../src/config/ini-text.ts';
 import { defaultSearchPaths } from '../../../src/config/load-config.ts';
 import { accessCheck } from '../../../src/doctor/access-check.ts';
+import { clipsCheck } from '../../../src/doctor/clips-check.ts';
 import { checkConfiguration } from '../../../src/doctor/configuration-check.ts';
 import { dataFolderCheck } from '../../../src/doctor/data-folder-check.ts';
 import { serverUserOf } from '../../../src/doctor/server-user.ts';
 import { doctorContext, type Settings, textsOf } from '../../support/doctor-rig.ts';
+import { mountMemory, unmount } from '../../support/mounts.ts';
 import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
 
 let folder: string;
@@ -282,5 +284,57 @@ describe('the data folder', () => {
     expect(await textsOf(persisting, 'fault')).toEqual([
       expect.stringMatching(/streams.json is damaged: it is not a list of streams of version 1/),
     ]);
+  });
+});
+
+describe('the clips', () => {
+  const check = (...settings: Settings) =>
+    clipsCheck(doctorContext([['server.datadir', folder], ...settings]));
+  const clips = () => join(folder, 'clips');
+
+  it('are none at first', async () => {
+    expect(await textsOf(check(), 'ok')).toEqual([
+      `there are no clips yet: ${clips()} will be made with the first one`,
+      expect.stringMatching(/^clips that are neither WAV nor raw are decoded by \/.*ffmpeg$/),
+    ]);
+    expect(existsSync(clips())).toBe(false);
+  });
+
+  it('are counted, without what is hidden', async () => {
+    mkdirSync(clips());
+    writeFileSync(join(clips(), 'bell.wav'), Buffer.alloc(1024 * 1024));
+    writeFileSync(join(clips(), '.bell.wav.clip'), '{}');
+    expect(await textsOf(check(), 'ok')).toContain(
+      `${clips()} can be written: 1 clips, 1.0 of 512 MiB`,
+    );
+  });
+
+  it.runIf(isRoot)('cannot be added where the user of the server may not write', async () => {
+    mkdirSync(clips());
+    const serverUser = serverUserOf('nobody', '');
+    const settings: Settings = [['clips.folder', clips()]];
+    expect(await textsOf(clipsCheck(doctorContext(settings, { serverUser })), 'warning')).toEqual([
+      expect.stringMatching(
+        /^no clip can be added to .*clips may not be written by nobody -> install -d -o nobody /,
+      ),
+    ]);
+  });
+
+  it('need a folder that is one', async () => {
+    writeFileSync(clips(), '');
+    expect(await textsOf(check(), 'fault')).toEqual([
+      `${clips()} is no folder, so that there are no clips -> remove it, or set folder in [clips] to another one`,
+    ]);
+  });
+
+  it('need room on the disk', async ({ skip }) => {
+    if (!mountMemory(clips(), 2 * 1024 * 1024)) return skip('nothing can be mounted here');
+    try {
+      expect(await textsOf(check(), 'warning')).toEqual([
+        expect.stringMatching(/clips has 2 MiB left, and a clip may have 32 -> free some space, /),
+      ]);
+    } finally {
+      unmount(clips());
+    }
   });
 });
