@@ -10,7 +10,7 @@ import type { Variant } from '../streams/variant.ts';
 import type { PlayerServer } from './player-server.ts';
 
 /** How often it is looked who has got all of a mix that is over. */
-const leaveCheckMs = 50;
+const leaveCheckMs = 20;
 /** Players that take so much longer than the buffer lasts have nothing of it left to get. */
 const maxLeaveBuffers = 3;
 
@@ -227,7 +227,7 @@ export class MixControl {
     );
   }
 
-  /** Each player goes back to the stream when it has got the end of the mix. */
+  /** Each player goes on with the stream, or the next variant, when it has got the end of the mix. */
   #letLeave(partial: PartialMix, deadlineMs: number): void {
     const { variant } = partial;
     variant.settle();

@@ -228,7 +228,7 @@ export class Session {
     const channel = this.#channel;
     if (!channel) return;
     if (!this.#cursor) this.#subscribe(channel, variant);
-    else if (variant !== this.#variant && (variant || this.#variant?.mayLeave(this.#cursor)))
+    else if (variant !== this.#variant && (this.#variant?.mayLeave(this.#cursor) ?? true))
       this.#change(channel, variant);
   }
 

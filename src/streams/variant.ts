@@ -3,21 +3,22 @@ import { sameTimeUs, type VariantInput } from '../audio/variant-input.ts';
 import type { Broadcast } from '../transport/broadcast.ts';
 import type { Cursor } from '../transport/cursor.ts';
 
-/** Chunks that wait for others which come before them; more means that those will not come. */
+/** Own chunks that wait for those of the stream before them; more means that those will not come. */
 const maxHeldChunks = 512;
 
 /**
  * What some listeners of a stream get instead: its chunks, but its own where something is mixed.
  *
- * Before and behind the rings of both hold the same chunks, so a session can change from one to the
- * other wherever it stands.
+ * Before its own chunks the rings of both hold the same ones, so a session can change over wherever
+ * it stands. Behind them its ring has none, so that sessions leave it exactly there, to the stream
+ * or to the next variant, which may have begun its own.
  */
 export class Variant {
   readonly broadcast: Broadcast;
   readonly input: VariantInput;
   #phase: 'before' | 'own' | 'behind' = 'before';
   #held: Chunk[] = [];
-  /** Sequence of the first chunk behind its own. */
+  /** Sequence behind the last chunk of its own. */
   #joinedAt = Number.POSITIVE_INFINITY;
   #isEnding = false;
   #isClosed = false;
@@ -57,7 +58,7 @@ export class Variant {
   settle(): void {
     if (this.#phase === 'before' && !this.input.isMainBusy && this.#held.length > 0)
       this.#beginOwn();
-    if (this.#phase !== 'behind' && this.input.isDone) this.#join();
+    if (this.input.isDone) this.#end();
   }
 
   /** A chunk of the stream. Ownership: takes a reference of its own if it wants the chunk. */
@@ -69,10 +70,7 @@ export class Variant {
       return;
     }
     if (this.#phase === 'before') this.#beginOwn();
-    if (timestampUs < untilUs - sameTimeUs) return;
-    if (this.#phase === 'behind') this.broadcast.publish(chunk.retain());
-    else this.#hold(chunk.retain());
-    if (this.input.isDone || this.#held.length > maxHeldChunks) this.#join();
+    if (timestampUs >= untilUs - sameTimeUs && this.input.isDone) this.#end();
   }
 
   /** A chunk of its own. Ownership: takes over the reference. */
@@ -83,7 +81,7 @@ export class Variant {
     if (!isWithin || this.#phase === 'behind' || this.#isClosed) chunk.release();
     else if (this.#phase === 'own') this.broadcast.publish(chunk);
     else {
-      this.#hold(chunk);
+      this.#held.push(chunk);
       if (!this.input.isMainBusy || this.#held.length > maxHeldChunks) this.#beginOwn();
     }
   }
@@ -96,24 +94,15 @@ export class Variant {
     this.broadcast.close();
   }
 
-  #hold(chunk: Chunk): void {
-    this.#held.push(chunk);
-  }
-
   #beginOwn(): void {
     this.#phase = 'own';
-    this.#publishHeld();
+    for (const chunk of this.#held.splice(0)) this.broadcast.publish(chunk);
   }
 
-  #join(): void {
+  #end(): void {
     if (this.#phase === 'behind') return;
     if (this.#phase === 'before') this.#beginOwn();
     this.#phase = 'behind';
     this.#joinedAt = this.broadcast.ring.head;
-    this.#publishHeld();
-  }
-
-  #publishHeld(): void {
-    for (const chunk of this.#held.splice(0)) this.broadcast.publish(chunk);
   }
 }

@@ -339,6 +339,28 @@ describe('a mix for some, while', () => {
     await expectMusicAlone(client(clients, 'x'));
   });
 
+  it.each(['pcm', 'flac', 'opus'])(
+    'the next ones follow at once, for the same players and for some of them, by %s',
+    async (codec) => {
+      await start(tone('one', codec));
+      const { clients } = await begin(['a', 'b', 'x'], { meant: ['a', 'b'], ms: 60 });
+      for (const [index, meant] of [['a'], ['a', 'b'], ['b'], ['a', 'b'], ['a']].entries()) {
+        await until(() => ends.reasons.length > index, 'the end of the one before');
+        await mix({ clientIds: new Set(meant) }, { ms: 60 });
+      }
+      await until(() => ends.reasons.length > 5, 'the end of the last one');
+      await until(() => rig.streams.channels.get('one')!.variants.size === 0);
+      for (const one of clients.values()) {
+        const count = one.chunks.length;
+        await one.until(() => one.chunks.length > count + 20, 'music');
+      }
+      for (const one of clients.values()) {
+        const { gaps, headers } = await heardBy(one);
+        expect([gaps, headers]).toEqual([[], 1]);
+      }
+    },
+  );
+
   it('its stream goes, the players go on with another one', async () => {
     await start(both, tone('two', 'pcm'));
     const { clients } = await begin(['a', 'x']);
