@@ -13,6 +13,10 @@ const keptSteps = 20;
 const lastWordsMs = 500;
 /** Programs that do not want to end hold up a reload. */
 const streamsLimitMs = 15_000;
+/** One that was stopped fades out, and its end is heard the buffer later. */
+const announcementsLimitMs = 15_000;
+/** Of so many that were taken some must have played. */
+const manyAnnouncements = 5;
 /** Programs that restart, and connections that close at this very moment. */
 const descriptorSlack = 12;
 /**
@@ -113,6 +117,7 @@ export class Chaos {
     world.crew.leave();
     world.intruders.leave();
     world.joiners.leave();
+    await world.ask('Announce.Stop', { targets: { all: true } });
     for (const id of passingStreamNames) await world.ask('Stream.RemoveStream', { id });
     if (world.reloads) {
       world.writeConfig('plain');
@@ -123,6 +128,7 @@ export class Chaos {
     const levels = await this.#settled({
       sessions: exactly(players),
       controllers: exactly(ownControllers),
+      variants: exactly(0),
       ...(base && {
         descriptors: atMost(base.descriptors + descriptorSlack),
         usedSlots: atMost(mostSlots(this.#options)),
@@ -132,6 +138,7 @@ export class Chaos {
     });
     this.#base ??= levels;
     this.#demand(await this.#strangeStreams());
+    this.#demand(await this.#lastingAnnouncements());
     this.#demand(await world.returners.strayed());
     this.#demand(await unsavedChanges(world));
     this.quietPoints.push(levels);
@@ -154,6 +161,22 @@ export class Chaos {
     }
   }
 
+  /** Those whose players have gone are over, too. */
+  async #lastingAnnouncements(): Promise<string[]> {
+    const { controller, sleep } = this.#world;
+    const deadlineMs = performance.now() + announcementsLimitMs;
+    for (;;) {
+      const { announcements } = (await controller.request('Announce.List')) as {
+        announcements: readonly object[];
+      };
+      if (announcements.length === 0) return [];
+      if (performance.now() > deadlineMs) {
+        return [`announcements do not end: ${JSON.stringify(announcements)}`];
+      }
+      await sleep(200);
+    }
+  }
+
   /** Now the steady players go, too, and nothing of anybody may remain. */
   async #leave(empty: Levels): Promise<void> {
     const world = this.#world;
@@ -161,6 +184,10 @@ export class Chaos {
     const farChunks = await world.far?.chunks();
     if (farChunks === 0) this.#demand(['no player behind the bad network heard anything']);
     this.#tell(`behind the bad network: ${farChunks ?? 0} chunks right`);
+    const { played } = world.server.log;
+    if (played === 0 && world.announced >= manyAnnouncements)
+      this.#demand(['no announcement plays']);
+    this.#tell(`announcements: ${world.announced} taken, ${played} played`);
     world.isLeaving = true;
     world.steady.leave();
     world.returners.leave();

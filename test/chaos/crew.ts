@@ -20,6 +20,16 @@ export class Crew {
     return `victim-${place}`;
   }
 
+  /** Sounds are mixed over what the player of this place hears. */
+  static isAddressed(place: number): boolean {
+    return place < addressedPlaces;
+  }
+
+  /** Both may be in one group: one that is addressed takes no other one to where all are. */
+  static isLike(place: number, other: number): boolean {
+    return Crew.isAddressed(place) === Crew.isAddressed(other);
+  }
+
   /** The player of a place, while it is connected. */
   at(place: number): Player | undefined {
     const player = this.#players.get(place);
@@ -43,7 +53,7 @@ export class Crew {
         id: Crew.idOf(place),
         isBrowser,
         isStrict: false,
-        isAddressed: place < addressedPlaces,
+        isAddressed: Crew.isAddressed(place),
         localAddress: `127.0.1.${1 + (place % 200)}`,
       }),
     );

@@ -9,6 +9,7 @@ export interface Levels {
   readonly sessions: number;
   readonly controllers: number;
   readonly usedSlots: number;
+  readonly variants: number;
   readonly descriptors: number;
   readonly residentMiB: number;
   /** Of those, what the pool of chunks holds. */
@@ -31,12 +32,20 @@ async function readLevels({ server, places }: World): Promise<Levels> {
   return {
     sessions: figure('zerocast_sessions'),
     controllers: figure('zerocast_control_sessions'),
+    variants: sumOf(figures, 'zerocast_stream_variants'),
     usedSlots: figure('zerocast_pool_slots{state="used"}'),
     descriptors: Object.values(descriptors).reduce((sum, count) => sum + count, 0),
     kinds: descriptors,
     residentMiB: server.residentMiB(),
     poolMiB: figure('zerocast_pool_bytes') / 2 ** 20,
   };
+}
+
+/** Over all streams. */
+function sumOf(figures: ReadonlyMap<string, number>, name: string): number {
+  let sum = 0;
+  for (const [key, value] of figures) if (key.startsWith(`${name}{`)) sum += value;
+  return sum;
 }
 
 /**

@@ -35,6 +35,8 @@ export class LogWatch {
   readonly resyncedAtMs = new Map<string, number>();
   /** Why streams were disabled last, by their names. */
   readonly disabled = new Map<string, string>();
+  /** Announcements that have begun to play. */
+  played = 0;
   count = 0;
 
   /** Whether the server does not get the processor that it needs. */
@@ -54,6 +56,7 @@ export class LogWatch {
     if (this.#isFault(line)) this.problems.push(`the server's log: ${line}`);
     const [, disabled, reason = ''] = /stream disabled stream=(\S+) reason=(.*)/.exec(line) ?? [];
     if (disabled) this.disabled.set(disabled, reason);
+    if (/\(Announce\) announcement .*state=playing/.test(line)) this.played += 1;
     const resynced = /resync, audio came too late .*stream=(\S+)/.exec(line)?.[1];
     if (!resynced) return;
     this.resyncs.set(resynced, (this.resyncs.get(resynced) ?? 0) + 1);

@@ -1,5 +1,6 @@
 import { Random } from '../support/random.ts';
 import type { Action } from './action.ts';
+import { announceActions } from './actions/announce-actions.ts';
 import { controlActions } from './actions/control-actions.ts';
 import { demandingActions } from './actions/demanding-actions.ts';
 import { intruderActions } from './actions/intruder-actions.ts';
@@ -10,6 +11,7 @@ const actions = {
   ...playerActions,
   ...intruderActions,
   ...controlActions,
+  ...announceActions,
   ...demandingActions,
   ...systemActions,
 };

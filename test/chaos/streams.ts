@@ -38,6 +38,18 @@ export const harmedStreams: readonly ChaosStream[] = [
   { name: 'Flooding', rateHz: 8070, codec: 'flac', kind: 'scripted', script: 'floods.sh' },
 ];
 
+/** Harmed streams without a pattern: sounds may be mixed over the whole of them. */
+export const unknownNames: readonly string[] = ['Pipe', 'Net', 'Child'];
+
+/**
+ * Sounds may be mixed over these: there are always others who hear them, for whom nothing may change,
+ * or what they play is not known anyway.
+ */
+export const mixableNames: readonly string[] = [
+  ...steadyStreams.map(({ name }) => name),
+  ...unknownNames,
+];
+
 /** Its chunks are tiny at one moment and huge at the next; players join it and leave. */
 export const swellingStream: ChaosStream = {
   name: 'Swelling',

@@ -42,6 +42,8 @@ export class World {
   readonly intruders = new Intruders();
   readonly sleep = sleep;
   isLeaving = false;
+  /** Announcements that were taken. */
+  announced = 0;
   realClients: RealClient[] = [];
   far: FarCrew | undefined;
   network: BadNetwork | undefined;

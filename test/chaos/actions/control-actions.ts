@@ -1,10 +1,11 @@
 import type { Random } from '../../support/random.ts';
 import { action, type Sizes } from '../action.ts';
-import { addressedPlaces, Crew } from '../crew.ts';
+import { Crew } from '../crew.ts';
 import {
   addedStream,
   addedStreamNames,
   harmedStreams,
+  mixableNames,
   steadyStreams,
   streamAddress,
 } from '../streams.ts';
@@ -55,10 +56,12 @@ export const controlActions = {
   }),
   setStream: action({
     weight: 6,
-    draw: (random, sizes) => ({
-      place: drawPlace(random, sizes),
-      stream: random.pick([...streamNames, 'Added0', 'Added1', 'Spare', 'nothing']),
-    }),
+    draw: (random, sizes) => {
+      const place = drawPlace(random, sizes);
+      const others = [...streamNames, 'Added0', 'Added1', 'Spare'];
+      const names = Crew.isAddressed(place) ? mixableNames : others;
+      return { place, stream: random.pick([...names, 'nothing']) };
+    },
     run: (world, { place, stream }) =>
       onGroup(world, place, ['Group.SetStream', { stream_id: stream }]),
   }),
@@ -74,7 +77,10 @@ export const controlActions = {
       others: Array.from({ length: random.between(0, 10) }, () => drawPlace(random, sizes)),
     }),
     run: (world, { place, others }) =>
-      onGroup(world, place, ['Group.SetClients', { clients: others.map(Crew.idOf) }]),
+      onGroup(world, place, [
+        'Group.SetClients',
+        { clients: others.filter((other) => Crew.isLike(other, place)).map(Crew.idOf) },
+      ]),
   }),
   deleteClient: action({
     weight: 2,
@@ -91,41 +97,6 @@ export const controlActions = {
     weight: 4,
     draw: (random) => ({ index: random.between(0, addedStreamNames.length - 1) }),
     run: ({ ask }, { index }) => ask('Stream.RemoveStream', { id: addedStream(index).name }),
-  }),
-  announce: action({
-    weight: 6,
-    draw: (random, sizes) => ({
-      count: random.chance(0.1) ? 50 : 1,
-      clients: Array.from({ length: random.between(0, 5) }, () =>
-        random.between(0, Math.min(addressedPlaces, sizes.victims) - 1),
-      ),
-      stream: random.pick(harmedNames),
-      params: random.pick<object>([
-        { chime: 'dingdong' },
-        { chime: 'tick', repeat: 10, tag: 'door', replace: true },
-        { chime: 'alert', pre: 'ding', gain_db: 20, duck_db: -60 },
-        { chime: 'tick', attack_ms: 5, release_ms: 5, lead_ms: 500, tail_ms: 500 },
-        { url: 'http://127.0.0.1:9/nothing' },
-        { url: 'http://256.1.1.1/' },
-        { file: '../../etc/passwd' },
-        { text: 'x'.repeat(5000) },
-        { chime: 'ding', repeat: 1e9 },
-      ]),
-      priority: random.pick(['low', 'normal', 'high']),
-    }),
-    run: async ({ ask }, { count, clients, stream, params, priority }) => {
-      const targets =
-        clients.length > 0 ? { clients: clients.map(Crew.idOf) } : { streams: [stream] };
-      const all = Array.from({ length: count }, () =>
-        ask('Announce.Play', { ...params, targets, priority }),
-      );
-      await Promise.all(all);
-    },
-  }),
-  stopAnnouncements: action({
-    weight: 2,
-    draw: (random) => ({ tag: random.pick(['door', 'nothing']) }),
-    run: ({ ask }, { tag }) => ask('Announce.Stop', { tag }),
   }),
   addBadStream: action({
     weight: 1,
