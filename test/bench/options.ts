@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runBreakEven } from './break-even.ts';
 import { runControl } from './control.ts';
+import { runCopy } from './copy.ts';
 import { runDsp } from './dsp.ts';
 import { runFanOut } from './fan-out.ts';
 import { formats } from './formats.ts';
@@ -84,6 +85,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     full: { rounds: '15', 'window-ms': '20' },
     short: { 'window-ms': '3' },
   },
+  copy: { run: runCopy, full: { rounds: '5' }, short: {} },
   meters: {
     run: runMeters,
     full: { rounds: '10', 'window-ms': '200' },

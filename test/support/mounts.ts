@@ -7,10 +7,11 @@ export function mountMemory(folder: string, bytes: number): boolean {
   return succeeds('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'zerocast-test', folder]);
 }
 
-const imageBytes = 128 * 1024 * 1024;
+/** The least that such a file system needs. */
+const usualImageBytes = 128 * 1024 * 1024;
 
 /** The same with one that can share blocks, in the file `${folder}.image`. */
-export function mountSharing(folder: string): boolean {
+export function mountSharing(folder: string, imageBytes = usualImageBytes): boolean {
   const image = `${folder}.image`;
   mkdirSync(folder, { recursive: true });
   writeFileSync(image, '');
