@@ -19,6 +19,73 @@ describe('the environment', () => {
   });
 });
 
+describe('variables that other programs know too', () => {
+  const clipsOf = (environment: Record<string, string>, text = '', ...options: string[]) =>
+    loadText(text, {
+      environment,
+      overrides: options.map((value) => option('clips.zero_copy_min_size', value)),
+    }).config.clips;
+
+  it('set how clips are copied', () => {
+    const environment = {
+      ZERO_COPY_ENABLED: 'false',
+      ZERO_COPY_MIN_SIZE_MB: '0',
+      ZERO_COPY_VERIFY_COPY: 'True',
+      ZERO_COPY_CHUNK_SIZE_MB: ' 8 ',
+    };
+    const usual = { zeroCopy: true, zeroCopyMinSize: 10, zeroCopyVerify: false };
+    expect(clipsOf({})).toMatchObject({ ...usual, zeroCopyChunkSize: 64 });
+    expect(clipsOf(environment)).toMatchObject({
+      zeroCopy: false,
+      zeroCopyMinSize: 0,
+      zeroCopyVerify: true,
+      zeroCopyChunkSize: 8,
+    });
+  });
+
+  it('win over the file, and lose to names of our own and to the command line', () => {
+    const alias = { ZERO_COPY_MIN_SIZE_MB: '1' };
+    const both = { ZEROCAST_CLIPS_ZERO_COPY_MIN_SIZE: '2', ...alias };
+    const text = '[clips]\nzero_copy_min_size = 3';
+    expect(clipsOf(alias, text).zeroCopyMinSize).toBe(1);
+    expect(clipsOf(both, text).zeroCopyMinSize).toBe(2);
+    expect(clipsOf({ ...alias, ZEROCAST_CLIPS_ZERO_COPY_MIN_SIZE: '2' }).zeroCopyMinSize).toBe(2);
+    expect(clipsOf(both, text, '4').zeroCopyMinSize).toBe(4);
+  });
+
+  it.each([
+    [
+      'ZERO_COPY_ENABLED',
+      'maybe',
+      /environment variable ZERO_COPY_ENABLED: \[clips\] zero_copy is "maybe"; allowed: /,
+    ],
+    [
+      'ZERO_COPY_MIN_SIZE_MB',
+      '-1',
+      /ZERO_COPY_MIN_SIZE_MB: \[clips\] zero_copy_min_size is "-1"; .* 0 to 65536/,
+    ],
+    [
+      'ZERO_COPY_VERIFY_COPY',
+      '2',
+      /ZERO_COPY_VERIFY_COPY: \[clips\] zero_copy_verify is "2"; allowed: /,
+    ],
+    [
+      'ZERO_COPY_CHUNK_SIZE_MB',
+      '0',
+      /ZERO_COPY_CHUNK_SIZE_MB: \[clips\] zero_copy_chunk_size is "0"; .* 1 to 1024/,
+    ],
+  ])('are named when %s is %s', (variable, value, message) => {
+    expect(() => clipsOf({ [variable]: value })).toThrow(message);
+  });
+
+  it('are not set when they are empty, and stay for the programs that know them', () => {
+    expect(clipsOf({ ZERO_COPY_CHUNK_SIZE_MB: ' ' }).zeroCopyChunkSize).toBe(64);
+    const environment: NodeJS.ProcessEnv = { ZERO_COPY_ENABLED: 'false' };
+    takeEnvironment(environment);
+    expect(environment).toEqual({ ZERO_COPY_ENABLED: 'false' });
+  });
+});
+
 describe('layers', () => {
   it('win in the order file, environment, command line', () => {
     const environment = { ZEROCAST_STREAM_BUFFER: '500', ZEROCAST_STREAM_CODEC: 'opus' };
