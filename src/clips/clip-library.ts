@@ -22,7 +22,7 @@ import { clipName, isClipName } from './clip-name.ts';
 import type { FileCopier } from './file-copier.ts';
 import { folderFault, translated } from './folder-fault.ts';
 import { IncomingClip } from './incoming-clip.ts';
-import { existing, IncomingFile, type LockFile, sweepIncoming } from './incoming-file.ts';
+import { existing, IncomingFile, type LockFile, linkAs, sweepIncoming } from './incoming-file.ts';
 import { TurnQueue } from './turn-queue.ts';
 
 /** Larger clips are kept, and not decoded: all of a file is read for that. */
@@ -222,7 +222,12 @@ export class ClipLibrary {
       const { path } = await this.#find(old);
       const isOther = wanted !== old;
       if (isOther && (await this.#find(wanted).catch(() => undefined))) throw existing(wanted);
-      await translated(() => rename(path, join(this.folder, wanted)));
+      const newPath = join(this.folder, wanted);
+      await translated(async () => {
+        if (!isOther) return rename(path, newPath);
+        await linkAs(path, newPath, wanted);
+        await rm(path, { force: true });
+      });
       await rename(this.#factsPath(old), this.#factsPath(wanted)).catch(() => undefined);
       this.#facts.delete(old);
       const { path: _, ...clip } = await this.#find(wanted);

@@ -73,7 +73,7 @@ export class IncomingFile {
     const path = join(this.#folder, name);
     await this.file.sync();
     if (replace) await rename(this.#path, path);
-    else await this.#link(path, name);
+    else await linkAs(this.#path, path, name);
     await syncFolder(this.#folder);
   }
 
@@ -81,17 +81,22 @@ export class IncomingFile {
     await rm(this.#path, { force: true }).catch(() => undefined);
     await this.file.close();
   }
+}
 
-  /** A link never takes the place of a file, as a new name may. */
-  async #link(path: string, name: string): Promise<void> {
-    try {
-      await link(this.#path, path);
-    } catch (error) {
-      if (codeOf(error) === 'EEXIST') throw existing(name);
-      if (!noLinks.includes(codeOf(error))) throw error;
-      if (await stat(path).catch(() => undefined)) throw existing(name);
-      await rename(this.#path, path);
-    }
+/**
+ * Gives a file a further name, never that of another file, as `rename` might: another process may take
+ * it at any time. Where there are no links it has only the new name then.
+ *
+ * Failure: rejects with a `ClipError` `exists`, or with the error of the system.
+ */
+export async function linkAs(from: string, to: string, name: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw existing(name);
+    if (!noLinks.includes(codeOf(error))) throw error;
+    if (await stat(to).catch(() => undefined)) throw existing(name);
+    await rename(from, to);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -363,6 +364,35 @@ describe('a clip', () => {
     await expect(renaming).rejects.toMatchObject({ code: 'exists' });
     await expect(library.rename('bell.wav', '../x')).rejects.toMatchObject({ code: 'bad-name' });
     await expect(library.rename('no.wav', 'x')).rejects.toMatchObject({ code: 'unknown-clip' });
+  });
+
+  it('is never renamed over what another process has put there at the same moment', async () => {
+    await send('bell.wav', bell);
+    const other = wavFile(Buffer.alloc(9600 * 4));
+    const results = new Set<string>();
+    for (let turn = 0; turn < 200; turn += 1) {
+      const renaming = library.rename('bell.wav', 'door.wav').then(
+        () => 'renamed',
+        (error: { readonly code: string }) => error.code,
+      );
+      // Between any two steps of the library, and behind them all.
+      for (let step = turn % 20; step > 0; step -= 1) await new Promise(setImmediate);
+      if (turn % 20 === 19) await renaming;
+      let isOther = true;
+      try {
+        writeFileSync(join(folder, 'door.wav'), other, { flag: 'wx' });
+      } catch {
+        isOther = false;
+      }
+      const result = await renaming;
+      results.add(result);
+      expect(result).toBe(isOther ? 'exists' : 'renamed');
+      expect(readFileSync(join(folder, 'door.wav')).equals(isOther ? other : bell)).toBe(true);
+      expect(files().includes('bell.wav')).toBe(isOther);
+      rmSync(join(folder, 'door.wav'));
+      writeFileSync(join(folder, 'bell.wav'), bell);
+    }
+    expect([...results].sort()).toEqual(['exists', 'renamed']);
   });
 
   it('is removed with what is known of it', async () => {
