@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "descriptor.hpp"
 #include "tap.hpp"
@@ -98,6 +100,22 @@ int main() {
     t.expect(copiesAll(copyRange, from, fileWith(""), 1'000), "by copy_file_range");
     t.expect(copiesAll(sendRange, from, fileWith(""), 1'000), "by sendfile");
     t.expect(::lseek(from.fd(), 0, SEEK_CUR) == 7, "nobody sees that it was copied");
+  });
+
+  // Each copy runs on a thread of its own, and several may have one source.
+  run.it("copies one file for several threads at one time", [](Run& t) {
+    const Descriptor from = fileWith(numbers(20'000));
+    constexpr std::size_t count = 8;
+    std::vector<char> isWhole(count, 0);
+    std::vector<std::thread> threads;
+    for (std::size_t index = 0; index < count; ++index) {
+      threads.emplace_back([&from, &isWhole, index] {
+        const Copy copy = index % 2 == 0 ? copyRange : sendRange;
+        isWhole[index] = copiesAll(copy, from, fileWith(""), 1'000 + index) ? 1 : 0;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const char one : isWhole) t.expect(one == 1, "each has all of it");
   });
 
   run.it("says what is wrong with descriptors", [](Run& t) {
