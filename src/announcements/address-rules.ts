@@ -14,10 +14,12 @@ const localNetworks: readonly string[] = [
   '224.0.0.0/3',
   // Unspecified, loopback, and IPv4 in its old form; that of today is looked up as IPv4.
   '::/96',
+  '100::/64',
   'fc00::/7',
   'fe80::/9',
   'ff00::/8',
   // Each holds an IPv4 address, which may be any of those above.
+  '::ffff:0:0:0/96',
   '64:ff9b::/96',
   '64:ff9b:1::/48',
   '2001::/32',

@@ -175,9 +175,10 @@ async function takePcm({
     const wholeBytes = Math.min(rest.length, leftBytes);
     const takenBytes = wholeBytes - (wholeBytes % frameBytes);
     if (takenBytes > 0) {
-      const { samples } = await clipAudioOf(rest.subarray(0, takenBytes), pcm, signal);
-      sound.push(samples);
-      if (sound.durationMs > maxSeconds * 1000) throw tooLong(maxSeconds);
+      const leftFrames = Math.max(0, Math.floor(maxSeconds * format.rateHz) - sound.frames);
+      const part = rest.subarray(0, Math.min(takenBytes, leftFrames * frameBytes));
+      sound.push((await clipAudioOf(part, pcm, signal)).samples);
+      if (part.length < takenBytes) throw tooLong(maxSeconds);
     }
     leftBytes -= takenBytes;
     rest = rest.subarray(takenBytes);

@@ -67,10 +67,11 @@ describe.each([
     const { body, arrival } = arriving(file);
     body.end();
     const short = { ...limits, maxSeconds: 1 };
-    const { whole } = await decodeArriving(Buffer.alloc(0), arrival, short);
+    const { sound, whole } = await decodeArriving(Buffer.alloc(0), arrival, short);
     expect(await whole).toMatchObject({ code: 'clip-too-long' });
     expect(body.destroyed).toBe(true);
     await until(() => decoders() === 0);
+    expect(sound.durationMs).toBe(1000);
   });
 
   it('that is not wanted any more leaves nothing behind', async () => {

@@ -69,6 +69,8 @@ describe('which addresses announcements are fetched from', () => {
     'fec0::1',
     'ff02::1',
     '64:ff9b::7f00:1',
+    '::ffff:0:7f00:1',
+    '100::1',
     '2002:7f00:1::',
     '2001:0:7f00:1::',
   ])('%s is private', (address) => {
