@@ -102,7 +102,8 @@ export class LiveAnnouncer implements PcmObserver {
       const end = await announcements.heard(id);
       this.#id = undefined;
       // By a controller, who does not want to hear the rest.
-      if (end?.state === 'stopped' && end.reason === undefined) this.#isStopped = true;
+      const isStopped = end?.state === 'stopped' && end.reason === undefined;
+      if (isStopped && this.#sound === sound) this.#isStopped = true;
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       this.#tell(messageOf(error));

@@ -625,6 +625,26 @@ describe('a stream that announces', () => {
     await until(() => statesOfAll().includes('done'));
   });
 
+  it('that is stopped and silent before the music is back is heard the next time', async () => {
+    const client = await player('a');
+    await controller.request('Announce.List');
+    await controller.request('Stream.RemoveStream', { id: 'TTS' });
+    const slow = `pipe://${fifo}?name=TTS&announce=all&release_ms=3000&sampleformat=16000:16:1`;
+    await server.application.streams.addTrusted(`${slow}&idle_threshold=50`);
+    const speaking = speak(1000);
+    await until(() => statesOfAll().includes('playing'));
+    const count = client.chunks.length;
+    await client.until(() => client.chunks.length > count + 25, 'speech');
+    const { channels } = server.application.streams;
+    await controller.request('Announce.Stop', { targets: { all: true } });
+    await speaking;
+    await until(() => channels.get('TTS')?.stream.state === 'idle');
+    expect(statesOfAll()).not.toContain('stopped');
+    await until(() => statesOfAll().includes('stopped'));
+    await speak(300);
+    await until(() => statesOfAll().includes('done'));
+  });
+
   it('goes with its stream', async () => {
     await player('a');
     await controller.request('Announce.List');
