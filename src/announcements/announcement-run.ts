@@ -7,10 +7,23 @@ import type { AnnouncementTargets } from './target-lookup.ts';
 const endStates = ['done', 'stopped', 'interrupted', 'expired', 'error'] as const;
 export type AnnouncementState = 'queued' | 'fetching' | 'playing' | (typeof endStates)[number];
 
+/** What was asked for, without the sound: that is not kept longer than it takes to load it. */
+type Asked = Omit<AnnouncementRequest, 'origin'>;
+
+interface AnnouncementRunOptions {
+  readonly id: string;
+  readonly request: AnnouncementRequest;
+  readonly targets: AnnouncementTargets;
+  readonly occupied: ReadonlySet<string>;
+}
+
 /** One announcement, from its request to its end. */
 export class AnnouncementRun {
   readonly id: string;
-  readonly request: AnnouncementRequest;
+  readonly request: Asked;
+  readonly originKind: AnnouncementRequest['origin']['kind'];
+  /** Of an upload that is not decoded yet. */
+  uploadBytes: number;
   readonly targets: AnnouncementTargets;
   readonly occupied: ReadonlySet<string>;
   /** Resolves when it is over. */
@@ -34,17 +47,15 @@ export class AnnouncementRun {
   readonly #aborting = new AbortController();
   #tellOver: () => void = () => undefined;
 
-  constructor({
-    id,
-    request,
-    targets,
-    occupied,
-  }: Pick<AnnouncementRun, 'id' | 'request' | 'targets' | 'occupied'>) {
+  constructor({ id, request, targets, occupied }: AnnouncementRunOptions) {
+    const { origin, ...asked } = request;
     this.id = id;
-    this.request = request;
+    this.request = asked;
+    this.originKind = origin.kind;
+    this.uploadBytes = bytesOf(request);
     this.targets = targets;
     this.occupied = occupied;
-    this.state = request.origin.kind === 'chime' ? 'queued' : 'fetching';
+    this.state = origin.kind === 'chime' ? 'queued' : 'fetching';
     this.over = new Promise((resolve) => {
       this.#tellOver = resolve;
     });
@@ -77,4 +88,9 @@ export class AnnouncementRun {
     this.parts = [];
     this.#tellOver();
   }
+}
+
+/** What the sound takes that was uploaded. */
+export function bytesOf({ origin }: AnnouncementRequest): number {
+  return origin.kind === 'upload' ? origin.bytes.length : 0;
 }

@@ -15,7 +15,7 @@ import type {
   DuckParameters,
   TargetNames,
 } from './announcement-request.ts';
-import { AnnouncementRun, type AnnouncementState } from './announcement-run.ts';
+import { AnnouncementRun, type AnnouncementState, bytesOf } from './announcement-run.ts';
 import type { ClipLoader } from './clip-loader.ts';
 import { SoundInput } from './sound-input.ts';
 import { findTargets, occupiedBy } from './target-lookup.ts';
@@ -90,7 +90,7 @@ export class Announcements {
    */
   async play(request: AnnouncementRequest): Promise<AnnouncementStatus> {
     const run = this.#accept(request);
-    const settled = this.#load(run);
+    const settled = this.#load(run, request);
     await within(settled, answerGraceMs);
     if (run.error) throw run.error;
     return statusOf(run);
@@ -150,6 +150,7 @@ export class Announcements {
     if (this.#runs.size >= maxAnnouncements) {
       throw new AnnounceError('queue-full', `there are ${this.#runs.size} announcements already`);
     }
+    this.#checkMemory(bytesOf(request));
     const full = this.#queue.fullTarget(occupied);
     if (full !== undefined) {
       throw new AnnounceError('queue-full', `too many announcements wait for the ${full} already`);
@@ -181,8 +182,8 @@ export class Announcements {
     return nowMs + Math.max(0, aheadMs - early);
   }
 
-  async #load(run: AnnouncementRun): Promise<void> {
-    const loading = this.#options.loader.load(run.request, run.signal);
+  async #load(run: AnnouncementRun, request: AnnouncementRequest): Promise<void> {
+    const loading = this.#options.loader.load(request, run.signal);
     run.loaded = loading.then(
       ({ whole }) => whole.then(() => undefined),
       () => undefined,
@@ -191,6 +192,7 @@ export class Announcements {
       const { parts, whole } = await loading;
       if (run.isOver) return;
       run.parts = parts;
+      run.uploadBytes = 0;
       this.#checkMemory();
       void whole.then((fault) => {
         run.fault = fault;
@@ -204,10 +206,11 @@ export class Announcements {
     }
   }
 
-  #checkMemory(): void {
-    const parts = [...this.#runs.values()].flatMap((run) => run.parts);
-    const sounds = new Set(parts.map(({ sound }) => sound));
-    let bytes = 0;
+  /** Failure: throws an `AnnounceError` when there is no room for so many bytes beside all others. */
+  #checkMemory(moreBytes = 0): void {
+    const runs = [...this.#runs.values()];
+    const sounds = new Set(runs.flatMap(({ parts }) => parts).map(({ sound }) => sound));
+    let bytes = runs.reduce((sum, { uploadBytes }) => sum + uploadBytes, moreBytes);
     for (const sound of sounds) bytes += sound.bytes;
     if (bytes <= maxSoundBytes) return;
     throw new AnnounceError('queue-full', 'the announcements that wait are too long together');
@@ -341,11 +344,11 @@ export class Announcements {
   }
 
   #tell(run: AnnouncementRun): void {
-    const { id, state, reason, request, targets } = run;
+    const { id, state, reason, originKind, targets } = run;
     this.#logger.info('announcement', {
       id,
       state,
-      origin: request.origin.kind,
+      origin: originKind,
       clients: targets.clientIds.size,
       streams: targets.streamIds.size,
       ...(reason !== undefined && { reason }),

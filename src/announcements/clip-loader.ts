@@ -17,6 +17,9 @@ import { speak, speechFailed } from './speech-program.ts';
 /** Clips that are fetched or spoken at one time; others wait. */
 const maxFetches = 8;
 const maxWaitingFetches = 64;
+/** Sound files that are decoded as a whole at one time, and others that wait for that. */
+const maxDecodings = 4;
+const maxWaitingDecodings = 64;
 /** What is all there within this time is decoded as a whole, which measures its loudness exactly. */
 const settleMs = 300;
 
@@ -51,6 +54,10 @@ interface LoadedClip {
 export class ClipLoader {
   readonly #options: ClipLoaderOptions;
   readonly #turns = new TurnQueue({ maxRunning: maxFetches, maxWaiting: maxWaitingFetches });
+  readonly #decodings = new TurnQueue({
+    maxRunning: maxDecodings,
+    maxWaiting: maxWaitingDecodings,
+  });
 
   constructor(options: ClipLoaderOptions) {
     this.#options = options;
@@ -84,14 +91,14 @@ export class ClipLoader {
   }
 
   async #main({ origin }: AnnouncementRequest, limits: ClipLimits): Promise<ArrivingClip> {
-    const { library, decoder } = this.#options.places;
+    const { library } = this.#options.places;
     if (origin.kind === 'live') {
       const { sound } = origin;
       // So that what comes a little late is not missing.
       await sound.lasts(livePlayableMs);
       return { sound, whole: sound.lasts(Number.POSITIVE_INFINITY) };
     }
-    if (origin.kind === 'upload') return complete(await decoder.decode(origin.bytes, limits));
+    if (origin.kind === 'upload') return this.#decode(origin.bytes, limits);
     const { kind, value } = origin;
     if (kind === 'file') return complete(await library.open(value, limits));
     if (kind === 'url') return this.#fetch(value, limits);
@@ -148,11 +155,20 @@ export class ClipLoader {
   async #arrive(arrival: Arrival, limits: ClipLimits): Promise<ArrivingClip> {
     try {
       const { bytes, isComplete } = await arrival.within(settleMs);
-      if (isComplete) return complete(await this.#options.places.decoder.decode(bytes, limits));
+      if (isComplete) return await this.#decode(bytes, limits);
       return await decodeArriving(bytes, arrival, limits);
     } catch (error) {
       arrival.close();
       throw error;
+    }
+  }
+
+  async #decode(bytes: Uint8Array, limits: ClipLimits): Promise<ArrivingClip> {
+    const done = await this.#decodings.take(limits.signal);
+    try {
+      return complete(await this.#options.places.decoder.decode(bytes, limits));
+    } finally {
+      done();
     }
   }
 

@@ -38,7 +38,7 @@ const maxIncoming = 8;
 /** Changes of the library that wait for each other. */
 const maxWaitingChanges = 64;
 /** Clips that are in memory at one time to be decoded, and others that wait for that. */
-const maxDecodings = 2;
+const maxDecodings = 4;
 const maxWaitingDecodings = 64;
 
 interface ClipLibrarySettings {

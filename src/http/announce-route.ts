@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AnnouncementDesk } from '../announcements/announcement-desk.ts';
 import { membersOfQuery } from '../announcements/announcement-request.ts';
+import type { AnnouncementStatus } from '../announcements/announcements.ts';
 import { messageOf, RpcError, ZerocastError } from '../base/errors.ts';
 import { isObject, type JsonObject } from '../base/files/json-fields.ts';
 import { parseJson } from '../base/foreign-text.ts';
@@ -63,11 +64,9 @@ export async function announce(
       headers: { 'Cache-Control': 'no-store', ...origins.headersFor(request) },
     });
   try {
-    const { members, upload } = await readBody(request, query, bodies);
-    const announcements = await desk();
-    const accepted = await announcements.play(members, upload);
+    const accepted = await accept({ request, query }, { desk, bodies });
     if (wait === null || /^(?:0|false|no|off)$/i.test(wait)) return send(202, accepted);
-    const heard = await whileConnected(response, announcements.heard(accepted.id));
+    const heard = await whileConnected(response, (await desk()).heard(accepted.id));
     send(200, heard ?? accepted);
   } catch (error) {
     if (error instanceof RpcError) send(400, { error: 'bad-parameter', message: error.data });
@@ -75,6 +74,15 @@ export async function announce(
       send(statuses[error.code] ?? 400, { error: error.code, message: error.message });
     } else throw error;
   }
+}
+
+/** What was uploaded is not kept until it has been heard. */
+async function accept(
+  { request, query }: { readonly request: IncomingMessage; readonly query: URLSearchParams },
+  { desk, bodies }: Pick<AnnounceRouteOptions, 'desk' | 'bodies'>,
+): Promise<AnnouncementStatus> {
+  const { members, upload } = await readBody(request, query, bodies);
+  return (await desk()).play(members, upload);
 }
 
 /** Nothing is sent for as long as it takes: the connection shall not count as stalled. */

@@ -3,6 +3,8 @@ import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AnnouncementStatus } from '../../src/announcements/announcements.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
@@ -445,6 +447,28 @@ describe('POST /announce', () => {
       expect(json()).toMatchObject({ id: expect.any(String) });
       expect(status).toBe(202);
     }
+    await controller.request('Announce.Stop', { targets: { all: true } });
+  });
+
+  it('keeps no upload while its sound waits', async () => {
+    await player('a');
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const usedBytes = () => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const short = wav(100);
+    const padding = Buffer.alloc(8 + 4 * 2 ** 20);
+    padding.write('LIST');
+    padding.writeUInt32LE(padding.length - 8, 4);
+    const padded = Buffer.concat([short.subarray(0, 36), padding, short.subarray(36)]);
+    const beforeBytes = usedBytes();
+    const inAnHour = String(Date.now() + 3_600_000);
+    for (let count = 0; count < 6; count += 1) {
+      expect(await post('', upload(padded, { at: inAnHour }))).toMatchObject({ status: 202 });
+    }
+    await until(() => usedBytes() - beforeBytes < 2 * padded.length, 'uploads to be forgotten');
     await controller.request('Announce.Stop', { targets: { all: true } });
   });
 

@@ -168,7 +168,7 @@ describe('the library of clips', () => {
     const busy = libraryOf(folder, {}, program);
     writeFileSync(join(folder, 'bell.wav'), bell);
     const abort = new AbortController();
-    const stopped = ['a.flac', 'b.flac'].map((name) => {
+    const stopped = ['a.flac', 'b.flac', 'c.flac', 'd.flac'].map((name) => {
       writeFileSync(join(folder, name), `fLaC ${name}`);
       return busy.open(name, { signal: abort.signal }).catch(() => undefined);
     });
