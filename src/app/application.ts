@@ -213,6 +213,7 @@ export class Application {
       streams,
       server,
       logger: logger.tagged('Stream'),
+      clock: monotonicClock,
       bufferMs: config.stream.buffer,
     });
     const groups = new GroupControl({

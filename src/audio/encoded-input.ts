@@ -11,6 +11,7 @@ import { codecName } from './encoders/codecs.ts';
 import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
 import type { Mixer, MixerOutput } from './mixer.ts';
 import { PacedReader } from './paced-reader.ts';
+import type { PcmPast } from './pcm-past.ts';
 import type { SampleFormat } from './sample-format.ts';
 import { prepareSource } from './sources/prepare-source.ts';
 import { createSource } from './sources/sources.ts';
@@ -73,6 +74,7 @@ export class EncodedInput implements Stream {
   #format: SampleFormat;
   #parts: Parts | undefined;
   #mixer: Mixer | undefined;
+  #past: PcmPast | undefined;
   #isPlaying = false;
   /** Sound is mixed over silence. */
   #isFilling = false;
@@ -201,6 +203,16 @@ export class EncodedInput implements Stream {
       chunkMs: options.chunkMs,
     });
     return variant;
+  }
+
+  async keepPast(): Promise<PcmPast | undefined> {
+    const { PcmPast } = await import('./pcm-past.ts');
+    const stages = this.#parts?.stages;
+    if (!stages || this.#past) return this.#past;
+    const beginUs = stages.position.endUs;
+    this.#past = new PcmPast({ keptMs: this.options.bufferMs, beginUs });
+    stages.observe(this.#past);
+    return this.#past;
   }
 
   /** What is needed to mix is loaded with the first call. */
@@ -350,6 +362,7 @@ export class EncodedInput implements Stream {
     const parts = this.#parts;
     this.#parts = undefined;
     this.#mixer = undefined;
+    this.#past = undefined;
     if (!parts) return;
     this.#closing = parts.reader.stop().then(() => parts.encoding.close());
   }

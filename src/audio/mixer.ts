@@ -135,6 +135,15 @@ export class Mixer implements MixTarget {
     return endUs + ((isOpen ? attackMs : wakeMs) + leadMs) * 1000;
   }
 
+  /** Turns on at a place that may have passed: what is led through next was captured from there on. */
+  beginAt(us: number): void {
+    this.#endUs = us;
+    this.#isOpen = true;
+    this.#startsOutput = true;
+    this.#isFed = true;
+    this.#isOn = true;
+  }
+
   start({ input, settings, onEnd }: MixStart): Mix {
     assert(this.hasRoom && !this.#isClosed, 'a mixer was given a sound that it cannot mix');
     const earliestUs = this.earliestStartUs(settings);

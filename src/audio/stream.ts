@@ -1,6 +1,7 @@
 import type { SourceError } from '../base/errors.ts';
 import type { EncodeFigures } from './encoding.ts';
 import type { Mixer } from './mixer.ts';
+import type { PcmPast } from './pcm-past.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { StageChain } from './stage-chain.ts';
 import type { StreamController } from './stream-controller.ts';
@@ -57,4 +58,6 @@ export interface Stream {
   openMixer?(): Promise<Mixer | undefined>;
   /** Its PCM, mixed and encoded once more; `undefined` when it is not open. */
   openVariant?(output: VariantOutput): Promise<VariantInput | undefined>;
+  /** The PCM of the last buffer, kept from the first call on; `undefined` when it is not open. */
+  keepPast?(): Promise<PcmPast | undefined>;
 }

@@ -1,8 +1,10 @@
+import { maxSliceMs } from '../base/time/loop-share.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeFigures, Encoding } from './encoding.ts';
 import type { Mix, MixEnd, MixSettings } from './mix-input.ts';
 import type { Mixer, MixStart, MixTarget } from './mixer.ts';
+import type { PcmPast } from './pcm-past.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { PcmObserver, TimedPcm } from './stage.ts';
 import type { StageChain } from './stage-chain.ts';
@@ -36,6 +38,18 @@ export interface VariantOutput {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** What of the past is still to be rendered, by its sequence. */
+interface PastAudio {
+  readonly past: PcmPast;
+  next: number;
+  /** Frames of the next chunk that are left out. */
+  skipped: number;
+  /** Nothing of it is rendered yet. */
+  isFresh: boolean;
+  /** There is music in it. */
+  readonly hasMusic: boolean;
+}
+
 /** A sound that waits until there is audio to mix it over. */
 interface WaitingMix extends MixStart {
   mix: Mix | undefined;
@@ -62,6 +76,8 @@ export class VariantInput implements PcmObserver, MixTarget {
   #untilUs = Number.POSITIVE_INFINITY;
   /** Frames until the first place at which it may end, when it is to end. */
   #memoryFrames = 0;
+  #past: PastAudio | undefined;
+  #catchingUp: NodeJS.Immediate | undefined;
 
   constructor(parts: VariantParts) {
     this.#parts = parts;
@@ -98,8 +114,26 @@ export class VariantInput implements PcmObserver, MixTarget {
     main.stages.observe(this);
   }
 
+  /**
+   * Begins with what was captured since then, in the place of `open`: that is rendered anew, first of
+   * all with the sounds that are started in this turn.
+   */
+  rewind(past: PcmPast, sinceUs: number): void {
+    const { mixer, encoding } = this.#parts;
+    const next = past.firstSince(sinceUs);
+    const first = past.at(next);
+    this.#past = { past, next, skipped: 0, isFresh: true, hasMusic: first !== undefined };
+    const beginUs = first && !first.startsRun ? this.#alignPast(this.#past) : sinceUs;
+    this.#fromUs = beginUs - encoding.grid.delayUs;
+    this.#state = 'fed';
+    encoding.activate();
+    mixer.beginAt(beginUs);
+    this.#catchingUp = setImmediate(this.#catchUp);
+  }
+
   earliestStartUs(settings: MixSettings): number {
     const { main, mixer, encoding, format, chunkMs } = this.#parts;
+    if (this.#past) return mixer.earliestStartUs(this.#atOnce(settings));
     const { isOpen, endUs, stretch } = main.stages.position;
     if (this.#state !== 'waiting') return mixer.earliestStartUs(settings);
     if (!isOpen) {
@@ -119,7 +153,8 @@ export class VariantInput implements PcmObserver, MixTarget {
     if (this.#state === 'waiting' && !main.stages.position.isOpen) this.#begin();
     if (this.#state === 'fed') {
       this.#hasMixed = true;
-      return mixer.start(start);
+      const { settings } = start;
+      return mixer.start(this.#past ? { ...start, settings: this.#atOnce(settings) } : start);
     }
     const waiting: WaitingMix = { ...start, mix: undefined, stopMs: undefined };
     this.#waiting.push(waiting);
@@ -167,6 +202,7 @@ export class VariantInput implements PcmObserver, MixTarget {
     this.#isClosed = true;
     const { main, stages, mixer, encoding } = this.#parts;
     this.#state = 'over';
+    clearImmediate(this.#catchingUp);
     main.stages.unobserve(this);
     mixer.close(reason);
     stages.close();
@@ -200,8 +236,8 @@ export class VariantInput implements PcmObserver, MixTarget {
 
   /** Begins at the first place at which a chunk of the stream will begin. */
   #join(pcm: TimedPcm): void {
-    const { main, encoding, format } = this.#parts;
-    const frames = pcm.chunk.payloadBytes / format.frameBytes;
+    const { main, encoding } = this.#parts;
+    const frames = this.#framesOf(pcm);
     const skipped = this.#framesToBlock(pcm);
     if (skipped >= frames) return;
     const { delayUs, memoryFrames } = encoding.grid;
@@ -215,11 +251,72 @@ export class VariantInput implements PcmObserver, MixTarget {
 
   /** Frames of this PCM that come before a chunk of the stream begins. */
   #framesToBlock(pcm: TimedPcm): number {
-    if (pcm.startsRun) return 0;
-    const { main, encoding } = this.#parts;
-    const { blockFrames } = encoding.grid;
+    return pcm.startsRun ? 0 : this.#framesToBlockAt(this.#parts.main.encoding.nextFrame);
+  }
+
+  #framesToBlockAt(frame: number): number {
+    const { blockFrames } = this.#parts.encoding.grid;
     if (blockFrames === 0) return 0;
-    return (blockFrames - (main.encoding.nextFrame % blockFrames)) % blockFrames;
+    return (blockFrames - (frame % blockFrames)) % blockFrames;
+  }
+
+  /** Players that begin anew hear music that is down from its start, or else open their device first. */
+  #atOnce(settings: MixSettings): MixSettings {
+    return { ...settings, attackMs: this.#past?.hasMusic ? 0 : settings.wakeMs };
+  }
+
+  /** Leaves out what comes before a chunk of the stream begins; returns when that was captured. */
+  #alignPast(rest: PastAudio): number {
+    const { main, encoding } = this.#parts;
+    const { past } = rest;
+    const first = past.at(rest.next)!;
+    let frames = this.#framesOf(first);
+    for (let sequence = rest.next + 1; sequence < past.head; sequence += 1) {
+      const pcm = past.at(sequence)!;
+      // Behind a pause the stream counts anew.
+      if (pcm.startsRun) return first.timestampUs;
+      frames += this.#framesOf(pcm);
+    }
+    const frame = main.encoding.nextFrame - frames;
+    const skipped = this.#framesToBlockAt(frame);
+    if (skipped >= frames) return first.timestampUs;
+    rest.skipped = skipped;
+    while (rest.skipped >= this.#framesOf(past.at(rest.next)!)) {
+      rest.skipped -= this.#framesOf(past.at(rest.next)!);
+      rest.next += 1;
+    }
+    if (frame > 0) encoding.continueBehind(frame + skipped);
+    const { timestampUs, stretch } = past.at(rest.next)!;
+    return timestampUs + rest.skipped * this.#frameUs * stretch;
+  }
+
+  /** Renders what has passed, in slices, until it is where the stream is. */
+  readonly #catchUp = (): void => {
+    const rest = this.#past!;
+    const { past } = rest;
+    const endMs = performance.now() + maxSliceMs;
+    while (rest.next < past.head) {
+      if (performance.now() > endMs) {
+        this.#catchingUp = setImmediate(this.#catchUp);
+        return;
+      }
+      const sequence = Math.max(rest.next, past.tail);
+      const pcm = past.at(sequence)!;
+      // What has been dropped meanwhile is a gap.
+      const startsRun = rest.isFresh || pcm.startsRun || sequence !== rest.next;
+      this.#feed(pcm, rest.skipped, { startsRun });
+      rest.isFresh = false;
+      rest.skipped = 0;
+      rest.next = sequence + 1;
+    }
+    this.#past = undefined;
+    const { stages } = this.#parts.main;
+    stages.observe(this);
+    if (!stages.position.isOpen) this.endRun();
+  };
+
+  #framesOf({ chunk }: TimedPcm): number {
+    return chunk.payloadBytes / this.#parts.format.frameBytes;
   }
 
   #feed(pcm: TimedPcm, from: number, { startsRun = pcm.startsRun, to = -1 } = {}): void {
@@ -245,7 +342,7 @@ export class VariantInput implements PcmObserver, MixTarget {
       this.#finish(pcm.timestampUs);
       return;
     }
-    const frames = pcm.chunk.payloadBytes / this.#parts.format.frameBytes;
+    const frames = this.#framesOf(pcm);
     const { blockFrames } = this.#parts.encoding.grid;
     let end = this.#framesToBlock(pcm);
     while (end < this.#memoryFrames && end < frames) end += Math.max(1, blockFrames);

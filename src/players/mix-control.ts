@@ -1,5 +1,7 @@
 import type { Mix, MixEnd, MixFormat, MixInput, MixSettings } from '../audio/mix-input.ts';
 import type { MixTarget } from '../audio/mixer.ts';
+import type { PcmPast } from '../audio/pcm-past.ts';
+import type { Clock } from '../base/clock.ts';
 import { messageOf, SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { ClientRecord } from '../clients/client-record.ts';
@@ -7,6 +9,7 @@ import type { Registry } from '../clients/registry.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { Variant } from '../streams/variant.ts';
+import { playablePastMs } from '../transport/broadcast.ts';
 import type { PlayerServer } from './player-server.ts';
 
 /** How often it is looked who has got all of a mix that is over. */
@@ -30,6 +33,11 @@ export interface MixRequest {
   readonly open: (format: MixFormat) => MixInput | Promise<MixInput>;
   readonly settings: MixSettings;
   readonly listeners: MixListeners;
+  /**
+   * It is heard at once, at the price of a short dropout, where what is heard now is still there to be
+   * rendered anew: from the second time on, as the PCM of streams is kept since the first one.
+   */
+  readonly isUrgent?: boolean;
   /** Once: when the music is back everywhere, or nothing is left to hear it. */
   readonly onEnd: (reason: MixEnd) => void;
 }
@@ -39,14 +47,23 @@ interface MixControlOptions {
   readonly registry: Pick<Registry, 'clients'>;
   readonly server: Pick<PlayerServer, 'sessions' | 'route' | 'routeFrom'>;
   readonly logger: Logger;
+  readonly clock: Clock;
   readonly bufferMs: number;
+}
+
+/** A stream, and which of those who hear it are meant. */
+interface Addressed {
+  readonly channel: StreamChannel;
+  readonly clientIds: ReadonlySet<string> | 'all';
+  /** All who hear it now. */
+  readonly isWhole: boolean;
 }
 
 /** A variant, for whom it is, and how many sounds are mixed in it. */
 interface PartialMix {
   readonly channel: StreamChannel;
   readonly variant: Variant;
-  readonly clientIds: ReadonlySet<string>;
+  readonly clientIds: Addressed['clientIds'];
   mixes: number;
 }
 
@@ -57,11 +74,14 @@ interface Place {
   readonly input: MixInput;
   /** Absent where all listeners of the stream are meant. */
   readonly partial?: PartialMix;
+  /** What is to be rendered anew. */
+  readonly past?: PcmPast | undefined;
 }
 
 /**
  * Mixes sounds over streams, at one time over all that are meant: in the stream itself when all of its
- * listeners are, else in a variant of it.
+ * listeners are, else in a variant of it. An urgent one is always mixed in a variant, which begins with
+ * what players are about to play.
  */
 export class MixControl {
   readonly #options: MixControlOptions;
@@ -77,7 +97,7 @@ export class MixControl {
     for (let index = this.#partials.length - 1; index >= 0; index -= 1) {
       const partial = this.#partials[index]!;
       if (partial.channel !== channel || partial.mixes === 0) continue;
-      if (partial.clientIds.has(id)) return partial.variant;
+      if (includes(partial.clientIds, id)) return partial.variant;
     }
     return undefined;
   }
@@ -100,14 +120,13 @@ export class MixControl {
 
   /** Those that could be opened; the others' streams have gone meanwhile. */
   async #open(request: MixRequest): Promise<readonly Place[]> {
-    const { streamIds = new Set(), clientIds = new Set() } = request.listeners;
-    const openings: Promise<Place | undefined>[] = [];
-    for (const channel of this.#options.streams.channels.values()) {
-      if (!channel.isPlayable) continue;
-      const whom = streamIds.has(channel.id) ? 'all' : this.#addressed(channel, clientIds);
-      if (whom === 'all') openings.push(openWhole(channel, request));
-      else if (whom === 'some') openings.push(this.#openPartial(channel, clientIds, request));
-    }
+    const addressed = this.#addressed(request.listeners);
+    const pasts = request.isUrgent ? await this.#pastsOf(addressed) : undefined;
+    const openings = addressed.map((one) => {
+      const past = pasts?.get(one.channel);
+      const isInStream = one.isWhole && !past;
+      return isInStream ? openWhole(one, request) : this.#openPartial(one, request, past);
+    });
     const opened = await Promise.allSettled(openings);
     const places = opened.flatMap((result) =>
       result.status === 'fulfilled' && result.value ? [result.value] : [],
@@ -118,8 +137,41 @@ export class MixControl {
     throw fault?.reason ?? new SourceError('no-listeners', 'no player of these is there');
   }
 
+  #addressed({ streamIds, clientIds = new Set() }: MixListeners): readonly Addressed[] {
+    const addressed: Addressed[] = [];
+    for (const channel of this.#options.streams.channels.values()) {
+      if (!channel.isPlayable) continue;
+      if (streamIds?.has(channel.id)) {
+        addressed.push({ channel, clientIds: 'all', isWhole: true });
+        continue;
+      }
+      const whom = this.#shareOf(channel, clientIds);
+      if (whom !== 'none') addressed.push({ channel, clientIds, isWhole: whom === 'all' });
+    }
+    return addressed;
+  }
+
+  /** `undefined` unless all is there that players of these streams have not played yet. */
+  async #pastsOf(
+    addressed: readonly Addressed[],
+  ): Promise<ReadonlyMap<StreamChannel, PcmPast> | undefined> {
+    const pasts = new Map<StreamChannel, PcmPast>();
+    // Of all streams, as the next one may be for others.
+    for (const channel of this.#options.streams.channels.values()) {
+      const past = channel.isPlayable ? await channel.stream.keepPast?.() : undefined;
+      if (past?.reaches(this.#playableUs)) pasts.set(channel, past);
+    }
+    return addressed.every(({ channel }) => pasts.has(channel)) ? pasts : undefined;
+  }
+
+  /** When that was captured which a player that begins now can still play. */
+  get #playableUs(): number {
+    const { clock, bufferMs } = this.#options;
+    return clock.nowUs() - playablePastMs(bufferMs) * 1000;
+  }
+
   /** Which of those who hear a stream are among these clients. */
-  #addressed(channel: StreamChannel, clientIds: ReadonlySet<string>): 'all' | 'some' | 'none' {
+  #shareOf(channel: StreamChannel, clientIds: ReadonlySet<string>): 'all' | 'some' | 'none' {
     let [meant, others] = [0, channel.hasReaders ? 1 : 0];
     for (const session of this.#options.server.sessions) {
       if (session.channel !== channel || !session.client) continue;
@@ -130,25 +182,28 @@ export class MixControl {
     return others === 0 ? 'all' : 'some';
   }
 
+  /** With what of the past is to be rendered anew, if it is. */
   async #openPartial(
-    channel: StreamChannel,
-    clientIds: ReadonlySet<string>,
+    { channel, clientIds }: Addressed,
     { open }: MixRequest,
+    past?: PcmPast,
   ): Promise<Place | undefined> {
     const input = await open(channel.stream.format);
-    const partial =
-      this.#shared(channel, clientIds) ??
-      (await this.#newPartial(channel, clientIds).catch((error: unknown) => {
-        input.close();
-        throw error;
-      }));
-    if (partial) return { channel, target: partial.variant.input, input, partial };
+    const shared = past ? undefined : this.#shared(channel, clientIds);
+    const opening = shared ?? this.#newPartial(channel, clientIds, { isAnew: past !== undefined });
+    try {
+      const partial = await opening;
+      if (partial) return { channel, target: partial.variant.input, input, partial, past };
+    } catch (error) {
+      input.close();
+      throw error;
+    }
     input.close();
     return undefined;
   }
 
   /** The variant of those who hear the same anyway. */
-  #shared(channel: StreamChannel, clientIds: ReadonlySet<string>): PartialMix | undefined {
+  #shared(channel: StreamChannel, clientIds: Addressed['clientIds']): PartialMix | undefined {
     return this.#partials.find(
       (partial) =>
         partial.channel === channel &&
@@ -160,9 +215,10 @@ export class MixControl {
 
   async #newPartial(
     channel: StreamChannel,
-    clientIds: ReadonlySet<string>,
+    clientIds: Addressed['clientIds'],
+    options: { readonly isAnew?: boolean } = {},
   ): Promise<PartialMix | undefined> {
-    const variant = await channel.openVariant((error) => this.#onFailure(variant, error));
+    const variant = await channel.openVariant((error) => this.#onFailure(variant, error), options);
     if (!variant) return undefined;
     const partial = { channel, variant, clientIds, mixes: 0 };
     this.#partials = [...this.#partials, partial];
@@ -184,6 +240,9 @@ export class MixControl {
       throw new SourceError('many-mixes', 'too many sounds are mixed over a stream already');
     }
     this.#giveUp(places.filter((place) => !present.includes(place)));
+    for (const { past, partial } of present) {
+      if (past) partial?.variant.input.rewind(past, this.#playableUs);
+    }
     const earliestUs = present.map(({ target }) => target.earliestStartUs(settings));
     const startUs = Math.max(settings.startUs ?? Number.NEGATIVE_INFINITY, ...earliestUs);
     const reasons: MixEnd[] = [];
@@ -211,9 +270,14 @@ export class MixControl {
   }
 
   /** Brings those who are meant into the variant. */
-  #gather({ clientIds }: PartialMix): void {
+  #gather({ channel, clientIds }: PartialMix): void {
     const { registry, server } = this.#options;
-    server.route([...clientIds].flatMap((id) => registry.clients.get(id) ?? []));
+    if (clientIds !== 'all') {
+      server.route([...clientIds].flatMap((id) => registry.clients.get(id) ?? []));
+      return;
+    }
+    const there = [...server.sessions].filter((session) => session.channel === channel);
+    server.route(new Set(there.flatMap(({ client }) => client ?? [])));
   }
 
   #mixEnded(partial: PartialMix): void {
@@ -257,14 +321,19 @@ export class MixControl {
   }
 }
 
-async function openWhole(channel: StreamChannel, { open }: MixRequest): Promise<Place | undefined> {
+async function openWhole({ channel }: Addressed, { open }: MixRequest): Promise<Place | undefined> {
   const target = await channel.stream.openMixer?.();
   if (!target) return undefined;
   return { channel, target, input: await open(channel.stream.format) };
 }
 
-function haveSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a === b || (a.size === b.size && [...a].every((id) => b.has(id)));
+function includes(clientIds: Addressed['clientIds'], id: string): boolean {
+  return clientIds === 'all' || clientIds.has(id);
+}
+
+function haveSame(a: Addressed['clientIds'], b: Addressed['clientIds']): boolean {
+  if (a === b) return true;
+  return a !== 'all' && b !== 'all' && a.size === b.size && [...a].every((id) => b.has(id));
 }
 
 const byWeight: readonly MixEnd[] = ['failed', 'stopped', 'ended'];

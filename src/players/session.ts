@@ -143,11 +143,13 @@ export class Session {
 
   /**
    * Plays `channel`: its codec header first, then its audio, or that of a variant of it, unless the
-   * client is to hear none.
+   * client is to hear none. The header makes it throw away what it holds, also for a variant that
+   * begins anew.
    */
   play(channel: StreamChannel | undefined, isAudible: boolean, variant?: Variant): void {
     if (this.connection.isClosed || this.#isRefused) return;
-    if (channel !== this.#channel) {
+    const isAnew = isAudible && variant?.isAnew && variant !== this.#variant;
+    if (isAnew || channel !== this.#channel) {
       this.#leaveChannel();
       this.#channel = channel;
     }

@@ -120,11 +120,14 @@ export class StreamChannel {
 
   /**
    * A variant of the stream, which encodes as long as it is there; `undefined` when the stream is not
-   * open. It begins with the next chunk of the stream.
+   * open. It begins with the next chunk of the stream; if `isAnew`, where its input is told to.
    *
    * Failure: rejects with a `SourceError` when there are too many.
    */
-  async openVariant(onFailure: (error: unknown) => void): Promise<Variant | undefined> {
+  async openVariant(
+    onFailure: (error: unknown) => void,
+    { isAnew = false } = {},
+  ): Promise<Variant | undefined> {
     const broadcast = this.#options.createBroadcast?.();
     if (!broadcast || this.#isStopped) return undefined;
     if (this.#variants.size + this.#openings >= maxVariants) {
@@ -140,15 +143,17 @@ export class StreamChannel {
       this.#openings -= 1;
     });
     if (!input) return undefined;
-    variant = new Variant(broadcast, input);
+    variant = new Variant({ broadcast, input, isAnew });
     if (this.#isStopped) {
       variant.close();
       return undefined;
     }
-    broadcast.copyFrom(this.broadcast.ring);
     this.#enter();
     this.#variants.add(variant);
-    input.open();
+    if (!isAnew) {
+      broadcast.copyFrom(this.broadcast.ring);
+      input.open();
+    }
     return variant;
   }
 

@@ -10,22 +10,27 @@ const maxHeldChunks = 512;
  * What some listeners of a stream get instead: its chunks, but its own where something is mixed.
  *
  * Before its own chunks the rings of both hold the same ones, so a session can change over wherever
- * it stands. Behind them its ring has none, so that sessions leave it exactly there, to the stream
- * or to the next variant, which may have begun its own.
+ * it stands; into one that begins anew it comes as into another stream. Behind them its ring has none,
+ * so that sessions leave it exactly there, to the stream or to the next variant, which may have begun
+ * its own.
  */
 export class Variant {
   readonly broadcast: Broadcast;
   readonly input: VariantInput;
-  #phase: 'before' | 'own' | 'behind' = 'before';
+  /** It begins in the past: who comes throws away what it holds of the stream. */
+  readonly isAnew: boolean;
+  #phase: 'before' | 'own' | 'behind';
   #held: Chunk[] = [];
   /** Sequence behind the last chunk of its own. */
   #joinedAt = Number.POSITIVE_INFINITY;
   #isEnding = false;
   #isClosed = false;
 
-  constructor(broadcast: Broadcast, input: VariantInput) {
+  constructor({ broadcast, input, isAnew }: Pick<Variant, 'broadcast' | 'input' | 'isAnew'>) {
     this.broadcast = broadcast;
     this.input = input;
+    this.isAnew = isAnew;
+    this.#phase = isAnew ? 'own' : 'before';
   }
 
   get isClosed(): boolean {

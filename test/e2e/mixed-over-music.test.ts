@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { MixEnds, plainMix, sine, TestSound } from '../support/mix-rig.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
+import { channelOf, levelOf, MixEnds, plainMix, sine, TestSound } from '../support/mix-rig.ts';
 import { firstAudibleFrame } from '../support/pcm-compare.ts';
 import { PlayerRig } from '../support/player-rig.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
@@ -8,6 +9,8 @@ import { until } from '../support/waiting.ts';
 
 const format = SampleFormat.parse('48000:16:2');
 const { rateHz } = format;
+const bufferUs = 1_000_000;
+const bell = sine(rateHz, 1000, 0.25);
 
 /** Frames of a recording that are not as one second before, or after where `isFirst`. */
 function changedFrames(pcm: Buffer, isFirst = false): number[] {
@@ -45,7 +48,7 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
       const ends = new MixEnds();
       await rig.mixes.start({
-        open: ({ channels }) => new TestSound(channels, rateHz / 5, sine(rateHz, 1000, 0.25)),
+        open: ({ channels }) => new TestSound(channels, rateHz / 5, bell),
         settings: { ...plainMix, attackMs: 100, holdMs: 50, releaseMs: 100 },
         listeners: { clientIds: new Set(['meant']) },
         onEnd: ends.note,
@@ -59,6 +62,55 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
       expect(lengthMs).toBeGreaterThan(440);
       expect(lengthMs).toBeLessThan(460);
       expect(changed[0]! / rateHz).toBeGreaterThan(1);
+      expect(changedFrames(other!.pcm)).toEqual([]);
+    },
+  );
+
+  it.each(['flac', 'pcm', 'opus'])(
+    'hears at once what is urgent, and the music behind it; others hear the music alone, by %s',
+    async (codec) => {
+      const tone = `tone:///?name=one&codec=${codec}&sampleformat=${format}&freq=443&level=-6`;
+      rig = await PlayerRig.open([tone], { resyncToleranceMs: 800 });
+      players = [];
+      for (const hostId of ['meant', 'other']) {
+        players.push(await Snapclient.start({ port: rig.port, hostId }));
+      }
+      for (const player of players) await player.heardSound();
+      const isOver = () => rig.streams.channels.get('one')!.variants.size === 0;
+      const ring = async (ms: number) => {
+        const ends = new MixEnds();
+        const askedUs = monotonicClock.nowUs();
+        const { startUs } = await rig.mixes.start({
+          open: ({ channels }) => new TestSound(channels, (rateHz * ms) / 1000, bell),
+          settings: { ...plainMix, fadeInMs: 0, holdMs: 50, releaseMs: 100 },
+          listeners: { clientIds: new Set(['meant']) },
+          isUrgent: true,
+          onEnd: ends.note,
+        });
+        const heardUs = startUs + bufferUs;
+        const heardMs = Date.now() + (heardUs - monotonicClock.nowUs()) / 1000;
+        await until(() => ends.reasons.length > 0 && isOver());
+        return { heardMs, share: (heardUs - askedUs) / bufferUs };
+      };
+      // From the first one on the past is kept.
+      expect((await ring(20)).share).toBeGreaterThan(0.9);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      const { heardMs, share } = await ring(200);
+      expect(share).toBeLessThan(0.3);
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      const [meant, other] = await Promise.all(players.map((player) => player.stop(format)));
+      const first = firstAudibleFrame(meant!.pcm, format)!;
+      expect(Math.abs(meant!.heardAtMs(first) - heardMs)).toBeLessThan(30);
+      const samples = channelOf(meant!.pcm, format);
+      const heard = (ms: number) => {
+        const from = first + (rateHz * ms) / 1000;
+        return levelOf(samples.subarray(from, from + rateHz / 20), 1000, rateHz);
+      };
+      for (const ms of [10, 100, 140]) expect(heard(ms)).toBeCloseTo(0.25, 1.5);
+      for (const ms of [220, 600]) expect(heard(ms)).toBeLessThan(0.01);
+      if (codec === 'opus') return;
+      const musicAgain = first + 0.37 * rateHz;
+      expect(changedFrames(meant!.pcm).filter((at) => at > musicAgain + rateHz)).toEqual([]);
       expect(changedFrames(other!.pcm)).toEqual([]);
     },
   );

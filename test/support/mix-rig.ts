@@ -119,12 +119,14 @@ export interface Heard {
   readonly headers: number;
 }
 
-export async function heardBy(client: ScriptedClient): Promise<Heard> {
-  const headers = client.of(messageType.codecHeader);
+export async function heardBy({ received }: Pick<ScriptedClient, 'received'>): Promise<Heard> {
+  const headers = received.filter(({ type }) => type === messageType.codecHeader);
   const { codec, payload } = decodeCodecHeader(headers[0]!.body);
   const decoder = await createDecoder(codec, payload);
   const { format } = decoder;
-  const chunks = client.chunks.map(({ body }) => decodeWireChunk(body));
+  const chunks = received
+    .filter(({ type }) => type === messageType.wireChunk)
+    .map(({ body }) => decodeWireChunk(body));
   const parts = chunks.map((chunk) => Buffer.from(decoder.decode(chunk.payload)));
   decoder.close();
   const gaps: number[] = [];

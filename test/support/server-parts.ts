@@ -83,6 +83,8 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     ...options.server,
   });
   const groups = new GroupControl({ registry, server, streams, bufferMs, onChange });
-  const mixes: MixControl = new MixControl({ streams, registry, server, logger, bufferMs });
+  const mixes: MixControl = new MixControl({
+    ...{ streams, registry, server, logger, clock, bufferMs },
+  });
   return { registry, streams, server, groups, mixes };
 }

@@ -23,7 +23,7 @@ interface Growth {
 }
 
 /**
- * The real `snapclient`, playing into a file.
+ * The real `snapclient`, playing into a file, which holds what it played since the last codec header.
  *
  * Its file player writes in real time from the moment when the codec is known, 50 ms at once, and
  * silence as long as it has no audio.
@@ -128,6 +128,8 @@ export class Snapclient {
 
   #noteGrowth(): void {
     const bytes = statSync(this.#file).size;
+    // With each codec header it begins anew.
+    if (bytes < (this.#growth.at(-1)?.bytes ?? 0)) this.#growth.length = 0;
     if (bytes !== (this.#growth.at(-1)?.bytes ?? 0)) {
       this.#growth.push({ timeMs: Date.now(), bytes });
     }
