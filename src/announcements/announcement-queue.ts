@@ -16,6 +16,8 @@ export interface QueuedAnnouncement {
   readonly targets: ReadonlySet<string>;
   readonly priority: Priority;
   readonly tag?: string | undefined;
+  /** It does not wait until what it interrupts has faded out. */
+  readonly isUrgent?: boolean;
   readonly acceptedMs: number;
   /** It does not play before. */
   readonly dueMs: number;
@@ -103,19 +105,19 @@ export class AnnouncementQueue {
     /** Nothing behind these may use their targets. */
     const ahead: Place[] = [];
     for (const place of this.#byRank()) {
-      const { id, dueMs, expireMs, acceptedMs } = place.announcement;
+      const { id, isUrgent, dueMs, expireMs, acceptedMs } = place.announcement;
       const freeMs = this.#freeMs(place, ahead);
       if (dueMs <= nowMs && place.state === 'ready' && freeMs <= nowMs) {
         const inTheWay = this.#inTheWayOf(place);
-        if (inTheWay.length === 0) {
+        for (const other of inTheWay.filter(({ state }) => state === 'playing')) {
+          other.state = 'interrupted';
+          interrupt.push(other.announcement.id);
+        }
+        if (inTheWay.length === 0 || isUrgent) {
           place.state = 'playing';
           place.playingSinceMs = nowMs;
           start.push(id);
           continue;
-        }
-        for (const other of inTheWay.filter(({ state }) => state === 'playing')) {
-          other.state = 'interrupted';
-          interrupt.push(other.announcement.id);
         }
       }
       const holdsUntilMs =

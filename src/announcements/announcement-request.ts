@@ -39,7 +39,7 @@ const ranges = {
 } as const satisfies Readonly<Record<string, Range>>;
 
 const texts = ['url', 'file', 'chime', 'text', 'pre', 'tag', 'priority', 'loudness'] as const;
-const flags = ['replace'] as const;
+const flags = ['replace', 'urgent'] as const;
 const sources = ['url', 'file', 'chime', 'text'] as const;
 const loudnessModes = ['normal', 'off'] as const;
 const targetKinds = ['clients', 'groups', 'streams'] as const;
@@ -73,6 +73,8 @@ export interface AnnouncementRequest extends Readonly<Partial<Record<NumberKey, 
   readonly priority: Priority;
   readonly loudness: (typeof loudnessModes)[number];
   readonly replace: boolean;
+  /** Heard at once, at the price of a short dropout. */
+  readonly urgent: boolean;
 }
 
 const known: readonly string[] = [
@@ -99,6 +101,8 @@ export function readAnnouncement(
     ...numbersOf(fields.object('duck'), duckRanges),
     ...numbersOf(fields, duckRanges),
   };
+  const urgent = fields.flag('urgent') ?? false;
+  if (urgent && fields.has('at')) throw badParameter('urgent', 'it has a time: leave out at');
   return {
     targets: readTargets(members.targets),
     origin: readOrigin(fields, upload),
@@ -106,9 +110,10 @@ export function readAnnouncement(
     ...numbersOf(fields, ranges),
     pre: fields.text('pre', maxNameLength),
     tag: fields.text('tag', maxTagLength),
-    priority: fields.word('priority', priorities) ?? 'normal',
+    priority: fields.word('priority', priorities) ?? (urgent ? 'high' : 'normal'),
     loudness: fields.word('loudness', loudnessModes) ?? 'normal',
     replace: fields.flag('replace') ?? false,
+    urgent,
   };
 }
 

@@ -162,6 +162,7 @@ export class Announcements {
       targets: occupied,
       priority: request.priority,
       tag: request.tag,
+      isUrgent: request.urgent,
       acceptedMs: nowMs,
       dueMs,
       expireMs: request.expire_ms ?? usualExpireMs,
@@ -197,6 +198,10 @@ export class Announcements {
       void whole.then((fault) => {
         run.fault = fault;
       });
+      // Of an urgent one so much is mixed at once, and what is late would be silence.
+      const { bufferMs } = this.#options;
+      if (run.request.urgent) await Promise.all(parts.map(({ sound }) => sound.lasts(bufferMs)));
+      if (run.isOver) return;
       if (run.state === 'fetching') this.#setState(run, 'queued');
       this.#queue.ready(run.id);
       await this.#decide();
@@ -245,6 +250,7 @@ export class Announcements {
           ...this.#startOf(run),
         },
         listeners: targets,
+        isUrgent: request.urgent,
         onEnd: (reason) => this.#onMixEnd(run, reason),
       });
       run.mix = mix;

@@ -104,6 +104,86 @@ afterEach(async () => {
   await server.stop();
 });
 
+describe('an urgent announcement', () => {
+  const bufferMs = 2000;
+
+  beforeEach(() =>
+    start(`stream.buffer=${bufferMs}`, 'announce.allowed_host=127.0.0.1', music, more),
+  );
+
+  /** A player of music whose past is kept, since an urgent one that came no sooner than others. */
+  async function listener(id: string): Promise<ScriptedClient> {
+    const client = await player(id);
+    await client.until(() => client.chunks.length > bufferMs / 20, 'a buffer of music');
+    const askedMs = Date.now();
+    const first = await play({ chime: 'tick', urgent: true });
+    expect(first.heardAt! - askedMs).toBeGreaterThanOrEqual(bufferMs * 0.9);
+    await over(first.id);
+    const count = client.chunks.length;
+    await client.until(() => client.chunks.length > count + bufferMs / 20, 'a buffer of music');
+    return client;
+  }
+
+  const headersOf = (client: ScriptedClient) => client.of(messageType.codecHeader).length;
+
+  it('is heard long before the buffer is over, and says so', async () => {
+    const client = await listener('a');
+    const other = await player('b', 'more');
+    await other.untilCount(messageType.codecHeader, 2);
+    const [before, others] = [headersOf(client), headersOf(other)];
+    const group = server.application.registry.clients.get('a')!.group.id;
+    const askedMs = Date.now();
+    const { status, json } = await post(`?chime=tick&urgent=1&group=${group}`);
+    expect(status).toBe(202);
+    expect(json().heardAt - askedMs).toBeLessThan(0.3 * bufferMs);
+    expect(await over(json().id)).toEqual(['queued', 'playing', 'done']);
+    expect(Date.now() - askedMs).toBeLessThan(0.8 * bufferMs);
+    expect([headersOf(client), headersOf(other)]).toEqual([before + 1, others]);
+  });
+
+  it('does not wait until a lower one has faded out', async () => {
+    await listener('a');
+    const lower = await play({ chime: 'dingdong', duck: { release_ms: 5000 } });
+    const askedMs = Date.now();
+    const bell = await play({ chime: 'ding', urgent: true });
+    expect(bell.heardAt! - askedMs).toBeLessThan(0.3 * bufferMs);
+    await over(bell.id);
+    expect(await over(lower.id)).toEqual(['queued', 'playing', 'interrupted']);
+  });
+
+  it('that is still being spoken waits until so much of it is there as is played at once', async () => {
+    const client = await listener('a');
+    const clip = wav(4000);
+    const slow = createServer(async (_, response) => {
+      for (let at = 0; at < clip.length; at += 3200) {
+        response.write(clip.subarray(at, at + 3200));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      response.end();
+    });
+    closing.push(() => slow.close());
+    slow.listen(0, '127.0.0.1');
+    await once(slow, 'listening');
+    const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}/`;
+    const { id } = await play({ url, urgent: true, loudness: 'off' });
+    await until(() => statesOf(id).includes('playing'), 'it plays');
+    const { announcements } = (await controller.request('Announce.List')) as {
+      announcements: AnnouncementStatus[];
+    };
+    const [{ heardAt = 0 } = {}] = announcements;
+    await over(id);
+    const last = client.received.findLastIndex(({ type }) => type === messageType.codecHeader);
+    const heard = await heardBy({ received: client.received.slice(last) });
+    const samples = channelOf(heard.pcm, heard.format);
+    const loud = samples.findIndex((sample) => Math.abs(sample) > 0.01);
+    for (let ms = 100; ms < 3900; ms += 50) {
+      const first = loud + 48 * ms;
+      expect(levelOf(samples.subarray(first, first + 2400), 1000, 48_000)).toBeGreaterThan(0.2);
+    }
+    expect(heardAt).toBeGreaterThan(0);
+  });
+});
+
 describe('an announcement', () => {
   beforeEach(() => start(music, more));
 

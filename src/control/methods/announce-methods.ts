@@ -25,6 +25,7 @@ export const announceMethods: readonly RpcMethod[] = [
       { parameter: 'priority', type: 'string', description: 'low, normal or high' },
       { parameter: 'tag', type: 'string', description: 'name of its kind' },
       { parameter: 'replace', type: 'boolean', description: 'drop what waits under the same tag' },
+      { parameter: 'urgent', type: 'boolean', description: 'at once, for a short dropout' },
       { parameter: 'at', type: 'number', description: 'when it is heard, ms since 1970' },
       { parameter: 'gain_db', type: 'number', description: 'louder or quieter by so much' },
       { parameter: 'loudness', type: 'string', description: 'normal, or off: as it is' },

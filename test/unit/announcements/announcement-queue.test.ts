@@ -48,6 +48,20 @@ describe('a queue of announcements', () => {
     expect(queue.decide(2).start).toEqual(['b']);
   });
 
+  it('starts an urgent one beside what it interrupts, and no earlier than others where it may not', () => {
+    const urgent = announcement('b', { priority: 'high', isUrgent: true });
+    const queue = queueOf(announcement('a'));
+    expect(queue.decide(0).start).toEqual(['a']);
+    queue.add(urgent);
+    queue.ready('b');
+    expect(queue.decide(1)).toMatchObject({ start: ['b'], interrupt: ['a'] });
+    queue.remove('a');
+    queue.add({ ...urgent, id: 'c' });
+    queue.ready('c');
+    expect(queue.decide(2)).toMatchObject({ start: [], interrupt: [] });
+    expect(queue.decide(1 + highShareMs)).toMatchObject({ start: ['c'], interrupt: ['b'] });
+  });
+
   it('starts all that share no target at once', () => {
     const queue = queueOf(announcement('a'), announcement('b', { targets: bath }));
     expect(queue.decide(0).start).toEqual(['a', 'b']);

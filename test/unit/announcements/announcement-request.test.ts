@@ -30,7 +30,15 @@ describe('the parameters of an announcement', () => {
       priority: 'normal',
       loudness: 'normal',
       replace: false,
+      urgent: false,
     });
+  });
+
+  it('are of high priority when they are urgent, unless another one is given', () => {
+    const urgent = { chime: 'ding', urgent: true };
+    expect(readAnnouncement(urgent)).toMatchObject({ urgent: true, priority: 'high' });
+    expect(readAnnouncement({ ...urgent, priority: 'low' }).priority).toBe('low');
+    expect(readAnnouncement({ ...urgent, urgent: false }).priority).toBe('normal');
   });
 
   it('take those of the ducking in an object or beside the others', () => {
@@ -51,6 +59,7 @@ describe('the parameters of an announcement', () => {
     ['an empty text', { text: ' ' }, /'text': it is empty/],
     ['a text too long', { text: 'x'.repeat(5001) }, /'text': allowed: 5000 characters/],
     ['another type', { chime: 7 }, /'chime': it must be a string/],
+    ['urgent, and a time', { chime: 'ding', urgent: true, at: 1 }, /'urgent': .*leave out at/],
     ['a slip', { chime: 'ding', duckdb: -3 }, /'duckdb': it is unknown: duck_db may be meant/],
     ['a slip within', { chime: 'ding', duck: { hold: 3 } }, /'duck\.hold': it is unknown: hold_ms/],
     ['too deep', { chime: 'ding', duck_db: -61 }, /'duck_db': allowed: a number from -60 to 0 dB/],
@@ -85,13 +94,14 @@ describe('the parameters of an announcement', () => {
   it('of a query are the same', () => {
     const query =
       'group=Kitchen&group=Bath&client=a%20b&url=http%3A%2F%2Fha%3A8123%2Fx.mp3&duck_db=-18&replace' +
-      '&tag=door&repeat=2';
+      '&urgent=1&tag=door&repeat=2';
     expect(ofQuery(query)).toEqual(
       readAnnouncement({
         targets: { groups: ['Kitchen', 'Bath'], clients: ['a b'] },
         url: 'http://ha:8123/x.mp3',
         duck_db: -18,
         replace: true,
+        urgent: true,
         tag: 'door',
         repeat: 2,
       }),
