@@ -19,8 +19,10 @@ export async function openMelFeed(
   const { rate, window, hop, scale } = shape;
   const plan = newMelPlan(shape);
   const conversion = await PcmConversion.create({ dsp, format, rateHz: rate, channels: 1 });
+  /** A block becomes longer where the rate rises. */
+  const blockFrames = (maxResamplerBlockFrames + 1) * Math.max(1, rate / format.rateHz);
   /** What the next rows are made of. */
-  const held = new Float32Array(window + maxResamplerBlockFrames);
+  const held = new Float32Array(window + Math.ceil(blockFrames));
   let heldFrames = 0;
   let isFirst = true;
 

@@ -272,6 +272,14 @@ describe('a tap of mel rows', () => {
     }
   });
 
+  it('is made of what has a lower rate, however much of it is read at a time', async () => {
+    await start(tone('&sampleformat=8000:16:1&chunk_ms=600'), 'stream.buffer=2000');
+    const client = await tap('as=mel');
+    await untilFrames(client, 6);
+    expect(client.closed).toBeUndefined();
+    expect(server.application.streams.channels.get('Tone')?.stream.state).toBe('playing');
+  });
+
   it('is made once for all who want the same', async () => {
     await start(tone());
     const [first, second] = await Promise.all([tap('as=mel'), tap('preset=speech&as=mel')]);
