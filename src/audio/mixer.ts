@@ -202,8 +202,9 @@ export class Mixer implements MixTarget {
   get #outer(): AudioPosition {
     const { position, clock, lagMs } = this.#options;
     const outer = position();
-    if (outer.isOpen) return outer;
-    return { ...outer, endUs: Math.max(outer.endUs, clock.nowUs() - lagMs() * 1000), stretch: 1 };
+    if (outer.isOpen && !this.#isSuspended) return outer;
+    const endUs = Math.max(outer.endUs, clock.nowUs() - lagMs() * 1000);
+    return { endUs, stretch: 1, isOpen: false };
   }
 
   get #isOver(): boolean {

@@ -159,6 +159,23 @@ describe('a mix over whole streams', () => {
     }
   });
 
+  it('comes to its end where nobody listens, and is heard by who begins to', async () => {
+    await start(tone('one', 'flac'));
+    const client = await player('a', 'one');
+    await client.until(() => client.chunks.length > 60, 'music');
+    rig.groups.setVolume(rig.client('a'), { muted: true });
+    await mix({ streamIds: new Set(['one']) });
+    await until(() => ends.reasons.length === 1);
+    const { startUs } = await mix({ streamIds: new Set(['one']) }, { ms: 2000 });
+    rig.groups.setVolume(rig.client('a'), { muted: false });
+    client.received.splice(1);
+    await until(() => ends.reasons.length === 2);
+    await client.until(() => client.chunks.length > 60, 'music again');
+    expect(ends.reasons).toEqual(['ended', 'ended']);
+    const heard = await heardBy(client);
+    expect(level(heard, 1000, startUs, 1500)).toBeCloseTo(0.25, 1.5);
+  });
+
   it('is refused when none of them is there', async () => {
     await start(tone('one', 'pcm'));
     await expect(mix({ streamIds: new Set(['two']) })).rejects.toThrow(/no player/);
