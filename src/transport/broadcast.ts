@@ -17,7 +17,7 @@ const maxSendBytes = 128 * 1024;
 const leastCatchUpChunks = 2;
 
 /** Of how long it took until chunks came again so much is still expected after each turn. */
-const restMemory = 0.95;
+const restMemory = 0.99;
 
 /** A joining client starts with the chunk that it can still play after this much transport time. */
 const startMarginMs = 150;

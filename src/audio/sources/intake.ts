@@ -24,9 +24,9 @@ interface IntakeOptions {
  *
  * Node picks the memory for a socket's next read at the end of the previous one, before the next
  * target is known. So while no target is outstanding it gets a landing: what lands is copied, all
- * else is read in place. Where the system tells how much has arrived, the landing is one byte long,
- * and the rest stays in the kernel and holds the producer back. Elsewhere it is as long as what has
- * to be seen of it.
+ * else is read in place. Where the system tells how much has arrived, nothing is read without a
+ * target, the landing of the first byte of the next one is one byte long, and the rest stays in the
+ * kernel and holds the producer back. Elsewhere it is as long as what has to be seen of it.
  */
 export class Intake {
   readonly #options: IntakeOptions;
@@ -92,9 +92,7 @@ export class Intake {
     assert(target.length > 0, 'a source was asked to fill an empty target');
     this.#target = target;
     this.#filledBytes = 0;
-    const landed = this.#landing.subarray(0, this.#landedBytes);
-    this.#landedBytes = 0;
-    this.#accept(landed);
+    this.#takeLanded();
     this.#readDirectly();
     this.#goOn();
   }
@@ -192,16 +190,23 @@ export class Intake {
     this.#capacityBytes = queue?.limit(socket, Math.max(minQueueBytes, queueBytes)) ?? 0;
   }
 
+  #takeLanded(): void {
+    if (this.#landedBytes === 0) return;
+    const landed = this.#landing.subarray(0, this.#landedBytes);
+    this.#landedBytes = 0;
+    this.#accept(landed);
+  }
+
   /** What is there already needs no turn of the event loop; the socket sees to the rest. */
   #readDirectly(): void {
     const { queue } = this.#options;
     const socket = this.#socket;
     const target = this.#target;
     if (!queue || !socket || !target || this.#connectionBytes === 0) return;
-    const rest = target.subarray(this.#filledBytes);
-    const bytes = queue.read(socket, rest);
+    const bytes = queue.read(socket, target.subarray(this.#filledBytes));
     this.#connectionBytes += bytes;
-    this.#accept(rest.subarray(0, bytes));
+    this.#filledBytes += bytes;
+    this.#finish(target);
   }
 
   /** Reads on, unless the end of another producer comes first. */
@@ -237,7 +242,7 @@ export class Intake {
   #arrived(bytes: number, buffer: Uint8Array): boolean {
     this.#connectionBytes += bytes;
     this.#accept(buffer.subarray(0, bytes));
-    return this.#target !== undefined || this.#landedBytes < this.#landing.length;
+    return this.#target !== undefined || this.#readsAhead;
   }
 
   /** Puts as much of `bytes` into the target as fits; the rest waits in the landing. */
@@ -248,7 +253,11 @@ export class Intake {
     putAt(this.#landing, this.#landedBytes, bytes.subarray(part.length));
     this.#filledBytes += part.length;
     this.#landedBytes += bytes.length - part.length;
-    if (!target || this.#filledBytes < target.length) return;
+    if (target) this.#finish(target);
+  }
+
+  #finish(target: Uint8Array): void {
+    if (this.#filledBytes < target.length) return;
     this.#target = undefined;
     this.#sink?.filled();
   }

@@ -214,6 +214,14 @@ describe('audio in groups of chunks', () => {
     }
   });
 
+  it('sends a live producer once per interval, the last chunk of a group with the next group', async () => {
+    for (const ppm of [0, 100, -100]) {
+      const scene = { ...usual, ppm, writeBytes: 3840, capacityBytes: 4 * pipeBytes, seconds: 20 };
+      const { sends } = await play({ ...scene, stays: [[0, 20_000]] });
+      expect(steady(sends[0] ?? []).length / scene.seconds).toBeLessThan(6.2);
+    }
+  });
+
   it('serves a player that joins in the pause between two groups at once', async () => {
     const stays = [[0, 6000], ...[2007, 2055, 2113, 2177].map((ms) => [ms, 6000])] as const;
     const scene = { ...usual, capacityBytes: 4 * pipeBytes, stays: stays as Scene['stays'] };

@@ -2,6 +2,7 @@ import {
   closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readSync,
   renameSync,
@@ -13,6 +14,8 @@ import {
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { openAnonymousPipe } from '../../../../src/audio/sources/fifo.ts';
+import { loadNativeAddon } from '../../../../src/base/native/native-addon.ts';
+import { openInputQueue } from '../../../../src/transport/input-queue.ts';
 import { FifoWriter, makeFifoAt, openDescriptors, scratchFolder } from '../../../support/fifo.ts';
 import { numberedBytes } from '../../../support/pcm-fixtures.ts';
 import { SourceHarness } from '../../../support/source-harness.ts';
@@ -167,6 +170,28 @@ describe('a pipe source', () => {
     expect((await harness.read(8)).equals(numberedBytes(8))).toBe(true);
     writer.close();
   });
+
+  const native = loadNativeAddon();
+  it.runIf('addon' in native)(
+    'leaves what comes between two reads in the fifo, and is woken up by none of it',
+    async () => {
+      const path = newPath();
+      makeFifoAt(path);
+      const queue = openInputQueue(native);
+      const harness = new SourceHarness(`pipe://${path}`, undefined, queue).start();
+      running.push(harness);
+      const writer = openSync(path, 'w');
+      const audio = numberedBytes(8000);
+      const first = harness.read(4000);
+      writeSync(writer, audio.subarray(0, 4000));
+      expect((await first).equals(audio.subarray(0, 4000))).toBe(true);
+      writeSync(writer, audio.subarray(4000));
+      await settled();
+      expect('addon' in native && native.addon.unreadBytes?.(writer)).toBe(4000);
+      expect((await harness.read(4000)).equals(audio.subarray(4000))).toBe(true);
+      closeSync(writer);
+    },
+  );
 
   it('follows when the fifo is replaced by another one of its name', async () => {
     const path = newPath();
