@@ -138,8 +138,9 @@ function cancelled(signal: AbortSignal): Promise<never> {
 }
 
 function faultOf(error: unknown, { folder }: ClipLibrary, signal: AbortSignal): string {
-  if (signal.aborted) return 'cancelled, nothing of it was kept';
   const code = error instanceof ClipError ? error.code : '';
+  if (code === 'cancelled') return 'cancelled, nothing of it was kept';
+  if (signal.aborted) return 'cancelled';
   if (code === 'exists') return `${messageOf(error)}: --replace puts this one in its place`;
   if (code === 'folder-fault') return `${messageOf(error)} at ${folder}`;
   return messageOf(error);

@@ -141,6 +141,13 @@ describe('zerocast clips', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('does nothing more when it was cancelled before', async () => {
+    const abort = new AbortController();
+    abort.abort();
+    expect(await run({ action: 'remove', names: ['a.wav', 'b.wav'] }, { abort })).toBe(1);
+    expect(faults).toBe('zerocast clips: a.wav: cancelled\n');
+  });
+
   it('gives what root adds to the owner of the folder', async ({ skip }) => {
     if (!isRoot) return skip('only root can give files away');
     chownSync(join(root, 'data'), owner, owner);
