@@ -32,6 +32,7 @@ const duckRanges = {
 
 const ranges = {
   gain_db: { min: -60, max: 20, unit: 'dB' },
+  volume: { min: 0, max: 100, unit: '%' },
   at: { min: 0, max: 8.64e15, unit: 'ms since 1970' },
   expire_ms: { min: 100, max: 86_400_000, unit: 'ms' },
   repeat: { min: 1, max: 10, isWhole: true },

@@ -249,6 +249,7 @@ export class Announcements {
           ...this.#mixSettings(request.duck, request.gain_db ?? 0),
           ...this.#startOf(run),
         },
+        volume: request.volume,
         listeners: targets,
         isUrgent: request.urgent,
         onEnd: (reason) => this.#onMixEnd(run, reason),

@@ -204,6 +204,7 @@ export class Application {
         stallTimeoutMs: settings().tcpStreaming.stallTimeout,
       }),
       variantFor: (client, channel) => this.mixes.variantFor(client, channel),
+      overrideOf: (variant) => this.mixes.overrideOf(variant),
     });
     const isIdle = () => this.server.sessionCount === 0;
     this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger, isIdle });
@@ -213,7 +214,7 @@ export class Application {
       streams,
       server,
       logger: logger.tagged('Stream'),
-      clock: monotonicClock,
+      clock,
       bufferMs: config.stream.buffer,
     });
     const groups = new GroupControl({

@@ -13,6 +13,8 @@ interface MixVoiceOptions {
   readonly format: SampleFormat;
   /** Frames from now until its first sample. */
   readonly startsIn: number;
+  /** Its last sample, or none: frames from its first one on, and for how many the music stays down. */
+  readonly onSoundEnd: (frame: number, heldFrames: number) => void;
   readonly onEnd: (reason: MixEnd, fault?: string) => void;
 }
 
@@ -162,6 +164,7 @@ export class MixVoice {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (!this.#hasSoundEnded) this.#options.onSoundEnd(this.#frame, 0);
     this.#hasSoundEnded = true;
     this.#closeInput();
     this.#options.onEnd(this.#reason, this.#fault);
@@ -250,6 +253,7 @@ export class MixVoice {
     this.#releaseFrom = from;
     this.#releaseAt = at + heldFrames;
     if (from === 0) this.#releaseAt = at;
+    this.#options.onSoundEnd(at, heldFrames);
   }
 
   /** Frames of the sound that have one gain, or one fade. */

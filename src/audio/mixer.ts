@@ -68,6 +68,8 @@ export interface MixTarget {
 export interface MixStart {
   readonly input: MixInput;
   readonly settings: MixSettings;
+  /** The sound itself ends here, for whatever reason; the music stays down for as long as is told. */
+  readonly onSoundEnd?: ((endUs: number, heldMs: number) => void) | undefined;
   readonly onEnd: (reason: MixEnd, fault?: string) => void;
 }
 
@@ -144,18 +146,23 @@ export class Mixer implements MixTarget {
     this.#isOn = true;
   }
 
-  start({ input, settings, onEnd }: MixStart): Mix {
+  start({ input, settings, onSoundEnd, onEnd }: MixStart): Mix {
     assert(this.hasRoom && !this.#isClosed, 'a mixer was given a sound that it cannot mix');
     const earliestUs = this.earliestStartUs(settings);
     if (!this.#isOn) this.#turnOn();
     const wantedUs = Math.max(settings.startUs ?? earliestUs, earliestUs);
     const startsIn = Math.round((wantedUs - this.#endUs) / (this.#frameUs * this.#stretch));
     const { format } = this.#options;
-    const voice = new MixVoice({ input, settings, format, startsIn, onEnd });
+    const frameUs = this.#frameUs * this.#stretch;
+    const startUs = this.#endUs + startsIn * frameUs;
+    const voice = new MixVoice({
+      ...{ input, settings, format, startsIn, onEnd },
+      onSoundEnd: (frame, held) => onSoundEnd?.(startUs + frame * frameUs, (held * frameUs) / 1000),
+    });
     this.#voices = [...this.#voices, voice];
     if (!this.#isFed) this.#startFilling();
     return {
-      startUs: this.#endUs + startsIn * this.#frameUs * this.#stretch,
+      startUs,
       stop: (fadeMs) => voice.stop(Math.round((format.rateHz * fadeMs) / 1000)),
     };
   }

@@ -10,12 +10,19 @@ import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { Variant } from '../streams/variant.ts';
 import { playablePastMs } from '../transport/broadcast.ts';
+import { levelsAt, maxLevels } from './mix-levels.ts';
 import type { PlayerServer } from './player-server.ts';
+import { SettingsOverride } from './settings-override.ts';
 
 /** How often it is looked who has got all of a mix that is over. */
 const leaveCheckMs = 20;
 /** Players that take so much longer than the buffer lasts have nothing of it left to get. */
 const maxLeaveBuffers = 3;
+/**
+ * How exactly it is known when a player puts settings into force: it does so to the audio that it is
+ * just about to give to its device. The music is down for so long before, and behind.
+ */
+const settingsGuardMs = 150;
 
 /** Who is to hear a mix: all who play these streams, and these clients, whatever they play. */
 interface MixListeners {
@@ -32,6 +39,8 @@ export interface MixRequest {
    */
   readonly open: (format: MixFormat) => MixInput | Promise<MixInput>;
   readonly settings: MixSettings;
+  /** Players are to play the sound as loud as at this volume, percent; absent: at theirs. */
+  readonly volume?: number | undefined;
   readonly listeners: MixListeners;
   /**
    * It is heard at once, at the price of a short dropout, where what is heard now is still there to be
@@ -51,12 +60,14 @@ interface MixControlOptions {
   readonly bufferMs: number;
 }
 
-/** A stream, and which of those who hear it are meant. */
+/** A stream, which of those who hear it are meant, and how they are to hear it. */
 interface Addressed {
   readonly channel: StreamChannel;
   readonly clientIds: ReadonlySet<string> | 'all';
   /** All who hear it now. */
   readonly isWhole: boolean;
+  readonly settings: MixSettings;
+  readonly override?: SettingsOverride;
 }
 
 /** A variant, for whom it is, and how many sounds are mixed in it. */
@@ -64,6 +75,7 @@ interface PartialMix {
   readonly channel: StreamChannel;
   readonly variant: Variant;
   readonly clientIds: Addressed['clientIds'];
+  readonly override: SettingsOverride | undefined;
   mixes: number;
 }
 
@@ -72,6 +84,7 @@ interface Place {
   readonly channel: StreamChannel;
   readonly target: MixTarget;
   readonly input: MixInput;
+  readonly settings: MixSettings;
   /** Absent where all listeners of the stream are meant. */
   readonly partial?: PartialMix;
   /** What is to be rendered anew. */
@@ -102,6 +115,11 @@ export class MixControl {
     return undefined;
   }
 
+  /** What those who hear it are told in the place of their settings. */
+  overrideOf(variant: Variant): SettingsOverride | undefined {
+    return this.#partials.find((partial) => partial.variant === variant)?.override;
+  }
+
   /**
    * Resolves when all is ready and it is known when it begins.
    *
@@ -120,7 +138,7 @@ export class MixControl {
 
   /** Those that could be opened; the others' streams have gone meanwhile. */
   async #open(request: MixRequest): Promise<readonly Place[]> {
-    const addressed = this.#addressed(request.listeners);
+    const addressed = this.#addressed(request).flatMap((one) => this.#levelled(one, request));
     const pasts = request.isUrgent ? await this.#pastsOf(addressed) : undefined;
     const openings = addressed.map((one) => {
       const past = pasts?.get(one.channel);
@@ -137,18 +155,54 @@ export class MixControl {
     throw fault?.reason ?? new SourceError('no-listeners', 'no player of these is there');
   }
 
-  #addressed({ streamIds, clientIds = new Set() }: MixListeners): readonly Addressed[] {
+  #addressed({ listeners, settings }: MixRequest): readonly Addressed[] {
+    const { streamIds, clientIds = new Set() } = listeners;
     const addressed: Addressed[] = [];
     for (const channel of this.#options.streams.channels.values()) {
       if (!channel.isPlayable) continue;
       if (streamIds?.has(channel.id)) {
-        addressed.push({ channel, clientIds: 'all', isWhole: true });
+        addressed.push({ channel, clientIds: 'all', isWhole: true, settings });
         continue;
       }
       const whom = this.#shareOf(channel, clientIds);
-      if (whom !== 'none') addressed.push({ channel, clientIds, isWhole: whom === 'all' });
+      const isWhole = whom === 'all';
+      if (whom !== 'none') addressed.push({ channel, clientIds, isWhole, settings });
     }
     return addressed;
+  }
+
+  /** By the volumes of these players, where the sound has one of its own. */
+  #levelled(addressed: Addressed, { volume }: MixRequest): readonly Addressed[] {
+    if (volume === undefined) return [addressed];
+    const { channel, settings } = addressed;
+    const most = Math.max(1, Math.min(maxLevels, channel.freeVariants));
+    const levels = levelsAt(volume, this.#playersOf(addressed), most);
+    return levels.map(({ clients, gainDb, musicDb, raisedTo }) => {
+      const louder = { ...settings, gainDb: settings.gainDb + gainDb };
+      if (levels.length === 1 && raisedTo === undefined) return { ...addressed, settings: louder };
+      const ids = clients.map(({ id }) => id);
+      // Whoever comes to the stream meanwhile may need another level.
+      const own = { channel, clientIds: new Set(ids), isWhole: false };
+      if (raisedTo === undefined) return { ...own, settings: louder };
+      const { server, bufferMs, clock } = this.#options;
+      const override = new SettingsOverride({
+        ...{ clients, raisedTo, bufferMs, clock },
+        onChange: (changed) => server.route(changed),
+      });
+      return { ...own, settings: guarded(louder, musicDb), override };
+    });
+  }
+
+  /** Those of the stream, and others that are meant, too. */
+  #playersOf({ channel, clientIds }: Addressed) {
+    const { registry, server } = this.#options;
+    const clients = new Set<ClientRecord>();
+    for (const { channel: played, client } of server.sessions) {
+      if (played === channel && client && includes(clientIds, client.id)) clients.add(client);
+    }
+    const ids = clientIds === 'all' ? [] : [...clientIds];
+    const others = ids.flatMap((id) => registry.clients.get(id) ?? []);
+    return { clients: [...clients], others };
   }
 
   /** `undefined` unless all is there that players of these streams have not played yet. */
@@ -184,16 +238,19 @@ export class MixControl {
 
   /** With what of the past is to be rendered anew, if it is. */
   async #openPartial(
-    { channel, clientIds }: Addressed,
+    addressed: Addressed,
     { open }: MixRequest,
     past?: PcmPast,
   ): Promise<Place | undefined> {
+    const { channel, settings } = addressed;
     const input = await open(channel.stream.format);
-    const shared = past ? undefined : this.#shared(channel, clientIds);
-    const opening = shared ?? this.#newPartial(channel, clientIds, { isAnew: past !== undefined });
+    const shared = past ? undefined : this.#shared(addressed);
+    const opening = shared ?? this.#newPartial(addressed, { isAnew: past !== undefined });
     try {
       const partial = await opening;
-      if (partial) return { channel, target: partial.variant.input, input, partial, past };
+      if (partial) {
+        return { channel, target: partial.variant.input, input, settings, partial, past };
+      }
     } catch (error) {
       input.close();
       throw error;
@@ -203,24 +260,25 @@ export class MixControl {
   }
 
   /** The variant of those who hear the same anyway. */
-  #shared(channel: StreamChannel, clientIds: Addressed['clientIds']): PartialMix | undefined {
+  #shared({ channel, clientIds, override }: Addressed): PartialMix | undefined {
+    if (override) return undefined;
     return this.#partials.find(
       (partial) =>
         partial.channel === channel &&
         partial.mixes > 0 &&
         partial.variant.isOpen &&
+        !partial.override &&
         haveSame(partial.clientIds, clientIds),
     );
   }
 
   async #newPartial(
-    channel: StreamChannel,
-    clientIds: Addressed['clientIds'],
-    options: { readonly isAnew?: boolean } = {},
+    { channel, clientIds, override }: Addressed,
+    options: { readonly isAnew: boolean },
   ): Promise<PartialMix | undefined> {
     const variant = await channel.openVariant((error) => this.#onFailure(variant, error), options);
     if (!variant) return undefined;
-    const partial = { channel, variant, clientIds, mixes: 0 };
+    const partial = { channel, variant, clientIds, override, mixes: 0 };
     this.#partials = [...this.#partials, partial];
     return partial;
   }
@@ -233,7 +291,7 @@ export class MixControl {
   }
 
   /** Within one turn of the event loop, so that what is soonest for one is not too late for another. */
-  #startAll(places: readonly Place[], { settings, onEnd }: MixRequest): Mix {
+  #startAll(places: readonly Place[], { settings: { startUs: wantedUs }, onEnd }: MixRequest): Mix {
     const present = places.filter(({ target }) => !target.isClosed);
     if (present.length === 0) throw new SourceError('no-listeners', 'the stream has gone');
     if (present.some(({ target }) => !target.hasRoom)) {
@@ -243,14 +301,19 @@ export class MixControl {
     for (const { past, partial } of present) {
       if (past) partial?.variant.input.rewind(past, this.#playableUs);
     }
-    const earliestUs = present.map(({ target }) => target.earliestStartUs(settings));
-    const startUs = Math.max(settings.startUs ?? Number.NEGATIVE_INFINITY, ...earliestUs);
+    const earliestUs = present.map(({ target, settings }) => target.earliestStartUs(settings));
+    const startUs = Math.max(wantedUs ?? Number.NEGATIVE_INFINITY, ...earliestUs);
     const reasons: MixEnd[] = [];
-    const mixes = present.map(({ channel, target, input, partial }) => {
+    const mixes = present.map(({ channel, target, input, settings, partial }) => {
       if (partial) partial.mixes += 1;
+      partial?.override?.beginAt(startUs - settingsGuardMs * 1000);
       return target.start({
         input,
         settings: { ...settings, startUs },
+        onSoundEnd: (endUs, heldMs) => {
+          const guardUs = Math.max(0, settingsGuardMs - heldMs) * 1000;
+          partial?.override?.endAt(endUs - guardUs);
+        },
         onEnd: (reason, fault) => {
           const { logger } = this.#options;
           if (fault) logger.warn('sound broke off', { stream: channel.id, reason: fault });
@@ -321,10 +384,23 @@ export class MixControl {
   }
 }
 
-async function openWhole({ channel }: Addressed, { open }: MixRequest): Promise<Place | undefined> {
+async function openWhole(
+  { channel, settings }: Addressed,
+  { open }: MixRequest,
+): Promise<Place | undefined> {
   const target = await channel.stream.openMixer?.();
   if (!target) return undefined;
-  return { channel, target, input: await open(channel.stream.format) };
+  return { channel, target, input: await open(channel.stream.format), settings };
+}
+
+/** The music is down by as much more, and before and behind the time for which players are raised. */
+function guarded(settings: MixSettings, musicDb: number): MixSettings {
+  return {
+    ...settings,
+    duckDb: settings.duckDb + musicDb,
+    leadMs: Math.max(settings.leadMs, settingsGuardMs),
+    holdMs: Math.max(settings.holdMs, settingsGuardMs),
+  };
 }
 
 function includes(clientIds: Addressed['clientIds'], id: string): boolean {

@@ -13,6 +13,7 @@ import {
   type Hello,
   maxHelloTextLength,
   type Refusal,
+  type ServerSettings,
 } from '../protocol/messages.ts';
 import type { ChangeListener } from '../streams/change.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
@@ -26,10 +27,13 @@ import { GroupStreams } from './group-streams.ts';
 import { loginOfPlayer, refusalFor } from './player-login.ts';
 import { Session, type SessionHost } from './session.ts';
 import { SessionLog } from './session-log.ts';
+import type { SettingsOverride } from './settings-override.ts';
 
 const stallCheckMs = 1000;
 /** What a mixer says so soon after it was set from elsewhere is its rounding of that. */
 const mixerEchoUs = 1_000_000;
+/** Rounding is not coarser, percent. */
+const maxMixerStep = 10;
 const replacedReason = 'replaced by a newer connection of the same client';
 
 const transportNames: Readonly<Record<Framing, string>> = { tcp: 'TCP', websocket: 'WebSocket' };
@@ -44,6 +48,8 @@ export interface PlayerServerOptions {
   readonly onChange: ChangeListener;
   /** What a client hears in the place of its stream. */
   readonly variantFor?: (client: ClientRecord, channel: StreamChannel) => Variant | undefined;
+  /** What clients are told in the place of their settings while they play a variant. */
+  readonly overrideOf?: (variant: Variant) => SettingsOverride | undefined;
   readonly settings: () => {
     /** Whether audio goes to clients that are muted. */
     readonly sendToMuted: boolean;
@@ -51,6 +57,13 @@ export interface PlayerServerOptions {
     /** A client that takes no data for this long is closed. */
     readonly stallTimeoutMs: number;
   };
+}
+
+/** Settings that a session was told while they were not those of its client, or when they were again. */
+interface Told {
+  readonly settings: ServerSettings;
+  readonly atUs: number;
+  readonly isOverridden: boolean;
 }
 
 interface Greeting {
@@ -70,6 +83,9 @@ export class PlayerServer implements SessionHost {
   readonly #groupStreams: GroupStreams;
   /** When each session was last told what another one of its client said of its mixer. */
   readonly #mixerSetUs = new WeakMap<Session, number>();
+  /** Of the variants that a session has got the audio of, as it plays that later. */
+  readonly #overrides = new WeakMap<Session, readonly SettingsOverride[]>();
+  readonly #told = new WeakMap<Session, Told>();
   /** The sign of life of each client that was noted last of those that the addon knows of. */
   readonly #notedUs = new WeakMap<ClientRecord, number>();
   /** Whom each session has logged in as. */
@@ -115,8 +131,7 @@ export class PlayerServer implements SessionHost {
 
   /** Tells a client its settings, when it is connected. */
   sendSettings(client: ClientRecord): void {
-    const settings = this.#options.registry.settingsOf(client);
-    for (const { session } of this.#ofClients.of(client.id)) session.update(settings);
+    for (const { session } of this.#ofClients.of(client.id)) this.#tell(session, client);
   }
 
   /** Finds out what these clients play now; header and audio follow from it. */
@@ -221,6 +236,7 @@ export class PlayerServer implements SessionHost {
   }
 
   onClientInfo(session: Session, client: ClientRecord, info: ClientInfo): void {
+    if (this.#isEcho(session, info)) return;
     this.#options.registry.report(client, info);
     this.#tellOtherMixers(session, client);
     this.route([client]);
@@ -288,6 +304,7 @@ export class PlayerServer implements SessionHost {
 
   #admit({ session, id, hello, requestId }: Greeting): void {
     if (session.client?.id !== id) this.#forget(session);
+    this.#told.delete(session);
     this.#makeWay(id, session);
     const players = this.#ofClients.of(id);
     const isAnother = !players.some((player) => player.session === session);
@@ -387,11 +404,10 @@ export class PlayerServer implements SessionHost {
     const nowUs = this.#options.clock.nowUs();
     const setUs = this.#mixerSetUs.get(from);
     if (setUs !== undefined && nowUs - setUs < mixerEchoUs) return;
-    const settings = this.#options.registry.settingsOf(client);
     for (const session of this.sessionsOf(client)) {
       if (session === from) continue;
       this.#mixerSetUs.set(session, nowUs);
-      session.update(settings);
+      this.#tell(session, client);
     }
   }
 
@@ -404,8 +420,45 @@ export class PlayerServer implements SessionHost {
 
   #route(session: Session, client: ClientRecord): void {
     const isAudible = this.#options.settings().sendToMuted || !isMuted(client);
+    const before = session.channel;
     const channel = this.#groupStreams.channelFor(client.group);
     session.play(channel, isAudible, channel && this.#options.variantFor?.(client, channel));
+    if (session.channel !== before) this.#overrides.delete(session);
+    const override = session.variant && this.#options.overrideOf?.(session.variant);
+    if (override) this.#addOverride(session, override);
+    const isOverridden = this.#overriddenOf(session, client) !== undefined;
+    if (isOverridden !== (this.#told.get(session)?.isOverridden ?? false))
+      this.#tell(session, client);
+  }
+
+  #addOverride(session: Session, override: SettingsOverride): void {
+    const known = this.#overrides.get(session) ?? [];
+    if (known.includes(override)) return;
+    this.#overrides.set(session, [...known.filter(({ isOver }) => !isOver), override]);
+  }
+
+  #overriddenOf(session: Session, client: ClientRecord): Partial<ServerSettings> | undefined {
+    const settings = this.#overrides.get(session)?.map((override) => override.settingsFor(client));
+    return settings?.find((one) => one !== undefined);
+  }
+
+  #tell(session: Session, client: ClientRecord): void {
+    const override = this.#overriddenOf(session, client);
+    const settings = { ...this.#options.registry.settingsOf(client), ...override };
+    const isOverridden = override !== undefined;
+    if (isOverridden || this.#told.get(session)?.isOverridden) {
+      this.#told.set(session, { settings, atUs: this.#options.clock.nowUs(), isOverridden });
+    }
+    session.update(settings);
+  }
+
+  /** A mixer says what it was told for a while, which is no wish of anybody. */
+  #isEcho(session: Session, { volume, muted }: ClientInfo): boolean {
+    const told = this.#told.get(session);
+    if (!told || muted !== told.settings.muted) return false;
+    if (told.isOverridden && volume === told.settings.volume) return true;
+    const isSoon = this.#options.clock.nowUs() - told.atUs < mixerEchoUs;
+    return isSoon && Math.abs(volume - told.settings.volume) <= maxMixerStep;
   }
 
   #review(): void {

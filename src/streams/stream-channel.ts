@@ -113,6 +113,11 @@ export class StreamChannel {
     return this.#variants;
   }
 
+  /** How many more there may be. */
+  get freeVariants(): number {
+    return maxVariants - this.#variants.size - this.#openings;
+  }
+
   /** Outputs that are no players hear the stream. */
   get hasReaders(): boolean {
     return this.#readers > 0;
@@ -130,7 +135,7 @@ export class StreamChannel {
   ): Promise<Variant | undefined> {
     const broadcast = this.#options.createBroadcast?.();
     if (!broadcast || this.#isStopped) return undefined;
-    if (this.#variants.size + this.#openings >= maxVariants) {
+    if (this.freeVariants <= 0) {
       throw new SourceError(
         'many-variants',
         `${maxVariants} mixes for some of the listeners of stream "${this.id}" are under way already`,

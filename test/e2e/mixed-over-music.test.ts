@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { monotonicClock } from '../../src/base/clock.ts';
-import { channelOf, levelOf, MixEnds, plainMix, sine, TestSound } from '../support/mix-rig.ts';
+import {
+  channelOf,
+  decibels,
+  levelOf,
+  MixEnds,
+  plainMix,
+  sine,
+  TestSound,
+} from '../support/mix-rig.ts';
 import { firstAudibleFrame } from '../support/pcm-compare.ts';
 import { PlayerRig } from '../support/player-rig.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
@@ -112,6 +120,47 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
       const musicAgain = first + 0.37 * rateHz;
       expect(changedFrames(meant!.pcm).filter((at) => at > musicAgain + rateHz)).toEqual([]);
       expect(changedFrames(other!.pcm)).toEqual([]);
+    },
+  );
+
+  it.each([3, 30, 100])(
+    'set to %s percent plays a sound with a volume of its own as loud as it would be at that',
+    async (set) => {
+      const tone = `tone:///?name=one&codec=pcm&sampleformat=${format}&freq=440&level=-6`;
+      rig = await PlayerRig.open([tone], { resyncToleranceMs: 800 });
+      players = [await Snapclient.start({ port: rig.port, hostId: 'meant' })];
+      rig.groups.setVolume(rig.client('meant'), { percent: set });
+      await players[0]!.heardSound();
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      const ends = new MixEnds();
+      await rig.mixes.start({
+        open: ({ channels }) => new TestSound(channels, rateHz, sine(rateHz, 1000, 0.1)),
+        settings: { ...plainMix, duckDb: -6, attackMs: 100, holdMs: 50, releaseMs: 100 },
+        volume: 60,
+        listeners: { streamIds: new Set(['one']) },
+        onEnd: ends.note,
+      });
+      await until(() => ends.reasons.length > 0);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      const { pcm } = await players[0]!.stop(format);
+      const heard = channelOf(pcm, format);
+      const step = rateHz / 20;
+      const parts = Array.from({ length: Math.floor(heard.length / step) }, (_, index) =>
+        heard.subarray(index * step, (index + 1) * step),
+      );
+      const sound = parts.map((part) => levelOf(part, 1000, rateHz));
+      const music = parts.map((part) => levelOf(part, 440, rateHz));
+      const gainAt = (percent: number) => (10 ** (percent / 100) - 1) / 9;
+      const loudest = Math.max(...sound);
+      expect(decibels(loudest / (0.1 * gainAt(60)))).toBeCloseTo(0, 0.5);
+      // All of it is as loud, but for what lies in the parts at its ends.
+      const loud = sound.filter((level) => decibels(level / loudest) > -1).length;
+      expect(loud).toBeGreaterThanOrEqual(19);
+      // At no time the music is louder than it is set, as it would be while the player is raised alone.
+      const full = 10 ** (-6 / 20) * gainAt(set);
+      expect(decibels(Math.max(...music.slice(40)) / full)).toBeLessThan(0.5);
+      const during = music.filter((_, index) => decibels(sound[index]! / loudest) > -1);
+      for (const level of during) expect(decibels(level / full)).toBeCloseTo(-6, -0.5);
     },
   );
 });

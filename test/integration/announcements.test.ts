@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AnnouncementStatus } from '../../src/announcements/announcements.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { messageType } from '../../src/protocol/layout.ts';
+import { decodeServerSettings } from '../../src/protocol/messages.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { channelOf, heardBy, levelOf, sine, wavePcm } from '../support/mix-rig.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
@@ -375,6 +376,30 @@ describe('an announcement for some players', () => {
     // The complete status still tells of the players that have come.
     const told = old.inbox.notifications().map(({ method }) => method);
     expect(told.filter((method) => method !== 'Server.OnUpdate')).toEqual([]);
+  });
+
+  it('with a volume of its own raises quiet players, which no controller sees', async () => {
+    const [quiet] = [await player('a'), await player('b')];
+    await controller.request('Client.SetVolume', { id: 'a', volume: { percent: 2 } });
+    const volumes = () =>
+      quiet!.of(messageType.serverSettings).map(({ body }) => decodeServerSettings(body).volume);
+    await quiet!.until(() => volumes().at(-1) === 2, 'its volume');
+    const before = await controller.status();
+    await controller.request('Announce.List');
+    const watcher = await ControlClient.connect(server.controlPort);
+    closing.push(() => watcher.close());
+    const { status, json } = await post('?chime=dingdong&volume=60&client=a');
+    expect(status).toBe(202);
+    await quiet!.until(() => volumes().at(-1)! > 2, 'it is raised');
+    const config = (of: typeof before) => of.groups.map(({ clients }) => clients[0]!.config);
+    expect(config(await controller.status())).toEqual(config(before));
+    expect(await over(json().id)).toEqual(['queued', 'playing', 'done']);
+    await quiet!.until(() => volumes().at(-1) === 2, 'its volume again');
+    expect(watcher.inbox.notifications('Client.OnVolumeChanged')).toEqual([]);
+    expect(await post('?chime=tick&volume=101')).toMatchObject({
+      status: 400,
+      text: expect.stringMatching(/'volume': allowed: a number from 0 to 100 %/),
+    });
   });
 
   it('goes on when they change their group, and ends when all of them go', async () => {

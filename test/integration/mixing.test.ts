@@ -7,7 +7,7 @@ import { monotonicClock } from '../../src/base/clock.ts';
 import { SourceError } from '../../src/base/errors.ts';
 import type { MixRequest } from '../../src/players/mix-control.ts';
 import { messageType } from '../../src/protocol/layout.ts';
-import { decodeWireChunk } from '../../src/protocol/messages.ts';
+import { decodeServerSettings, decodeWireChunk } from '../../src/protocol/messages.ts';
 import {
   channelOf,
   decibels,
@@ -20,7 +20,9 @@ import {
   TestSound,
   wavePcm,
 } from '../support/mix-rig.ts';
+import { jsonMessage } from '../support/mutations.ts';
 import { PlayerRig } from '../support/player-rig.ts';
+import { streamDefaults } from '../support/reader-rig.ts';
 import type { Received, ScriptedClient } from '../support/scripted-client.ts';
 import { until } from '../support/waiting.ts';
 
@@ -43,6 +45,7 @@ async function start(...sources: readonly string[]): Promise<void> {
 interface MixOptions {
   readonly ms?: number;
   readonly isUrgent?: boolean;
+  readonly volume?: number;
 }
 
 const isHeader = ({ type }: Pick<Received, 'type'>) => type === messageType.codecHeader;
@@ -60,7 +63,7 @@ async function player(id: string, streamId: string) {
 
 function mix(
   listeners: MixRequest['listeners'],
-  { ms = 500, isUrgent = false, ...settings }: Partial<MixSettings> & MixOptions = {},
+  { ms = 500, isUrgent = false, volume, ...settings }: Partial<MixSettings> & MixOptions = {},
 ) {
   const sounds: TestSound[] = [];
   const mixing = rig.mixes.start({
@@ -70,6 +73,7 @@ function mix(
       return sound;
     },
     settings: { ...plainMix, attackMs: 100, holdMs: 50, releaseMs: 100, ...settings },
+    volume,
     listeners,
     isUrgent,
     onEnd: ends.note,
@@ -592,5 +596,170 @@ describe('an urgent mix', () => {
     const [heard, other] = [await heardSince(a), await heardSince(x)];
     expect(heard).toMatchObject({ gaps: [], headers: 1 });
     expect(firstOther(heard, other, running.startUs + 1_000_000)).toBeUndefined();
+  });
+});
+
+describe('a mix with a volume of its own', () => {
+  /** What a player at a volume makes of full scale. */
+  const gainAt = (percent: number) => (10 ** (percent / 100) - 1) / 9;
+  const bufferUs = streamDefaults.bufferMs * 1000;
+
+  /** Players of one stream, by their volumes. */
+  async function playersAt(...volumes: readonly number[]): Promise<ScriptedClient[]> {
+    const clients: ScriptedClient[] = [];
+    for (const [index, volume] of volumes.entries()) {
+      clients.push(await player(`${index}`, 'one'));
+      rig.groups.setVolume(rig.client(`${index}`), { percent: volume });
+    }
+    for (const client of clients) await client.until(() => client.chunks.length > 70, 'music');
+    rig.takeChanges();
+    return clients;
+  }
+
+  /** What a player was told of its volume since it began. */
+  const volumesOf = (client: ScriptedClient) =>
+    client.of(messageType.serverSettings).map(({ body }) => decodeServerSettings(body).volume);
+
+  const all = { streamIds: new Set(['one']) };
+
+  it('is as loud at players of any volume, and the music goes down as it would', async () => {
+    await start(tone('one', 'pcm'));
+    const clients = await playersAt(50, 30, 80, 80);
+    const { startUs } = await mix(all, { volume: 50 });
+    const channel = rig.streams.channels.get('one')!;
+    expect(channel.variants.size).toBe(3);
+    await untilOver(clients);
+    for (const [index, client] of clients.entries()) {
+      const heard = await heardBy(client);
+      const played = gainAt(rig.client(`${index}`).volume);
+      const sound = level(heard, 1000, startUs, 100) * played;
+      expect(decibels(sound / (0.25 * gainAt(50)))).toBeCloseTo(0, 0.5);
+      expect(decibels(level(heard, 440, startUs, 100) / music)).toBeCloseTo(-15, 0.5);
+      expect(heard).toMatchObject({ gaps: [], headers: 1 });
+    }
+    expect(new Set(clients.flatMap((client) => volumesOf(client).slice(-1)))).toEqual(
+      new Set([50, 30, 80]),
+    );
+  });
+
+  it('is mixed in the stream itself where all players have one volume', async () => {
+    await start(tone('one', 'pcm'));
+    const clients = await playersAt(80, 80);
+    const { startUs } = await mix(all, { volume: 40 });
+    expect(rig.streams.channels.get('one')!.variants.size).toBe(0);
+    await untilOver(clients);
+    const expected = (0.25 * gainAt(40)) / gainAt(80);
+    expect(level(await heardBy(clients[0]!), 1000, startUs, 100)).toBeCloseTo(expected, 3);
+  });
+
+  it('raises a player that is set very low, while it plays the sound, with less of the music', async () => {
+    await start(tone('one', 'pcm'));
+    const [quiet] = await playersAt(3, 100);
+    const { startUs } = await mix(all, { volume: 60, duckDb: -6, gainDb: -6 });
+    await untilOver([quiet!]);
+    const soundEndUs = startUs + 500_000;
+    await quiet!.until(() => volumesOf(quiet!).at(-2)! > 3, 'it is raised');
+    const [raised, restored] = quiet!.of(messageType.serverSettings).slice(-2);
+    expect(volumesOf(quiet!).slice(-3)).toEqual([3, 25, 3]);
+    const heard = await heardBy(quiet!);
+    const sound = level(heard, 1000, startUs, 100) * gainAt(25);
+    expect(decibels(sound / (0.25 * gainAt(60)))).toBeCloseTo(-6, 0.5);
+    const played = level(heard, 440, startUs, 100) * gainAt(25);
+    expect(decibels(played / (music * gainAt(3)))).toBeCloseTo(-6, 0.5);
+    // Before and behind, too, for as long as it is not known when it was put into force.
+    for (const ms of [-148, 590]) {
+      const level440 = level(heard, 440, startUs, ms);
+      expect(decibels((level440 * gainAt(25)) / (music * gainAt(3)))).toBeCloseTo(-6, 0.5);
+    }
+    const [raisedUs = 0, restoredUs = 0] = [raised!, restored!].map(
+      ({ receivedUs }) => receivedUs + monotonicClock.nowUs() - performance.now() * 1000,
+    );
+    expect(raisedUs).toBeGreaterThanOrEqual(startUs + bufferUs - 151_000);
+    expect(raisedUs).toBeLessThan(soundEndUs + bufferUs);
+    expect(restoredUs).toBeGreaterThanOrEqual(soundEndUs + bufferUs - 1000);
+    expect(heard).toMatchObject({ gaps: [], headers: 1 });
+    expect(rig.takeChanges()).toEqual([]);
+    expect(rig.client('0').volume).toBe(3);
+  });
+
+  it('has no more levels than four, however many volumes there are', async () => {
+    await start(tone('one', 'pcm'));
+    const clients = await playersAt(10, 20, 30, 40, 50, 60, 70, 80, 90);
+    await mix(all, { volume: 40 });
+    const channel = rig.streams.channels.get('one')!;
+    expect(channel.variants.size).toBeGreaterThan(1);
+    expect(channel.variants.size).toBeLessThanOrEqual(4);
+    for (const [index] of clients.entries()) expect(rig.session(`${index}`).variant).toBeDefined();
+    await untilOver(clients);
+    expect(ends.reasons).toEqual(['ended']);
+  });
+
+  /** Waits until the first player is raised by a sound of some seconds. */
+  async function raised(ms = 3000) {
+    await start(tone('one', 'pcm'), tone('two', 'pcm'));
+    const clients = await playersAt(3, 100);
+    const running = await mix(all, { volume: 60, ms });
+    await clients[0]!.until(() => volumesOf(clients[0]!).at(-1) === 25, 'it is raised');
+    return { quiet: clients[0]!, running };
+  }
+
+  it('gives way to a volume that is set meanwhile, for good', async () => {
+    const { quiet, running } = await raised(1500);
+    rig.groups.setVolume(rig.client('0'), { percent: 40 });
+    await quiet.until(() => volumesOf(quiet).at(-1) === 40, 'the new volume');
+    rig.groups.setVolume(rig.client('0'), { percent: 3 });
+    await quiet.until(() => volumesOf(quiet).at(-1) === 3, 'the old volume');
+    const told = volumesOf(quiet).length;
+    running.stop(20);
+    await untilOver([quiet]);
+    await until(() => rig.streams.channels.get('one')!.variants.size === 0);
+    expect(volumesOf(quiet)).toHaveLength(told);
+  });
+
+  it('gives way to a mute of the group, and comes to its end as soon as it is stopped', async () => {
+    const { quiet, running } = await raised();
+    running.stop(20);
+    await quiet.until(() => volumesOf(quiet).at(-1) === 3, 'the old volume');
+    expect(rig.takeChanges()).toEqual([]);
+    const next = await mix(all, { volume: 60, ms: 3000 });
+    await quiet.until(() => volumesOf(quiet).at(-1) === 25, 'it is raised again');
+    rig.groups.setMute(rig.group('0'), true);
+    await quiet.until(() => volumesOf(quiet).at(-1) === 3, 'what is set');
+    next.stop(0);
+    await until(() => ends.reasons.length === 2);
+  });
+
+  it('holds for a player that comes back, as long as it hears it', async () => {
+    const { quiet, running } = await raised();
+    quiet.close();
+    await until(() => !rig.client('0').isConnected);
+    const back = await rig.join('0');
+    await back.until(() => volumesOf(back).at(-1) === 25, 'it is raised');
+    running.stop(20);
+    await back.until(() => volumesOf(back).at(-1) === 3, 'the old volume');
+    expect(volumesOf(back)).toEqual([3, 25, 3]);
+  });
+
+  it('ends at once for a player that goes to another stream', async () => {
+    const { quiet, running } = await raised();
+    rig.groups.setStream(rig.group('0'), 'two');
+    await quiet.until(() => volumesOf(quiet).at(-1) === 3, 'the old volume');
+    const told = volumesOf(quiet).length;
+    running.stop(0);
+    await until(() => ends.reasons.length > 0);
+    expect(volumesOf(quiet)).toHaveLength(told);
+  });
+
+  it('is not taken for the wish of a player whose mixer tells it', async () => {
+    const { quiet, running } = await raised(1500);
+    rig.takeChanges();
+    quiet.send(jsonMessage(messageType.clientInfo, { volume: 27, muted: false }));
+    quiet.send(jsonMessage(messageType.clientInfo, { volume: 25, muted: false }));
+    running.stop(20);
+    await quiet.until(() => volumesOf(quiet).at(-1) === 3, 'the old volume');
+    quiet.send(jsonMessage(messageType.clientInfo, { volume: 5, muted: false }));
+    quiet.send(jsonMessage(messageType.clientInfo, { volume: 70, muted: false }));
+    await until(() => rig.client('0').volume === 70);
+    expect(rig.takeChanges()).toEqual([['client-volume', '0']]);
   });
 });

@@ -80,6 +80,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     onChange,
     settings: () => ({ sendToMuted: false, helloTimeoutMs: 5000, stallTimeoutMs: 5000 }),
     variantFor: (client, channel) => mixes.variantFor(client, channel),
+    overrideOf: (variant) => mixes.overrideOf(variant),
     ...options.server,
   });
   const groups = new GroupControl({ registry, server, streams, bufferMs, onChange });
