@@ -343,7 +343,7 @@ export class Mixer implements MixTarget {
     const { format, dsp } = this.#options;
     const { chunk, timestampUs, stretch } = pcm;
     const head = this.#limiter ? 0 : Math.min(...this.#voices.map(({ waitFrames }) => waitFrames));
-    for (const voice of this.#voices) if (head > 0) voice.skip(head);
+    for (const voice of this.#voices) voice.skip(head);
     this.#limiter ??= this.#newLimiter();
     const delay = limiterDelayFrames(this.#limiter);
     const frames = chunk.payloadBytes / format.frameBytes - head;

@@ -247,6 +247,17 @@ describe('an announcement', () => {
     expect(await over(third.id)).toEqual(['queued', 'playing', 'done']);
   });
 
+  it('is stopped with all others of its tag, and with no more than those', async () => {
+    await player('a');
+    const first = await play({ chime: 'dingdong', tag: 'door' });
+    const other = await play({ chime: 'tick', tag: 'oven' });
+    const second = await play({ chime: 'tick', tag: 'door' });
+    expect(await controller.request('Announce.Stop', { tag: 'door' })).toEqual({
+      stopped: [first.id, second.id],
+    });
+    expect(await over(other.id)).toEqual(['queued', 'playing', 'done']);
+  });
+
   it('of high priority interrupts another one', async () => {
     await player('a');
     const low = await play({ chime: 'dingdong', priority: 'low' });
@@ -673,6 +684,18 @@ describe('an announcement by text', () => {
     const updates = () => controller.inbox.notifications('Announce.OnUpdate');
     await until(() => updates().at(-1)?.params?.state === 'error');
     expect(updates().at(-1)?.params).toMatchObject({ reason });
+    const logged = server.log.with('announcement').at(-1);
+    expect(logged?.fields).toMatchObject({ state: 'error', reason });
+  });
+
+  it('is refused where as many programs run as may', async () => {
+    const source = 'stream.source=process:///bin/sleep?name=sleeper&params=60';
+    await start(music, source, 'limits.max_children=1', 'announce.tts_command=/bin/true');
+    await player('a');
+    const { error } = await controller.ask('Announce.Play', { text: 'hello' });
+    expect(error).toMatchObject({
+      data: expect.stringMatching(/^busy: 1 programs .* run already/),
+    });
   });
 });
 

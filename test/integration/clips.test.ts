@@ -117,6 +117,15 @@ describe('a controller', () => {
       bytes: bell.length,
       size: bell.length,
     });
+    writeFileSync(join(root, 'data', 'clips', 'page.wav'), '<!DOCTYPE html><title>No</title>');
+    const known = async () => {
+      const { clips } = (await client.request('Clips.GetClips')) as {
+        clips: { name: string; fault?: string; duration?: number }[];
+      };
+      return clips.find(({ name }) => name === 'page.wav');
+    };
+    await expect.poll(async () => (await known())?.fault).toMatch(/^bad-clip: .*a web page/);
+    expect((await known())?.duration).toBeUndefined();
     const figures = await client.request('Clips.GetStatistics');
     expect(figures).toMatchObject({ bytes: bell.length, failures: 0, verificationFailures: 0 });
     const text = await (await web('/metrics')).text();

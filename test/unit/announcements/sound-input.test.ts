@@ -58,6 +58,22 @@ describe('the input of an announcement', () => {
     }
   });
 
+  it('keeps the middle of surround sound, on both sides or in the one channel there is', async () => {
+    const surround = (values: readonly number[]) =>
+      Sound.of({ rateHz: 48_000, channels: 6, samples: Float32Array.from(values) });
+    const sound = surround([0.25, -0.5, 0.125, 1, 1, 1]);
+    const middle = Math.SQRT1_2 * 0.125;
+    for (const [channels, wanted] of [
+      [1, [(0.25 - 0.5) / 2 + middle]],
+      [2, [0.25 + middle, -0.5 + middle]],
+    ] as const) {
+      const input = await SoundInput.open([{ sound, gain: 1 }], { rateHz: 48_000, channels });
+      const heard = readAll(input, channels, 1);
+      expect(heard).toHaveLength(channels);
+      for (const [at, sample] of heard.entries()) expect(sample).toBeCloseTo(wanted[at]!, 6);
+    }
+  });
+
   it('plays the parts one after the other, each with its gain, and the same one again', async () => {
     const pre = Sound.of({ rateHz: 8000, channels: 1, samples: new Float32Array(800).fill(0.5) });
     const main = tone(8000, { ms: 50 });

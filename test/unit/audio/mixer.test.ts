@@ -216,6 +216,27 @@ describe('a mix', () => {
     expect(Math.max(...steps)).toBeLessThan(0.3);
   });
 
+  it('lets go of too loud a sum without a step when its sound is over', () => {
+    wave = sine(format.rateHz, 1000, 1);
+    play(5);
+    mix({ duckDb: 0, holdMs: 0, releaseMs: 0, fadeOutMs: 0 }, tone(500, 1));
+    play(60);
+    expect(ends.reasons).toEqual(['ended']);
+    const samples = channelOf(heard(), format);
+    // A whole number of periods of the music each.
+    const levels = Array.from({ length: samples.length / 48 }, (_, ms) =>
+      levelOf(samples.subarray(48 * ms, 48 * (ms + 1)), 1000, format.rateHz),
+    );
+    const end = levels.indexOf(Math.min(...levels));
+    expect(levels[end]).toBeLessThan(0.5);
+    expect(levels.at(-1)).toBeCloseTo(1, 3);
+    for (const [ms, level] of levels.slice(end + 1).entries()) {
+      const rise = level - levels[end + ms]!;
+      expect(rise).toBeGreaterThan(-0.001);
+      expect(rise).toBeLessThan(0.03);
+    }
+  });
+
   it('is down for the deepest of several, until the last of them is over', () => {
     play(5);
     mix({ duckDb: -6 }, tone(2000));
@@ -302,6 +323,23 @@ describe('a mix over nothing', () => {
     expect(level).toBeCloseTo(0.25, 2);
     const end = samples.subarray(start + 47_000, start + 47_900);
     expect(end.some((value) => Math.abs(value) > 0.01)).toBe(true);
+  });
+
+  it('is where it would be after an absence of this server in which it was to begin', async () => {
+    const clickFrame = 96_000;
+    const click = new TestSound(2, 144_000, (frame) => (frame === clickFrame ? 0.9 : 0));
+    const { startUs } = mix({ wakeMs: 20, attackMs: 5 }, click);
+    time.stall(1500);
+    await pass(2000);
+    const clicks = sent.flatMap(({ timestampUs, payload }) => {
+      const at = channelOf(payload, format).findIndex((sample) => sample > 0.5);
+      return at < 0 ? [] : [timestampUs + format.durationUs(at)];
+    });
+    expect(clicks).toHaveLength(1);
+    const wantedUs = startUs + format.durationUs(clickFrame);
+    expect(Math.abs(clicks[0]! - wantedUs)).toBeLessThanOrEqual(format.durationUs(1));
+    await pass(2000);
+    expect(ends.reasons).toEqual(['ended']);
   });
 
   it('is joined by music that begins, at its own time and down at once', async () => {

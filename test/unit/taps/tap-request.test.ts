@@ -19,9 +19,14 @@ describe('what a tap is asked for', () => {
   });
 
   it.each(['as=mel', 'as=pcm&rate=16000'])('%s needs a rate that can be converted', (query) => {
-    const fast = SampleFormat.parse('384000:32:2');
-    expect(() => parseTapRequest(query, fast)).toThrow('ask for as=pcm without a rate');
-    expect(parseTapRequest('as=pcm', fast)).toEqual({ as: 'pcm' });
+    for (const text of ['384000:32:2', '7999:16:2']) {
+      const other = SampleFormat.parse(text);
+      expect(() => parseTapRequest(query, other)).toThrow('ask for as=pcm without a rate');
+      expect(parseTapRequest('as=pcm', other)).toEqual({ as: 'pcm' });
+    }
+    for (const text of ['192000:32:2', '8000:16:2']) {
+      expect(parseTapRequest(query, SampleFormat.parse(text))).toBeDefined();
+    }
   });
 
   it('is refused by an error for users, whatever it is', () => {
