@@ -1,8 +1,12 @@
+import { inSlices } from '../base/time/in-slices.ts';
 import { Sound } from './sound.ts';
 
 const rateHz = 48_000;
 /** No click at the beginning. */
 const attackS = 0.004;
+
+/** Samples that are made at a time: about 0.2 ms. */
+const sliceFrames = 4096;
 
 /** One stroke of a bell. */
 interface Stroke {
@@ -34,7 +38,7 @@ const chimes = {
   tick: [{ atS: 0, hz: 2000, decayS: 0.06, level: 0.7 }],
 } as const satisfies Readonly<Record<string, readonly Stroke[]>>;
 
-type ChimeName = keyof typeof chimes;
+export type ChimeName = keyof typeof chimes;
 
 export const chimeNames: readonly string[] = Object.keys(chimes);
 
@@ -43,27 +47,34 @@ export function isChime(name: string): name is ChimeName {
 }
 
 /** Synthesises a chime: mono, 48 kHz. */
-export function chimeSound(name: ChimeName): Sound {
+export async function synthesizeChime(name: ChimeName): Promise<Sound> {
   const strokes: readonly Stroke[] = chimes[name];
   const endS = Math.max(...strokes.map(({ atS, decayS }) => atS + decayS));
   const samples = new Float32Array(Math.ceil(endS * rateHz));
-  for (const stroke of strokes) addStroke(samples, stroke);
+  for (const stroke of strokes) {
+    for (const partial of partials) await addPartial(samples, stroke, partial);
+  }
   return Sound.of({ rateHz, channels: 1, samples });
 }
 
-function addStroke(samples: Float32Array, { atS, hz, decayS, level = 1 }: Stroke): void {
+async function addPartial(
+  samples: Float32Array,
+  { atS, hz, decayS, level = 1 }: Stroke,
+  partial: (typeof partials)[number],
+): Promise<void> {
   const start = Math.round(atS * rateHz);
   const frames = Math.min(samples.length - start, Math.round(decayS * rateHz));
-  for (const partial of partials) {
-    const angle = (2 * Math.PI * hz * partial.ratio) / rateHz;
-    // Ln of a thousandth.
-    const fall = -6.9 / (decayS * partial.decay * rateHz);
-    for (let frame = 0; frame < frames; frame += 1) {
+  const angle = (2 * Math.PI * hz * partial.ratio) / rateHz;
+  // Ln of a thousandth.
+  const fall = -6.9 / (decayS * partial.decay * rateHz);
+  let frame = 0;
+  await inSlices(Math.ceil(frames / sliceFrames), () => {
+    for (const end = Math.min(frames, frame + sliceFrames); frame < end; frame += 1) {
       const attack = Math.min(1, frame / (attackS * rateHz));
       // The last of it fades, as a thousandth can be heard to end.
       const release = Math.min(1, (frames - frame) / (attackS * rateHz));
       const envelope = attack * release * Math.exp(fall * frame);
       samples[start + frame]! += 0.3 * level * partial.level * envelope * Math.sin(angle * frame);
     }
-  }
+  });
 }

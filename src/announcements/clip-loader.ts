@@ -7,7 +7,7 @@ import { AddressRules } from './address-rules.ts';
 import { AnnounceError } from './announce-error.ts';
 import type { AnnouncementRequest } from './announcement-request.ts';
 import { Arrival, decodeArriving } from './arriving-sound.ts';
-import { chimeSound, isChime } from './chimes.ts';
+import { type ChimeName, isChime, synthesizeChime } from './chimes.ts';
 import { maxFirstByteMs, openDownload } from './clip-download.ts';
 import { Sound } from './sound.ts';
 import type { Part } from './sound-input.ts';
@@ -59,6 +59,8 @@ export class ClipLoader {
     maxWaiting: maxWaitingDecodings,
   });
 
+  readonly #chimes = new Map<ChimeName, Promise<Sound>>();
+
   constructor(options: ClipLoaderOptions) {
     this.#options = options;
   }
@@ -86,7 +88,7 @@ export class ClipLoader {
 
   /** A chime, or a clip of the library. */
   async #opening(name: string, limits: ClipLimits): Promise<Sound> {
-    if (isChime(name)) return chimeSound(name);
+    if (isChime(name)) return this.#chime(name);
     return Sound.of(await this.#options.places.library.open(name, limits));
   }
 
@@ -103,7 +105,15 @@ export class ClipLoader {
     if (kind === 'file') return complete(await library.open(value, limits));
     if (kind === 'url') return this.#fetch(value, limits);
     if (kind === 'text') return this.#speak(value, limits);
-    return { sound: isChime(value) ? chimeSound(value) : silence(), whole: Promise.resolve() };
+    const sound = isChime(value) ? await this.#chime(value) : silence();
+    return { sound, whole: Promise.resolve() };
+  }
+
+  /** Each is made once. */
+  #chime(name: ChimeName): Promise<Sound> {
+    const sound = this.#chimes.get(name) ?? synthesizeChime(name);
+    this.#chimes.set(name, sound);
+    return sound;
   }
 
   async #fetch(url: string, limits: ClipLimits): Promise<ArrivingClip> {

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { assert } from '../base/errors.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import { limiterDelayFrames, limiterField, newLimiter } from '../dsp/limiter.ts';
 import type { Chunk } from './chunk.ts';
@@ -19,6 +20,8 @@ const maxLimiterTailMs = 500;
 /** It has let go when less is missing than a step of 16 bits. */
 const almostOne = 1 - 2 ** -16;
 const leastFillMs = 20;
+/** Of all that send silence: what is mixed over it may take long. */
+const fillShare = new LoopShare();
 /** How often it is looked whether the limiter has let go. */
 const tailSpanFrames = 128;
 
@@ -293,22 +296,32 @@ export class Mixer implements MixTarget {
     this.#options.onFilling(isFilling);
   }
 
-  /** Sends the silence that is due; with its lag, as a source that begins may begin in the past. */
+  /**
+   * Sends the silence that is due, in several turns if it is much; with its lag, as a source that
+   * begins may begin in the past.
+   */
   #tick(): void {
     const { clock, lagMs, bufferMs, format, chunkMs } = this.#options;
     this.#fillTimer = undefined;
     const frames = format.framesIn(chunkMs);
     const chunkUs = format.durationUs(frames);
     const untilUs = clock.nowUs() - lagMs() * 1000;
+    const isDue = () => this.#endUs + chunkUs <= untilUs;
     if (!this.#isSuspended && untilUs - this.#endUs <= bufferMs * 1000) {
       this.#setFilling(true);
-      while (this.#endUs + chunkUs <= untilUs && !this.#isOver) this.#sendSilence(frames);
+      while (isDue() && !this.#isOver) {
+        this.#sendSilence(frames);
+        if (fillShare.isOver) break;
+      }
     } else {
       this.#breakOff();
       this.#skip(Math.max(0, Math.floor((untilUs - this.#endUs) / this.#frameUs)));
     }
     if (this.#isOver) this.#leave();
-    else this.#fillTimer = setTimeout(() => this.#tick(), Math.max(leastFillMs, chunkMs));
+    else {
+      const waitMs = isDue() ? 0 : Math.max(leastFillMs, chunkMs);
+      this.#fillTimer = setTimeout(() => this.#tick(), waitMs);
+    }
   }
 
   #sendSilence(frames: number): void {

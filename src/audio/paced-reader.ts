@@ -35,8 +35,9 @@ const goldenRatio = (Math.sqrt(5) - 1) / 2;
 /** A whole number of chunks, but for what rounding leaves. */
 const roundingSlack = 0.01;
 
-/** A source that fills at once, and more slowly than its audio lasts, is read for so long in one go. */
+/** Sources that fill at once are read for so long per turn of the event loop, all of them together. */
 const sliceMs = 5;
+const share = new LoopShare(sliceMs);
 
 /**
  * Reads a source chunk by chunk in real time, and gives each its place in time.
@@ -62,7 +63,6 @@ export class PacedReader {
   readonly #idleLooks: number;
   /** Looks after which the time base of a stream without data cannot be kept. */
   readonly #runLooks: number;
-  readonly #share = new LoopShare(sliceMs);
   readonly #goOn = () => this.#pump();
   #slotTimer: NodeJS.Timeout | undefined;
   /** When the present group is to be read, and until when its first chunk is put off by that. */
@@ -128,7 +128,7 @@ export class PacedReader {
     if (!this.#source.skip) return;
     this.#isPaused = true;
     clearTimeout(this.#slotTimer);
-    this.#share.cancel(this.#goOn);
+    share.cancel(this.#goOn);
     this.#context.stages.suspend();
   }
 
@@ -160,7 +160,7 @@ export class PacedReader {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#slotTimer);
-    this.#share.cancel(this.#goOn);
+    share.cancel(this.#goOn);
     this.#watch.stop();
     this.#context.stages.close();
     await this.#source.stop();
@@ -173,8 +173,8 @@ export class PacedReader {
     if (this.#isPumping) return;
     this.#isPumping = true;
     while (!this.#watch.isReading && !this.#isStopped && !this.#isPaused && this.#isTimeToRead()) {
-      if (this.#share.isOver) {
-        this.#share.later(this.#goOn);
+      if (share.isOver) {
+        share.later(this.#goOn);
         break;
       }
       this.#read();

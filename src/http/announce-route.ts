@@ -14,6 +14,8 @@ import type { OriginCheck } from './origin-check.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 const permission = 'Announce.Play';
+/** Parameters, which are not a sound: reading more would keep the event loop for long. */
+const maxTextBytes = 128 * 1024;
 
 /** What became of a request, by the code of its error; others are 400. */
 const statuses: Readonly<Record<string, number>> = {
@@ -105,15 +107,25 @@ async function readBody(
   const body = await bodies.readBytes(request);
   if (/^multipart\/form-data\b/i.test(type)) {
     const { fields, file } = readMultipart(body, type);
+    if (fields.reduce((sum, [, value]) => sum + value.length, 0) > maxTextBytes) throw tooLong();
     for (const [name, value] of fields) query.append(name, value);
     return { members: membersOfQuery(query), upload: file };
   }
   const isSound = /^(?:audio\/|application\/(?:octet-stream|ogg)\b)/i.test(type);
   if (isSound) return { members: membersOfQuery(query), upload: body };
+  if (body.length > maxTextBytes) throw tooLong();
   const text = body.toString().trim();
   if (/^\{/.test(text)) return { members: { ...membersOfQuery(query), ...jsonOf(text) } };
   for (const [name, value] of new URLSearchParams(text)) query.append(name, value);
   return { members: membersOfQuery(query) };
+}
+
+function tooLong(): RefusedRequestError {
+  return new RefusedRequestError(
+    413,
+    `The parameters are longer than ${maxTextBytes} bytes: send a sound as a file in a form, ` +
+      'or by itself, with its Content-Type',
+  );
 }
 
 function jsonOf(text: string): JsonObject {

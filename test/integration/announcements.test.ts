@@ -630,6 +630,22 @@ describe('POST /announce', () => {
     expect(text).toMatch(/longer than/);
   });
 
+  it.each([
+    ['JSON', 'application/json', '{"chime":"tick","tag":"'],
+    ['form', 'application/x-www-form-urlencoded', 'chime=tick&tag='],
+    [
+      'form with parts',
+      'multipart/form-data; boundary=x',
+      '--x\r\nContent-Disposition: form-data; name="tag"\r\n\r\n',
+    ],
+  ])('refuses parameters as %s that are longer than any are', async (_, type, head) => {
+    await player('a');
+    const body = `${head}${'x'.repeat(200_000)}"}\r\n--x--\r\n`;
+    const { status, text } = await post('', { body, headers: { 'Content-Type': type } });
+    expect(text).toMatch(/parameters are longer than/);
+    expect(status).toBe(413);
+  });
+
   it('names the candidates of an ambiguous name', async () => {
     await player('a');
     await player('b');

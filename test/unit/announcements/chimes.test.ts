@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chimeNames, chimeSound, isChime } from '../../../src/announcements/chimes.ts';
+import { chimeNames, isChime, synthesizeChime } from '../../../src/announcements/chimes.ts';
 import { Sound } from '../../../src/announcements/sound.ts';
 import { normalizingGain } from '../../../src/announcements/sound-loudness.ts';
 
@@ -9,8 +9,8 @@ function samplesOf(sound: Sound): Float32Array {
   return samples;
 }
 
-describe.each(chimeNames.map((name) => [name]))('the chime %s', (name) => {
-  const sound = isChime(name) ? chimeSound(name) : expect.unreachable();
+describe.each(chimeNames.map((name) => [name]))('the chime %s', async (name) => {
+  const sound = await (isChime(name) ? synthesizeChime(name) : expect.unreachable());
   const samples = samplesOf(sound);
   const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
 
