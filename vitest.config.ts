@@ -33,7 +33,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
+          include: [
+            'test/unit/**/*.test.ts',
+            'test/contract/**/*.test.ts',
+            'test/web/unit/*.test.ts',
+          ],
           // None needs as much; a machine with many other things to do takes its time.
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -68,6 +72,16 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 180_000,
           maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'web',
+          include: ['test/web/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: patient,
+          fileParallelism: false,
         },
       },
       {

@@ -1,11 +1,12 @@
 // Builds the server into dist: its program and its library as a bundle with all packages in it that
-// are not installed with a release, the declarations that programs which embed it see, and the
-// licences of what is bundled. Run by "npm run build".
+// are not installed with a release, the declarations that programs which embed it see, the web page,
+// and the licences of what is bundled. Run by "npm run build".
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { buildWeb } from './build-web.mjs';
 
 const root = dirname(import.meta.dirname);
 const dist = join(root, 'dist');
@@ -47,7 +48,8 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
-writeFileSync(join(dist, 'licenses.txt'), licensesOf(Object.keys(metafile.inputs)));
+const bundled = [...Object.keys(metafile.inputs), ...(await buildWeb(join(dist, 'web')))];
+writeFileSync(join(dist, 'licenses.txt'), licensesOf(bundled));
 
 /** Checks the types, and keeps the declarations that those of the library lead to. */
 function emitDeclarations() {

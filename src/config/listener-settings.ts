@@ -34,7 +34,7 @@ export const listenerSettings = {
       isLive: true,
       default: '',
       parser: anyText,
-      doc: 'Folder of web pages to serve, for example /usr/share/snapweb.',
+      doc: 'Folder of web pages to serve instead of the built-in one, for example /usr/share/snapweb.',
     }),
     host: scalar({
       isLive: true,

@@ -4,7 +4,6 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadTlsMaterial } from '../http/tls-material.ts';
-import { snapwebReleases } from '../http/welcome-page.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
 import { NoteTaker } from './note-taker.ts';
@@ -24,12 +23,8 @@ export function webCheck(context: DoctorContext): Check {
 function checkPages({ config, serverUser }: DoctorContext): readonly Finding[] {
   const { docRoot, enabled, sslEnabled } = config.http;
   if (!enabled && !sslEnabled) return [note('HTTP is off')];
-  const snapweb = `install Snapweb (${snapwebReleases})`;
-  if (docRoot === '') {
-    const text = 'doc_root is not set, there are no web pages but our own';
-    return [note(text, `${snapweb}, and set doc_root in [http] to its folder`)];
-  }
-  const advice = `${snapweb} there, or correct doc_root in [http]`;
+  if (docRoot === '') return [ok('the built-in web page is served')];
+  const advice = 'correct doc_root in [http], or leave it empty for the built-in page';
   if (!statSync(docRoot, { throwIfNoEntry: false })?.isDirectory()) {
     return [fault(`doc_root ${docRoot} is no folder`, advice)];
   }

@@ -6,7 +6,7 @@ const plainText = 'text/plain; charset=utf-8';
 /** What described a content that is not sent after all. */
 const contentHeaders = ['Accept-Ranges', 'Cache-Control', 'Content-Type', 'ETag', 'Last-Modified'];
 
-export interface Answer {
+interface Answer {
   readonly body: string | Buffer;
   /** Plain text when it is not said. */
   readonly type?: string;

@@ -5,15 +5,39 @@ import { extname, join, relative, sep } from 'node:path';
 import send from 'send';
 import { codeOf, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { packageFolder } from '../base/package-folder.ts';
 import { answer, answerFailure } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import { notFound, RefusedRequestError } from './refused-request-error.ts';
 import { ResponseCompression } from './response-compression.ts';
-import { welcomePage } from './welcome-page.ts';
 
 /** Pages are asked for again each time, so that an update is seen; what they load, after an hour. */
 const pageCaching = 'no-cache';
 const assetCaching = 'max-age=3600';
+/** The built-in page gives a file another name when its content changes. */
+const hashedCaching = 'max-age=31536000, immutable';
+const builtInRoot = join(packageFolder, 'dist/web');
+const notBuilt = 'The web page is not built: run "npm run build" in the folder of the server';
+
+/** What the built-in page may do: it needs nothing from elsewhere but cover art. */
+const builtInHeaders = {
+  'Content-Security-Policy': [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "style-src 'self'",
+    'img-src * data:',
+    "connect-src 'self'",
+    "media-src 'self' blob: data:",
+    "worker-src 'self'",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'self'",
+  ].join('; '),
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Permissions-Policy': 'microphone=(self), screen-wake-lock=(self)',
+};
 
 /** What the table of types does not know, or not by its registered name. Source: RFC 9639, 11. */
 const typeOf = new Map([['.flac', 'audio/flac']]);
@@ -21,13 +45,14 @@ const typeOf = new Map([['.flac', 'audio/flac']]);
 const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
 
 /**
- * The web pages: the files below `docRoot`, or a built-in page while there are none.
+ * The web pages: the files below `docRoot`, or the built-in page.
  *
  * A user who replaces a file by a link between its check and its opening can show any file; but
  * that takes the right to write to the folder of pages, and such a user is trusted.
  */
 export class StaticFiles {
   readonly #docRoot: string | undefined;
+  readonly #isBuiltIn: boolean;
   readonly #compression = new ResponseCompression();
 
   /**
@@ -35,22 +60,29 @@ export class StaticFiles {
    * Failure: a folder that cannot be served is a warning in the log, and the built-in page.
    */
   static async open(docRoot: string, logger: Logger): Promise<StaticFiles> {
-    if (docRoot === '') return new StaticFiles(undefined);
+    if (docRoot === '') return StaticFiles.#builtIn();
     const fault = await faultOf(docRoot);
-    if (fault === undefined) return new StaticFiles(docRoot);
+    if (fault === undefined) return new StaticFiles(docRoot, false);
     const remedy = 'correct [http] doc_root, or leave it empty';
     logger.warn('no web pages, only the built-in one', { docRoot, reason: fault, remedy });
-    return new StaticFiles(undefined);
+    return StaticFiles.#builtIn();
   }
 
-  private constructor(docRoot: string | undefined) {
+  /** There is none where the server runs from its sources and nothing was built. */
+  static async #builtIn(): Promise<StaticFiles> {
+    const isBuilt = (await faultOf(builtInRoot)) === undefined;
+    return new StaticFiles(isBuilt ? builtInRoot : undefined, true);
+  }
+
+  private constructor(docRoot: string | undefined, isBuiltIn: boolean) {
     this.#docRoot = docRoot;
+    this.#isBuiltIn = isBuiltIn;
   }
 
   /** Failure: rejects with a `RefusedRequestError` when there is no such file. */
   async answer(exchange: Exchange): Promise<void> {
     if (this.#docRoot !== undefined) await this.#answerFrom(this.#docRoot, exchange);
-    else if (exchange.target.path === '/') answer(exchange.response, 200, welcomePage);
+    else if (exchange.target.path === '/') throw new RefusedRequestError(404, notBuilt);
     else throw notFound(exchange.target.text);
   }
 
@@ -72,7 +104,12 @@ export class StaticFiles {
   #send({ request, response, target }: Exchange, { root, file, stats }: Found): void {
     const type = typeOf.get(extname(target.path).toLowerCase());
     if (type !== undefined) response.setHeader('Content-Type', type);
-    response.setHeader('Cache-Control', /\.html?$/i.test(file) ? pageCaching : assetCaching);
+    const isPage = /\.html?$/i.test(file);
+    const caching = this.#isBuiltIn ? hashedCaching : assetCaching;
+    response.setHeader('Cache-Control', isPage ? pageCaching : caching);
+    if (this.#isBuiltIn && isPage) {
+      for (const [name, value] of Object.entries(builtInHeaders)) response.setHeader(name, value);
+    }
     response.setHeader('X-Content-Type-Options', 'nosniff');
     // Packages of some systems give all files the same date; the time of the change differs.
     const version = [stats.size, stats.mtimeMs, stats.ctimeMs];

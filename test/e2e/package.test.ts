@@ -32,6 +32,7 @@ const allowed = [
   /^docs\/[\w-]+\.md$/,
   /^dist\/([\w-]+\/)*[\w-]+\.(js|js\.map|d\.ts)$/,
   /^dist\/licenses\.txt$/,
+  /^dist\/web\/(index\.html|assets\/[\w-]+\.(js|css|svg))$/,
   /^dist\/prebuilt\/linux-(x64|arm64)\/zerocast\.node$/,
   /^native\/(binding|core(\/dsp)?)\/[\w-]+\.(cpp|hpp)$/,
   /^config\/[\w-]+\.(conf|service)$/,
@@ -70,6 +71,7 @@ describe('the release archive', () => {
     const files = filesOf(unpacked());
     expect(files.filter((file) => !allowed.some((pattern) => pattern.test(file)))).toEqual([]);
     expect(files).toContain('dist/main.js');
+    expect(files).toContain('dist/web/index.html');
     expect(files).toContain(`dist/prebuilt/linux-${process.arch}/zerocast.node`);
   });
 
@@ -114,7 +116,8 @@ describe('the release archive', () => {
     );
     const licences = textOf('dist/licenses.txt').split(/^-{80}$/m);
     const named = licences.map((text) => /^\s*(\S+) \d[\w.-]* \(.+\)\n\n./.exec(text)?.[1]);
-    expect([...new Set(named)].sort()).toEqual([...packages].sort());
+    const ofThePage = ['preact', '@preact/signals', '@preact/signals-core'];
+    expect([...new Set(named)].sort()).toEqual([...packages, ...ofThePage].sort());
     expect(named).toContain('ws');
   });
 });

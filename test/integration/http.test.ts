@@ -265,15 +265,21 @@ describe('other requests', () => {
     expect(answer.headers.allow).toBe(allow);
   });
 
-  it('are answered by a page that says what to do while there are no others', async () => {
+  it('are answered by the built-in page, which may load nothing from elsewhere', async () => {
     rig = await HttpRig.open();
-    const answer = await rig.get('/');
-    expect(answer.headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(answer.text).toMatch(
-      /Zerocast runs here[\s\S]*snapweb\/releases[\s\S]*Server\.ReloadConfig[\s\S]*doc_root = /,
-    );
-    expect(answer.text).not.toContain('start the server');
-    expect(await rig.get('/index.html')).toMatchObject({ status: 404 });
+    const page = await rig.get('/');
+    expect(page).toMatchObject({ status: 200, text: expect.stringContaining('<div id="app">') });
+    expect(page.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-cache',
+      'content-security-policy': expect.stringMatching(/^default-src 'none'; script-src 'self' /),
+      'referrer-policy': 'no-referrer',
+    });
+    const [, script = ''] = /src="\.(\/assets\/[^"]+\.js)"/.exec(page.text) ?? [];
+    const asset = await rig.get(script);
+    expect(asset).toMatchObject({ status: 200, headers: { 'x-content-type-options': 'nosniff' } });
+    expect(asset.headers['cache-control']).toContain('immutable');
+    expect(await rig.get('/assets/none.js')).toMatchObject({ status: 404 });
     expect(rig.log.lines).toEqual([]);
   });
 
@@ -281,7 +287,7 @@ describe('other requests', () => {
     'are answered by that page when the folder is %s, with one warning',
     async (docRoot) => {
       rig = await HttpRig.open({ docRoot });
-      expect((await rig.get('/')).text).toContain('Zerocast runs here');
+      expect((await rig.get('/')).text).toContain('<div id="app">');
       expect(rig.log.lines).toHaveLength(1);
       expect(rig.log.lines[0]).toMatchObject({ level: 'warn', fields: { docRoot } });
     },

@@ -12,10 +12,11 @@ function filesUnder(folder: string): string[] {
 }
 
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
-const sources = filesUnder('src').filter((file) => file.endsWith('.ts'));
+const sources = filesUnder('src').filter((file) => /\.tsx?$/.test(file));
 
 /** From the outermost to the innermost; a file imports from its own layer and from those after it. */
 const order: readonly string[] = [
+  'web',
   'main.ts',
   'command.ts',
   'index.ts',
@@ -108,6 +109,16 @@ describe('the layers', () => {
     expect(found).toEqual([]);
   });
 
+  it('of the web page need nothing that a browser has not', () => {
+    const shared = /^src\/(?:web|protocol|metering|audio\/decoders)\//;
+    const found = sources
+      .filter((file) => layerOf(file) === 'web')
+      .flatMap((file) =>
+        importsOf(file).filter((target) => /\.tsx?$/.test(target) && !shared.test(target)),
+      );
+    expect(found).toEqual([]);
+  });
+
   it('import files that exist, with their ending', () => {
     expect(faults((file) => importsOf(file).filter((target) => !imports.has(target)))).toEqual([]);
   });
@@ -183,7 +194,8 @@ describe('the sources', () => {
 
   it('parse the JSON of others in one place, which makes texts well-formed', () => {
     const own = ['foreign-text', 'readable-stack', 'version'].map((name) => `src/base/${name}.ts`);
-    const more = ['log/record-writer', 'app/call-method', 'doctor/server-check'];
+    const server = 'web/control/control-link';
+    const more = ['log/record-writer', 'app/call-method', 'doctor/server-check', server];
     const known = [...own, ...more.map((name) => `src/${name}.ts`)];
     const parses = faults((file) => textOf(file).match(/JSON\.parse\(/g) ?? []);
     expect(parses.filter((fault) => !known.some((file) => fault.startsWith(file)))).toEqual([]);

@@ -1,0 +1,144 @@
+import { signal } from '@preact/signals';
+import { control, muteGroup, setVolume } from '../control/actions.ts';
+import { groupName, streamName } from '../control/names.ts';
+import { house } from '../control/server.ts';
+import type { StreamObject } from '../control/status-objects.ts';
+import { Icon, type IconName } from '../parts/icons.tsx';
+import { Slider } from '../parts/slider.tsx';
+import { balanced, meanOf } from '../parts/slider-curve.ts';
+import { texts } from '../text/texts.ts';
+import { GroupSheet } from './group-sheet.tsx';
+
+interface GroupHeadProps {
+  readonly id: string;
+  /** Clients that are connected. */
+  readonly presentIds: readonly string[];
+}
+
+/** The group whose sheet is open. */
+const openGroup = signal<string | undefined>(undefined);
+
+/** Name, what plays, and the volume of all of a room. */
+export function GroupHead({ id, presentIds }: GroupHeadProps) {
+  const group = house.groups.get(id)?.value;
+  if (!group) return null;
+  const stream = house.streams.get(group.stream_id)?.value;
+  const name = groupName(group);
+  const open = () => {
+    openGroup.value = id;
+  };
+  return (
+    <section class={presentIds.length > 0 ? 'row head' : 'row head absent'} aria-label={name}>
+      <div class="line">
+        <h2>
+          <button
+            type="button"
+            class="quiet name"
+            onClick={open}
+            title={texts.value.rooms.open(name)}
+          >
+            <span class="cut">{name}</span>
+          </button>
+        </h2>
+        <button type="button" class="pill" onClick={open} aria-haspopup="dialog">
+          <span class={`dot ${stream?.status ?? 'unknown'}`} />
+          <span class="cut">{stream ? streamName(stream) : texts.value.rooms.noStream}</span>
+          <Icon name="expand" />
+        </button>
+      </div>
+      {stream && <NowPlaying stream={stream} />}
+      {presentIds.length > 1 && <GroupVolume id={id} name={name} presentIds={presentIds} />}
+      {openGroup.value === id && (
+        <GroupSheet
+          id={id}
+          onClose={() => {
+            openGroup.value = undefined;
+          }}
+        />
+      )}
+    </section>
+  );
+}
+
+/**
+ * Where all of a group were when they were last moved together, and where that brought them: moved on,
+ * they come from the same place, or rounding would change the balance step by step.
+ */
+let moved: { from: readonly number[]; to: readonly number[]; mean: number } | undefined;
+
+function GroupVolume({ id, name, presentIds }: GroupHeadProps & { readonly name: string }) {
+  const muted = house.groups.get(id)?.value.muted ?? false;
+  const volumes = presentIds.map((clientId) => house.volumes.get(clientId)?.value.percent ?? 0);
+  const known = moved?.to.join() === volumes.join() ? moved : undefined;
+  const mean = known?.mean ?? Math.round(meanOf(volumes));
+  return (
+    <div class="line volume">
+      <button
+        type="button"
+        class="quiet round"
+        aria-pressed={muted}
+        aria-label={texts.value.group.mute(name)}
+        onClick={() => muteGroup(id, !muted)}
+      >
+        <Icon name={muted ? 'muted' : 'volume'} />
+      </button>
+      <Slider
+        label={texts.value.group.volume(name)}
+        valueText={texts.value.client.volumeValue(mean, muted)}
+        value={mean}
+        isMuted={muted}
+        onChange={(to) => {
+          const from = known?.from ?? volumes;
+          const next = balanced(from, to);
+          moved = { from, to: next, mean: to };
+          for (const [index, clientId] of presentIds.entries()) {
+            setVolume(clientId, { percent: next[index]! });
+          }
+        }}
+      />
+      <output class="number">{mean}</output>
+    </div>
+  );
+}
+
+/** Title, cover and what can be done with them, as far as the source tells. */
+function NowPlaying({ stream: { id, properties } }: { readonly stream: StreamObject }) {
+  const { metadata, canControl, playbackStatus, canGoNext, canGoPrevious } = properties ?? {};
+  const { transport } = texts.value;
+  const title = metadata?.title ?? '';
+  if (title === '' && !canControl) return null;
+  const isPlaying = playbackStatus === 'playing';
+  const command = (name: 'play' | 'pause' | 'next' | 'previous', icon: IconName, label: string) => (
+    <button type="button" class="quiet round" aria-label={label} onClick={() => control(id, name)}>
+      <Icon name={icon} />
+    </button>
+  );
+  return (
+    <div class="line now">
+      {metadata?.artUrl && (
+        <img class="cover" src={coverAddress(metadata.artUrl)} alt="" loading="lazy" />
+      )}
+      <div class="cut">
+        <div class="title cut">{title}</div>
+        <div class="hint cut">
+          {[metadata?.artist?.join(', '), metadata?.album].filter(Boolean).join(' – ')}
+        </div>
+      </div>
+      {canControl && (
+        <div class="buttons">
+          {canGoPrevious && command('previous', 'previous', transport.previous)}
+          {isPlaying
+            ? command('pause', 'pause', transport.pause)
+            : command('play', 'play', transport.play)}
+          {canGoNext && command('next', 'next', transport.next)}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** The server names itself as it sees itself, which may not be how the browser reaches it. */
+function coverAddress(address: string): string {
+  const cached = /\/(__image_cache\?name=.*)$/.exec(address)?.[1];
+  return cached ?? address;
+}

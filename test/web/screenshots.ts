@@ -1,0 +1,96 @@
+/**
+ * Writes pictures of each place of the page, in light and dark, on a phone and on a desk:
+ * node --import tsx test/web/screenshots.ts FOLDER. Needs Chromium, and the page as it is built.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { createServer } from '../../src/index.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
+
+const folder = process.argv[2] ?? 'build/screenshots';
+const rooms: readonly (readonly string[])[] = [
+  ['Kitchen', 'Living room', 'Dining room'],
+  ['Bath'],
+  ['Bedroom', 'Balcony'],
+];
+const looks = {
+  phone: { width: 375, height: 812 },
+  desk: { width: 1280, height: 800 },
+};
+
+const server = createServer({
+  stream: {
+    codec: 'flac',
+    source: [
+      'tone:///?name=Radio',
+      'tone:///?name=Jazz&frequency=220',
+      'pipe:///tmp/none?name=Phone',
+    ],
+  },
+  tcpStreaming: { port: 0 },
+  tcpControl: { port: 0 },
+  http: { port: 0 },
+});
+await server.listen();
+const { streaming, http } = server.ports as { streaming: number; http: number };
+const players: ScriptedClient[] = [];
+for (const names of rooms) {
+  for (const name of names) {
+    players.push(await ScriptedClient.greet(streaming, name, { hostName: name }));
+  }
+}
+await new Promise((resolve) => setTimeout(resolve, 500));
+for (const [first, ...others] of rooms) {
+  const { server: status } = (await server.request('Server.GetStatus')) as {
+    server: { groups: { id: string; clients: { id: string }[] }[] };
+  };
+  const group = status.groups.find(({ clients }) => clients.some(({ id }) => id === first));
+  if (!group) continue;
+  await server.request('Group.SetClients', { id: group.id, clients: [first, ...others] });
+  if (first === 'Kitchen')
+    await server.request('Group.SetName', { id: group.id, name: 'Downstairs' });
+  if (first === 'Bath')
+    await server.request('Group.SetStream', { id: group.id, stream_id: 'Jazz' });
+}
+let percent = 20;
+for (const name of rooms.flat()) {
+  await server.request('Client.SetVolume', {
+    id: name,
+    volume: { percent, muted: name === 'Bath' },
+  });
+  percent += 13;
+}
+players.at(-1)?.close();
+
+await mkdir(folder, { recursive: true });
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox'],
+});
+for (const [look, viewport] of Object.entries(looks)) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 2 });
+    const page = await context.newPage();
+    page.on('console', (message) => console.log(message.type(), message.text()));
+    page.on('pageerror', (error) => console.log(error));
+    for (const place of ['rooms', 'streams', 'more']) {
+      await page.goto(`http://127.0.0.1:${http}/#/${place}`);
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: join(folder, `${place}-${look}-${colorScheme}.png`) });
+    }
+    await page.goto(`http://127.0.0.1:${http}/#/rooms`);
+    await page.getByRole('button', { name: 'Living room' }).first().click();
+    await page.screenshot({ path: join(folder, `client-${look}-${colorScheme}.png`) });
+    await page.getByRole('button', { name: 'Radio' }).first().click();
+    await page.screenshot({ path: join(folder, `group-${look}-${colorScheme}.png`) });
+    await page.keyboard.press('Escape');
+    await page.goto(`http://127.0.0.1:${http}/#/streams`);
+    await page.getByRole('button', { name: 'Add a stream' }).click();
+    await page.screenshot({ path: join(folder, `add-${look}-${colorScheme}.png`) });
+    await context.close();
+  }
+}
+await browser.close();
+for (const player of players) player.close();
+await server.close();

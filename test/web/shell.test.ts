@@ -1,0 +1,351 @@
+import { readFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ControlClient } from '../support/control-client.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
+import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
+import { browserIsMissing, launchBrowser, openPage, type WatchedPage } from './browser.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const places = ['rooms', 'streams', 'more'];
+const sources = ['tone:///?name=Radio', 'tone:///?name=Jazz'];
+
+let browser: Browser;
+let server: TestServer;
+let controller: ControlClient;
+const players: ScriptedClient[] = [];
+const pages: Page[] = [];
+
+async function start(...settings: readonly string[]): Promise<void> {
+  const streams = sources.map((source) => `stream.source=${source}&codec=pcm`);
+  server = await TestServer.start(...streams, ...settings);
+  controller = await ControlClient.connect(server.controlPort);
+}
+
+async function player(id: string, hostName = id): Promise<void> {
+  players.push(await ScriptedClient.greet(server.port, id, { hostName }));
+  await until(
+    () => server.application.registry.clients.get(id)?.isConnected === true,
+    `${id} is there`,
+  );
+}
+
+async function open(path = '', options: Parameters<typeof openPage>[2] = {}): Promise<WatchedPage> {
+  const page = await openPage(browser, `http://127.0.0.1:${server.httpPort}/${path}`, options);
+  pages.push(page);
+  return page;
+}
+
+const groupOf = (id: string) => server.application.registry.clients.get(id)!.group;
+const volumeOf = (id: string) => server.application.registry.clients.get(id)!.volume;
+const slider = (page: Page, name: string) =>
+  page.getByRole('slider', { name: `Volume of ${name}`, exact: true });
+
+beforeAll(async () => {
+  if (!browserIsMissing) browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+describe.skipIf(browserIsMissing)('the page', () => {
+  beforeEach(async () => {
+    server = await TestServer.start(
+      ...sources.map((source) => `stream.source=${source}&codec=pcm`),
+    );
+    controller = await ControlClient.connect(server.controlPort);
+  });
+
+  afterEach(async () => {
+    for (const page of pages.splice(0)) await page.context().close();
+    for (const one of players.splice(0)) one.close();
+    controller.close();
+    await server.stop();
+  });
+
+  it('needs nothing from elsewhere, and has nothing to complain about', async () => {
+    await player('a');
+    const page = await open();
+    await slider(page, 'a').waitFor();
+    for (const place of places) await page.goto(`http://127.0.0.1:${server.httpPort}/#/${place}`);
+    const hosts = new Set(page.addresses.map((address) => new URL(address).host));
+    expect([...hosts]).toEqual([`127.0.0.1:${server.httpPort}`]);
+    expect(page.complaints).toEqual([]);
+  });
+
+  it('says what to do while nobody is there, and shows who comes', async () => {
+    const page = await open();
+    await page.getByText('No player has been here yet').waitFor();
+    await player('Kitchen');
+    await slider(page, 'Kitchen').waitFor();
+    expect(await page.getByText('No player has been here yet').count()).toBe(0);
+  });
+
+  it('changes a volume by its keys, step by step', async () => {
+    await player('a');
+    const page = await open();
+    await slider(page, 'a').focus();
+    await page.keyboard.press('ArrowLeft');
+    await until(() => volumeOf('a') === 99);
+    await page.keyboard.press('PageDown');
+    await until(() => volumeOf('a') === 94);
+    await page.keyboard.press('Home');
+    await until(() => volumeOf('a') === 0);
+    expect(await slider(page, 'a').getAttribute('aria-valuetext')).toBe('0 percent');
+  });
+
+  it('moves the thumb, and beside it one step; wheel and scrolling change nothing', async () => {
+    await player('a');
+    await controller.request('Client.SetVolume', { id: 'a', volume: { percent: 25 } });
+    const page = await open();
+    await until(() => volumeOf('a') === 25);
+    await page.getByText('25', { exact: true }).waitFor();
+    const { x, y, width, height } = (await slider(page, 'a').boundingBox())!;
+    const middle = y + height / 2;
+    await page.mouse.move(x + width / 2, middle);
+    await page.mouse.wheel(0, 300);
+    await page.mouse.wheel(0, -300);
+    await page.mouse.click(x + width - 5, middle);
+    await until(() => volumeOf('a') === 30);
+    await page.mouse.click(x + 5, middle);
+    await until(() => volumeOf('a') === 25);
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.mouse.move(x + width / 2, middle);
+    await page.mouse.down();
+    await page.mouse.move(x + width, middle, { steps: 5 });
+    await page.mouse.up();
+    await until(() => volumeOf('a') === 100);
+  });
+
+  it('follows another page, and keeps the focus', async () => {
+    await player('a');
+    const [one, two] = [await open(), await open()];
+    await slider(one, 'a').focus();
+    await slider(two, 'a').focus();
+    await two.keyboard.press('PageDown');
+    await one.getByText('95', { exact: true }).waitFor();
+    expect(await one.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe(
+      'Volume of a',
+    );
+  });
+
+  it('mutes, and makes a group quieter with its balance kept', async () => {
+    await player('a');
+    await player('b');
+    await controller.request('Group.SetClients', { id: groupOf('a').id, clients: ['a', 'b'] });
+    await controller.request('Client.SetVolume', { id: 'a', volume: { percent: 20 } });
+    await controller.request('Client.SetVolume', { id: 'b', volume: { percent: 60 } });
+    const page = await open();
+    const all = page.getByRole('slider', { name: 'Volume of all in a + 1' });
+    await all.focus();
+    await until(() => volumeOf('b') === 60);
+    await page.getByText('40', { exact: true }).waitFor();
+    for (let press = 0; press < 4; press += 1) await page.keyboard.press('PageDown');
+    await until(() => volumeOf('a') === 10 && volumeOf('b') === 30);
+    await page.getByRole('button', { name: 'Mute a', exact: true }).click();
+    await until(() => server.application.registry.clients.get('a')!.isMuted);
+    await page.getByRole('button', { name: 'Mute all in a + 1' }).click();
+    await until(() => groupOf('a').isMuted);
+  });
+
+  it('brings players together and undoes it, names the room, and changes what it plays', async () => {
+    await player('a');
+    await player('b');
+    const page = await open();
+    await page.getByTitle('Change a', { exact: true }).click();
+    await page.getByRole('checkbox', { name: /^b/ }).check();
+    await until(() => groupOf('a') === groupOf('b'));
+    await page.getByLabel('Name of the room').fill('Downstairs');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await until(() => groupOf('a').name === 'Downstairs');
+    await page.getByRole('radio', { name: /Jazz/ }).check();
+    await until(() => groupOf('a').streamId === 'Jazz');
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await until(() => groupOf('a') !== groupOf('b'));
+  });
+
+  it('names, tunes and finds a player', async () => {
+    await player('a');
+    const page = await open();
+    await page.getByRole('button', { name: 'a', exact: true }).last().click();
+    await page.getByLabel('Name', { exact: true }).fill('Stove');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await until(() => server.application.registry.clients.get('a')?.name === 'Stove');
+    await page.getByRole('button', { name: 'Latency +5 ms' }).click();
+    await page.getByRole('button', { name: 'Latency −1 ms' }).click();
+    await until(() => server.application.registry.clients.get('a')?.latencyMs === 4);
+    await page.getByRole('button', { name: 'Play a chime there' }).click();
+    await page.getByText('Stove chimes now').waitFor();
+  });
+
+  it('deletes who is gone when that can no longer be undone', async () => {
+    await player('a');
+    await player('b');
+    players[1]!.close();
+    const page = await open();
+    await page.getByRole('button', { name: /^b.*offline/ }).click();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('button', { name: /^b.*offline/ }).waitFor();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await until(() => !server.application.registry.clients.has('b'));
+    expect(await page.getByRole('button', { name: /^b/ }).count()).toBe(0);
+  });
+
+  it('adds, changes and removes a stream, and shows a fault at its field', async () => {
+    await player('a');
+    const page = await open('#/streams');
+    await page.getByRole('button', { name: 'Add a stream' }).click();
+    await page.getByLabel('Kind').selectOption({ label: 'A test tone' });
+    await page.getByLabel('Name').fill('Third');
+    await page.getByLabel('Sample format').fill('nonsense');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.locator('.field', { hasText: 'Sample format' }).getByRole('alert').waitFor();
+    expect(server.application.streams.channels.has('Third')).toBe(false);
+    await page.getByLabel('Sample format').fill('44100:16:2');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await until(() => server.application.streams.channels.has('Third'));
+    const third = page.getByRole('region', { name: 'Third' });
+    await third.getByRole('button', { name: 'Change' }).click();
+    await page.getByLabel('Codec').selectOption('opus');
+    await page.getByLabel('Sample format').fill('48000:16:2');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await third.getByText('tone · opus · 48000:16:2').waitFor();
+    await third.getByRole('button', { name: 'Play in…' }).click();
+    await page.getByRole('checkbox', { name: 'a' }).check();
+    await until(() => groupOf('a').streamId === 'Third');
+    await page.getByRole('button', { name: 'Close' }).click();
+    await third.getByRole('button', { name: 'Remove…' }).click();
+    await page.getByText('a will play the default stream.').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+    await until(() => !server.application.streams.channels.has('Third'));
+  });
+
+  it('comes back when the server does', async () => {
+    await player('a');
+    const page = await open();
+    await slider(page, 'a').waitFor();
+    const { httpPort } = server;
+    controller.close();
+    await server.stop();
+    await page.getByText('The server is away. Connecting again…').waitFor();
+    await start(`http.port=${httpPort}`);
+    await player('b');
+    await slider(page, 'b').waitFor();
+  });
+
+  it('is moved by no name, however hostile', async () => {
+    const names = ['<img src=x onerror=alert(1)>', `"'&<b>`, 'x'.repeat(90), '‮evil', '{{7*7}}'];
+    for (const [index, name] of names.entries()) await player(`p${index}`, name);
+    const page = await open('', { viewport: { width: 320, height: 640 } });
+    for (const name of names) await page.getByText(name, { exact: true }).first().waitFor();
+    expect(await page.locator('main img, main b').count()).toBe(0);
+    expect(await sidewaysScroll(page)).toBe(0);
+    expect(page.complaints).toEqual([]);
+  });
+
+  it('has no fault of access, on any place, in light and dark, on 320 pixels and on a desk', async () => {
+    await player('a');
+    await player('b');
+    await player('c');
+    players[2]!.close();
+    await controller.request('Group.SetClients', { id: groupOf('a').id, clients: ['a', 'b'] });
+    for (const width of [320, 1280]) {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const page = await open('', {
+          colorScheme,
+          viewport: { width, height: 800 },
+          bypassCSP: true,
+        });
+        await slider(page, 'a').waitFor();
+        for (const place of places) {
+          await page.goto(`http://127.0.0.1:${server.httpPort}/#/${place}`);
+          await page.waitForFunction((name) => location.hash === `#/${name}`, place);
+          expect(await axeFaults(page), `${place} ${colorScheme} ${width}`).toEqual([]);
+          expect(await sidewaysScroll(page), `${place} ${width}`).toBe(0);
+        }
+        await page.goto(`http://127.0.0.1:${server.httpPort}/#/rooms`);
+        await page.getByRole('button', { name: 'a', exact: true }).last().click();
+        expect(await axeFaults(page), `client ${colorScheme} ${width}`).toEqual([]);
+        await page.getByTitle('Change a + 1').click();
+        expect(await axeFaults(page), `group ${colorScheme} ${width}`).toEqual([]);
+      }
+    }
+  });
+
+  it('works below the path of a proxy', async () => {
+    await player('a');
+    const proxy = prefixProxy('/ingress/x');
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const { port } = proxy.address() as AddressInfo;
+    try {
+      const page = await openPage(browser, `http://127.0.0.1:${port}/ingress/x/`);
+      pages.push(page);
+      await slider(page, 'a').focus();
+      await page.keyboard.press('PageDown');
+      await until(() => volumeOf('a') === 95);
+      expect(page.complaints).toEqual([]);
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
+  });
+});
+
+/** Hands on all below a path, with the path taken off. */
+function prefixProxy(prefix: string) {
+  const rest = (url = '') => url.slice(prefix.length);
+  const proxy = createServer((incoming, outgoing) => {
+    const { method, headers } = incoming;
+    const options = {
+      port: server.httpPort,
+      host: '127.0.0.1',
+      method,
+      headers,
+      path: rest(incoming.url),
+    };
+    incoming.pipe(
+      request(options, (response) => {
+        outgoing.writeHead(response.statusCode ?? 500, response.headers);
+        response.pipe(outgoing);
+      }),
+    );
+  });
+  proxy.on('upgrade', (incoming, socket) => {
+    const upstream = connect(server.httpPort, '127.0.0.1', () => {
+      const lines = [`GET ${rest(incoming.url)} HTTP/1.1`];
+      for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
+        lines.push(`${incoming.rawHeaders[index]}: ${incoming.rawHeaders[index + 1]}`);
+      }
+      upstream.write(`${lines.join('\r\n')}\r\n\r\n`);
+      socket.pipe(upstream).pipe(socket);
+    });
+    socket.on('error', () => upstream.destroy());
+    upstream.on('error', () => socket.destroy());
+  });
+  return proxy;
+}
+
+function sidewaysScroll(page: Page): Promise<number> {
+  return page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+}
+
+async function axeFaults(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`),
+    );
+  });
+}
