@@ -40,7 +40,7 @@ const ranges = {
 } as const satisfies Readonly<Record<string, Range>>;
 
 const texts = ['url', 'file', 'chime', 'text', 'pre', 'tag', 'priority', 'loudness'] as const;
-const flags = ['replace', 'urgent'] as const;
+const flags = ['replace', 'urgent', 'override_mute'] as const;
 const sources = ['url', 'file', 'chime', 'text'] as const;
 const loudnessModes = ['normal', 'off'] as const;
 const targetKinds = ['clients', 'groups', 'streams'] as const;
@@ -76,6 +76,7 @@ export interface AnnouncementRequest extends Readonly<Partial<Record<NumberKey, 
   readonly replace: boolean;
   /** Heard at once, at the price of a short dropout. */
   readonly urgent: boolean;
+  readonly overridesMute: boolean;
 }
 
 const known: readonly string[] = [
@@ -115,6 +116,7 @@ export function readAnnouncement(
     loudness: fields.word('loudness', loudnessModes) ?? 'normal',
     replace: fields.flag('replace') ?? false,
     urgent,
+    overridesMute: fields.flag('override_mute') ?? false,
   };
 }
 

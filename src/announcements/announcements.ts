@@ -250,6 +250,7 @@ export class Announcements {
           ...this.#startOf(run),
         },
         volume: request.volume,
+        overridesMute: request.overridesMute,
         listeners: targets,
         isUrgent: request.urgent,
         onEnd: (reason) => this.#onMixEnd(run, reason),

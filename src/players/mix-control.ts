@@ -10,7 +10,7 @@ import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { Variant } from '../streams/variant.ts';
 import { playablePastMs } from '../transport/broadcast.ts';
-import { levelsAt, maxLevels } from './mix-levels.ts';
+import { levelsFor, maxLevels } from './mix-levels.ts';
 import type { PlayerServer } from './player-server.ts';
 import { SettingsOverride } from './settings-override.ts';
 
@@ -41,6 +41,8 @@ export interface MixRequest {
   readonly settings: MixSettings;
   /** Players are to play the sound as loud as at this volume, percent; absent: at theirs. */
   readonly volume?: number | undefined;
+  /** Players that are muted hear the sound, and nothing else. */
+  readonly overridesMute?: boolean | undefined;
   readonly listeners: MixListeners;
   /**
    * It is heard at once, at the price of a short dropout, where what is heard now is still there to be
@@ -171,22 +173,23 @@ export class MixControl {
     return addressed;
   }
 
-  /** By the volumes of these players, where the sound has one of its own. */
-  #levelled(addressed: Addressed, { volume }: MixRequest): readonly Addressed[] {
-    if (volume === undefined) return [addressed];
+  /** By what is set at these players, where the sound has a volume of its own or overrides their mute. */
+  #levelled(addressed: Addressed, request: MixRequest): readonly Addressed[] {
+    if (request.volume === undefined && !request.overridesMute) return [addressed];
     const { channel, settings } = addressed;
     const most = Math.max(1, Math.min(maxLevels, channel.freeVariants));
-    const levels = levelsAt(volume, this.#playersOf(addressed), most);
-    return levels.map(({ clients, gainDb, musicDb, raisedTo }) => {
+    const levels = levelsFor(request, this.#playersOf(addressed), most);
+    return levels.map(({ clients, gainDb, musicDb, raisedTo, isUnmuted }) => {
       const louder = { ...settings, gainDb: settings.gainDb + gainDb };
-      if (levels.length === 1 && raisedTo === undefined) return { ...addressed, settings: louder };
+      const isAsSet = raisedTo === undefined && !isUnmuted;
+      if (levels.length === 1 && isAsSet) return { ...addressed, settings: louder };
       const ids = clients.map(({ id }) => id);
       // Whoever comes to the stream meanwhile may need another level.
       const own = { channel, clientIds: new Set(ids), isWhole: false };
-      if (raisedTo === undefined) return { ...own, settings: louder };
+      if (isAsSet) return { ...own, settings: louder };
       const { server, bufferMs, clock } = this.#options;
       const override = new SettingsOverride({
-        ...{ clients, raisedTo, bufferMs, clock },
+        ...{ clients, raisedTo, isUnmuted, bufferMs, clock },
         onChange: (changed) => server.route(changed),
       });
       return { ...own, settings: guarded(louder, musicDb), override };

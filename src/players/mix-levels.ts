@@ -9,6 +9,7 @@ const leastStepDb = 1;
 export const maxLevels = 4;
 /** What a player at 0 % plays counts as so loud, as silence has no decibels. */
 const leastGain = 1e-4;
+const silenceDb = 20 * Math.log10(leastGain);
 
 /** Who is to hear a mix in the same way, and how that is. */
 interface MixLevel {
@@ -18,6 +19,15 @@ interface MixLevel {
   readonly musicDb: number;
   /** Players that are set lower have to be at this volume meanwhile, percent. */
   readonly raisedTo?: number;
+  /** Players have not to be muted meanwhile. */
+  readonly isUnmuted: boolean;
+}
+
+interface Wishes {
+  /** So loud as players at this volume play it, percent; absent: as each is set. */
+  readonly volume?: number | undefined;
+  /** Who is muted is to hear the sound, and nothing else. */
+  readonly overridesMute?: boolean | undefined;
 }
 
 interface Listeners {
@@ -31,24 +41,40 @@ interface Listeners {
  * to; where the gain that takes is too much players are to be raised, and the music lowered by as much.
  *
  * Those whose levels differ by less than 1 dB share one, that of the quietest player among them; so do
- * more, by 2 dB, 4 dB …, as far as `most` levels demand.
+ * more, by 2 dB, 4 dB …, as far as `most` levels demand. Those that have to be unmuted are apart.
  */
-export function levelsAt(
-  volume: number,
+export function levelsFor(
+  { volume, overridesMute = false }: Wishes,
   { clients, others }: Listeners,
   most: number,
 ): readonly MixLevel[] {
+  const muted = clients.filter(isMuted);
   const audible = clients.filter((client) => !isMuted(client));
   const heard = audible.length > 0 ? audible : clients;
+  const kinds = overridesMute ? [audible, muted] : [heard];
+  const sorted = kinds.map((some) => [...some].sort((a, b) => a.volume - b.volume));
+  const within = (stepDb: number) => sorted.flatMap((some) => groupsWithin(stepDb, some));
+  let groups = volume === undefined ? within(-2 * silenceDb) : within(leastStepDb);
+  for (let stepDb = 2 * leastStepDb; groups.length > most && stepDb < -2 * silenceDb; stepDb *= 2)
+    groups = within(stepDb);
+  const levels = groups.map((group) => {
+    const [{ volume: set } = { volume: 0 }] = group;
+    const level = volume === undefined ? { gainDb: 0, musicDb: 0 } : levelFor(volume, set);
+    const isUnmuted = overridesMute && group.some(isMuted);
+    return { clients: group, ...level, isUnmuted, ...(isUnmuted && { musicDb: silenceDb }) };
+  });
   const rest = new Set([...clients, ...others]);
-  for (const client of heard) rest.delete(client);
-  const byVolume = [...heard].sort((a, b) => a.volume - b.volume);
-  let groups = groupsWithin(leastStepDb, byVolume);
-  for (let stepDb = 2 * leastStepDb; groups.length > most; stepDb *= 2) {
-    groups = groupsWithin(stepDb, byVolume);
+  for (const client of groups.flat()) rest.delete(client);
+  for (const client of rest) {
+    const alike = levels.filter(
+      ({ isUnmuted }) => isUnmuted === (overridesMute && isMuted(client)),
+    );
+    nearest(
+      (alike.length > 0 ? alike : levels).map(({ clients }) => clients),
+      client,
+    )?.push(client);
   }
-  for (const client of rest) nearest(groups, client)?.push(client);
-  return groups.map((group) => ({ clients: group, ...levelFor(volume, group[0]!.volume) }));
+  return levels;
 }
 
 /** Of players by their volume; the first of each group is the quietest one. */
@@ -74,7 +100,7 @@ function distanceDb(a: ClientRecord, b: ClientRecord): number {
   return Math.abs(volumeDb(a.volume) - volumeDb(b.volume));
 }
 
-function levelFor(wanted: number, set: number): Omit<MixLevel, 'clients'> {
+function levelFor(wanted: number, set: number): Omit<MixLevel, 'clients' | 'isUnmuted'> {
   const gainDb = volumeDb(wanted) - volumeDb(set);
   if (gainDb <= maxGainDb) return { gainDb, musicDb: 0 };
   const raisedTo = Math.ceil(percentAt(volumeDb(wanted) - maxGainDb));

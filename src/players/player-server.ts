@@ -422,13 +422,22 @@ export class PlayerServer implements SessionHost {
     const isAudible = this.#options.settings().sendToMuted || !isMuted(client);
     const before = session.channel;
     const channel = this.#groupStreams.channelFor(client.group);
-    session.play(channel, isAudible, channel && this.#options.variantFor?.(client, channel));
+    const variant = channel && this.#options.variantFor?.(client, channel);
+    // Until it has got all of that.
+    const isUnmuted =
+      !isAudible && [variant, session.variant].some((one) => this.#unmutes(one, client));
+    session.play(channel, isAudible || isUnmuted, variant);
+    if (isUnmuted && !session.variant) session.play(channel, false);
     if (session.channel !== before) this.#overrides.delete(session);
     const override = session.variant && this.#options.overrideOf?.(session.variant);
     if (override) this.#addOverride(session, override);
     const isOverridden = this.#overriddenOf(session, client) !== undefined;
     if (isOverridden !== (this.#told.get(session)?.isOverridden ?? false))
       this.#tell(session, client);
+  }
+
+  #unmutes(variant: Variant | undefined, client: ClientRecord): boolean {
+    return (variant && this.#options.overrideOf?.(variant)?.unmutes(client)) ?? false;
   }
 
   #addOverride(session: Session, override: SettingsOverride): void {

@@ -6,7 +6,8 @@ import type { ServerSettings } from '../protocol/messages.ts';
 interface SettingsOverrideOptions {
   readonly clients: readonly ClientRecord[];
   /** For players that are set lower, percent. */
-  readonly raisedTo: number;
+  readonly raisedTo?: number | undefined;
+  readonly isUnmuted: boolean;
   readonly bufferMs: number;
   readonly clock: Clock;
   /** These have to be told other settings than before. */
@@ -36,16 +37,19 @@ export class SettingsOverride {
   }
 
   /** `undefined`: what is set. */
-  settingsFor(client: ClientRecord): Pick<ServerSettings, 'volume'> | undefined {
-    const before = this.#before.get(client);
-    if (!before) return undefined;
-    const { volume, muted } = before;
-    if (client.volume !== volume || isMuted(client) !== muted) {
-      this.#before.delete(client);
-      return undefined;
-    }
-    const raised = Math.max(volume, this.#options.raisedTo);
-    return this.#active.has(client) && raised !== volume ? { volume: raised } : undefined;
+  settingsFor(client: ClientRecord): Pick<ServerSettings, 'volume' | 'muted'> | undefined {
+    const before = this.#beforeOf(client);
+    if (!before || !this.#active.has(client)) return undefined;
+    const { raisedTo = 0, isUnmuted } = this.#options;
+    const volume = Math.max(before.volume, raisedTo);
+    const muted = before.muted && !isUnmuted;
+    const isOther = volume !== before.volume || muted !== before.muted;
+    return isOther ? { volume, muted } : undefined;
+  }
+
+  /** A client that is muted gets the audio nevertheless. */
+  unmutes(client: ClientRecord): boolean {
+    return this.#options.isUnmuted && this.#beforeOf(client) !== undefined;
   }
 
   /** Holds from when players play what was captured then. */
@@ -62,6 +66,13 @@ export class SettingsOverride {
         this.#before.delete(client);
       }
     });
+  }
+
+  #beforeOf(client: ClientRecord) {
+    const before = this.#before.get(client);
+    const isSame = client.volume === before?.volume && isMuted(client) === before.muted;
+    if (!isSame) this.#before.delete(client);
+    return isSame ? before : undefined;
   }
 
   /** Those with a latency play all of it so much earlier. */

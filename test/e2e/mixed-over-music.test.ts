@@ -163,4 +163,35 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
       for (const level of during) expect(decibels(level / full)).toBeCloseTo(-6, -0.5);
     },
   );
+
+  it('that is muted hears all of a sound that overrides that, and no music', async () => {
+    const tone = `tone:///?name=one&codec=pcm&sampleformat=${format}&freq=440&level=-6`;
+    rig = await PlayerRig.open([tone], { resyncToleranceMs: 800 });
+    players = [await Snapclient.start({ port: rig.port, hostId: 'meant' })];
+    rig.groups.setVolume(rig.client('meant'), { muted: true });
+    // What it has got before it would play silently, too.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const ends = new MixEnds();
+    await rig.mixes.start({
+      open: ({ channels }) => new TestSound(channels, rateHz, sine(rateHz, 1000, 0.25)),
+      settings: { ...plainMix, attackMs: 100, holdMs: 50, releaseMs: 100 },
+      overridesMute: true,
+      listeners: { clientIds: new Set(['meant']) },
+      onEnd: ends.note,
+    });
+    await until(() => ends.reasons.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const { pcm } = await players[0]!.stop(format);
+    const heard = channelOf(pcm, format);
+    const step = rateHz / 20;
+    const parts = Array.from({ length: Math.floor(heard.length / step) }, (_, index) =>
+      heard.subarray(index * step, (index + 1) * step),
+    );
+    const loud = parts.filter((part) => levelOf(part, 1000, rateHz) > 0.22).length;
+    expect(loud).toBeGreaterThanOrEqual(19);
+    const begin = parts.findIndex((part) => levelOf(part, 1000, rateHz) > 0.01);
+    for (const part of parts.slice(begin - 10)) {
+      expect(levelOf(part, 440, rateHz)).toBeLessThan(0.002);
+    }
+  });
 });

@@ -389,7 +389,7 @@ describe('an announcement for some players', () => {
     expect(told.filter((method) => method !== 'Server.OnUpdate')).toEqual([]);
   });
 
-  it('with a volume of its own raises quiet players, which no controller sees', async () => {
+  it('with a volume of its own raises quiet players and unmutes others, which no controller sees', async () => {
     const [quiet] = [await player('a'), await player('b')];
     await controller.request('Client.SetVolume', { id: 'a', volume: { percent: 2 } });
     const volumes = () =>
@@ -407,6 +407,13 @@ describe('an announcement for some players', () => {
     expect(await over(json().id)).toEqual(['queued', 'playing', 'done']);
     await quiet!.until(() => volumes().at(-1) === 2, 'its volume again');
     expect(watcher.inbox.notifications('Client.OnVolumeChanged')).toEqual([]);
+    await controller.request('Client.SetVolume', { id: 'a', volume: { muted: true } });
+    const unmuted = await post('?chime=tick&override_mute=1&client=a');
+    const mutes = () =>
+      quiet!.of(messageType.serverSettings).map(({ body }) => decodeServerSettings(body).muted);
+    await quiet!.until(() => mutes().slice(-3).join() === 'true,false,true', 'it was unmuted');
+    expect(await over(unmuted.json().id)).toEqual(['queued', 'playing', 'done']);
+    expect(watcher.inbox.notifications('Client.OnVolumeChanged')).toHaveLength(1);
     expect(await post('?chime=tick&volume=101')).toMatchObject({
       status: 400,
       text: expect.stringMatching(/'volume': allowed: a number from 0 to 100 %/),

@@ -46,6 +46,7 @@ interface MixOptions {
   readonly ms?: number;
   readonly isUrgent?: boolean;
   readonly volume?: number;
+  readonly overridesMute?: boolean;
 }
 
 const isHeader = ({ type }: Pick<Received, 'type'>) => type === messageType.codecHeader;
@@ -61,10 +62,8 @@ async function player(id: string, streamId: string) {
   return client;
 }
 
-function mix(
-  listeners: MixRequest['listeners'],
-  { ms = 500, isUrgent = false, volume, ...settings }: Partial<MixSettings> & MixOptions = {},
-) {
+function mix(listeners: MixRequest['listeners'], options: Partial<MixSettings> & MixOptions = {}) {
+  const { ms = 500, isUrgent = false, volume, overridesMute, ...settings } = options;
   const sounds: TestSound[] = [];
   const mixing = rig.mixes.start({
     open: ({ rateHz, channels }) => {
@@ -74,6 +73,7 @@ function mix(
     },
     settings: { ...plainMix, attackMs: 100, holdMs: 50, releaseMs: 100, ...settings },
     volume,
+    overridesMute,
     listeners,
     isUrgent,
     onEnd: ends.note,
@@ -761,5 +761,90 @@ describe('a mix with a volume of its own', () => {
     quiet.send(jsonMessage(messageType.clientInfo, { volume: 70, muted: false }));
     await until(() => rig.client('0').volume === 70);
     expect(rig.takeChanges()).toEqual([['client-volume', '0']]);
+  });
+});
+
+describe('a mix for those who are muted, too', () => {
+  const all = { streamIds: new Set(['one']) };
+
+  const mutesOf = (client: ScriptedClient) =>
+    client.of(messageType.serverSettings).map(({ body }) => decodeServerSettings(body).muted);
+
+  /** One that is audible, and one that is not. */
+  async function players(isGroup = false) {
+    await start(tone('one', 'pcm'), tone('two', 'pcm'));
+    const [audible, muted] = [await player('audible', 'one'), await player('muted', 'one')];
+    await audible.until(() => audible.chunks.length > 70, 'music');
+    if (isGroup) rig.groups.setMute(rig.group('muted'), true);
+    else rig.groups.setVolume(rig.client('muted'), { muted: true });
+    await muted.until(() => mutesOf(muted).at(-1) === true, 'it is muted');
+    rig.takeChanges();
+    return { audible, muted };
+  }
+
+  it.each([
+    ['itself', false],
+    ['with its group', true],
+  ])(
+    'is all that one hears which is muted %s, and no one else learns of it',
+    async (_, isGroup) => {
+      const { audible, muted } = await players(isGroup);
+      const before = muted.chunks.length;
+      const { startUs } = await mix(all, { overridesMute: true });
+      await untilOver([audible]);
+      await muted.until(() => mutesOf(muted).slice(-3).join() === 'true,false,true', 'it is muted');
+      const channel = rig.streams.channels.get('one')!;
+      await until(() => channel.variants.size === 0);
+      const [unmuted, again] = muted
+        .of(messageType.serverSettings)
+        .slice(-2)
+        .map(({ receivedUs }) => receivedUs + monotonicClock.nowUs() - performance.now() * 1000);
+      const heardUs = startUs + streamDefaults.bufferMs * 1000;
+      expect(unmuted).toBeGreaterThanOrEqual(heardUs - 151_000);
+      expect(unmuted).toBeLessThan(heardUs + 500_000);
+      expect(again).toBeGreaterThanOrEqual(heardUs + 499_000);
+      const first = muted.received.indexOf(muted.chunks[before]!);
+      muted.received.splice(1, first - 1);
+      const heard = await heardBy(muted);
+      for (const ms of [-148, 0, 100, 450, 590]) {
+        // The beginning of the sound has a little of everything.
+        expect(level(heard, 440, startUs, ms), `${ms} ms`).toBeLessThan(0.005);
+      }
+      expect(level(heard, 1000, startUs, 100)).toBeCloseTo(0.25, 1.5);
+      expectMix(await heardBy(audible), startUs);
+      const count = muted.chunks.length;
+      await untilOver([audible]);
+      expect(muted.chunks.length).toBe(count);
+      expect(rig.takeChanges()).toEqual([]);
+    },
+  );
+
+  it('is mixed in the stream itself where none is muted', async () => {
+    await start(tone('one', 'pcm'));
+    const audible = await player('audible', 'one');
+    await audible.until(() => audible.chunks.length > 70, 'music');
+    await mix(all, { overridesMute: true, ms: 100 });
+    expect(rig.streams.channels.get('one')!.variants.size).toBe(0);
+    await untilOver([audible]);
+  });
+
+  it('leaves one muted that is muted anew, goes to another stream, or comes back too late', async () => {
+    const { audible, muted } = await players();
+    const running = await mix(all, { overridesMute: true, ms: 3000 });
+    await muted.until(() => mutesOf(muted).at(-1) === false, 'it is unmuted');
+    rig.groups.setStream(rig.group('muted'), 'two');
+    await muted.until(() => mutesOf(muted).at(-1) === true, 'it is muted');
+    expect(rig.session('muted').variant).toBeUndefined();
+    rig.groups.setStream(rig.group('muted'), 'one');
+    rig.groups.setVolume(rig.client('muted'), { percent: 50, muted: true });
+    await muted.until(() => mutesOf(muted).at(-1) === true, 'it is muted');
+    running.stop(20);
+    await untilOver([audible]);
+    muted.close();
+    await until(() => !rig.client('muted').isConnected);
+    const back = await rig.join('muted');
+    await back.untilCount(messageType.codecHeader, 1);
+    expect(mutesOf(back)).toEqual([true]);
+    expect(back.chunks).toEqual([]);
   });
 });
