@@ -1,5 +1,6 @@
 import type { JsonObject } from '../base/files/json-fields.ts';
 import type { Logger } from '../base/logger.ts';
+import type { GroupRecord } from '../clients/client-record.ts';
 import { jsonOfClip } from '../clips/clip-json.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
@@ -7,7 +8,7 @@ import { readAnnouncement, readChoice } from './announcement-request.ts';
 import type { AnnouncementStatus, Announcements } from './announcements.ts';
 import { chimeNames } from './chimes.ts';
 import type { ClipPlaces } from './clip-loader.ts';
-import { LiveAnnouncer } from './live-announcer.ts';
+import { LiveAnnouncer, membersOfAddress } from './live-announcer.ts';
 
 interface DeskOptions {
   readonly places: ClipPlaces;
@@ -20,6 +21,8 @@ export class AnnouncementDesk {
   readonly #options: DeskOptions;
   readonly #announcements: Announcements;
   readonly #announcers = new Map<StreamChannel, LiveAnnouncer>();
+  /** Of groups whose own stream is mixed over another one. */
+  readonly #ofGroups = new Map<GroupRecord, LiveAnnouncer>();
 
   constructor(announcements: Announcements, options: DeskOptions) {
     this.#announcements = announcements;
@@ -68,13 +71,41 @@ export class AnnouncementDesk {
     const announcements = this.#announcements;
     for (const channel of present) {
       if (this.#announcers.has(channel) || channel.stream.state === 'disabled') continue;
-      const announcer = new LiveAnnouncer({ channel, announcements, dsp, logger });
+      const members = membersOfAddress(channel.stream.options.uri.query);
+      const announcer = new LiveAnnouncer({ channel, members, announcements, dsp, logger });
       this.#announcers.set(channel, announcer);
     }
   }
 
+  /** The own stream of those that play another one under it is mixed over that, and no more of others. */
+  reviewGroups(
+    groups: ReadonlySet<GroupRecord>,
+    streams: ReadonlyMap<string, StreamChannel>,
+  ): void {
+    const ownOf = ({ underId, streamId }: GroupRecord) => {
+      const isUnder = underId !== undefined && streams.get(underId)?.isPlayable;
+      const own = isUnder ? streams.get(streamId) : undefined;
+      return own?.isPlayable ? own : undefined;
+    };
+    for (const [group, announcer] of this.#ofGroups) {
+      if (groups.has(group) && ownOf(group) === announcer.channel) continue;
+      announcer.close();
+      this.#ofGroups.delete(group);
+    }
+    const { dsp, logger } = this.#options;
+    for (const group of groups) {
+      const channel = ownOf(group);
+      if (!channel || this.#ofGroups.has(group)) continue;
+      // It would have been heard at once, whatever else is announced.
+      const members = { targets: { groups: [group.id] }, priority: 'high' };
+      const parts = { channel, members, dsp, logger, announcements: this.#announcements };
+      this.#ofGroups.set(group, new LiveAnnouncer(parts));
+    }
+  }
+
   async close(): Promise<void> {
-    for (const announcer of this.#announcers.values()) announcer.close();
+    const announcers = [...this.#announcers.values(), ...this.#ofGroups.values()];
+    for (const announcer of announcers) announcer.close();
     await this.#announcements.close();
   }
 }

@@ -26,6 +26,8 @@ const parameters: ReadonlySet<string> = new Set([
 
 interface LiveAnnouncerOptions {
   readonly channel: StreamChannel;
+  /** How it is announced, as parameters of `Announce.Play`. */
+  readonly members: JsonObject;
   readonly announcements: Announcements;
   readonly dsp: Dsp;
   readonly logger: Logger;
@@ -49,6 +51,10 @@ export class LiveAnnouncer implements PcmObserver {
     this.#stages = stream.stages;
     this.#stages?.observe(this);
     stream.addPcmListener?.();
+  }
+
+  get channel(): StreamChannel {
+    return this.#options.channel;
   }
 
   take({ chunk }: TimedPcm): void {
@@ -93,10 +99,9 @@ export class LiveAnnouncer implements PcmObserver {
   }
 
   async #announce(sound: Sound): Promise<void> {
-    const { announcements, channel } = this.#options;
+    const { announcements, members } = this.#options;
     try {
-      const { query } = channel.stream.options.uri;
-      const { id } = await announcements.play(readAnnouncement(membersOfAddress(query), sound));
+      const { id } = await announcements.play(readAnnouncement(members, sound));
       this.#id = id;
       if (this.#isClosed) announcements.stop({ id });
       const end = await announcements.heard(id);
@@ -120,8 +125,12 @@ export class LiveAnnouncer implements PcmObserver {
   }
 }
 
-/** Shape: `announce` is `all`, or a list such as `group:Kitchen,client:bath,stream:Radio`. */
-function membersOfAddress(address: Readonly<Record<string, string>>): JsonObject {
+/**
+ * The parameters that the address of a stream gives.
+ *
+ * Shape: `announce` is `all`, or a list such as `group:Kitchen,client:bath,stream:Radio`.
+ */
+export function membersOfAddress(address: Readonly<Record<string, string>>): JsonObject {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(address)) {
     if (parameters.has(key)) query.append(key, value);

@@ -66,6 +66,14 @@ export interface ApplicationOptions {
   readonly statusIntervalMs?: number;
 }
 
+/** Streams that Music Assistant makes for an announcement. */
+const adoptedEnding = ' (announcement)';
+
+/** It may change which group plays which stream. */
+function isOfGroups({ kind }: Change): boolean {
+  return kind.startsWith('group') || /^stream-(added|removed|state)$/.test(kind);
+}
+
 /** What has to be read before the server can be built. */
 interface Prepared {
   readonly access: AccessGate;
@@ -94,6 +102,8 @@ export class Application {
   readonly #children: ChildPlaces;
   /** Since the first one was asked for. */
   #announcements: Promise<AnnouncementDesk> | undefined;
+  /** There was a stream that is mixed over what a group plays that is given it. */
+  #hasAdopted = false;
   readonly #native: NativeAddonResult;
   /** Since the first one was asked for. */
   #clips: Promise<ClipParts> | undefined;
@@ -222,6 +232,7 @@ export class Application {
       server,
       streams,
       bufferMs: config.stream.buffer,
+      isMixedOver: (id) => this.#isAdopted(id),
       onChange,
     });
     this.#status = new StatusTree({ registry, streams, host: hostFacts() });
@@ -370,6 +381,16 @@ export class Application {
     (await this.#openAnnouncements()).reviewAnnouncers(this.streams.channels.values());
   }
 
+  #isAdopted(streamId: string): boolean {
+    return this.#settings().announce.adoptMa && streamId.endsWith(adoptedEnding);
+  }
+
+  async #reviewGroups(): Promise<void> {
+    const announcements = await this.#openAnnouncements();
+    const groups = new Set(this.registry.groups.values());
+    announcements.reviewGroups(groups, this.streams.channels);
+  }
+
   async #loadAnnouncements(): Promise<AnnouncementDesk> {
     const { openDesk } = await import('./open-desk.ts');
     const { logger, clock = monotonicClock } = this.#options;
@@ -460,6 +481,10 @@ export class Application {
     if ('channel' in change && change.channel.stream.options.isAnnouncer) {
       void this.#reviewAnnouncers();
     }
+    // From the stream on, as its audio follows soon and needs what is loaded then.
+    if ('channel' in change) this.#hasAdopted ||= this.#isAdopted(change.channel.id);
+    if ('group' in change) this.#hasAdopted ||= change.group.underId !== undefined;
+    if (this.#hasAdopted && isOfGroups(change)) void this.#reviewGroups();
     if (change.kind === 'stream-removed') this.server.streamRemoved();
     else if ('channel' in change) this.server.reroute();
     else if (change.kind !== 'stream-order') this.#stateFile?.schedule();

@@ -28,6 +28,8 @@ export interface GroupRecord {
   streamId: string;
   /** What it plays while its own stream is not there or disabled. */
   fallbackId: string | undefined;
+  /** What its clients go on to play while its own stream is mixed over that; not saved. */
+  underId?: string | undefined;
   isMuted: boolean;
   readonly clients: ClientRecord[];
   readonly unknown: Readonly<Record<string, unknown>>;
@@ -49,6 +51,6 @@ export type ClientState = Pick<
 
 /** What of a group outlives the process. */
 export interface GroupState
-  extends Pick<GroupRecord, 'id' | 'name' | 'streamId' | 'isMuted' | 'unknown'> {
+  extends Pick<GroupRecord, 'id' | 'name' | 'streamId' | 'underId' | 'isMuted' | 'unknown'> {
   readonly clients: readonly ClientState[];
 }

@@ -271,8 +271,8 @@ export function playedStreamId({ streamId, fallbackId }: GroupRecord): string {
   return fallbackId ?? streamId;
 }
 
-function streamsOf({ streamId, fallbackId }: GroupRecord) {
-  return { streamId, fallbackId };
+function streamsOf({ streamId, fallbackId, underId }: GroupRecord) {
+  return { streamId, fallbackId, underId };
 }
 
 /** The group that a client has left lists it until it is told otherwise. */

@@ -46,7 +46,7 @@ function* groupTexts(
       id: group.id,
       muted: group.isMuted,
       name: group.name.trim(),
-      stream_id: group.streamId.trim(),
+      stream_id: (group.underId ?? group.streamId).trim(),
     };
     yield objectText(withUnknown(fields, group.unknown), 'clients', clientTexts(clients));
   }

@@ -1,5 +1,5 @@
 import { list, scalar } from './setting.ts';
-import { anyText, integer, someText } from './value-parser.ts';
+import { anyText, integer, someText, truth } from './value-parser.ts';
 
 /** The section of announcements that are mixed over the music. */
 export const announceSettings = {
@@ -51,6 +51,14 @@ export const announceSettings = {
         'Host name, address or network that announcements may be fetched from although its ' +
         'address is private, for example homeassistant.local; * allows all. What the whole internet ' +
         'can reach is always allowed.',
+    }),
+    adopt_ma: scalar({
+      isLive: true,
+      default: 'false',
+      parser: truth,
+      doc:
+        'Mix a stream whose name ends in " (announcement)", as Music Assistant makes them, over what a ' +
+        'group plays that is given it.',
     }),
     tts_command: scalar({
       isLive: true,

@@ -1,7 +1,7 @@
 import { RpcError } from '../base/errors.ts';
 import { cutText } from '../base/foreign-text.ts';
 import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
-import { isMuted, type Registry } from '../clients/registry.ts';
+import { isMuted, playedStreamId, type Registry } from '../clients/registry.ts';
 import type { ChangeListener, Requester } from '../streams/change.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { PlayerServer } from './player-server.ts';
@@ -15,6 +15,8 @@ interface GroupControlOptions {
   readonly server: PlayerServer;
   readonly streams: Pick<StreamDirectory, 'channels'>;
   readonly bufferMs: number;
+  /** Whether a stream is to be mixed over what a group plays that is given it. */
+  readonly isMixedOver?: (streamId: string) => boolean;
   readonly onChange: ChangeListener;
 }
 
@@ -77,6 +79,9 @@ export class GroupControl {
     if (!channel || channel.stream.codec === 'null') {
       throw new RpcError(-32603, 'Internal error', 'Stream not found');
     }
+    const isMixed = this.#options.isMixedOver?.(streamId) ?? false;
+    const under = group.underId ?? playedStreamId(group);
+    group.underId = isMixed && under !== streamId ? under : undefined;
     group.streamId = streamId;
     group.fallbackId = undefined;
     onChange({ kind: 'group-stream', group }, by);

@@ -17,6 +17,7 @@ interface GroupStreamsOptions {
  *
  * The other one is the default stream of the moment in which it was needed; a group stays with it, so
  * that nothing but the return of its own stream interrupts it. Source: protocol reference, 5.1 and 5.6.
+ * One whose own stream is mixed over another one plays that, and is given it back when its own goes.
  */
 export class GroupStreams {
   readonly #options: GroupStreamsOptions;
@@ -30,7 +31,15 @@ export class GroupStreams {
     const own = this.#playable(group.streamId);
     if (own) {
       if (group.fallbackId !== undefined) this.#move(group, () => (group.fallbackId = undefined));
-      return own;
+      return this.#under(group) ?? own;
+    }
+    const under = this.#under(group);
+    if (under) {
+      this.#move(group, () => {
+        group.streamId = under.id;
+        group.underId = undefined;
+      });
+      return under;
     }
     const present = group.fallbackId === undefined ? undefined : this.#playable(group.fallbackId);
     if (present) return present;
@@ -47,6 +56,13 @@ export class GroupStreams {
     for (const group of this.#options.registry.groups.values()) {
       if (group.streamId !== '') this.channelFor(group);
     }
+  }
+
+  /** What it goes on with under its own stream; when that goes, its own one is all that is left. */
+  #under(group: GroupRecord): StreamChannel | undefined {
+    const under = group.underId === undefined ? undefined : this.#playable(group.underId);
+    if (!under) group.underId = undefined;
+    return under;
   }
 
   #playable(id: string): StreamChannel | undefined {

@@ -200,6 +200,29 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     const { heardAt } = (await response.json()) as { heardAt: number };
     expect(heardAt - Date.now()).toBeGreaterThan(5000);
   },
+  async 'announce.adopt_ma'() {
+    const both = `${tone}source = tone:///?name=A (announcement)&codec=pcm\n`;
+    await start(both);
+    await player('P');
+    await untilConnected('P');
+    const { registry } = rig.application;
+    const { group } = registry.clients.get('P')!;
+    const give = (stream_id: string) =>
+      web('/jsonrpc', {
+        method: 'POST',
+        body: JSON.stringify({
+          ...{ jsonrpc: '2.0', id: 1, method: 'Group.SetStream' },
+          params: { id: group.id, stream_id },
+        }),
+      });
+    const played = group.streamId;
+    await give('A (announcement)');
+    expect(group.underId).toBeUndefined();
+    await give(played);
+    await rig.reload(`${both}[announce]\nadopt_ma = true\n`);
+    await give('A (announcement)');
+    expect(group).toMatchObject({ streamId: 'A (announcement)', underId: played });
+  },
   async 'announce.max_seconds'() {
     await start();
     await player('P');
