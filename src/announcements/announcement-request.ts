@@ -162,11 +162,13 @@ export function readChoice(members: JsonObject): AnnouncementChoice {
  */
 export function membersOfQuery(query: URLSearchParams): JsonObject {
   const members: Record<string, unknown> = {};
-  const targets: Record<string, unknown> = {};
+  const targets: Partial<Record<(typeof targetKinds)[number], string[]>> & { all?: boolean } = {};
   for (const [key, text] of query) {
     const kind = targetKinds.find((name) => name === key || name === `${key}s`);
-    if (kind) targets[kind] = [...((targets[kind] as string[] | undefined) ?? []), text];
-    else if (key === 'all') targets.all = truthOf(key, text);
+    if (kind) {
+      targets[kind] ??= [];
+      targets[kind].push(text);
+    } else if (key === 'all') targets.all = truthOf(key, text);
     else if (flags.some((name) => name === key)) members[key] = truthOf(key, text);
     else if (Object.hasOwn(ranges, key) || Object.hasOwn(duckRanges, key)) {
       members[key] = text.trim() === '' ? text : Number(text);

@@ -106,7 +106,7 @@ async function readBody(
   const { 'content-type': type = '' } = request.headers;
   const body = await bodies.readBytes(request);
   if (/^multipart\/form-data\b/i.test(type)) {
-    const { fields, file } = readMultipart(body, type);
+    const { fields, file } = await readMultipart(body, type);
     if (fields.reduce((sum, [, value]) => sum + value.length, 0) > maxTextBytes) throw tooLong();
     for (const [name, value] of fields) query.append(name, value);
     return { members: membersOfQuery(query), upload: file };
