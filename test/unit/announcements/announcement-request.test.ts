@@ -31,6 +31,7 @@ describe('the parameters of an announcement', () => {
       loudness: 'normal',
       replace: false,
       urgent: false,
+      overridesMute: false,
     });
   });
 
