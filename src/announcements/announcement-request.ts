@@ -1,7 +1,7 @@
 import { RpcError } from '../base/errors.ts';
 import { isObject, type JsonObject } from '../base/files/json-fields.ts';
 import { cutText } from '../base/foreign-text.ts';
-import { nearestWord } from '../base/nearest-word.ts';
+import { likelyWord } from '../base/nearest-word.ts';
 import { type Priority, priorities } from './announcement-queue.ts';
 import { chimeNames, isChime } from './chimes.ts';
 import { maxUrlLength } from './clip-download.ts';
@@ -229,8 +229,9 @@ class Fields {
     this.#place = place;
     for (const name of Object.keys(members)) {
       if (names.includes(name)) continue;
-      const nearest = nearestWord(name, names);
-      throw badParameter(`${place}${cutText(name, 40)}`, `it is unknown: ${nearest} may be meant`);
+      const likely = likelyWord(name, names);
+      const advice = likely ? `${likely} may be meant` : `allowed: ${names.join(', ')}`;
+      throw badParameter(`${place}${cutText(name, 40)}`, `it is unknown: ${advice}`);
     }
   }
 

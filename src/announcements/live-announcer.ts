@@ -21,6 +21,8 @@ const parameters: ReadonlySet<string> = new Set([
   'hold_ms',
   'release_ms',
   'gain_db',
+  'volume',
+  'override_mute',
   'priority',
 ]);
 

@@ -1,4 +1,4 @@
-import { editDistance, nearestWord } from '../base/nearest-word.ts';
+import { likelyWord } from '../base/nearest-word.ts';
 import type { StreamUri } from './stream-uri.ts';
 
 /** Every stream has these. Source: protocol reference, 15.1. */
@@ -16,7 +16,16 @@ const common = [
   'announce',
 ];
 /** Of those that are mixed over others. */
-const announcing = ['duck_db', 'attack_ms', 'hold_ms', 'release_ms', 'gain_db', 'priority'];
+const announcing = [
+  'duck_db',
+  'attack_ms',
+  'hold_ms',
+  'release_ms',
+  'gain_db',
+  'volume',
+  'override_mute',
+  'priority',
+];
 
 /** By scheme, those of its own; what other schemes have is not known. */
 const own: ReadonlyMap<string, readonly string[]> = new Map([
@@ -28,9 +37,6 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['tone', ['freq', 'pattern', 'level']],
 ]);
 
-/** A name that differs in more than two, or one in so many, characters is another word. */
-const slipShare = 3;
-
 /** Controllers send addresses, too. */
 const maxListed = 10;
 
@@ -41,9 +47,8 @@ export function unknownParameters({ scheme, query }: StreamUri): string[] {
   const known = [...common, ...ownNames, ...('announce' in query ? announcing : [])];
   const unknown = Object.keys(query).filter((key) => !known.includes(key));
   const sentences = unknown.slice(0, maxListed).map((key) => {
-    const nearest = nearestWord(key, known);
-    const isSlip = editDistance(key, nearest) <= Math.max(2, nearest.length / slipShare);
-    return `the parameter "${key}" has no effect${isSlip ? `: ${nearest} may be meant` : ''}`;
+    const likely = likelyWord(key, known);
+    return `the parameter "${key}" has no effect${likely ? `: ${likely} may be meant` : ''}`;
   });
   const unlisted = unknown.length - sentences.length;
   return unlisted > 0 ? [...sentences, `${unlisted} more parameters have no effect`] : sentences;

@@ -1,5 +1,9 @@
 /** Names longer than this are compared by their beginning only, so the work stays bounded. */
 const maxComparedCharacters = 64;
+/** A slip changes no more than this share of the letters. */
+const slipShare = 1 / 3;
+/** Shorter words are in many others. */
+const minPartLength = 3;
 
 /** The number of single-letter insertions, deletions and replacements between two words. */
 export function editDistance(left: string, right: string): number {
@@ -20,6 +24,22 @@ export function editDistance(left: string, right: string): number {
 /** The word with the smallest distance; of equals the first. */
 export function nearestWord(word: string, known: readonly string[]): string {
   return nearestBy(known, (candidate) => editDistance(word, candidate));
+}
+
+/** The word that may be meant: one with `word` in it, or one that is a slip away; of equals the first. */
+export function likelyWord(word: string, known: readonly string[]): string | undefined {
+  const part = word.toLowerCase();
+  const whole = part.length < minPartLength ? undefined : known.find((one) => one.includes(part));
+  if (whole !== undefined) return whole;
+  const nearest = nearestWord(word, known);
+  const maxSlips = Math.max(1, Math.round(nearest.length * slipShare));
+  // Letters that have changed places are one slip, too.
+  const slips = editDistance(word, nearest) - (lettersOf(word) === lettersOf(nearest) ? 1 : 0);
+  return slips <= maxSlips ? nearest : undefined;
+}
+
+function lettersOf(word: string): string {
+  return [...word.toLowerCase()].sort().join('');
 }
 
 /** The item with the smallest distance; of equals the first. */
