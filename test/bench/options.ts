@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
+import { runAnnounce } from './announce.ts';
 import { runBreakEven } from './break-even.ts';
 import { runControl } from './control.ts';
-import { runCopy } from './copy.ts';
 import { runDsp } from './dsp.ts';
 import { runFanOut } from './fan-out.ts';
 import { formats } from './formats.ts';
@@ -75,6 +75,11 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     full: { clients: '1000', 'window-ms': '8000' },
     short: { 'window-ms': '4000' },
   },
+  announce: {
+    run: runAnnounce,
+    full: { clients: '300', formats: 'pcm48,flac48,opus48' },
+    short: { formats: 'pcm48' },
+  },
   pool: {
     run: runPool,
     full: { 'window-ms': '1500', 'warm-up-ms': '500' },
@@ -85,7 +90,6 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     full: { rounds: '15', 'window-ms': '20' },
     short: { 'window-ms': '3' },
   },
-  copy: { run: runCopy, full: { rounds: '5' }, short: {} },
   meters: {
     run: runMeters,
     full: { rounds: '10', 'window-ms': '200' },
@@ -109,7 +113,7 @@ was missing or a target was missed. Options:
   --server dist/main.js the server to measure, for example that of another build
   --core 0              keeps the servers on this core and all else off it
   --json FILE           writes every figure of every round
-For fan-out, idle, storm and start:
+For fan-out, idle, storm and start, and the first for announce:
   --formats pcm48       of ${formatNames.map((name) => `${name} (${formats[name]?.sampleFormat})`).join(', ')}
   --servers ${full.servers}
                         of ${serverNames.join(', ')}:
