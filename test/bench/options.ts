@@ -44,8 +44,8 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   'fan-out': { run: runFanOut, full: {}, short: {} },
   idle: {
     run: runIdle,
-    // V8 compiles for some time, which costs as much again.
-    full: { ...idle, 'warm-up-ms': '25000' },
+    // V8 compiles for minutes what runs a few times per second, which costs as much again.
+    full: { ...idle, 'warm-up-ms': '60000' },
     short: { ...idle, clients: '0,1' },
     leastClients: 0,
   },
