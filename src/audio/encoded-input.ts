@@ -28,6 +28,9 @@ import type { StreamOptions } from './stream-options.ts';
 import { noProperties, type StreamProperties } from './stream-properties.ts';
 import type { VariantInput, VariantOutput } from './variant-input.ts';
 
+/** A stream that plays announcements alone is not idle between two of them. */
+const mixLingerMs = 200;
+
 interface EncodedInputContext {
   readonly pool: ChunkPool;
   readonly clock: Clock;
@@ -164,7 +167,7 @@ export class EncodedInput implements Stream {
   }
 
   async openMixer(): Promise<Mixer | undefined> {
-    const create = await this.#loadMixer((isFilling) => {
+    const create = await this.#loadMixer(mixLingerMs, (isFilling) => {
       this.#isFilling = isFilling;
       this.#showState();
     });
@@ -176,7 +179,7 @@ export class EncodedInput implements Stream {
     const { options } = this;
     const { pool, turns } = this.#context;
     const format = this.#format;
-    const create = await this.#loadMixer(() => undefined);
+    const create = await this.#loadMixer(0, () => undefined);
     const { VariantInput } = await import('./variant-input.ts');
     const encoding = await Encoding.open({ ...options, format, pool, turns, publish, onFailure });
     const main = this.#parts;
@@ -216,7 +219,7 @@ export class EncodedInput implements Stream {
   }
 
   /** What is needed to mix is loaded with the first call. */
-  async #loadMixer(onFilling: (isFilling: boolean) => void) {
+  async #loadMixer(lingerMs: number, onFilling: (isFilling: boolean) => void) {
     const [{ Mixer }, { openDsp }] = await Promise.all([
       import('./mixer.ts'),
       import('../dsp/dsp.ts'),
@@ -226,8 +229,8 @@ export class EncodedInput implements Stream {
     const { pool, clock } = this.#context;
     const format = this.#format;
     const lagMs = () => this.#groupMs + 2 * chunkMs;
-    return (output: MixerOutput) =>
-      new Mixer({ ...output, pool, clock, dsp, format, chunkMs, bufferMs, lagMs, onFilling });
+    const parts = { pool, clock, dsp, format, chunkMs, bufferMs };
+    return (output: MixerOutput) => new Mixer({ ...output, ...parts, lagMs, lingerMs, onFilling });
   }
 
   async stop(): Promise<void> {

@@ -53,6 +53,8 @@ export interface MixerOptions extends MixerOutput {
   readonly bufferMs: number;
   /** Audio that a source begins with now was captured no longer ago than this. */
   readonly lagMs: () => number;
+  /** For so long silence is sent behind what was mixed alone, as the next sound may follow it. */
+  readonly lingerMs: number;
   /** Silence is sent in the place of audio, or no more. */
   readonly onFilling: (isFilling: boolean) => void;
 }
@@ -112,6 +114,8 @@ export class Mixer implements MixTarget {
   /** Frames since all was over. */
   #tailFrames = 0;
   #fillTimer: NodeJS.Timeout | undefined;
+  /** Since when nothing is mixed any more, while there is no audio either. */
+  #overUs: number | undefined;
 
   constructor(options: MixerOptions) {
     this.#options = options;
@@ -224,7 +228,20 @@ export class Mixer implements MixTarget {
     return this.#limiter[limiterField.gain]! >= almostOne || this.#tailFrames >= maxTail;
   }
 
+  /** Over, and nothing has followed. */
+  get #hasLingered(): boolean {
+    if (!this.#isOver) {
+      this.#overUs = undefined;
+      return false;
+    }
+    if (this.#limiter) this.#drain();
+    this.#overUs ??= this.#endUs;
+    const isHeard = this.#isOpen && !this.#isSuspended;
+    return !isHeard || this.#endUs - this.#overUs >= this.#options.lingerMs * 1000;
+  }
+
   #turnOn(): void {
+    this.#overUs = undefined;
     const { endUs, stretch, isOpen } = this.#outer;
     this.#endUs = endUs;
     this.#stretch = stretch;
@@ -309,7 +326,7 @@ export class Mixer implements MixTarget {
     const isDue = () => this.#endUs + chunkUs <= untilUs;
     if (!this.#isSuspended && untilUs - this.#endUs <= bufferMs * 1000) {
       this.#setFilling(true);
-      while (isDue() && !this.#isOver) {
+      while (isDue() && !this.#hasLingered) {
         this.#sendSilence(frames);
         if (fillShare.isOver) break;
       }
@@ -317,7 +334,7 @@ export class Mixer implements MixTarget {
       this.#breakOff();
       this.#skip(Math.max(0, Math.floor((untilUs - this.#endUs) / this.#frameUs)));
     }
-    if (this.#isOver) this.#leave();
+    if (this.#hasLingered) this.#leave();
     else {
       const waitMs = isDue() ? 0 : Math.max(leastFillMs, chunkMs);
       this.#fillTimer = setTimeout(() => this.#tick(), waitMs);

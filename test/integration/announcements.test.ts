@@ -352,6 +352,26 @@ describe('an announcement', () => {
   });
 });
 
+describe('announcements where nothing plays', () => {
+  it('that wait for each other are one time of playing for players and controllers', async () => {
+    const folder = makeScratchFolder();
+    closing.push(() => removeScratchFolder(folder));
+    await start(
+      `stream.source=pipe://${folder}/quiet?name=quiet&codec=pcm&sampleformat=48000:16:2`,
+    );
+    const client = await player('a', 'quiet');
+    const states = () =>
+      controller.inbox
+        .notifications('Stream.OnUpdate')
+        .map(({ params }) => (params?.stream as { status: string } | undefined)?.status);
+    const played = [await play({ chime: 'tick' }), await play({ chime: 'tick' })];
+    for (const { id } of played) expect((await over(id)).at(-1)).toBe('done');
+    await until(() => states().includes('idle'), 'the stream is idle');
+    expect(states()).toEqual(['playing', 'idle']);
+    expect(await heardBy(client)).toMatchObject({ gaps: [], headers: 1 });
+  });
+});
+
 describe('an announcement for some players', () => {
   beforeEach(() => start(music));
 

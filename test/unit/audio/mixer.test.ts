@@ -83,6 +83,7 @@ function open(of: SampleFormat): void {
         chunkMs,
         bufferMs: 1000,
         lagMs: () => lagMs,
+        lingerMs: 200,
         onFilling: (isFilling) => fillings.push(isFilling),
       }),
   );
@@ -323,6 +324,41 @@ describe('a mix over nothing', () => {
     expect(level).toBeCloseTo(0.25, 2);
     const end = samples.subarray(start + 47_000, start + 47_900);
     expect(end.some((value) => Math.abs(value) > 0.01)).toBe(true);
+  });
+
+  it('is not idle before the next one, which follows it soon, and no longer than a moment behind', async () => {
+    const atUs = time.nowUs();
+    mix({ wakeMs: 300 }, tone(300));
+    originUs = atUs - lagMs * 1000;
+    while (ends.reasons.length < 1) await pass(chunkMs);
+    await pass(100);
+    const { startUs } = mix({ wakeMs: 300 }, tone(300));
+    while (ends.reasons.length < 2) await pass(chunkMs);
+    expect(fillings).toEqual([true]);
+    const endUs = originUs + format.durationUs(heard().length / format.frameBytes);
+    await pass(300);
+    expect(fillings).toEqual([true, false]);
+    expect(runEnds).toBe(1);
+    expectSeamless();
+    const allMs = format.durationUs(heard().length / format.frameBytes) / 1000;
+    const oneMs = 300 + plainMix.holdMs + plainMix.releaseMs;
+    expect(allMs).toBeLessThan((startUs - originUs) / 1000 + oneMs + 500 + 220);
+    // Behind all that is mixed there is nothing but silence.
+    const rest = channelOf(heard(), format).subarray(frameAt(endUs) + 4800);
+    expect(rest.length).toBeGreaterThan(0);
+    expect(rest.every((sample) => sample === 0)).toBe(true);
+  });
+
+  it('gives way at once to music that begins behind it', async () => {
+    mix({ wakeMs: 300 }, tone(300));
+    while (ends.reasons.length < 1) await pass(chunkMs);
+    await pass(100);
+    originUs = time.nowUs();
+    play(1);
+    expect(mixer.isOn).toBe(false);
+    expect(fillings).toEqual([true, false]);
+    play(20);
+    expect(heard().subarray(-music_().length).equals(music_())).toBe(true);
   });
 
   it('is where it would be after an absence of this server in which it was to begin', async () => {
