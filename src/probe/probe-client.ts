@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { arch, hostname } from 'node:os';
 import type { Decoder } from '../audio/decoders/decoder.ts';
 import { createDecoder } from '../audio/decoders/decoders.ts';
+import { bytesOf } from '../audio/sample-conversion.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { messageType } from '../protocol/layout.ts';
@@ -185,7 +186,7 @@ export class ProbeClient {
     const { timestampUs } = chunk;
     let pcm: Buffer;
     try {
-      pcm = decoder.decode(chunk.payload);
+      pcm = bytesOf(decoder.decode(chunk.payload));
     } catch {
       this.decodeErrors += 1;
       return;

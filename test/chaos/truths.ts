@@ -1,4 +1,5 @@
 import { createFlacDecoder } from '../../src/audio/decoders/flac-decoder.ts';
+import { bytesOf } from '../../src/audio/sample-conversion.ts';
 import { Pattern } from './pattern.ts';
 import { type KnownPattern, StreamTruth } from './stream-truth.ts';
 import { endlessRatesHz, steadyStreams, swellingStream, toneRateHz } from './streams.ts';
@@ -49,7 +50,7 @@ function patternOf(rateHz: number): KnownPattern | undefined {
 function decoderFor(codec: string, header: Buffer) {
   if (codec === 'pcm') return undefined;
   const decoder = createFlacDecoder(header);
-  return (payload: Buffer) => decoder.decode(payload);
+  return (payload: Buffer) => bytesOf(decoder.decode(payload));
 }
 
 function rateOf(codec: string, header: Buffer): number {

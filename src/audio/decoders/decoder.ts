@@ -1,7 +1,7 @@
 import type { SampleFormat } from '../sample-format.ts';
 
 /**
- * Turns the chunks of one stream back into PCM.
+ * Turns the chunks of one stream back into PCM. Those of `pcm` and `flac` also run in browsers.
  *
  * Failure: a damaged chunk throws a `ProtocolError`; the next good one still decodes.
  */
@@ -13,6 +13,6 @@ export interface Decoder {
    * Shape: PCM as on the wire, 24-bit samples in 4-byte containers.
    * Ownership: the result may share memory with `payload`.
    */
-  decode(payload: Uint8Array): Buffer;
+  decode(payload: Uint8Array): Uint8Array;
   close(): void;
 }

@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../base/errors.ts';
-import { bytesOf, newSamples, type Samples } from '../sample-conversion.ts';
+import { newSamples, type Samples } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import { BitReader, damaged } from './bit-reader.ts';
 import type { Decoder } from './decoder.ts';
@@ -9,6 +9,8 @@ import { readSubframe } from './flac-subframe.ts';
 import { headerFormat } from './header-format.ts';
 
 const streamInfoEnd = 42;
+/** `fLaC` */
+const magic = 0x664c6143;
 /** A few bytes can claim 65536 samples: no chunk may grow into more PCM than this. */
 export const maxDecodedBytes = 8 * 1024 * 1024;
 
@@ -19,15 +21,15 @@ export const maxDecodedBytes = 8 * 1024 * 1024;
  * Failure: throws a `ProtocolError` when `header` is no FLAC header.
  */
 export function createFlacDecoder(header: Uint8Array): Decoder {
-  const bytes = bytesOf(header);
-  const hasStreamInfo = bytes.length >= streamInfoEnd && (bytes[4]! & 0x7f) === 0;
-  if (!hasStreamInfo || bytes.toString('latin1', 0, 4) !== 'fLaC') {
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  const hasStreamInfo = header.length >= streamInfoEnd && (header[4]! & 0x7f) === 0;
+  if (!hasStreamInfo || view.getUint32(0) !== magic) {
     throw new ProtocolError(
       'bad-codec-header',
       'the flac header does not start with "fLaC" and STREAMINFO',
     );
   }
-  const packed = bytes.readUInt32BE(18);
+  const packed = view.getUint32(18);
   const format = headerFormat('flac', {
     rateHz: packed >>> 12,
     channels: ((packed >>> 9) & 7) + 1,
@@ -46,9 +48,9 @@ class FlacDecoder implements Decoder {
     this.format = format;
   }
 
-  decode(payload: Uint8Array): Buffer {
+  decode(payload: Uint8Array): Uint8Array {
     const reader = new BitReader(payload);
-    const blocks: Buffer[] = [];
+    const blocks: Uint8Array[] = [];
     let decodedBytes = 0;
     while (!reader.isAtEnd) {
       const start = reader.byteOffset;
@@ -61,7 +63,7 @@ class FlacDecoder implements Decoder {
       const sum = crc16(payload.subarray(start, reader.byteOffset));
       if (reader.unsigned(16) !== sum) throw damaged('its checksum is wrong');
     }
-    return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+    return blocks.length === 1 ? blocks[0]! : joined(blocks, decodedBytes);
   }
 
   close(): void {}
@@ -72,7 +74,7 @@ class FlacDecoder implements Decoder {
     if (found !== `${format}`) throw damaged(`it holds ${found} in a stream of ${format}`);
   }
 
-  #readBlock(reader: BitReader, { frames, channels, stereoMode }: FlacFrameHeader): Buffer {
+  #readBlock(reader: BitReader, { frames, channels, stereoMode }: FlacFrameHeader): Uint8Array {
     const signals = Array.from({ length: channels }, (_, channel) => {
       const samples = new Int32Array(frames);
       const isSide = channel === sideChannel[stereoMode];
@@ -84,8 +86,18 @@ class FlacDecoder implements Decoder {
     signals.forEach((signal, channel) => {
       interleave(signal, { channel, channels }, pcm);
     });
-    return bytesOf(pcm);
+    return new Uint8Array(pcm.buffer);
   }
+}
+
+function joined(blocks: readonly Uint8Array[], bytes: number): Uint8Array {
+  const all = new Uint8Array(bytes);
+  let offset = 0;
+  for (const block of blocks) {
+    all.set(block, offset);
+    offset += block.length;
+  }
+  return all;
 }
 
 /** Which channel carries a difference, and therefore one bit more. */

@@ -37,7 +37,7 @@ class OpusDecoder implements Decoder {
     this.#opus = opus;
   }
 
-  decode(payload: Uint8Array): Buffer {
+  decode(payload: Uint8Array): Uint8Array {
     // libopus takes an empty packet for a lost one, and the library copies into a fixed buffer.
     if (payload.length === 0 || payload.length > maxPacketBytes) {
       throw new ProtocolError('bad-chunk', `no opus packet has ${payload.length} bytes`);

@@ -1,16 +1,21 @@
 import { ProtocolError } from '../../base/errors.ts';
-import { bytesOf } from '../sample-conversion.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { Decoder } from './decoder.ts';
 import { headerFormat } from './header-format.ts';
 
 const headerBytes = 44;
+/** `RIFF`, and at its place `WAVEfmt `. */
+const marks = [
+  [0, 0x52494646],
+  [8, 0x57415645],
+  [12, 0x666d7420],
+] as const;
 
 /** Failure: throws a `ProtocolError` when `header` is not the 44 bytes that servers send. */
 export function createPcmDecoder(header: Uint8Array): Decoder {
-  const bytes = bytesOf(header);
-  const marks = bytes.toString('latin1', 0, 4) + bytes.toString('latin1', 8, 16);
-  if (bytes.length < headerBytes || marks !== 'RIFFWAVEfmt ') {
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  const isWhole = header.length >= headerBytes;
+  if (!isWhole || marks.some(([offset, mark]) => view.getUint32(offset) !== mark)) {
     throw new ProtocolError(
       'bad-codec-header',
       `the pcm header is no RIFF header of ${headerBytes} bytes`,
@@ -18,9 +23,9 @@ export function createPcmDecoder(header: Uint8Array): Decoder {
   }
   return new PcmDecoder(
     headerFormat('pcm', {
-      rateHz: bytes.readUInt32LE(24),
-      bits: bytes.readUInt16LE(34),
-      channels: bytes.readUInt16LE(22),
+      rateHz: view.getUint32(24, true),
+      bits: view.getUint16(34, true),
+      channels: view.getUint16(22, true),
     }),
   );
 }
@@ -32,7 +37,7 @@ class PcmDecoder implements Decoder {
     this.format = format;
   }
 
-  decode(payload: Uint8Array): Buffer {
+  decode(payload: Uint8Array): Uint8Array {
     const { frameBytes } = this.format;
     if (payload.length % frameBytes !== 0) {
       throw new ProtocolError(
@@ -40,7 +45,7 @@ class PcmDecoder implements Decoder {
         `a pcm chunk of ${payload.length} bytes does not hold whole frames of ${frameBytes} bytes`,
       );
     }
-    return bytesOf(payload);
+    return payload;
   }
 
   close(): void {}
