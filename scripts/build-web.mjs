@@ -1,10 +1,12 @@
 // Builds the web page into a folder: what the browser loads, with names that change with the content.
 // Run by "npm run build"; alone: node scripts/build-web.mjs FOLDER.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build } from 'vite';
 
 const root = dirname(import.meta.dirname);
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** Returns the files that went into it, from the root of the project. Failure: throws on faulty types. */
 export async function buildWeb(folder) {
@@ -17,6 +19,7 @@ export async function buildWeb(folder) {
     base: './',
     configFile: false,
     logLevel: 'warn',
+    define: { pageVersion: JSON.stringify(manifest.version) },
     esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
     build: {
       outDir: folder,

@@ -22,6 +22,12 @@ const entryPoints = [
   'audio/encoders/flac-thread-program',
 ];
 
+/** Of packages that leave the text out: that of the same author, and what is compiled into them. */
+const knownLicenses = {
+  '@wasm-audio-decoders/common': ['node_modules/simple-yenc/LICENSE'],
+  'opus-decoder': ['node_modules/simple-yenc/LICENSE', 'scripts/libopus-license.txt'],
+};
+
 rmSync(dist, { recursive: true, force: true });
 emitDeclarations();
 const { metafile } = await build({
@@ -70,7 +76,7 @@ function emitDeclarations() {
   }
 }
 
-/** Failure: throws when a package comes without its licence. */
+/** Failure: throws when a package comes without its licence, and none is known to be its. */
 function licensesOf(inputs) {
   const folders = new Set(
     inputs.map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]),
@@ -85,8 +91,10 @@ function licensesOf(inputs) {
       const file = readdirSync(join(root, folder)).find((entry) =>
         /^(?:un)?licen[cs]e/i.test(entry),
       );
-      if (!file) throw new Error(`${name} has no file with its licence`);
-      return `${name} ${version} (${license})\n\n${readFileSync(join(root, folder, file), 'utf8').trim()}\n`;
+      const paths = file ? [join(folder, file)] : knownLicenses[name];
+      if (!paths) throw new Error(`${name} has no file with its licence`);
+      const texts = paths.map((path) => readFileSync(join(root, path), 'utf8').trim());
+      return `${name} ${version} (${license})\n\n${texts.join('\n\n')}\n`;
     })
     .join(`\n${'-'.repeat(80)}\n\n`);
 }

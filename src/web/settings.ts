@@ -1,4 +1,5 @@
 import { type Signal, signal } from '@preact/signals';
+import { remember, remembered } from './own-memory.ts';
 
 const themes = ['auto', 'light', 'dark'] as const;
 const languages = ['en', 'de'] as const;
@@ -6,28 +7,12 @@ const curves = ['quadratic', 'linear'] as const;
 
 /** A choice that this browser keeps. */
 function kept<T extends string>(name: string, choices: readonly T[], usual: T): Signal<T> {
-  const key = `zerocast.${name}`;
-  const known = read(key);
+  const known = remembered(name);
   const setting = signal(choices.find((choice) => choice === known) ?? usual);
   setting.subscribe((value) => {
-    if (value !== usual || read(key) !== null) write(key, value);
+    if (value !== usual || remembered(name) !== undefined) remember(name, value);
   });
   return setting;
-}
-
-/** A browser that keeps nothing, as in private windows, may throw. */
-function read(key: string): string | null {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-function write(key: string, value: string): void {
-  try {
-    localStorage.setItem(key, value);
-  } catch {}
 }
 
 const spoken = languages.find((code) => navigator.language.startsWith(code)) ?? 'en';

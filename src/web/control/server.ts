@@ -4,7 +4,7 @@ import { House } from './house.ts';
 import type { ServerObject } from './status-objects.ts';
 
 /** The server that has served the page, below whatever path a proxy has put it. */
-function addressOf(path: string): string {
+export function addressOf(path: string): string {
   const url = new URL(path, document.baseURI);
   url.protocol = url.protocol.replace('http', 'ws');
   url.search = '';

@@ -17,5 +17,7 @@ it('the page is small: what it begins with, and each part that comes later', () 
   expect(first.length).toBeGreaterThanOrEqual(2);
   const firstBytes = first.reduce((sum, file) => sum + packedBytes(file), 0);
   expect(firstBytes).toBeLessThanOrEqual(45 * kib);
-  for (const file of later) expect(packedBytes(file), file).toBeLessThanOrEqual(15 * kib);
+  const opus = later.filter((file) => packedBytes(file) > 15 * kib);
+  expect(opus).toHaveLength(1);
+  expect(packedBytes(opus[0]!)).toBeLessThanOrEqual(70 * kib);
 });

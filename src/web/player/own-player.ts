@@ -1,0 +1,5 @@
+import { addressOf } from '../control/server.ts';
+import { Player } from './player.ts';
+
+/** This browser, as a player of the server that has served the page. */
+export const player = new Player({ url: addressOf('stream') });
