@@ -3,6 +3,7 @@ import { MorePage } from './more/more-page.tsx';
 import { type PageName, places, route } from './page-route.ts';
 import { Icon } from './parts/icons.tsx';
 import { Toasts } from './parts/toasts.tsx';
+import { PlayerBar } from './player/player-bar.tsx';
 import { RoomsPage } from './rooms/rooms-page.tsx';
 import { StreamsPage } from './streams/streams-page.tsx';
 import { texts } from './text/texts.ts';
@@ -35,6 +36,7 @@ export function App() {
         <h1 class="unseen">{texts.value.places[place]}</h1>
         {isKnown.value && <Page />}
       </main>
+      <PlayerBar />
       <Connection />
       <Toasts />
     </>

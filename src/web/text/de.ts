@@ -94,6 +94,23 @@ export const de: Texts = {
     volume: (name) => `Lautstärke von allen in ${name}`,
     mute: (name) => `Alle in ${name} stumm schalten`,
   },
+  listen: {
+    start: 'Hier hören',
+    stop: 'Nicht mehr hören',
+    states: {
+      starting: 'Beginnt…',
+      playing: 'Spielt hier',
+      tapToHear: 'Tippen, um zu hören',
+      reconnecting: 'Verbindet wieder…',
+    },
+    failures: {
+      audio: 'Dieser Browser spielt keinen Ton',
+      codec: 'Dieser Browser kann diesen Stream nicht spielen',
+      login: 'Der Server will eine Anmeldung',
+      refused: 'Der Server lässt keinen Player zu',
+    },
+    volume: 'Lautstärke dieses Browsers',
+  },
   transport: { play: 'Spielen', pause: 'Pause', next: 'Nächstes', previous: 'Voriges' },
   more: {
     looks: 'Aussehen',

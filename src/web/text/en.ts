@@ -93,6 +93,23 @@ export const en = {
     volume: (name: string) => `Volume of all in ${name}`,
     mute: (name: string) => `Mute all in ${name}`,
   },
+  listen: {
+    start: 'Listen here',
+    stop: 'Stop listening',
+    states: {
+      starting: 'Starting…',
+      playing: 'Plays here',
+      tapToHear: 'Tap to hear',
+      reconnecting: 'Connecting again…',
+    },
+    failures: {
+      audio: 'This browser plays no sound',
+      codec: 'This browser cannot play this stream',
+      login: 'The server wants a login',
+      refused: 'The server lets no player in',
+    },
+    volume: 'Volume of this browser',
+  },
   transport: { play: 'Play', pause: 'Pause', next: 'Next', previous: 'Previous' },
   more: {
     looks: 'Looks',
