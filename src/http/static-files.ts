@@ -35,7 +35,6 @@ const builtInHeaders = {
     "frame-ancestors 'self'",
   ].join('; '),
   'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
   'Permissions-Policy': 'microphone=(self), screen-wake-lock=(self)',
 };
 
@@ -109,6 +108,9 @@ export class StaticFiles {
     response.setHeader('Cache-Control', isPage ? pageCaching : caching);
     if (this.#isBuiltIn && isPage) {
       for (const [name, value] of Object.entries(builtInHeaders)) response.setHeader(name, value);
+      // Over plain HTTP browsers complain of it, and do nothing.
+      const isSecure = 'encrypted' in request.socket;
+      if (isSecure) response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
     }
     response.setHeader('X-Content-Type-Options', 'nosniff');
     // Packages of some systems give all files the same date; the time of the change differs.

@@ -17,8 +17,8 @@ const settlingMs = 4000;
 const recoveryMs = 2000;
 /** One stream fades out within 10 ms, the other fades in within as much, at worst behind it. */
 const longestFadeMs = 25;
-/** What the browser itself says about the tests, or about a page without HTTPS. */
-const expectedComplaint = /ScriptProcessorNode is deprecated|Cross-Origin-Opener-Policy/;
+/** What the browser itself says about the tests. */
+const expectedComplaint = /ScriptProcessorNode is deprecated/;
 
 let browser: Browser;
 let folder: ReturnType<typeof scratchFolder>;

@@ -80,6 +80,9 @@ for (const [look, viewport] of Object.entries(looks)) {
       await page.screenshot({ path: join(folder, `${place}-${look}-${colorScheme}.png`) });
     }
     await page.goto(`http://127.0.0.1:${http}/#/rooms`);
+    await page.getByRole('button', { name: 'Listen here' }).click();
+    await page.waitForTimeout(1500);
+    await page.screenshot({ path: join(folder, `listen-${look}-${colorScheme}.png`) });
     await page.getByRole('button', { name: 'Living room' }).first().click();
     await page.screenshot({ path: join(folder, `client-${look}-${colorScheme}.png`) });
     await page.getByRole('button', { name: 'Radio' }).first().click();

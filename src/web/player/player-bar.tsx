@@ -20,11 +20,13 @@ export function PlayerBar() {
         <Icon name={isOn ? 'pause' : 'headphones'} />
         {state === 'tapToHear' ? listen.states.tapToHear : isOn ? listen.stop : listen.start}
       </button>
-      <span class="hint" role="status">
-        {state === 'failed' && failure && listen.failures[failure]}
-        {state !== 'off' && state !== 'failed' && listen.states[state]}
-      </span>
-      {isOn && <Figures />}
+      <div class="listening hint">
+        <span class="cut" role="status">
+          {state === 'failed' && failure && listen.failures[failure]}
+          {state !== 'off' && state !== 'failed' && listen.states[state]}
+        </span>
+        {isOn && <Figures />}
+      </div>
       {isOn && (
         <Slider
           label={listen.volume}
@@ -42,7 +44,7 @@ function Figures() {
   const { errorMs } = player.figures.value;
   const format = player.format.value;
   return (
-    <span class="hint">
+    <span class="cut">
       {format} {errorMs !== undefined && `${errorMs.toFixed(1)} ms`}
     </span>
   );

@@ -95,7 +95,7 @@ export const en = {
   },
   listen: {
     start: 'Listen here',
-    stop: 'Stop listening',
+    stop: 'Stop',
     states: {
       starting: 'Starting…',
       playing: 'Plays here',
