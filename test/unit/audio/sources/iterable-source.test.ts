@@ -262,7 +262,8 @@ describe('a stream of what a program gives', () => {
     const channel = await rig.directory.addInput({ name: 'P', input });
     await until(() => channel.stream.state === 'disabled');
     expect(channel.stream.fault?.message).toContain('the radio is off');
-    expect(rig.directory.channels.get('Other')?.stream.state).toBe('playing');
+    const other = rig.directory.channels.get('Other');
+    await expect.poll(() => other?.stream.state).toBe('playing');
     await rig.directory.close();
     expect(rig.pool.isFull).toBe(true);
     rig.pool.close();
