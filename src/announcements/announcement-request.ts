@@ -42,7 +42,7 @@ const ranges = {
 const texts = ['url', 'file', 'chime', 'text', 'pre', 'tag', 'priority', 'loudness'] as const;
 const flags = ['replace', 'urgent', 'override_mute'] as const;
 const sources = ['url', 'file', 'chime', 'text'] as const;
-const loudnessModes = ['normal', 'off'] as const;
+const loudnessModes = ['normal', 'follow', 'off'] as const;
 const targetKinds = ['clients', 'groups', 'streams'] as const;
 
 type DuckKey = keyof typeof duckRanges;

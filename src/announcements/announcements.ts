@@ -4,7 +4,8 @@ import type { Clock } from '../base/clock.ts';
 import { AssertionError, messageOf, ZerocastError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { within } from '../base/time/within.ts';
-import type { Registry } from '../clients/registry.ts';
+import { playedStreamId, type Registry } from '../clients/registry.ts';
+import type { StreamMeters } from '../metering/stream-meters.ts';
 import type { MixControl } from '../players/mix-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import { AnnounceError } from './announce-error.ts';
@@ -17,6 +18,7 @@ import type {
 } from './announcement-request.ts';
 import { AnnouncementRun, type AnnouncementState, bytesOf } from './announcement-run.ts';
 import type { ClipLoader } from './clip-loader.ts';
+import { MusicLoudness } from './music-loudness.ts';
 import { SoundInput } from './sound-input.ts';
 import { findTargets, occupiedBy } from './target-lookup.ts';
 
@@ -60,6 +62,7 @@ interface AnnouncementsOptions {
   readonly loader: Pick<ClipLoader, 'load'>;
   readonly registry: Registry;
   readonly streams: Pick<StreamDirectory, 'channels'>;
+  readonly meters: () => Promise<Pick<StreamMeters, 'watch'>>;
   readonly bufferMs: number;
   readonly clock: Clock;
   readonly settings: () => AnnouncementSettings;
@@ -74,12 +77,20 @@ export class Announcements {
   readonly #logger: Logger;
   readonly #queue = new AnnouncementQueue();
   readonly #runs = new Map<string, AnnouncementRun>();
+  /** Those that are mixed now. */
+  readonly #mixing = new Set<AnnouncementRun>();
+  readonly #music: MusicLoudness;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: AnnouncementsOptions) {
     this.#options = options;
     this.#logger = options.logger.tagged('Announce');
+    this.#music = new MusicLoudness({
+      meters: options.meters,
+      isPlaying: (id) => options.streams.channels.get(id)?.stream.state === 'playing',
+      isMixing: () => this.#mixing.size > 0,
+    });
   }
 
   /**
@@ -168,7 +179,20 @@ export class Announcements {
       expireMs: request.expire_ms ?? usualExpireMs,
     });
     this.#tell(run);
+    if (request.loudness === 'follow' && request.at === undefined) this.#watchMusic(run);
     return run;
+  }
+
+  /** Returns the streams that it is to be heard over. */
+  #watchMusic({ targets, over }: AnnouncementRun): readonly string[] {
+    const { clients } = this.#options.registry;
+    const streamIds = new Set(targets.streamIds);
+    for (const id of targets.clientIds) {
+      const client = clients.get(id);
+      if (client) streamIds.add(playedStreamId(client.group));
+    }
+    this.#music.watch(streamIds, over);
+    return [...streamIds];
   }
 
   /** When it has to be begun, so that what is mixed from then on is heard at its time. */
@@ -242,7 +266,11 @@ export class Announcements {
     const run = this.#runs.get(id);
     if (!run) return;
     const { request, targets, parts } = run;
+    const isFollowing = request.loudness === 'follow';
     try {
+      // What is urgent does not wait for it.
+      if (isFollowing && !request.urgent) await this.#music.measured(this.#watchMusic(run));
+      this.#mixing.add(run);
       const mix = await this.#options.mixes.start({
         open: (format) => SoundInput.open(parts, format),
         settings: {
@@ -251,6 +279,7 @@ export class Announcements {
         },
         volume: request.volume,
         overridesMute: request.overridesMute,
+        moreDbOn: isFollowing ? (streamId) => this.#music.moreDb(streamId) : undefined,
         listeners: targets,
         isUrgent: request.urgent,
         onEnd: (reason) => this.#onMixEnd(run, reason),
@@ -261,6 +290,7 @@ export class Announcements {
       if (run.isOver || run.ending) mix.stop(stopFadeMs);
       else this.#setState(run, 'playing');
     } catch (error) {
+      this.#mixing.delete(run);
       if (error instanceof AssertionError) throw error;
       if (!run.isOver) this.#fail(run, error);
     }
@@ -306,6 +336,7 @@ export class Announcements {
   }
 
   #onMixEnd(run: AnnouncementRun, reason: MixEnd): void {
+    this.#mixing.delete(run);
     this.#queue.remove(run.id);
     if (run.isOver) return;
     if (reason === 'failed') this.#fail(run, new AnnounceError('mix-failed', 'it cannot be mixed'));

@@ -5,7 +5,7 @@ import { loudnessHopMs } from '../metering/loudness.ts';
 import type { Sound } from './sound.ts';
 
 /** What announcements are brought to. Source: EBU R 128 s2, for streaming. */
-const targetLufs = -16;
+export const targetLufs = -16;
 /** Quieter ones are not raised by more: it would be their noise. */
 const maxGainDb = 20;
 /** Of a sound that is still arriving, as much as is measured for its gain. */

@@ -400,6 +400,7 @@ export class Application {
       registry: this.registry,
       streams: this.streams,
       children: this.#children,
+      meters: () => this.#observation.openMeters(),
       clock,
       logger,
       clips: await this.#openClips(),

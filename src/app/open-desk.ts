@@ -9,6 +9,7 @@ import type { Registry } from '../clients/registry.ts';
 import type { ClipParts } from '../clips/open-clips.ts';
 import type { Config } from '../config/config.ts';
 import { openDsp } from '../dsp/dsp.ts';
+import type { StreamMeters } from '../metering/stream-meters.ts';
 import type { MixControl } from '../players/mix-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 
@@ -20,6 +21,7 @@ interface DeskOptions {
   /** Closed by the caller, after the desk. */
   readonly clips: Pick<ClipParts, 'library' | 'decoder'>;
   readonly children: ChildPlaces;
+  readonly meters: () => Promise<StreamMeters>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onUpdate: (status: AnnouncementStatus) => void;

@@ -43,6 +43,8 @@ export interface MixRequest {
   readonly volume?: number | undefined;
   /** Players that are muted hear the sound, and nothing else. */
   readonly overridesMute?: boolean | undefined;
+  /** How much louder the sound is to be over a stream, dB; absent: as it is. */
+  readonly moreDbOn?: ((streamId: string) => number) | undefined;
   readonly listeners: MixListeners;
   /**
    * It is heard at once, at the price of a short dropout, where what is heard now is still there to be
@@ -157,11 +159,12 @@ export class MixControl {
     throw fault?.reason ?? new SourceError('no-listeners', 'no player of these is there');
   }
 
-  #addressed({ listeners, settings }: MixRequest): readonly Addressed[] {
+  #addressed({ listeners, moreDbOn, settings: usual }: MixRequest): readonly Addressed[] {
     const { streamIds, clientIds = new Set() } = listeners;
     const addressed: Addressed[] = [];
     for (const channel of this.#options.streams.channels.values()) {
       if (!channel.isPlayable) continue;
+      const settings = { ...usual, gainDb: usual.gainDb + (moreDbOn?.(channel.id) ?? 0) };
       if (streamIds?.has(channel.id)) {
         addressed.push({ channel, clientIds: 'all', isWhole: true, settings });
         continue;

@@ -13,7 +13,7 @@ import { decodeServerSettings } from '../../src/protocol/messages.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { channelOf, heardBy, levelOf, sine, wavePcm } from '../support/mix-rig.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
-import { ScriptedClient } from '../support/scripted-client.ts';
+import { type Received, ScriptedClient } from '../support/scripted-client.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
@@ -349,6 +349,47 @@ describe('an announcement', () => {
       chimes: ['ding', 'dingdong', 'alert', 'tick'],
       clips: [],
     });
+  });
+});
+
+describe('an announcement that follows the loudness of the music', () => {
+  /** The loudest of 1 kHz in what a player heard of one, dB. */
+  async function loudnessOf(client: ScriptedClient, query: string): Promise<number> {
+    client.received.splice(1, client.received.length);
+    const { json } = await post(query, upload(wav(600)));
+    await over(json().id);
+    const header = client.received.find(({ type }) => type === messageType.codecHeader);
+    if (!header) client.received.unshift(headerOf.get(client)!);
+    const { pcm, format } = await heardBy(client);
+    const samples = channelOf(pcm, format);
+    const step = format.rateHz / 20;
+    const parts = Array.from({ length: Math.floor(samples.length / step) }, (_, index) =>
+      samples.subarray(index * step, (index + 1) * step),
+    );
+    const levels = parts.map((part) => levelOf(part, 1000, format.rateHz));
+    return 20 * Math.log10(Math.max(...levels));
+  }
+
+  const headerOf = new Map<ScriptedClient, Received>();
+
+  it('is 4 LU above it, also behind another one, and as usual over quiet music', async () => {
+    const loud = 'stream.source=tone:///?name=music&codec=pcm&sampleformat=48000:16:2&level=-14';
+    const quiet = 'stream.source=tone:///?name=more&codec=pcm&sampleformat=48000:16:2&level=-40';
+    await start(loud, quiet);
+    const [a, b] = [await player('a'), await player('b', 'more')];
+    await controller.request('Announce.List');
+    for (const client of [a, b]) {
+      await client.until(() => client.chunks.length > 0, 'music');
+      headerOf.set(client, client.of(messageType.codecHeader).at(-1)!);
+    }
+    const usual = await loudnessOf(a, '?stream=music');
+    const above = await loudnessOf(a, '?stream=music&loudness=follow');
+    // A sine of 440 Hz and −14 dBFS on both sides has −14.6 LUFS.
+    expect(above - usual).toBeCloseTo(-14.6 + 4 + 16, -0.3);
+    await play({ chime: 'tick', targets: { streams: ['music'] }, loudness: 'follow' });
+    const behind = await loudnessOf(a, '?stream=music&loudness=follow');
+    expect(behind).toBeCloseTo(above, -0.3);
+    expect(await loudnessOf(b, '?stream=more&loudness=follow')).toBeCloseTo(usual, -0.3);
   });
 });
 
