@@ -173,7 +173,8 @@ export class PacedReader {
     if (this.#isPumping) return;
     this.#isPumping = true;
     while (!this.#watch.isReading && !this.#isStopped && !this.#isPaused && this.#isTimeToRead()) {
-      if (share.isOver) {
+      // Without its first chunk it does not play, and nobody may listen who asks for it again.
+      if (share.isOver && this.#pacer.isRunning) {
         share.later(this.#goOn);
         break;
       }

@@ -6,6 +6,7 @@ import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import { createSource } from '../../../src/audio/sources/sources.ts';
 import type { StreamSource } from '../../../src/audio/sources/stream-source.ts';
 import { parseStreamOptions } from '../../../src/audio/stream-options.ts';
+import { DirectoryRig } from '../../support/directory-rig.ts';
 import { FakeTime } from '../../support/fake-time.ts';
 import { scratchFolder } from '../../support/fifo.ts';
 import { LogLines } from '../../support/log-lines.ts';
@@ -156,6 +157,21 @@ describe.each(addresses)('%s that nobody listens to', (_, address) => {
       expect(rig.log.with('resync')).toEqual([]);
     },
   );
+});
+
+it('many that begin at one time all play, though nobody listens and one turn is too short', async () => {
+  const rig = new DirectoryRig({ maxStreams: 50 });
+  const name = (index: number) => `T${index}`;
+  const address = (index: number) =>
+    `tone:///?name=${name(index)}&codec=pcm&sampleformat=96000:32:8&chunk_ms=200`;
+  const indices = Array.from({ length: 30 }, (_, index) => index);
+  await Promise.all(indices.map((index) => rig.directory.add(address(index))));
+  const states = () =>
+    indices.map((index) => rig.directory.channels.get(name(index))?.stream.state);
+  await until(() => states().every((state) => state === 'playing'), 'all play');
+  await rig.directory.close();
+  expect(rig.pool.isFull).toBe(true);
+  rig.pool.close();
 });
 
 describe.each(addresses)('%s that skips', (_, address) => {
