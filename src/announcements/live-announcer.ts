@@ -1,3 +1,4 @@
+import { announcingParameters } from '../audio/known-parameters.ts';
 import type { PcmObserver, TimedPcm } from '../audio/stage.ts';
 import { AssertionError, messageOf } from '../base/errors.ts';
 import type { JsonObject } from '../base/files/json-fields.ts';
@@ -13,18 +14,6 @@ import { Sound } from './sound.ts';
 const keptMs = 10_000;
 /** What cannot be announced now is tried again after this time. */
 const retryMs = 1000;
-
-/** Parameters of its address that say how a stream announces. */
-const parameters: ReadonlySet<string> = new Set([
-  'duck_db',
-  'attack_ms',
-  'hold_ms',
-  'release_ms',
-  'gain_db',
-  'volume',
-  'override_mute',
-  'priority',
-]);
 
 interface LiveAnnouncerOptions {
   readonly channel: StreamChannel;
@@ -135,7 +124,7 @@ export class LiveAnnouncer implements PcmObserver {
 export function membersOfAddress(address: Readonly<Record<string, string>>): JsonObject {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(address)) {
-    if (parameters.has(key)) query.append(key, value);
+    if (announcingParameters.includes(key)) query.append(key, value);
   }
   for (const target of (address.announce ?? '').split(',').map((text) => text.trim())) {
     const [, kind, name] = /^(client|group|stream):(.+)$/.exec(target) ?? [];

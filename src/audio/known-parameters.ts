@@ -15,8 +15,8 @@ const common = [
   'packed_s24le',
   'announce',
 ];
-/** Of those that are mixed over others. */
-const announcing = [
+/** Of those that are mixed over others: how they are. */
+export const announcingParameters: readonly string[] = [
   'duck_db',
   'attack_ms',
   'hold_ms',
@@ -44,7 +44,7 @@ const maxListed = 10;
 export function unknownParameters({ scheme, query }: StreamUri): string[] {
   const ownNames = own.get(scheme);
   if (!ownNames) return [];
-  const known = [...common, ...ownNames, ...('announce' in query ? announcing : [])];
+  const known = [...common, ...ownNames, ...('announce' in query ? announcingParameters : [])];
   const unknown = Object.keys(query).filter((key) => !known.includes(key));
   const sentences = unknown.slice(0, maxListed).map((key) => {
     const likely = likelyWord(key, known);

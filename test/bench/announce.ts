@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../support/control-client.ts';
 import { readMetrics } from '../support/metrics.ts';
+import { wavFile } from '../support/pcm-fixtures.ts';
 import { freePort, type ServerProcess } from '../support/server-process.ts';
 import { cpuTimeBetween, readCpuTime } from './cpu-time.ts';
 import { openFormats } from './formats.ts';
@@ -51,29 +52,14 @@ interface AnnounceFigures extends Spans {
 
 /** Mono, a tone that goes up and down: as long as `ms`. */
 function clip(ms: number): Buffer {
-  const frames = Math.round((clipRateHz * ms) / 1000);
-  const bytes = Buffer.alloc(44 + 2 * frames);
-  bytes.write('RIFF');
-  bytes.writeUInt32LE(36 + 2 * frames, 4);
-  bytes.write('WAVEfmt ', 8);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(1, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(clipRateHz, 24);
-  bytes.writeUInt32LE(2 * clipRateHz, 28);
-  bytes.writeUInt16LE(2, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write('data', 36);
-  bytes.writeUInt32LE(2 * frames, 40);
-  for (let frame = 0; frame < frames; frame += 1) {
+  const samples = new Int16Array(Math.round((clipRateHz * ms) / 1000));
+  for (let frame = 0; frame < samples.length; frame += 1) {
     const seconds = frame / clipRateHz;
     const loudness = 8000 * (1 + Math.sin(2 * Math.PI * 3 * seconds));
-    bytes.writeInt16LE(
-      Math.round(loudness * Math.sin(2 * Math.PI * 700 * seconds)),
-      44 + 2 * frame,
-    );
+    samples[frame] = Math.round(loudness * Math.sin(2 * Math.PI * 700 * seconds));
   }
-  return bytes;
+  const pcm = Buffer.from(samples.buffer);
+  return wavFile(pcm, { rateHz: clipRateHz, channels: 1 });
 }
 
 function serversFor(

@@ -143,11 +143,7 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
       await until(() => ends.reasons.length > 0);
       await new Promise((resolve) => setTimeout(resolve, 2000));
       const { pcm } = await players[0]!.stop(format);
-      const heard = channelOf(pcm, format);
-      const step = rateHz / 20;
-      const parts = Array.from({ length: Math.floor(heard.length / step) }, (_, index) =>
-        heard.subarray(index * step, (index + 1) * step),
-      );
+      const parts = partsOf(pcm);
       const sound = parts.map((part) => levelOf(part, 1000, rateHz));
       const music = parts.map((part) => levelOf(part, 440, rateHz));
       const gainAt = (percent: number) => (10 ** (percent / 100) - 1) / 9;
@@ -182,11 +178,7 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
     await until(() => ends.reasons.length > 0);
     await new Promise((resolve) => setTimeout(resolve, 2000));
     const { pcm } = await players[0]!.stop(format);
-    const heard = channelOf(pcm, format);
-    const step = rateHz / 20;
-    const parts = Array.from({ length: Math.floor(heard.length / step) }, (_, index) =>
-      heard.subarray(index * step, (index + 1) * step),
-    );
+    const parts = partsOf(pcm);
     const loud = parts.filter((part) => levelOf(part, 1000, rateHz) > 0.22).length;
     expect(loud).toBeGreaterThanOrEqual(19);
     const begin = parts.findIndex((part) => levelOf(part, 1000, rateHz) > 0.01);
@@ -195,3 +187,12 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
     }
   });
 });
+
+/** What was heard in one channel, in pieces of 50 ms. */
+function partsOf(pcm: Buffer): readonly Float64Array[] {
+  const heard = channelOf(pcm, format);
+  const step = rateHz / 20;
+  return Array.from({ length: Math.floor(heard.length / step) }, (_, index) =>
+    heard.subarray(index * step, (index + 1) * step),
+  );
+}

@@ -12,6 +12,7 @@ import { messageType } from '../../src/protocol/layout.ts';
 import { decodeServerSettings } from '../../src/protocol/messages.ts';
 import { ControlClient } from '../support/control-client.ts';
 import { channelOf, heardBy, levelOf, sine, wavePcm } from '../support/mix-rig.ts';
+import { wavFile } from '../support/pcm-fixtures.ts';
 import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { type Received, ScriptedClient } from '../support/scripted-client.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
@@ -64,25 +65,10 @@ async function over(id: string, heard = controller): Promise<string[]> {
 
 /** Mono WAV of a tone. */
 function wav(ms: number, rateHz = 16_000): Buffer {
-  const frames = (rateHz * ms) / 1000;
-  const bytes = Buffer.alloc(44 + 2 * frames);
-  bytes.write('RIFF');
-  bytes.writeUInt32LE(36 + 2 * frames, 4);
-  bytes.write('WAVEfmt ', 8);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(1, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(rateHz, 24);
-  bytes.writeUInt32LE(2 * rateHz, 28);
-  bytes.writeUInt16LE(2, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write('data', 36);
-  bytes.writeUInt32LE(2 * frames, 40);
-  for (let frame = 0; frame < frames; frame += 1) {
-    const sample = Math.round(8000 * Math.sin((2 * Math.PI * 1000 * frame) / rateHz));
-    bytes.writeInt16LE(sample, 44 + 2 * frame);
-  }
-  return bytes;
+  const format = SampleFormat.parse(`${rateHz}:16:1`);
+  const frames = format.framesIn(ms);
+  const pcm = wavePcm(format, { first: 0, frames, sample: sine(rateHz, 1000, 0.25) });
+  return wavFile(pcm, { rateHz, channels: 1 });
 }
 
 async function post(query: string, options: RequestInit = {}) {

@@ -46,18 +46,17 @@ class Records<T extends { readonly id: string }> {
     if (!isSame(ids, this.#ids.peek())) this.#ids.value = ids;
   }
 
-  put(record: T): void {
-    const known = this.#records.get(record.id);
-    if (!known) {
-      this.#records.set(record.id, signal(record));
-      if (!this.#ids.peek().includes(record.id)) this.#ids.value = [...this.#ids.peek(), record.id];
-    } else if (!isSame(known.peek(), record)) known.value = record;
-  }
-
   /** Does nothing when there is none of this id. */
   change(id: string, change: (record: T) => T): void {
     const known = this.#records.get(id);
     if (known) this.put(change(known.peek()));
+  }
+
+  /** It gets its place in the order with the next whole status. */
+  put(record: T): void {
+    const known = this.#records.get(record.id);
+    if (!known) this.#records.set(record.id, signal(record));
+    else if (!isSame(known.peek(), record)) known.value = record;
   }
 }
 
