@@ -113,7 +113,8 @@ describe('zerocast clips', () => {
     writeFileSync(long, '');
     truncateSync(long, longMebibytes * mebibyte);
     const command = [
-      ...[process.execPath, mainFile, 'clips', 'add', long, `--server.datadir=${folder}`],
+      // A shell that waited for it would end by the signal itself.
+      ...['exec', process.execPath, mainFile, 'clips', 'add', long, `--server.datadir=${folder}`],
       ...['--clips.zero_copy=off', `--clips.max_clip_size=${longMebibytes}`],
       `--clips.max_size=${2 * longMebibytes}`,
     ];
