@@ -218,11 +218,15 @@ export class Chaos {
     return levels;
   }
 
-  #report({ residentMiB, descriptors, usedSlots }: Levels): void {
+  #report({ descriptors, usedSlots, ...levels }: Levels): void {
+    const { poolMiB, heapMiB, externalMiB } = levels;
+    const memory = Object.entries({ pool: poolMiB, heap: heapMiB, external: externalMiB })
+      .map(([name, mib]) => `${name} ${mib.toFixed(0)}`)
+      .join(', ');
     const { steady, crew, joiners, realClients, controller, server } = this.#world;
     const sound = realClients.map(({ soundFrames }) => Math.round(soundFrames / 8000)).join('/');
     this.#tell(
-      `step ${this.steps}: ${residentMiB.toFixed(0)} MiB, ${descriptors} descriptors, ` +
+      `step ${this.steps}: ${levels.residentMiB.toFixed(0)} MiB (${memory}), ${descriptors} descriptors, ` +
         `${usedSlots} slots in use, ${steady.chunks} chunks right, ${crew.chunks} to victims, ` +
         `${joiners.joined} joined a swelling stream, ` +
         `snapclients ${sound} s, slowest answer ${controller.longestMs.toFixed(0)} ms, ` +

@@ -14,6 +14,8 @@ export interface Levels {
   readonly residentMiB: number;
   /** Of those, what the pool of chunks holds. */
   readonly poolMiB: number;
+  readonly heapMiB: number;
+  readonly externalMiB: number;
   /** Descriptors by what they are. */
   readonly kinds: Readonly<Record<string, number>>;
 }
@@ -38,6 +40,8 @@ async function readLevels({ server, places }: World): Promise<Levels> {
     kinds: descriptors,
     residentMiB: server.residentMiB(),
     poolMiB: figure('zerocast_pool_bytes') / 2 ** 20,
+    heapMiB: figure('nodejs_heap_size_total_bytes') / 2 ** 20,
+    externalMiB: figure('nodejs_external_memory_bytes') / 2 ** 20,
   };
 }
 
