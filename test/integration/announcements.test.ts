@@ -851,7 +851,7 @@ describe('a stream that announces', () => {
     const client = await player('a');
     await controller.request('Announce.List');
     await controller.request('Stream.RemoveStream', { id: 'TTS' });
-    const slow = `pipe://${fifo}?name=TTS&announce=all&release_ms=3000&sampleformat=16000:16:1`;
+    const slow = `pipe://${fifo}?name=TTS&announce=all&release_ms=6000&sampleformat=16000:16:1`;
     await server.application.streams.addTrusted(`${slow}&idle_threshold=50`);
     const speaking = speak(1000);
     await until(() => statesOfAll().includes('playing'));
