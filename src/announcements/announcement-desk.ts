@@ -2,6 +2,7 @@ import type { JsonObject } from '../base/files/json-fields.ts';
 import type { Logger } from '../base/logger.ts';
 import type { GroupRecord } from '../clients/client-record.ts';
 import { jsonOfClip } from '../clips/clip-json.ts';
+import type { Config } from '../config/config.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import { readAnnouncement, readChoice } from './announcement-request.ts';
@@ -9,9 +10,11 @@ import type { AnnouncementStatus, Announcements } from './announcements.ts';
 import { chimeNames } from './chimes.ts';
 import type { ClipPlaces } from './clip-loader.ts';
 import { LiveAnnouncer, membersOfAddress } from './live-announcer.ts';
+import { maxUploadBytes } from './upload-limit.ts';
 
 interface DeskOptions {
   readonly places: ClipPlaces;
+  readonly settings: () => Pick<Config['announce'], 'duckDb' | 'maxSeconds' | 'ttsCommand'>;
   readonly dsp: Dsp;
   readonly logger: Logger;
 }
@@ -51,12 +54,27 @@ export class AnnouncementDesk {
     return this.#announcements.list();
   }
 
-  async clips(): Promise<{
-    readonly chimes: readonly string[];
-    readonly clips: readonly object[];
-  }> {
-    const clips = await this.#options.places.library.list();
-    return { chimes: chimeNames, clips: clips.map(jsonOfClip) };
+  get recent(): readonly object[] {
+    return this.#announcements.recent;
+  }
+
+  /** Failure: as of `play`. */
+  playAgain(id: string): Promise<AnnouncementStatus> {
+    return this.#announcements.playAgain(id);
+  }
+
+  /** What can be played, and what holds where a request says nothing else. */
+  async clips(): Promise<object> {
+    const { places, settings } = this.#options;
+    const clips = await places.library.list();
+    const { duckDb, maxSeconds, ttsCommand } = settings();
+    return {
+      chimes: chimeNames,
+      clips: clips.map(jsonOfClip),
+      speech: ttsCommand !== '',
+      duck_db: duckDb,
+      limits: { seconds: maxSeconds, upload_bytes: maxUploadBytes },
+    };
   }
 
   /** Those that play now are mixed over others while they do. */

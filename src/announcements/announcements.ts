@@ -19,6 +19,7 @@ import type {
 import { AnnouncementRun, type AnnouncementState, bytesOf } from './announcement-run.ts';
 import type { ClipLoader } from './clip-loader.ts';
 import { MusicLoudness } from './music-loudness.ts';
+import { type RecentAnnouncement, RecentAnnouncements } from './recent-announcements.ts';
 import { SoundInput } from './sound-input.ts';
 import { findTargets, occupiedBy } from './target-lookup.ts';
 
@@ -51,6 +52,8 @@ export interface AnnouncementStatus {
   readonly tag?: string;
   /** When its first sample is heard, in milliseconds since 1970. */
   readonly heardAt?: number;
+  /** The same in milliseconds from now, as clocks of controllers may be wrong; negative: it began. */
+  readonly heardIn?: number;
   /** Milliseconds; known once all of it is there. */
   readonly duration?: number;
   /** Why it has ended before its time. */
@@ -77,6 +80,7 @@ export class Announcements {
   readonly #logger: Logger;
   readonly #queue = new AnnouncementQueue();
   readonly #runs = new Map<string, AnnouncementRun>();
+  readonly #recent = new RecentAnnouncements();
   /** Those that are mixed now. */
   readonly #mixing = new Set<AnnouncementRun>();
   readonly #music: MusicLoudness;
@@ -133,6 +137,16 @@ export class Announcements {
     return [...this.#runs.values()].map(statusOf);
   }
 
+  /** The last ones, the newest first. */
+  get recent(): readonly RecentAnnouncement[] {
+    return this.#recent.list();
+  }
+
+  /** Takes a recent one once more. Failure: as of `play`. */
+  playAgain(id: string): Promise<AnnouncementStatus> {
+    return this.play(this.#recent.requestOf(id));
+  }
+
   /** Ends all without a fade; resolves when nothing of them runs any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -178,6 +192,7 @@ export class Announcements {
       dueMs,
       expireMs: request.expire_ms ?? usualExpireMs,
     });
+    this.#recent.add(run.id, request);
     this.#tell(run);
     if (request.loudness === 'follow' && request.at === undefined) this.#watchMusic(run);
     return run;
@@ -392,6 +407,7 @@ export class Announcements {
       streams: targets.streamIds.size,
       ...(reason !== undefined && { reason }),
     });
+    this.#recent.enter(id, state);
     this.#options.onUpdate(statusOf(run));
   }
 }
@@ -403,7 +419,7 @@ function statusOf(run: AnnouncementRun): AnnouncementStatus {
     state,
     targets: shownTargets(request.targets),
     ...(request.tag !== undefined && { tag: request.tag }),
-    ...(heardAtMs !== undefined && { heardAt: heardAtMs }),
+    ...(heardAtMs !== undefined && { heardAt: heardAtMs, heardIn: heardAtMs - Date.now() }),
     ...(durationMs !== undefined && { duration: durationMs }),
     ...(reason !== undefined && { reason }),
   };

@@ -48,6 +48,7 @@ export async function openDesk(options: DeskOptions): Promise<AnnouncementDesk> 
   });
   return new AnnouncementDesk(announcements, {
     places: clips,
+    settings: announce,
     dsp: await openDsp(loadNativeAddon()),
     logger: options.logger,
   });

@@ -8,6 +8,7 @@ import {
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { ServerOpts, Socket } from 'node:net';
 import type { AnnouncementDesk } from '../announcements/announcement-desk.ts';
+import { maxUploadBytes } from '../announcements/upload-limit.ts';
 import type { Access, Login } from '../auth/access.ts';
 import { messageOf } from '../base/errors.ts';
 import { within } from '../base/time/within.ts';
@@ -42,9 +43,9 @@ const requestTimeoutMs = 600_000;
 /** For one that is to be announced. */
 const uploadTimeoutMs = 60_000;
 /** The longest sound file that may be uploaded to be announced, with the form around it. */
-const maxUploadBytes = 16 * 1024 * 1024 + 64 * 1024;
+const maxFormBytes = maxUploadBytes + 64 * 1024;
 /** What all uploads under way may occupy together. */
-const maxUploadsBytes = 4 * maxUploadBytes;
+const maxUploadsBytes = 4 * maxFormBytes;
 const timeoutCheckMs = 1000;
 /** Time that a connection stays open for the next request. */
 const keepAliveTimeoutMs = 5000;
@@ -96,7 +97,7 @@ export class HttpServer {
   readonly #metrics: MetricsRoute;
   readonly #bodies: BodyReader;
   readonly #uploads = new BodyReader({
-    limits: { maxRequestBytes: maxUploadBytes },
+    limits: { maxRequestBytes: maxFormBytes },
     budget: new RequestBudget({ maxIncompleteBytes: maxUploadsBytes }),
     maxBodyMs: uploadTimeoutMs,
   });

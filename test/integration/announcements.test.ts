@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AnnouncementStatus } from '../../src/announcements/announcements.ts';
+import type { RecentAnnouncement } from '../../src/announcements/recent-announcements.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { messageType } from '../../src/protocol/layout.ts';
 import { decodeServerSettings } from '../../src/protocol/messages.ts';
@@ -334,6 +335,9 @@ describe('an announcement', () => {
     expect(await controller.request('Announce.GetClips')).toEqual({
       chimes: ['ding', 'dingdong', 'alert', 'tick'],
       clips: [],
+      speech: false,
+      duck_db: -15,
+      limits: { seconds: 120, upload_bytes: 16 * 1024 * 1024 },
     });
   });
 });
@@ -879,4 +883,59 @@ describe('a stream that announces', () => {
       .notifications('Announce.OnUpdate')
       .map(({ params }) => String(params?.state));
   }
+});
+
+describe('the last announcements', () => {
+  const recent = async () =>
+    ((await controller.request('Announce.GetRecent')) as { announcements: RecentAnnouncement[] })
+      .announcements;
+
+  it('are remembered, each once, without what is secret or was uploaded', async () => {
+    await start(music, 'announce.allowed_host=127.0.0.1');
+    await player('a');
+    const clients = { clients: ['a'] };
+    await play({ chime: 'tick', targets: clients });
+    await play({ chime: 'ding' });
+    const url = 'http://127.0.0.1:1/speech?token=secret';
+    const { error } = await controller.ask('Announce.Play', { url });
+    expect(error?.data).toMatch(/^fetch-failed: /);
+    const form = upload(wav(50), { tag: 'Dinner' });
+    expect((await post('', form)).status).toBe(202);
+    const again = await play({ chime: 'tick', targets: clients });
+    await over(again.id);
+    const list = await recent();
+    expect(list.map(({ kind, label, again: may }) => [kind, label, may])).toEqual([
+      ['chime', 'tick', true],
+      ['upload', 'Dinner', false],
+      ['url', '127.0.0.1:1', true],
+      ['chime', 'ding', true],
+    ]);
+    expect(list[0]).toMatchObject({ id: again.id, state: 'done', targets: { clients: ['a'] } });
+    expect(JSON.stringify(list)).not.toContain('secret');
+  });
+
+  it('can be played again, but for uploads', async () => {
+    await start(music);
+    await player('a');
+    const first = await play({ chime: 'tick', tag: 'door', at: Date.now() + 500 });
+    await over(first.id);
+    const { id, heardAt, heardIn } = (await controller.request('Announce.PlayAgain', {
+      id: first.id,
+    })) as AnnouncementStatus;
+    expect(Math.abs(heardAt! - Date.now() - heardIn!)).toBeLessThan(250);
+    expect(await over(id)).toEqual(['queued', 'playing', 'done']);
+    expect((await recent()).map((one) => one.id)).toEqual([id]);
+    await post('', upload(wav(50)));
+    const [uploaded] = await recent();
+    const refusal = async (id: string) =>
+      (await controller.ask('Announce.PlayAgain', { id })).error?.data;
+    expect(await refusal(uploaded!.id)).toMatch(/^not-kept: /);
+    expect(await refusal('none')).toMatch(/^unknown-announcement: /);
+    // Eight may wait for one player.
+    for (let count = 0; count < 25; count += 1) {
+      const { id } = await play({ chime: 'tick', tag: `tag ${count}` });
+      await controller.request('Announce.Stop', { id });
+    }
+    expect(await recent()).toHaveLength(20);
+  });
 });

@@ -61,6 +61,20 @@ export const announceMethods: readonly RpcMethod[] = [
     parameters: [],
     returns: ['object', 'chimes and clips'],
     call: async (desk) => ({ ...(await desk.clips()) }),
+  method({
+    name: 'Announce.GetRecent',
+    description: 'List the last announcements',
+    parameters: [],
+    returns: ['object', 'announcements, the newest first'],
+    call: (desk) => ({ announcements: desk.recent }),
+  }),
+  method({
+    name: 'Announce.PlayAgain',
+    description: 'Play one of the last announcements once more',
+    parameters: [{ parameter: 'id', type: 'string', description: 'which one' }],
+    returns: ['object', 'as of Announce.Play'],
+    call: async (desk, params) => ({ ...(await desk.playAgain(params.text('id'))) }),
+  }),
   }),
 ];
 

@@ -268,8 +268,10 @@ describe('General.GetRPCCommands', () => {
     };
     expect(commands.map(({ method }) => method)).toEqual([
       'Announce.GetClips',
+      'Announce.GetRecent',
       'Announce.List',
       'Announce.Play',
+      'Announce.PlayAgain',
       'Announce.Stop',
       'Client.GetStatus',
       'Client.SetLatency',
