@@ -7,6 +7,7 @@ import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { loadNativeAddon, type NativeAddonResult } from '../base/native/native-addon.ts';
 import { Registry } from '../clients/registry.ts';
+import { SceneList } from '../clients/scene-list.ts';
 import { StateFile } from '../clients/state-file.ts';
 import type { ClipParts } from '../clips/open-clips.ts';
 import type { Config } from '../config/config.ts';
@@ -104,6 +105,7 @@ export class Application {
   #announcements: Promise<AnnouncementDesk> | undefined;
   /** There was a stream that is mixed over what a group plays that is given it. */
   #hasAdopted = false;
+  readonly #scenes = new SceneList(() => this.#onScenes());
   readonly #native: NativeAddonResult;
   /** Since the first one was asked for. */
   #clips: Promise<ClipParts> | undefined;
@@ -241,6 +243,7 @@ export class Application {
       groups,
       streams,
       registry,
+      scenes: this.#scenes,
       status: this.#status,
       announcements: () => this.#openAnnouncements(),
       clips: () => this.#openClips(),
@@ -460,7 +463,8 @@ export class Application {
     const { config, logger, dataFolder, onBound } = this.#options;
     if (dataFolder !== undefined) {
       const { registry } = this;
-      this.#stateFile = await StateFile.open({ folder: dataFolder, logger, registry });
+      const scenes = this.#scenes;
+      this.#stateFile = await StateFile.open({ folder: dataFolder, logger, registry, scenes });
     }
     await this.#listeners.open();
     onBound?.();
@@ -471,6 +475,16 @@ export class Application {
     this.#listeners.release();
     this.#announcer = await announce(config, this.ports, { logger });
     this.#timeWatch.start();
+  }
+
+  #onScenes(): void {
+    this.#stateFile?.schedule();
+    this.control.tell({
+      interest: 'Scene',
+      permission: 'Scene.List',
+      method: 'Scene.OnUpdate',
+      params: {},
+    });
   }
 
   #onChange(change: Change, by?: Requester): void {

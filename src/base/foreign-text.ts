@@ -13,6 +13,11 @@ export function wellFormed(text: string): string {
   return text.toWellFormed();
 }
 
+/** Whether a text stays on its line, and in its direction, where it is shown. */
+export function isShowable(text: string): boolean {
+  return !/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(text) && text === wellFormed(text);
+}
+
 /** The beginning of a text, well-formed: at most `maxLength` UTF-16 units, cut between code points. */
 export function cutText(text: string, maxLength: number): string {
   const isInPair = (text.codePointAt(maxLength - 1) ?? 0) > 0xffff;

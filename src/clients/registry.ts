@@ -11,6 +11,12 @@ export interface RegistryOptions {
   readonly nowMs: () => number;
 }
 
+interface GroupMove {
+  readonly client: ClientRecord;
+  /** May have ceased to exist. */
+  readonly from: GroupRecord;
+}
+
 /** Before this program was written: the clock of the machine was never set. */
 const earliestPlausibleMs = Date.UTC(2025, 0);
 
@@ -124,24 +130,54 @@ export class Registry {
    * A client that leaves gets its own group with the same stream, one that joins comes last, and a
    * group without members ceases to exist. Unknown ids are ignored. Source: protocol reference, 8.2.
    */
-  setClients(
-    group: GroupRecord,
-    ids: readonly string[],
-  ): readonly {
-    readonly client: ClientRecord;
-    /** May have ceased to exist. */
-    readonly from: GroupRecord;
-  }[] {
+  setClients(group: GroupRecord, ids: readonly string[]): readonly GroupMove[] {
     const listed = new Set<ClientRecord>();
     for (const id of ids) {
       const client = this.#clients.get(id);
       if (client) listed.add(client);
     }
     const leavers = group.clients.filter((client) => !listed.has(client));
-    const joiners = [...listed].filter((client) => client.group !== group);
-    const moves = [...leavers, ...joiners].map((client) => ({ client, from: client.group }));
-    for (const client of leavers) enter(client, this.#addGroup(streamsOf(group)));
-    for (const client of joiners) enter(client, group);
+    return this.#move(leavers, new Map([...listed].map((client) => [client, group])));
+  }
+
+  /**
+   * Makes each of these groups out of exactly these clients, which are at least one and no other's; one
+   * that is not there is made, with what its first client plays. Visitors stay where they are.
+   *
+   * Returns the groups in their order, and the clients that changed theirs.
+   */
+  arrange(
+    arrangement: readonly {
+      readonly id: string;
+      readonly name: string;
+      readonly clients: readonly ClientRecord[];
+    }[],
+  ): { readonly groups: readonly GroupRecord[]; readonly moves: readonly GroupMove[] } {
+    const wanted = new Map<ClientRecord, GroupRecord>();
+    const groups = arrangement.map(({ id, name, clients }) => {
+      const streams = clients[0] && streamsOf(clients[0].group);
+      const group = this.#groups.get(id) ?? this.#addGroup({ ...streams, id, name });
+      for (const client of clients) wanted.set(client, group);
+      return group;
+    });
+    const leavers = groups.flatMap(({ clients }) =>
+      clients.filter((client) => !wanted.has(client) && !client.isVisitor),
+    );
+    return { groups, moves: this.#move(leavers, wanted) };
+  }
+
+  /** Leavers get groups of their own. */
+  #move(
+    leavers: readonly ClientRecord[],
+    wanted: ReadonlyMap<ClientRecord, GroupRecord>,
+  ): readonly GroupMove[] {
+    const joiners = [...wanted].filter(([client, group]) => client.group !== group);
+    const moves = [...leavers, ...joiners.map(([client]) => client)].map((client) => ({
+      client,
+      from: client.group,
+    }));
+    for (const client of leavers) enter(client, this.#addGroup(streamsOf(client.group)));
+    for (const [client, group] of joiners) enter(client, group);
     for (const left of new Set(moves.map(({ from }) => from))) this.#dropStrangers(left);
     return moves;
   }

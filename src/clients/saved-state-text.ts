@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from '../base/files/json-fields.ts';
 import type { ClientState, GroupState } from './client-record.ts';
+import { jsonOfScene, type Scene } from './scene.ts';
 
 /**
  * So much is built before other work gets its turn: a millisecond on a busy core, where the text
@@ -28,13 +29,20 @@ interface GroupToSave extends GroupState {
 export function savedStateText(
   groups: Iterable<GroupToSave>,
   unknown: JsonObject,
+  scenes: readonly Scene[] = [],
 ): Iterable<string> {
   const members = Array.from(groups, (group) => ({
     group,
     clients: group.clients.filter(({ isVisitor }) => !isVisitor),
   })).filter(({ clients }) => clients.length > 0);
-  const fields = withUnknown({ ConfigVersion: 2, Groups: members }, unknown);
-  return pieces(objectText(fields, 'Groups', groupTexts(members)));
+  // Without scenes the file is what existing servers write.
+  const own = { ConfigVersion: 2, Groups: members, ...(scenes.length > 0 && { Scenes: scenes }) };
+  const lists = { Groups: groupTexts(members), Scenes: sceneTexts(scenes) };
+  return pieces(objectText(withUnknown(own, unknown), lists));
+}
+
+function* sceneTexts(scenes: readonly Scene[]): Generator<[string]> {
+  for (const scene of scenes) yield [JSON.stringify(jsonOfScene(scene))];
 }
 
 function* groupTexts(
@@ -48,7 +56,7 @@ function* groupTexts(
       name: group.name.trim(),
       stream_id: (group.underId ?? group.streamId).trim(),
     };
-    yield objectText(withUnknown(fields, group.unknown), 'clients', clientTexts(clients));
+    yield objectText(withUnknown(fields, group.unknown), { clients: clientTexts(clients) });
   }
 }
 
@@ -99,16 +107,16 @@ function withUnknown(known: JsonObject, unknown: JsonObject): JsonObject {
   return Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The list `listKey` is too long to be built at once: `elements` are the texts of each element. */
+/** `lists` are too long to be built at once: they are the texts of each element. */
 function* objectText(
   fields: JsonObject,
-  listKey: string,
-  elements: Iterable<Iterable<string>>,
+  lists: Readonly<Record<string, Iterable<Iterable<string>>>>,
 ): Generator<string> {
   let separator = '{';
   for (const [key, value] of Object.entries(fields)) {
     yield `${separator}${JSON.stringify(key)}:`;
-    if (key === listKey) yield* listText(elements);
+    const elements = Object.hasOwn(lists, key) ? lists[key] : undefined;
+    if (elements) yield* listText(elements);
     else yield JSON.stringify(value);
     separator = ',';
   }

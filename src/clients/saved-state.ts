@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { messageOf } from '../base/errors.ts';
 import { FieldFaults, isObject, JsonFields, type JsonObject } from '../base/files/json-fields.ts';
 import { DamagedFileError } from '../base/files/json-file.ts';
 import type { ClientState, GroupState } from './client-record.ts';
+import { readScene, type Scene } from './scene.ts';
 
 const maxInt32 = 2 ** 31 - 1;
 const latencyRange = { min: -maxInt32, max: maxInt32, fallback: 0 };
@@ -15,6 +17,8 @@ const protocolRange = { min: 0, max: maxInt32, fallback: 1 };
 /** What `server.json` says. Source: protocol reference, 8.3. */
 export interface SavedState {
   readonly groups: readonly GroupState[];
+  /** Our own. */
+  readonly scenes: readonly Scene[];
   /** Fields beside the groups that this version does not know, to be written back. */
   readonly unknown: JsonObject;
   /** What was replaced by its default or left out. */
@@ -27,11 +31,25 @@ export function parseSavedState(json: unknown): SavedState {
   if (!Object.hasOwn(json, 'ConfigVersion')) throw new DamagedFileError('it has no ConfigVersion');
   if (!Array.isArray(json.Groups ?? [])) throw new DamagedFileError('its Groups are not a list');
   const faults = new FieldFaults();
-  const { ConfigVersion: _, ...rest } = json;
+  const { ConfigVersion: _, Scenes: scenes, ...rest } = json;
   const fields = new JsonFields(rest, '', faults);
   const reader = new StateReader();
   const groups = fields.objects('Groups').flatMap((group) => reader.group(group) ?? []);
-  return { groups, unknown: fields.rest(), faults };
+  return { groups, scenes: scenesOf(scenes, faults), unknown: fields.rest(), faults };
+}
+
+/** One with a fault would not bring back what was meant, and is left out. */
+function scenesOf(json: unknown, faults: FieldFaults): readonly Scene[] {
+  const list: readonly unknown[] = Array.isArray(json) ? json : [];
+  if (json !== undefined && json !== null && list !== json) faults.add('Scenes is not a list');
+  return list.flatMap((scene, index) => {
+    try {
+      return readScene(scene);
+    } catch (error) {
+      faults.add(`Scenes[${index}] is left out: ${messageOf(error)}`);
+      return [];
+    }
+  });
 }
 
 /** Keeps what must be there only once. */

@@ -6,6 +6,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Registry } from './registry.ts';
 import { parseSavedState } from './saved-state.ts';
 import { savedStateText } from './saved-state-text.ts';
+import type { SceneList } from './scene-list.ts';
 
 /** A hundred thousand clients fit in: more is not a state file. */
 const defaultMaxStateBytes = 64 * 1024 * 1024;
@@ -18,13 +19,14 @@ export interface StateFileOptions {
   readonly logger: Logger;
   /** That no client has joined yet. */
   readonly registry: Registry;
+  readonly scenes: SceneList;
   readonly maxStateBytes?: number;
   readonly quietMs?: number;
   readonly maxDelayMs?: number;
 }
 
 /**
- * Clients and groups on disk, in the format of existing servers.
+ * Clients, groups and scenes on disk, in the format of existing servers.
  *
  * Failure: never rejects. What cannot be read or written is told by the log, and the server goes
  * on with what it has in memory. Source: protocol reference, 8.3.
@@ -32,11 +34,13 @@ export interface StateFileOptions {
 export class StateFile {
   readonly #file: JsonFile;
   readonly #registry: Registry;
+  readonly #scenes: SceneList;
   readonly #unknown: JsonObject;
   readonly #schedule: SaveSchedule;
 
   private constructor(options: StateFileOptions, read: { file: JsonFile; unknown: JsonObject }) {
     this.#registry = options.registry;
+    this.#scenes = options.scenes;
     this.#file = read.file;
     this.#unknown = read.unknown;
     this.#schedule = new SaveSchedule({
@@ -46,9 +50,9 @@ export class StateFile {
     });
   }
 
-  /** Reads `server.json` and hands its groups to the registry. */
+  /** Reads `server.json` and hands its groups to the registry, and its scenes to their list. */
   static async open(options: StateFileOptions): Promise<StateFile> {
-    const { folder, registry, maxStateBytes = defaultMaxStateBytes } = options;
+    const { folder, registry, scenes, maxStateBytes = defaultMaxStateBytes } = options;
     const logger = options.logger.tagged('StateFile');
     const path = join(folder, 'server.json');
     const file = await JsonFile.open({ path, logger, maxBytes: maxStateBytes });
@@ -57,7 +61,10 @@ export class StateFile {
       const { count, listed } = saved.faults;
       logger.warn('file has wrong values, defaults are used', { file: path, count, listed });
     }
-    if (saved) registry.restore(saved.groups);
+    if (saved) {
+      registry.restore(saved.groups);
+      scenes.restore(saved.scenes);
+    }
     return new StateFile(options, { file, unknown: saved?.unknown ?? {} });
   }
 
@@ -73,6 +80,6 @@ export class StateFile {
 
   #save(): Promise<boolean> {
     const groups = this.#registry.groups.values();
-    return this.#file.write(savedStateText(groups, this.#unknown));
+    return this.#file.write(savedStateText(groups, this.#unknown, this.#scenes.all));
   }
 }

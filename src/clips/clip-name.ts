@@ -1,4 +1,4 @@
-import { wellFormed } from '../base/foreign-text.ts';
+import { isShowable } from '../base/foreign-text.ts';
 import { ClipError } from './clip-error.ts';
 
 /** Files of the library itself beside a clip have longer names, and no system takes more than 255. */
@@ -26,9 +26,7 @@ function faultOf(name: string): string | undefined {
   if (/[/\\]/.test(name)) return 'it is a path';
   if (name.startsWith('.')) return 'it begins with a dot';
   if (name !== name.trim()) return 'it begins or ends with a blank';
-  if (/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(name) || name !== wellFormed(name)) {
-    return 'it has characters that cannot be shown';
-  }
+  if (!isShowable(name)) return 'it has characters that cannot be shown';
   if (Buffer.byteLength(name) > maxNameBytes) return `it is longer than ${maxNameBytes} bytes`;
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { RpcError } from '../base/errors.ts';
+import { RpcError, ZerocastError } from '../base/errors.ts';
 import { cutText } from '../base/foreign-text.ts';
 
 // The texts of these errors are what controllers know, explanations go to `data`.
@@ -30,6 +30,12 @@ export function internalError(data: string): RpcError {
 /** A fault of ours or of the system: the administrator may fix it, the peer cannot. */
 export function unexpectedFailure(): RpcError {
   return internalError('unexpected failure, see the log of the server');
+}
+
+/** One of ours with its code in front, which programs look at. */
+export function withCode(error: unknown): unknown {
+  if (error instanceof RpcError || !(error instanceof ZerocastError)) return error;
+  return internalError(`${error.code}: ${error.message}`);
 }
 
 /** Not logged in. */

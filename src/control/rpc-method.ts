@@ -3,6 +3,7 @@ import type { Access } from '../auth/access.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LogLimiter } from '../base/time/log-limiter.ts';
 import type { Registry } from '../clients/registry.ts';
+import type { SceneList } from '../clients/scene-list.ts';
 import type { ClipParts } from '../clips/open-clips.ts';
 import type { GroupControl } from '../players/group-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
@@ -16,6 +17,7 @@ export interface RpcTargets {
   readonly groups: GroupControl;
   readonly streams: StreamDirectory;
   readonly registry: Registry;
+  readonly scenes: SceneList;
   readonly status: StatusTree;
   /** Loaded when it is first asked for. */
   readonly announcements: () => Promise<AnnouncementDesk>;

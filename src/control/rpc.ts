@@ -14,7 +14,7 @@ export interface RpcCaller {
 }
 
 /** Kinds of notifications that controllers made for `snapserver` do not know. */
-export type Interest = 'Announce' | 'Clips';
+export type Interest = 'Announce' | 'Clips' | 'Scene';
 
 /** The answer to one text: `undefined` when there is none, a promise when something is waited for. */
 export type RpcAnswer = string | undefined | Promise<string | undefined>;

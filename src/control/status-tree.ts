@@ -49,6 +49,7 @@ export class StatusTree {
     if ('client' in change) this.#clientTexts.delete(change.client);
     if ('group' in change) this.#groupTails.delete(change.group);
     if ('channel' in change) this.#streamTexts.delete(change.channel);
+    if (change.kind === 'groups') for (const one of change.details ?? []) this.invalidate(one);
   }
 
   client(client: ClientRecord): JsonText {

@@ -70,6 +70,7 @@ export class ServerEventSource {
   emit(change: Change): void {
     const name = eventOf[change.kind];
     if (this.#emitter.listenerCount(name) > 0) this.#emitter.emit(name, payloadOf(change));
+    if (change.kind === 'groups') for (const one of change.details ?? []) this.emit(one);
   }
 }
 

@@ -2,7 +2,8 @@ import { RpcError } from '../base/errors.ts';
 import { cutText } from '../base/foreign-text.ts';
 import type { ClientRecord, GroupRecord } from '../clients/client-record.ts';
 import { isMuted, playedStreamId, type Registry } from '../clients/registry.ts';
-import type { ChangeListener, Requester } from '../streams/change.ts';
+import type { Arrangement } from '../clients/scene.ts';
+import type { Change, ChangeListener, Requester } from '../streams/change.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { PlayerServer } from './player-server.ts';
 
@@ -74,9 +75,8 @@ export class GroupControl {
 
   /** Failure: throws an `RpcError` "Stream not found" for unknown streams and those without codec. */
   setStream(group: GroupRecord, streamId: string, by?: Requester): void {
-    const { server, streams, onChange } = this.#options;
-    const channel = streams.channels.get(streamId);
-    if (!channel || channel.stream.codec === 'null') {
+    const { server, onChange } = this.#options;
+    if (!this.#isThere(streamId)) {
       throw new RpcError(-32603, 'Internal error', 'Stream not found');
     }
     const isMixed = this.#options.isMixedOver?.(streamId) ?? false;
@@ -101,6 +101,62 @@ export class GroupControl {
     server.route(moves.map(({ client }) => client));
   }
 
+  /** How all is now, but for visitors: what can be told by a scene. */
+  get arrangement(): Arrangement {
+    const groups = [...this.#options.registry.groups.values()].flatMap((group) => {
+      const { id, name, isMuted, underId, streamId = '' } = group;
+      const clients = group.clients.filter(({ isVisitor }) => !isVisitor);
+      if (clients.length === 0) return [];
+      const streams = { streamId: underId ?? streamId };
+      const members = clients.map(({ id, volume, isMuted }) => ({ id, volume, isMuted }));
+      return [{ id, name, isMuted, ...(streams.streamId && streams), clients: members }];
+    });
+    return { groups };
+  }
+
+  /**
+   * Puts groups, streams, volumes and mutes as a scene says, in one change. What it does not name stays
+   * as it is, but that clients of its groups which are not in it get groups of their own.
+   *
+   * Returns the ids of what it names and is not there.
+   */
+  arrange(
+    { groups: wanted }: Arrangement,
+    by?: Requester,
+  ): { readonly clients: readonly string[]; readonly streams: readonly string[] } {
+    const { registry, server, onChange } = this.#options;
+    const before = new Map(
+      [...registry.clients.values()].map((client) => [client, levelOf(client)]),
+    );
+    const known = wanted.flatMap((group) => {
+      const members = group.clients.flatMap(({ id, ...level }) => {
+        const client = registry.clients.get(id);
+        return client ? { client, level } : [];
+      });
+      const clients = members.map(({ client }) => client);
+      return clients.length > 0 ? [{ ...group, clients, members }] : [];
+    });
+    const { groups, moves } = registry.arrange(known);
+    const streams = new Set<string>();
+    for (const [index, { streamId, isMuted, members }] of known.entries()) {
+      const group = groups[index]!;
+      group.isMuted = isMuted ?? group.isMuted;
+      if (streamId !== undefined && !this.#give(group, streamId)) streams.add(streamId);
+      for (const { client, level } of members) Object.assign(client, level);
+    }
+    const changed = [...before].filter(([client, level]) => !isSame(levelOf(client), level));
+    for (const [client] of changed) server.sendSettings(client);
+    const details: readonly Change[] = [
+      ...groups.map((group) => ({ kind: 'group-stream', group }) as const),
+      ...changed.map(([client]) => ({ kind: 'client-volume', client }) as const),
+    ];
+    onChange({ kind: 'groups', details }, by);
+    for (const group of groups) server.routeGroup(group);
+    server.route(moves.map(({ client }) => client));
+    const named = wanted.flatMap(({ clients }) => clients.map(({ id }) => id));
+    return { clients: named.filter((id) => !registry.clients.has(id)), streams: [...streams] };
+  }
+
   /** Forgets the client; a session of it is closed and would come back as a new client. */
   deleteClient(client: ClientRecord, by?: Requester): void {
     const { registry, server, onChange } = this.#options;
@@ -108,6 +164,32 @@ export class GroupControl {
     server.disconnect(client);
     onChange({ kind: 'client-removed', client }, by);
   }
+
+  /** What is mixed over the music of the group goes on. Returns whether there is such a stream. */
+  #give(group: GroupRecord, streamId: string): boolean {
+    if (!this.#isThere(streamId)) return false;
+    if (group.underId !== undefined) group.underId = streamId;
+    else if (group.streamId !== streamId) {
+      group.streamId = streamId;
+      group.fallbackId = undefined;
+    }
+    return true;
+  }
+
+  #isThere(streamId: string): boolean {
+    const channel = this.#options.streams.channels.get(streamId);
+    return channel !== undefined && channel.stream.codec !== 'null';
+  }
+}
+
+/** What of a client a scene may change: what it is told, and what controllers are. */
+function levelOf(client: ClientRecord) {
+  const { volume } = client;
+  return { volume, isMuted: client.isMuted, isSilent: isMuted(client) };
+}
+
+function isSame(a: ReturnType<typeof levelOf>, b: ReturnType<typeof levelOf>): boolean {
+  return a.volume === b.volume && a.isMuted === b.isMuted && a.isSilent === b.isSilent;
 }
 
 function within(value: number, min: number, max: number): number {

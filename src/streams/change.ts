@@ -19,8 +19,8 @@ export type Change =
       readonly kind: 'group-mute' | 'group-name' | 'group-stream';
       readonly group: GroupRecord;
     }
-  /** Clients moved between groups; groups may have come and gone. */
-  | { readonly kind: 'groups' }
+  /** Clients moved between groups; groups may have come and gone, and more be different with that. */
+  | { readonly kind: 'groups'; readonly details?: readonly Change[] }
   /** Streams changed their places. */
   | { readonly kind: 'stream-order' }
   | {

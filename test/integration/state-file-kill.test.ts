@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Registry } from '../../src/clients/registry.ts';
+import { SceneList } from '../../src/clients/scene-list.ts';
 import { StateFile } from '../../src/clients/state-file.ts';
 import { LogLines } from '../support/log-lines.ts';
 import { buildPlainModule, type PlainModule } from '../support/plain-module.ts';
@@ -48,7 +49,7 @@ it('is one of the states that were saved, whenever the server is killed', async 
       settings: () => ({ initialVolume: 1, maxClients: 999 }),
       nowMs,
     });
-    await StateFile.open({ folder, logger: log, registry });
+    await StateFile.open({ folder, logger: log, registry, scenes: new SceneList(() => undefined) });
     expect(log.lines).toEqual([]);
     expect(registry.clients.size).toBe(500);
     const names = [...registry.clients.values()].map(({ name }) => name);

@@ -5,6 +5,7 @@ import type { StreamProperties } from '../../src/audio/stream-properties.ts';
 import { type Access, openAccess } from '../../src/auth/access.ts';
 import type { ClientRecord, GroupState } from '../../src/clients/client-record.ts';
 import type { Registry } from '../../src/clients/registry.ts';
+import { SceneList } from '../../src/clients/scene-list.ts';
 import type { RpcCaller } from '../../src/control/rpc.ts';
 import { RpcDispatcher } from '../../src/control/rpc-dispatcher.ts';
 import { StatusTree } from '../../src/control/status-tree.ts';
@@ -102,6 +103,7 @@ export class RpcRig {
       groups,
       streams,
       registry,
+      scenes: new SceneList(() => undefined),
       status,
       logger,
       announcements: () => expect.unreachable(),

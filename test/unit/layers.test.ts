@@ -52,7 +52,7 @@ function layerOf(file: string): string {
 
 /** Also those of types alone, and those that are made at run time. */
 function importsOf(file: string): string[] {
-  const specifiers = textOf(file).matchAll(/(?:from|import|import\()\s*'(\.[^']+)'/g);
+  const specifiers = textOf(file).matchAll(/(?:from|import|import\()\s*'(\.[^']+)(?<!\.css)'/g);
   return [...specifiers].map(([, specifier = '']) =>
     relative(root, join(root, file, '..', specifier)),
   );

@@ -1,7 +1,6 @@
 import type { AnnouncementDesk } from '../../announcements/announcement-desk.ts';
-import { RpcError, ZerocastError } from '../../base/errors.ts';
 import type { RpcCaller } from '../rpc.ts';
-import { internalError } from '../rpc-errors.ts';
+import { withCode } from '../rpc-errors.ts';
 import type { RpcContext, RpcMethod, RpcParameter, RpcResult } from '../rpc-method.ts';
 import type { RpcParams } from '../rpc-params.ts';
 
@@ -59,8 +58,9 @@ export const announceMethods: readonly RpcMethod[] = [
     name: 'Announce.GetClips',
     description: 'List the chimes and the clips of the library',
     parameters: [],
-    returns: ['object', 'chimes and clips'],
+    returns: ['object', 'chimes and clips, whether text can be spoken, duck_db and limits'],
     call: async (desk) => ({ ...(await desk.clips()) }),
+  }),
   method({
     name: 'Announce.GetRecent',
     description: 'List the last announcements',
@@ -74,7 +74,6 @@ export const announceMethods: readonly RpcMethod[] = [
     parameters: [{ parameter: 'id', type: 'string', description: 'which one' }],
     returns: ['object', 'as of Announce.Play'],
     call: async (desk, params) => ({ ...(await desk.playAgain(params.text('id'))) }),
-  }),
   }),
 ];
 
@@ -93,14 +92,8 @@ function method({
       try {
         return await call(await announcements(), params);
       } catch (error) {
-        throw shown(error);
+        throw withCode(error);
       }
     },
   };
-}
-
-/** With the code in front, which programs look at. */
-function shown(error: unknown): unknown {
-  if (error instanceof RpcError || !(error instanceof ZerocastError)) return error;
-  return internalError(`${error.code}: ${error.message}`);
 }

@@ -1,7 +1,6 @@
-import { RpcError, ZerocastError } from '../../base/errors.ts';
 import { jsonOfClip } from '../../clips/clip-json.ts';
 import type { ClipParts } from '../../clips/open-clips.ts';
-import { forbidden, internalError, invalidParams } from '../rpc-errors.ts';
+import { forbidden, invalidParams, withCode } from '../rpc-errors.ts';
 import type { RpcContext, RpcMethod, RpcResult } from '../rpc-method.ts';
 import type { RpcParams } from '../rpc-params.ts';
 
@@ -163,16 +162,10 @@ function method({
         const permits = (permission: string) => login?.permits(permission) === true;
         return await call(await clips(), params, permits);
       } catch (error) {
-        throw shown(error);
+        throw withCode(error);
       }
     },
   };
-}
-
-/** With the code in front, which programs look at. */
-function shown(error: unknown): unknown {
-  if (error instanceof RpcError || !(error instanceof ZerocastError)) return error;
-  return internalError(`${error.code}: ${error.message}`);
 }
 
 function bytesOf(data: string): Buffer {

@@ -12,7 +12,18 @@ const fixtures = ['snapserver-0.26', 'missing-fields', 'unknown-fields'].map((na
 );
 
 const keys = [
-  ...['ConfigVersion', 'Groups', 'Server', 'clients', 'id', 'name', 'muted', 'stream_id'],
+  ...[
+    'ConfigVersion',
+    'Groups',
+    'Scenes',
+    'groups',
+    'Server',
+    'clients',
+    'id',
+    'name',
+    'muted',
+    'stream_id',
+  ],
   ...['config', 'instance', 'latency', 'volume', 'percent', 'connected', 'host', 'arch', 'ip'],
   ...['mac', 'os', 'lastSeen', 'sec', 'usec', 'snapclient', 'protocolVersion', '__proto__'],
 ];
@@ -27,17 +38,18 @@ function parsed(json: unknown): SavedState | undefined {
 }
 
 /** What was taken over is a registry that can be saved and read again, without a fault. */
-function expectUsable({ groups, unknown }: SavedState): void {
+function expectUsable({ groups, unknown, scenes }: SavedState): void {
   const registry = new Registry({
     bufferMs: 1000,
     settings: () => ({ initialVolume: 100, maxClients: 10_000 }),
     nowMs: Date.now,
   });
   registry.restore(groups);
-  const text = [...savedStateText(registry.groups.values(), unknown)].join('');
+  const text = [...savedStateText(registry.groups.values(), unknown, scenes)].join('');
   const again = parseSavedState(JSON.parse(text));
   expect(again.faults.count).toBe(0);
   expect(again.groups).toHaveLength(registry.groups.size);
+  expect(again.scenes).toEqual(scenes);
   for (const client of registry.clients.values()) {
     expect(client.volume).toBeGreaterThanOrEqual(0);
     expect(client.volume).toBeLessThanOrEqual(100);

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dataFolder, snapserverFolder, takeOverState } from '../../../src/app/data-folder.ts';
 import { Registry } from '../../../src/clients/registry.ts';
+import { SceneList } from '../../../src/clients/scene-list.ts';
 import { StateFile, type StateFileOptions } from '../../../src/clients/state-file.ts';
 import { FakeTime } from '../../support/fake-time.ts';
 import { LogLines } from '../../support/log-lines.ts';
@@ -52,7 +53,8 @@ async function open(options: Partial<StateFileOptions> = {}) {
     settings: () => ({ initialVolume: 50, maxClients: 99 }),
     nowMs,
   });
-  const state = await StateFile.open({ folder, logger: log, registry, ...options });
+  const scenes = new SceneList(() => undefined);
+  const state = await StateFile.open({ folder, logger: log, registry, scenes, ...options });
   opened.push(state);
   const join = (id: string) => {
     registry.join(id, { hello: helloOf(id), address: '10.0.0.1' });
