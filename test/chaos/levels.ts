@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from '../bench/table.ts';
 import { readMetrics } from '../support/metrics.ts';
 import type { World } from './world.ts';
 
@@ -97,19 +98,20 @@ const memoryDriftMiB = 32;
 /**
  * Whether memory grew all the time, too slowly for a single look. Shape: levels in their order.
  *
- * The heap rises until it is collected, so the lowest level of each third is the one that tells.
- * The pool is as large as the streams want it, and keeps what is free for minutes; whether chunks
- * get lost shows in the slots in use.
+ * The heap rises until it is collected, and a slab that is new in the pool is not resident before it
+ * is used, so one level tells little: the middle one of each third does. The pool is as large as the
+ * streams want it, and keeps what is free for minutes; whether chunks get lost shows in the slots in
+ * use.
  */
 export function drift(points: readonly Levels[]): string[] {
   if (points.length < leastPoints) return [];
   const third = Math.floor(points.length / 3);
-  const before = lowestMiB(points.slice(1, 1 + third));
-  const after = lowestMiB(points.slice(-third));
+  const before = medianMiB(points.slice(1, 1 + third));
+  const after = medianMiB(points.slice(-third));
   if (after - before <= memoryDriftMiB) return [];
   return [`memory grew from ${Math.round(before)} to ${Math.round(after)} MiB`];
 }
 
-function lowestMiB(points: readonly Levels[]): number {
-  return Math.min(...points.map(({ residentMiB, poolMiB }) => residentMiB - poolMiB));
+function medianMiB(points: readonly Levels[]): number {
+  return median(points.map(({ residentMiB, poolMiB }) => residentMiB - poolMiB)) ?? Number.NaN;
 }
