@@ -195,6 +195,7 @@ export class Application {
     });
     this.#observation = new Observation({
       settings,
+      access,
       streamOf: (id) => this.streams.channels.get(id)?.stream,
       streamIds: () => this.streams.channels.keys(),
       pool: this.pool,
@@ -268,6 +269,7 @@ export class Application {
         access,
         images,
         taps: () => this.#observation.openTaps(),
+        live: () => this.#observation.openLive(),
         announcements: () => this.#openAnnouncements(),
         clips: () => this.#openClips(),
       },
@@ -489,7 +491,7 @@ export class Application {
 
   #onChange(change: Change, by?: Requester): void {
     this.#status.invalidate(change);
-    if ('channel' in change) this.#observation.streamsChanged();
+    this.#observation.changed(change);
     if (change.kind === 'client-added' || change.kind === 'client-connected') {
       this.#timeWatch.hurry();
     }

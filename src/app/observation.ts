@@ -1,16 +1,20 @@
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { Stream } from '../audio/stream.ts';
+import type { Access } from '../auth/access.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { NativeAddonResult } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import type { LevelFigure, LevelFigures } from '../metering/level-figures.ts';
+import type { LiveServer } from '../live/live-server.ts';
 import type { StreamMeters } from '../metering/stream-meters.ts';
+import type { Change } from '../streams/change.ts';
 import type { TapServer } from '../taps/tap-server.ts';
 
 interface ObservationOptions {
   readonly settings: () => Config;
+  readonly access: Access;
   readonly streamOf: (id: string) => Stream | undefined;
   readonly streamIds: () => Iterable<string>;
   readonly pool: ChunkPool;
@@ -26,6 +30,7 @@ export class Observation {
   #taps: TapServer | undefined;
   #meters: StreamMeters | undefined;
   #levels: LevelFigures | undefined;
+  #live: LiveServer | undefined;
 
   constructor(options: ObservationOptions) {
     this.#options = options;
@@ -55,6 +60,18 @@ export class Observation {
     return this.#meters;
   }
 
+  async openLive(): Promise<LiveServer> {
+    const { LiveServer } = await import('../live/live-server.ts');
+    const { logger, settings } = this.#options;
+    this.#live ??= new LiveServer({
+      ...this.#options,
+      topics: [],
+      logger: logger.tagged('Live'),
+      settings: () => ({ loginTimeoutMs: settings().limits.loginTimeout }),
+    });
+    return this.#live;
+  }
+
   /** Of all streams; measured from now on, for a while. None while they are switched off. */
   async readLevels(): Promise<readonly LevelFigure[]> {
     if (!this.#options.settings().http.metricsLevels) {
@@ -67,14 +84,18 @@ export class Observation {
     return this.#levels.read();
   }
 
-  /** Streams have come, gone or changed their state. */
-  streamsChanged(): void {
-    this.#taps?.streamsChanged();
-    this.#meters?.streamsChanged();
+  /** Something about clients, groups or streams is different now. */
+  changed(change: Change): void {
+    if ('channel' in change) {
+      this.#taps?.streamsChanged();
+      this.#meters?.streamsChanged();
+    }
+    this.#live?.changed(change);
   }
 
   async close(): Promise<void> {
     this.#levels?.stop();
+    this.#live?.close();
     await this.#taps?.close();
   }
 

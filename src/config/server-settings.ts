@@ -92,8 +92,8 @@ export const serverSettings = {
       parser: credentials,
       doc:
         'A role and what it permits: <name>:<permission>[,<permission>...]. Permissions are method ' +
-        'names with * as wildcard, Streaming for players, Metrics for GET /metrics, Tap for taps; one that ' +
-        'begins with - denies.',
+        'names with * as wildcard, Streaming for players, Metrics for GET /metrics, Tap for taps, Live for ' +
+        '/live; one that begins with - denies.',
     }),
     user: list({
       isLive: true,

@@ -16,6 +16,7 @@ import type { ClipParts } from '../clips/open-clips.ts';
 import type { ControlPeer, ControlPeerContext } from '../control/control-peer.ts';
 import { RequestBudget } from '../control/request-budget.ts';
 import type { RpcHandler } from '../control/rpc.ts';
+import type { LiveServer } from '../live/live-server.ts';
 import type { ImageStore } from '../streams/image-store.ts';
 import type { TapServer } from '../taps/tap-server.ts';
 import { Listener, type ListenerOptions } from '../transport/listener.ts';
@@ -82,6 +83,8 @@ export interface HttpServerOptions extends HttpMaterial, Omit<ListenerOptions, '
   readonly maxHeaderBytes: number;
   /** Lets programs listen along; loaded when the first one asks. */
   readonly taps: () => Promise<TapServer>;
+  /** Shows what happens at this moment; loaded when the first viewer comes. */
+  readonly live: () => Promise<LiveServer>;
   /** Whether there is room for one more of its kind; absent: always. */
   readonly mayBecome?: (kind: UpgradedKind, socket: Socket) => boolean;
   readonly controlPeers: ControlPeerContext;
@@ -117,7 +120,8 @@ export class HttpServer {
 
   private constructor(options: HttpServerOptions, files: StaticFiles) {
     const { announcements, controlPeers, mayBecome = () => true } = options;
-    const { access, clips, control, images, logger, metrics, onStream, settings, taps } = options;
+    const { access, clips, control, images, live, logger, metrics, onStream, settings, taps } =
+      options;
     const login = new HttpLogin(access, logger);
     const origins = new OriginCheck(settings, logger);
     this.#options = options;
@@ -144,6 +148,7 @@ export class HttpServer {
       acceptControl: (peer, login) => control.accept(peer, login),
       onStream,
       taps,
+      live,
       mayBecome,
       controlPeers,
     });

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { Login } from '../auth/access.ts';
 import { ControlPeer, type ControlPeerContext } from '../control/control-peer.ts';
 import { WebSocketControlWire } from '../control/web-socket-control-wire.ts';
+import type { LiveServer } from '../live/live-server.ts';
 import { baseHeaderBytes } from '../protocol/layout.ts';
 import { maxJsonBodyBytes } from '../protocol/message-reader.ts';
 import type { TapServer } from '../taps/tap-server.ts';
@@ -12,6 +13,7 @@ import { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
 import { parseTarget, type RequestTarget } from './exchange.ts';
 import type { HttpLogin } from './http-login.ts';
+import type { LiveUpgrade } from './live-upgrade.ts';
 import type { OriginCheck } from './origin-check.ts';
 import { notFound, RefusedRequestError } from './refused-request-error.ts';
 import { isTapPath, TapUpgrade } from './tap-upgrade.ts';
@@ -35,6 +37,8 @@ interface WebSocketUpgradesOptions {
   readonly onStream: (link: WebSocketLink) => void;
   /** Loaded when the first program asks for a tap. */
   readonly taps: () => Promise<TapServer>;
+  /** Loaded when the first viewer comes. */
+  readonly live: () => Promise<LiveServer>;
   /** Whether there is room for one more of its kind. */
   readonly mayBecome: (kind: UpgradedKind, socket: Socket) => boolean;
   readonly controlPeers: ControlPeerContext;
@@ -47,10 +51,12 @@ export class WebSocketUpgrades {
   readonly #upgraders = new Map<string, Upgrader>([
     ['/jsonrpc', (request, head) => this.#openControl(request, head)],
     ['/stream', (request, head) => this.#openStream(request, head)],
+    ['/live', (request, head) => this.#openLive(request, head)],
   ]);
   readonly #streams = webSocketServer(maxFrameBytes);
   readonly #controls: ReturnType<typeof webSocketServer>;
   readonly #taps: TapUpgrade;
+  #live: LiveUpgrade | undefined;
   #isClosed = false;
 
   constructor(options: WebSocketUpgradesOptions) {
@@ -113,6 +119,15 @@ export class WebSocketUpgrades {
         new WebSocketControlWire(webSocket, request.socket, peer);
       acceptControl(new ControlPeer(wireOf, controlPeers), login);
     });
+  }
+
+  async #openLive(request: IncomingMessage, head: Buffer): Promise<void> {
+    const { LiveUpgrade } = await import('./live-upgrade.ts');
+    this.#live ??= new LiveUpgrade({
+      ...this.#options,
+      takePlace: (one) => this.#takePlace('controller', one),
+    });
+    await this.#live.open(request, head);
   }
 
   #takePlace(kind: UpgradedKind, { socket }: IncomingMessage): void {

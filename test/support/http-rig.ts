@@ -58,6 +58,7 @@ export class HttpRig {
       },
       onStream: (link) => void rig?.links.push(link),
       taps: () => Promise.reject(new Error('this rig has no streams')),
+      live: () => Promise.reject(new Error('this rig has no streams')),
       maxHeaderBytes: 16 * 1024,
       controlPeers: controlPeerContext(),
       ...options,

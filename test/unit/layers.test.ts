@@ -25,6 +25,7 @@ const order: readonly string[] = [
   'embed',
   'app',
   'http',
+  'live',
   'figures',
   'control',
   'announcements',
