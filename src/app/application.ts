@@ -284,6 +284,7 @@ export class Application {
           time: () => this.#timeWatch.figures,
           refusals: () => admission.refusals,
           taps: () => this.#observation.taps,
+          live: () => this.#observation.live,
           levels: () => this.#observation.readLevels(),
           copies: async () => (await this.#clips)?.copier.statistics.figures,
           settings: () => settings().http,

@@ -27,7 +27,10 @@ interface ListenersOptions {
   /** What all connections pass. */
   readonly admission: Admission;
   /** What both HTTP ports serve alike. */
-  readonly http: Pick<HttpServerOptions, 'access' | 'announcements' | 'clips' | 'images' | 'live' | 'taps'>;
+  readonly http: Pick<
+    HttpServerOptions,
+    'access' | 'announcements' | 'clips' | 'images' | 'live' | 'taps'
+  >;
   /** Loads what only they need; called at most once. */
   readonly metrics: () => Promise<MetricsText>;
 }

@@ -6,8 +6,8 @@ import type { Logger } from '../base/logger.ts';
 import type { NativeAddonResult } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import type { Dsp } from '../dsp/dsp.ts';
-import type { LevelFigure, LevelFigures } from '../metering/level-figures.ts';
 import type { LiveServer } from '../live/live-server.ts';
+import type { LevelFigure, LevelFigures } from '../metering/level-figures.ts';
 import type { StreamMeters } from '../metering/stream-meters.ts';
 import type { Change } from '../streams/change.ts';
 import type { TapServer } from '../taps/tap-server.ts';
@@ -41,6 +41,11 @@ export class Observation {
     return this.#taps;
   }
 
+  /** Absent while there was no viewer. */
+  get live(): LiveServer | undefined {
+    return this.#live;
+  }
+
   async openTaps(): Promise<TapServer> {
     const { TapServer } = await import('../taps/tap-server.ts');
     const { logger, settings } = this.#options;
@@ -61,11 +66,16 @@ export class Observation {
   }
 
   async openLive(): Promise<LiveServer> {
-    const { LiveServer } = await import('../live/live-server.ts');
-    const { logger, settings } = this.#options;
+    const [{ LiveServer }, { MeterTopic }, meters] = await Promise.all([
+      import('../live/live-server.ts'),
+      import('../live/meter-topic.ts'),
+      this.openMeters(),
+    ]);
+    const { logger, settings, native } = this.#options;
+    const measuresTruePeak = 'addon' in native && native.addon.dsp !== undefined;
     this.#live ??= new LiveServer({
       ...this.#options,
-      topics: [],
+      topics: [new MeterTopic({ ...this.#options, meters, measuresTruePeak })],
       logger: logger.tagged('Live'),
       settings: () => ({ loginTimeoutMs: settings().limits.loginTimeout }),
     });

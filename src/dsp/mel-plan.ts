@@ -1,4 +1,5 @@
 import { fftPlanNumbers, newFftPlan } from './fft-plan.ts';
+import { hzOf, melOf } from './mel-scale.ts';
 
 /** How the power of a band is told. */
 const melScales = ['power', 'decibel', 'log10'] as const;
@@ -143,18 +144,4 @@ function melFilters({
     // Narrower than a bin: the nearest one stands for it.
     return { first: Math.round((middle * window) / rate), weights: [1] };
   });
-}
-
-/** Source: M. Slaney, Auditory Toolbox (1998): linear below 1 kHz, logarithmic above. */
-const linearHz = 200 / 3;
-const breakHz = 1000;
-const breakMel = breakHz / linearHz;
-const logStep = Math.log(6.4) / 27;
-
-function melOf(hz: number): number {
-  return hz < breakHz ? hz / linearHz : breakMel + Math.log(hz / breakHz) / logStep;
-}
-
-function hzOf(mel: number): number {
-  return mel < breakMel ? mel * linearHz : breakHz * Math.exp((mel - breakMel) * logStep);
 }

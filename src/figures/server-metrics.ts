@@ -16,6 +16,12 @@ import { clientMetrics, readSends, type Sends, sendMetrics } from './send-metric
 import { timeMetrics } from './time-metrics.ts';
 import type { TimeFigures } from './time-watch.ts';
 
+/** Of those who get frames. */
+interface FrameFigures {
+  readonly sessionCount: number;
+  readonly lostFrames: number;
+}
+
 /** What the figures are about. */
 interface ServerMetricsOptions {
   readonly pool: ChunkPool;
@@ -27,7 +33,9 @@ interface ServerMetricsOptions {
   readonly refusals: () => ReadonlyMap<string, number>;
   readonly time: () => TimeFigures;
   /** Absent while no program has asked for a tap. */
-  readonly taps: () => { readonly sessionCount: number; readonly lostFrames: number } | undefined;
+  readonly taps: () => FrameFigures | undefined;
+  /** Absent while there was no viewer. */
+  readonly live: () => FrameFigures | undefined;
   /** Peak and loudness of streams, while they are switched on. */
   readonly levels: () => Promise<readonly LevelFigure[]>;
   /** Absent while no controller has asked for a clip. */
@@ -94,6 +102,7 @@ function peerMetrics({
   control,
   refusals,
   taps,
+  live,
 }: ServerMetricsOptions): Metric[] {
   return [
     {
@@ -133,6 +142,18 @@ function peerMetrics({
       name: 'zerocast_tap_lost_frames_total',
       help: 'Frames that these did not get because they were too slow',
       samples: () => [{ value: taps()?.lostFrames ?? 0 }],
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_live_viewers',
+      help: 'Connections of those who watch',
+      samples: () => [{ value: live()?.sessionCount ?? 0 }],
+    },
+    {
+      type: 'counter',
+      name: 'zerocast_live_lost_frames_total',
+      help: 'Frames that these did not get because they were too slow',
+      samples: () => [{ value: live()?.lostFrames ?? 0 }],
     },
     {
       type: 'gauge',

@@ -37,6 +37,7 @@ export class LiveServer {
   readonly #options: LiveServerOptions;
   readonly #sessionLog: SessionLog;
   readonly #sessions = new Set<LiveSession>();
+  #lostFrames = 0;
   #isClosed = false;
 
   constructor(options: LiveServerOptions) {
@@ -46,6 +47,11 @@ export class LiveServer {
 
   get sessionCount(): number {
     return this.#sessions.size;
+  }
+
+  /** Left out, as their viewers were too slow. */
+  get lostFrames(): number {
+    return this.#lostFrames;
   }
 
   /** Ownership: takes over the WebSocket, which answers pings by itself. */
@@ -67,6 +73,9 @@ export class LiveServer {
       topics,
       nowUs: () => clock.nowUs(),
       loginTimeoutMs: settings().loginTimeoutMs,
+      onLost: () => {
+        this.#lostFrames += 1;
+      },
       onClose: (reason, isFault) => {
         this.#sessions.delete(session);
         const level = isFault ? 'warn' : 'info';

@@ -2,15 +2,22 @@ import type { WebSocket } from 'ws';
 import type { Access, Login } from '../auth/access.ts';
 import { messageOf, RpcError } from '../base/errors.ts';
 import { isObject, type JsonObject } from '../base/files/json-fields.ts';
-import { parseJson } from '../base/foreign-text.ts';
+import { cutText, parseJson } from '../base/foreign-text.ts';
 import { ControlMessage, type ControlPeer } from '../control/control-peer.ts';
 import { closeCode } from '../protocol/web-socket-frame.ts';
-import { type BeginWatch, LiveRequestError, type LiveTopic, type LiveViewer } from './live-topic.ts';
+import {
+  type BeginWatch,
+  LiveRequestError,
+  type LiveTopic,
+  type LiveViewer,
+} from './live-topic.ts';
 
 /** What is to be seen of streams and players while they play. */
 export const livePermission = 'Live';
 /** While more than this waits for a viewer, frames are left out for it. */
-export const maxUnsentBytes = 64 * 1024;
+const maxUnsentBytes = 64 * 1024;
+/** Of a request, as it is told to the viewer again. */
+const maxNameLength = 64;
 
 const binaryFrame = { binary: true, compress: false };
 
@@ -25,6 +32,8 @@ interface LiveSessionOptions {
   readonly nowUs: () => number;
   /** A viewer that has to log in and does not within this time is closed. */
   readonly loginTimeoutMs: number;
+  /** A frame was left out. */
+  readonly onLost: () => void;
   /** Called exactly once. */
   readonly onClose: (reason: string, isFault: boolean) => void;
 }
@@ -71,9 +80,10 @@ export class LiveSession implements LiveViewer {
     if (this.#mayHear()) this.#send(message);
   }
 
-  show(frame: Buffer): void {
-    if (this.isBehind || !this.#mayHear()) return;
-    this.#options.webSocket.send(frame, binaryFrame);
+  show(frame: Uint8Array): void {
+    if (!this.#mayHear()) return;
+    if (this.isBehind) this.#options.onLost();
+    else this.#options.webSocket.send(frame, binaryFrame);
   }
 
   close(reason: string): void {
@@ -96,7 +106,7 @@ export class LiveSession implements LiveViewer {
   #gone(reason: string, isFault: boolean): void {
     this.#isClosed = true;
     clearTimeout(this.#loginTimer);
-    this.#follow([]);
+    for (const end of this.#ends) end();
     for (const topic of this.#options.topics) topic.left?.(this);
     this.#options.onClose(reason, isFault);
   }
@@ -140,7 +150,8 @@ export class LiveSession implements LiveViewer {
     else {
       const { topics } = this.#options;
       const request = topics.flatMap(({ requests }) => requests?.get(name) ?? [])[0];
-      if (!request) throw new LiveRequestError(`"${name}" is unknown here`);
+      if (!request)
+        throw new LiveRequestError('this is unknown here: ask for watch, time or login');
       request(value, this);
     }
   }
@@ -157,7 +168,8 @@ export class LiveSession implements LiveViewer {
     const known = topics.flatMap(({ members }) => members);
     const stranger = Object.keys(wanted).find((name) => !known.includes(name));
     if (stranger !== undefined) {
-      throw new LiveRequestError(`"${stranger}" is unknown: a watch has ${known.join(', ')}`);
+      const named = cutText(stranger, maxNameLength);
+      throw new LiveRequestError(`"${named}" is unknown: a watch has ${known.join(', ')}`);
     }
     const plans = topics.flatMap((topic) => topic.plan(wanted) ?? []);
     this.#follow(plans);
@@ -165,9 +177,10 @@ export class LiveSession implements LiveViewer {
 
   /** What goes on is not begun anew. */
   #follow(plans: readonly BeginWatch[]): void {
-    const before = this.#ends;
-    this.#ends = plans.map((begin) => begin(this));
-    for (const end of before) end();
+    const begun = plans.map((begin) => begin(this));
+    const ended = this.#isClosed ? begun : this.#ends;
+    if (!this.#isClosed) this.#ends = begun;
+    for (const end of ended) end();
   }
 
   /** Other requests wait until it is decided. */
@@ -193,6 +206,6 @@ export class LiveSession implements LiveViewer {
   }
 
   #refuse(request: string, message: string): void {
-    this.#send({ error: { request, message } });
+    this.#send({ error: { request: cutText(request, maxNameLength), message } });
   }
 }

@@ -12,7 +12,7 @@ export interface LiveViewer {
   /** Shape: one JSON text, which always arrives: not for what can be left out. */
   tell(message: JsonObject): void;
   /** Leaves it out for a viewer that is behind. Ownership: nothing is written to `frame` any more. */
-  show(frame: Buffer): void;
+  show(frame: Uint8Array): void;
 }
 
 /** Begins what was asked for, and returns what ends it; that is called exactly once. */

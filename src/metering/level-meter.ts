@@ -21,6 +21,7 @@ export interface LevelReading {
   readonly peakDb: Float64Array;
   /** Of a square wave of full scale 0, of a sine −3. */
   readonly rmsDb: Float64Array;
+  /** No numbers where it is not measured. */
   readonly truePeakDb: Float64Array;
   /** The loudest of the 400 ms that end in this reading. */
   readonly momentaryLufs: number;
@@ -36,6 +37,7 @@ interface LevelMeterOptions {
   /** From the capture of audio to its being heard. */
   readonly bufferMs: number;
   readonly dsp: Dsp;
+  readonly measuresTruePeak: boolean;
   readonly onReading: (reading: LevelReading) => void;
 }
 
@@ -70,7 +72,7 @@ export class LevelMeter implements PcmObserver {
     const { rateHz, channels } = options.format;
     this.#options = options;
     this.#weights = loudnessWeights(channels);
-    this.#hopFrames = Math.round((rateHz * loudnessHopMs) / 1000);
+    this.#hopFrames = Math.max(1, Math.round((rateHz * loudnessHopMs) / 1000));
     this.#samples = new Float32Array(this.#hopFrames * channels);
     this.#kWeighting = rateHz < leastLoudnessRateHz ? undefined : newKWeighting(rateHz, channels);
     this.#truePeakState = newTruePeakState(channels);
@@ -145,8 +147,10 @@ export class LevelMeter implements PcmObserver {
     dsp.toFloat(pcm, format, samples);
     dsp.peak(samples, channels, measured);
     keepLargest(this.#peak, measured);
-    dsp.truePeak(this.#truePeakState, samples, measured);
-    keepLargest(this.#truePeak, measured);
+    if (this.#options.measuresTruePeak) {
+      dsp.truePeak(this.#truePeakState, samples, measured);
+      keepLargest(this.#truePeak, measured);
+    }
     dsp.energy(samples, channels, measured);
     for (let channel = 0; channel < channels; channel += 1) {
       this.#squares[channel]! += measured[channel]!;
@@ -180,7 +184,8 @@ export class LevelMeter implements PcmObserver {
       const peak = this.#peak[channel]!;
       peakDb[channel] = decibels(peak);
       // Between its samples the interpolation may miss the very sample.
-      truePeakDb[channel] = decibels(Math.max(peak, this.#truePeak[channel]!));
+      const truePeak = Math.max(peak, this.#truePeak[channel]!);
+      truePeakDb[channel] = this.#options.measuresTruePeak ? decibels(truePeak) : Number.NaN;
       rmsDb[channel] = decibels(Math.sqrt(this.#squares[channel]! / frames));
     }
     this.#reading.heardUs = this.#heardUs;

@@ -1,6 +1,11 @@
 import type { Stream } from '../audio/stream.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import { LevelMeter, type LevelReading } from './level-meter.ts';
+import { MelMeter, type MelReading } from './mel-meter.ts';
+import { WatchedStreams } from './watched-streams.ts';
+
+/** Of what has less treble there is nothing to see. */
+const leastMelRateHz = 8000;
 
 interface StreamMetersOptions {
   readonly streamOf: (id: string) => Stream | undefined;
@@ -10,77 +15,53 @@ interface StreamMetersOptions {
 /** Takes the readings of a stream. Ownership: a reading is valid within the call. */
 export type LevelWatcher = (reading: LevelReading) => void;
 
-/** Those who watch one stream, whichever has its name, and what measures it at present. */
-interface Watched {
-  readonly watchers: Set<LevelWatcher>;
-  measuring:
-    | { readonly stages: NonNullable<Stream['stages']>; readonly meter: LevelMeter }
-    | undefined;
-}
-
 /**
  * Measures the streams that are watched, and no others. To watch is not to listen: a source that is
  * read on demand is silent while there is no listener.
  */
 export class StreamMeters {
-  readonly #options: StreamMetersOptions;
-  readonly #watched = new Map<string, Watched>();
+  readonly #levels: WatchedStreams<LevelReading>;
+  readonly #levelsWithoutTruePeak: WatchedStreams<LevelReading>;
+  readonly #mel: WatchedStreams<MelReading>;
 
-  constructor(options: StreamMetersOptions) {
-    this.#options = options;
+  constructor({ streamOf, dsp }: StreamMetersOptions) {
+    const shared = ({ format, options }: Stream) => ({ format, bufferMs: options.bufferMs, dsp });
+    const levels = (measuresTruePeak: boolean) =>
+      new WatchedStreams<LevelReading>({
+        streamOf,
+        measure: (stream, onReading) =>
+          new LevelMeter({ ...shared(stream), measuresTruePeak, onReading }),
+      });
+    this.#levels = levels(true);
+    this.#levelsWithoutTruePeak = levels(false);
+    this.#mel = new WatchedStreams({
+      streamOf,
+      measure: (stream, onReading) =>
+        stream.format.rateHz < leastMelRateHz
+          ? undefined
+          : new MelMeter({ ...shared(stream), onReading }),
+    });
   }
 
-  /** Tells `watcher` of the stream of this name, now or once there is one. Returns what ends that. */
-  watch(streamId: string, watcher: LevelWatcher): () => void {
-    const watched = this.#watched.get(streamId) ?? { watchers: new Set(), measuring: undefined };
-    // One of its own, as a function may watch twice.
-    const own: LevelWatcher = (reading) => watcher(reading);
-    watched.watchers.add(own);
-    this.#watched.set(streamId, watched);
-    this.#follow(streamId, watched);
-    return () => this.#unwatch(streamId, own);
+  /**
+   * Tells `watcher` of the stream of this name, now or once there is one. Returns what ends that.
+   *
+   * @param measuresTruePeak costs two fifths of all, more where there is no addon.
+   */
+  watch(streamId: string, watcher: LevelWatcher, { measuresTruePeak = true } = {}): () => void {
+    const levels = measuresTruePeak ? this.#levels : this.#levelsWithoutTruePeak;
+    return levels.watch(streamId, watcher);
+  }
+
+  /** The same for its spectrum. */
+  watchMel(streamId: string, watcher: (reading: MelReading) => void): () => void {
+    return this.#mel.watch(streamId, watcher);
   }
 
   /** Streams have come, gone or changed their state. */
   streamsChanged(): void {
-    for (const [streamId, watched] of this.#watched) this.#follow(streamId, watched);
-  }
-
-  #unwatch(streamId: string, watcher: LevelWatcher): void {
-    const watched = this.#watched.get(streamId);
-    if (!watched?.watchers.delete(watcher) || watched.watchers.size > 0) return;
-    this.#watched.delete(streamId);
-    this.#detach(watched);
-  }
-
-  #follow(streamId: string, watched: Watched): void {
-    const stream = this.#options.streamOf(streamId);
-    if (watched.measuring?.stages === stream?.stages) return;
-    this.#detach(watched);
-    if (stream?.stages) this.#attach(stream, watched);
-  }
-
-  #attach(stream: Stream, watched: Watched): void {
-    const { stages, format, options } = stream;
-    if (!stages) return;
-    const meter = new LevelMeter({
-      format,
-      bufferMs: options.bufferMs,
-      dsp: this.#options.dsp,
-      onReading: (reading) => {
-        for (const watcher of watched.watchers) watcher(reading);
-      },
-    });
-    stages.observe(meter);
-    watched.measuring = { stages, meter };
-  }
-
-  #detach(watched: Watched): void {
-    const { measuring } = watched;
-    if (!measuring) return;
-    watched.measuring = undefined;
-    measuring.stages.unobserve(measuring.meter);
-    // To those who are left.
-    measuring.meter.endRun();
+    this.#levels.streamsChanged();
+    this.#levelsWithoutTruePeak.streamsChanged();
+    this.#mel.streamsChanged();
   }
 }

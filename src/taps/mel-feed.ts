@@ -1,7 +1,7 @@
 import { maxResamplerBlockFrames } from '../audio/encoders/resampler.ts';
 import type { TimedPcm } from '../audio/stage.ts';
 import { melRows, newMelPlan } from '../dsp/mel-plan.ts';
-import { type MelPresetName, melShapeOf } from './mel-shape.ts';
+import { type MelPresetName, melShapeOf } from '../dsp/mel-shape.ts';
 import { PcmConversion, type TakeSamples } from './pcm-conversion.ts';
 import type { TapFeed, TapFeedContext } from './tap-feed.ts';
 import { tapHeaderBytes, writeTapHeader } from './tap-frame.ts';

@@ -1,5 +1,5 @@
 import type { SampleFormat } from '../audio/sample-format.ts';
-import { type MelPresetName, melPresetNames } from './mel-shape.ts';
+import { type MelPresetName, melPresetNames } from '../dsp/mel-shape.ts';
 import { TapError } from './tap-error.ts';
 
 /** What a program wants to get of a stream. */

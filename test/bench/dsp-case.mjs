@@ -10,9 +10,9 @@ import { newFftPlan } from '../../src/dsp/fft-plan.ts';
 import { newKWeighting } from '../../src/dsp/k-weighting.ts';
 import { newLimiter } from '../../src/dsp/limiter.ts';
 import { melRows, newMelPlan } from '../../src/dsp/mel-plan.ts';
+import { melShapeOf } from '../../src/dsp/mel-shape.ts';
 import { scriptKernels } from '../../src/dsp/script-kernels.ts';
 import { newTruePeakState } from '../../src/dsp/true-peak.ts';
-import { melShapeOf } from '../../src/taps/mel-shape.ts';
 
 const [rounds, windowMs] = process.argv.slice(2).map(Number);
 const { addon, reason } = loadNativeAddon();

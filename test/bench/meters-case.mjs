@@ -8,6 +8,7 @@ import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { openDsp } from '../../src/dsp/dsp.ts';
 import { LevelMeter } from '../../src/metering/level-meter.ts';
+import { MelMeter } from '../../src/metering/mel-meter.ts';
 import { openMelFeed } from '../../src/taps/mel-feed.ts';
 import { openPcmFeed } from '../../src/taps/pcm-feed.ts';
 
@@ -44,8 +45,16 @@ const onReading = ({ peakDb, momentaryLufs, shortTermLufs, integratedLufs }) => 
 
 async function casesFor(dsp) {
   const context = { stream, pool, dsp, emit };
+  const shared = { format, bufferMs: 1000, dsp };
   return {
-    'levels and loudness': new LevelMeter({ format, bufferMs: 1000, dsp, onReading }),
+    'levels and loudness': new LevelMeter({ ...shared, measuresTruePeak: true, onReading }),
+    'the same without true peak': new LevelMeter({ ...shared, measuresTruePeak: false, onReading }),
+    'mel for /live': new MelMeter({
+      ...shared,
+      onReading: ({ bandsDb }) => {
+        heard += bandsDb[0];
+      },
+    }),
     'tap, PCM as it is': (await openPcmFeed({}, context)).observer,
     'tap, 16 kHz mono': (await openPcmFeed({ rateHz: 16_000, channels: 1 }, context)).observer,
     'tap, mel for speech': (await openMelFeed({ preset: 'speech' }, context)).observer,

@@ -3,8 +3,8 @@ import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { loadNativeAddon } from '../../../src/base/native/native-addon.ts';
 import { Dsp, openDsp } from '../../../src/dsp/dsp.ts';
 import { type MelShape, melRows, newMelPlan } from '../../../src/dsp/mel-plan.ts';
+import { melShapeOf } from '../../../src/dsp/mel-shape.ts';
 import { scriptKernels } from '../../../src/dsp/script-kernels.ts';
-import { melShapeOf } from '../../../src/taps/mel-shape.ts';
 import { sendingAddon } from '../../support/native.ts';
 import { Random } from '../../support/random.ts';
 

@@ -56,6 +56,7 @@ class Feeder {
       format: this.format,
       bufferMs: 1000,
       dsp,
+      measuresTruePeak: true,
       onReading: ({ peakDb, rmsDb, truePeakDb, ...rest }) =>
         readings.push({
           ...rest,

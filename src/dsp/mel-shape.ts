@@ -1,4 +1,4 @@
-import type { MelShape } from '../dsp/mel-plan.ts';
+import type { MelShape } from './mel-plan.ts';
 
 export const melPresetNames = ['speech', 'display'] as const;
 export type MelPresetName = (typeof melPresetNames)[number];
