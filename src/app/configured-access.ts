@@ -2,12 +2,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AccessEntries } from '../auth/access.ts';
 import { type AccessOptions, createAccess } from '../auth/create-access.ts';
 import { readTokenMaterial, type TokenSettings } from '../auth/token-command.ts';
+import { OwnTokenKey } from '../auth/token-key.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import type { SettingOrigins } from '../config/load-config.ts';
 
 /** What entries were made of; kept apart from them, so that nothing secret travels with them. */
 const bases = new WeakMap<AccessEntries, Partial<AccessOptions>>();
+/** Of each; what it has signed outlives them. */
+const ownKeys = new WeakMap<AccessEntries, OwnTokenKey>();
 
 /**
  * Who may do what by this configuration: the `present` entries themselves where nothing of that
@@ -26,11 +29,14 @@ export async function configuredAccess(
     const tokens = enabled ? await readTokenMaterial(tokenSettings(config)) : undefined;
     const basis = { enabled, roles: role, users: user, tokens };
     if (present && isDeepStrictEqual(bases.get(present), basis)) return present;
+    const ownKey = (present && ownKeys.get(present)) ?? new OwnTokenKey();
     const entries = await createAccess({
       ...basis,
+      ownKey,
       origins: { roles: originsOf('authorization.role'), users: originsOf('authorization.user') },
     });
     bases.set(entries, basis);
+    ownKeys.set(entries, ownKey);
     return entries;
   } catch (error) {
     if (!(error instanceof ConfigError) || error.code !== 'bad-token-key') throw error;

@@ -35,6 +35,11 @@ export class AccessGate implements Access {
     return login;
   }
 
+  async issueToken(login: Login, lifetimeSeconds: number): Promise<string | undefined> {
+    const inner = this.#present(login);
+    return inner && this.#entries.issueToken(inner, lifetimeSeconds);
+  }
+
   /** Puts other entries in place of the present ones; all logins follow them at once. */
   replace(entries: AccessEntries): void {
     this.#entries = entries;

@@ -17,10 +17,18 @@ export interface Access {
    * Failure: rejects with an `RpcError` of code 1 to 6, which names no secret.
    */
   login(credentials: Credentials, address?: string): Promise<Login>;
+  /**
+   * A token that stands for a login by password; `undefined` for any other: by a token one could
+   * log in for ever. Absent: there are none.
+   *
+   * Failure: rejects with a `ConfigError` when there is nothing to sign it with.
+   */
+  issueToken?(login: Login, lifetimeSeconds: number): Promise<string | undefined>;
 }
 
 /** Who may do what by the entries of one configuration. */
-export interface AccessEntries extends Access {
+export interface AccessEntries extends Required<Omit<Access, 'anonymous'>> {
+  readonly anonymous: Login | undefined;
   /**
    * What a login that other entries have granted is worth by these; `undefined` when its user is
    * gone, or when what was shown, a password or a token, would be refused now.
@@ -38,5 +46,6 @@ export const openAccess: AccessEntries = {
     if (acceptedSchemes.has(scheme.toLowerCase())) return everybody;
     throw new RpcError(1, 'Authentication scheme not supported');
   },
+  issueToken: async () => undefined,
   renew: () => everybody,
 };

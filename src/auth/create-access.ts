@@ -9,14 +9,22 @@ import {
 import { malformed, schemeNotSupported, tokenRefused, wrongCredentials } from './login-errors.ts';
 import { PasswordCheck } from './password-check.ts';
 import { isSamePassword } from './password-hash.ts';
-import { type TokenKey, type TokenMaterial, verificationKey } from './token-key.ts';
-import { tokenVerifier } from './tokens.ts';
+import {
+  OwnTokenKey,
+  signingKey,
+  type TokenKey,
+  type TokenMaterial,
+  verificationKey,
+} from './token-key.ts';
+import { signToken, tokenVerifier } from './tokens.ts';
 import { type Password, readUsers, type User, type UserEntries } from './user-entries.ts';
 
 export interface AccessOptions extends UserEntries {
   readonly enabled: boolean;
-  /** Without any of it there are no Bearer tokens. */
+  /** Without any of it there are no Bearer tokens but those that were issued here. */
   readonly tokens?: TokenMaterial | undefined;
+  /** For these; what it has signed holds for other entries that get it, too. */
+  readonly ownKey?: OwnTokenKey | undefined;
   /** How long a right password is remembered runs by this clock. */
   readonly clock?: Clock;
 }
@@ -32,8 +40,10 @@ export interface AccessOptions extends UserEntries {
 export async function createAccess(options: AccessOptions): Promise<AccessEntries> {
   if (!options.enabled) return openAccess;
   const users = readUsers(options);
-  const key = verificationKey(options.tokens ?? {});
-  const schemes = await schemesOf({ users, key }, options);
+  const { tokens = {}, ownKey = new OwnTokenKey() } = options;
+  const configuredKey = verificationKey(tokens);
+  const presentKey = () => configuredKey ?? ownKey.key;
+  const schemes = await schemesOf({ users, configuredKey, ownKey }, options);
   return {
     anonymous: undefined,
     login: async ({ scheme, param }, address = '') => {
@@ -42,10 +52,16 @@ export async function createAccess(options: AccessOptions): Promise<AccessEntrie
       if (param.length > maxCredentialCharacters) throw malformed('the credentials are too long');
       return login(param, address);
     },
+    issueToken: async (login, lifetimeSeconds) => {
+      const proof = proofs.get(login);
+      if (!proof || !('password' in proof)) return undefined;
+      const signing = configuredKey ? signingKey(tokens) : ownKey.make();
+      return signToken({ user: login.user, lifetimeSeconds }, signing);
+    },
     renew(login) {
       const proof = proofs.get(login);
       const user = users.get(login.user);
-      const holds = user && proof && isStillGood(proof, { user, key });
+      const holds = user && proof && isStillGood(proof, { user, key: presentKey() });
       return holds ? loginOf(user, proof) : undefined;
     },
   };
@@ -74,7 +90,15 @@ function loginOf({ name, permits }: User, proof: Proof): Login {
 type LoginByText = (param: string, address: string) => Promise<Login>;
 
 async function schemesOf(
-  { users, key }: { readonly users: ReadonlyMap<string, User>; readonly key: TokenKey | undefined },
+  {
+    users,
+    configuredKey,
+    ownKey,
+  }: {
+    readonly users: ReadonlyMap<string, User>;
+    readonly configuredKey: TokenKey | undefined;
+    readonly ownKey: OwnTokenKey;
+  },
   { clock = monotonicClock }: AccessOptions,
 ): Promise<ReadonlyMap<string, LoginByText>> {
   const check = new PasswordCheck(users, clock);
@@ -91,9 +115,11 @@ async function schemesOf(
     ['basic', byPassword(parseBasic)],
     ['plain', byPassword(parsePlain)],
   ]);
-  if (!key) return schemes;
-  const verify = await tokenVerifier(key);
+  const verifier = configuredKey && (await tokenVerifier(configuredKey));
   return schemes.set('bearer', async (param) => {
+    const key = configuredKey ?? ownKey.key;
+    if (!key) throw schemeNotSupported();
+    const verify = verifier ?? (await tokenVerifier(key));
     const user = users.get(await verify(param));
     if (!user) throw tokenRefused('it names no user that there is');
     return loginOf(user, { key });

@@ -3,6 +3,7 @@ import {
   createPublicKey,
   createSecretKey,
   type KeyObject,
+  randomBytes,
   X509Certificate,
 } from 'node:crypto';
 import { ConfigError } from '../base/errors.ts';
@@ -30,6 +31,21 @@ const algorithmOfCurve: ReadonlyMap<string | undefined, string> = new Map([
   ['prime256v1', 'ES256'],
   ['secp384r1', 'ES384'],
 ]);
+
+/** Signs tokens while the configuration has no key: made for the first one, and lost at the end. */
+export class OwnTokenKey {
+  #key: TokenKey | undefined;
+
+  /** Absent while no token was signed with it. */
+  get key(): TokenKey | undefined {
+    return this.#key;
+  }
+
+  make(): TokenKey {
+    this.#key ??= { algorithm: 'HS256', key: createSecretKey(randomBytes(minSecretCharacters)) };
+    return this.#key;
+  }
+}
 
 /** The key that checks signatures, if one is set. Failure: throws a `ConfigError`. */
 export function verificationKey(material: TokenMaterial): TokenKey | undefined {

@@ -4,6 +4,7 @@ import { clientMethods } from './client-methods.ts';
 import { clipMethods } from './clip-methods.ts';
 import { generalMethods } from './general-methods.ts';
 import { groupMethods } from './group-methods.ts';
+import { loginMethods } from './login-methods.ts';
 import { sceneMethods } from './scene-methods.ts';
 import { serverMethods } from './server-methods.ts';
 import { streamMethods } from './stream-methods.ts';
@@ -15,6 +16,7 @@ export const allMethods: readonly RpcMethod[] = [
   ...clipMethods,
   ...generalMethods,
   ...groupMethods,
+  ...loginMethods,
   ...sceneMethods,
   ...serverMethods,
   ...streamMethods,

@@ -7,6 +7,7 @@ const ann: Login = { user: 'ann', permits: () => true };
 const others: AccessEntries = {
   anonymous: undefined,
   login: () => Promise.reject(new Error('nobody is known')),
+  issueToken: async () => undefined,
   renew: () => undefined,
 };
 

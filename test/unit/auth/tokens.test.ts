@@ -2,9 +2,10 @@ import { createPrivateKey, createSecretKey, type KeyObject, X509Certificate } fr
 import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { AccessEntries } from '../../../src/auth/access.ts';
+import { type AccessEntries, openAccess } from '../../../src/auth/access.ts';
+import { AccessGate } from '../../../src/auth/access-gate.ts';
 import { createAccess } from '../../../src/auth/create-access.ts';
-import { signingKey, type TokenMaterial } from '../../../src/auth/token-key.ts';
+import { OwnTokenKey, signingKey, type TokenMaterial } from '../../../src/auth/token-key.ts';
 import { signToken } from '../../../src/auth/tokens.ts';
 import { ConfigError } from '../../../src/base/errors.ts';
 import { type CertificatePair, certificatePair } from '../../support/certificate-pair.ts';
@@ -214,5 +215,46 @@ describe('the key of tokens', () => {
 
   it('must be there to sign', () => {
     expect(() => signingKey({})).toThrow(/there is no key to sign tokens with; set token_secret/);
+  });
+});
+
+describe('a token for who has shown a password', () => {
+  it.each([
+    ['the secret', () => ({ secret })],
+    ['an RSA key', () => rsa],
+    ['a key of its own, without any configured', () => ({})],
+  ])('is signed with %s', async (_what, material) => {
+    const access = await open(material());
+    const token = await access.issueToken(await access.login(plain('ann:pw')), hour);
+    const login = await access.login(bearer(token!));
+    expect([login.user, login.permits('Streaming')]).toEqual(['ann', true]);
+  });
+
+  it('ends when it was to end', async () => {
+    const access = await open({ secret });
+    const token = await access.issueToken(await access.login(plain('ann:pw')), -hour);
+    expect(await refusal(access, bearer(token!))).toBe(5);
+  });
+
+  it('is not to be had for another token, nor for nothing', async () => {
+    const access = await open({ secret });
+    const login = await access.login(bearer(await forge({})));
+    expect(await access.issueToken(login, hour)).toBeUndefined();
+    expect(await openAccess.issueToken(openAccess.anonymous!, hour)).toBeUndefined();
+  });
+
+  it('holds for the entries that come next, and not for another server', async () => {
+    const ownKey = new OwnTokenKey();
+    const entries = { enabled: true, roles: ['r:*'], users: ['ann:pw:r'] };
+    const gate = new AccessGate(await createAccess({ ...entries, ownKey }));
+    const token = await gate.issueToken(await gate.login(plain('ann:pw')), hour);
+    gate.replace(await createAccess({ ...entries, ownKey }));
+    const login = await gate.login(bearer(token!));
+    gate.replace(await createAccess({ ...entries, ownKey, roles: ['r:Streaming'] }));
+    expect([login.permits('Streaming'), login.permits('Metrics')]).toEqual([true, false]);
+    const other = await createAccess(entries);
+    expect(await refusal(other, bearer(token!))).toBe(1);
+    await other.issueToken(await other.login(plain('ann:pw')), hour);
+    expect(await refusal(other, bearer(token!))).toBe(6);
   });
 });

@@ -205,6 +205,7 @@ describe('Server.Authenticate', () => {
       if (scheme === 'Plain' && param === 'anna:secret') return anna;
       throw new RpcError(4, 'Wrong password');
     },
+    issueToken: async ({ user }, seconds) => (seconds > 3600 ? `${user} ${seconds}` : undefined),
   };
 
   it('accepts everything but Bearer while authorization is off', async () => {
@@ -215,6 +216,22 @@ describe('Server.Authenticate', () => {
     });
     expect(await rig.call('Server.Authenticate', { scheme: 'Basic' })).toEqual(missing('param'));
     expect(await rig.call('Server.Authenticate', { param: '' })).toEqual(missing('scheme'));
+  });
+
+  it('gives a token to who has logged in, for a time that has a limit', async () => {
+    await rig.close();
+    await begin(locked);
+    const token = (params: object) => rig.call('Login.GetToken', params);
+    expect(await token({})).toMatchObject({ code: 401 });
+    await rig.call('Server.Authenticate', { scheme: 'Plain', param: 'anna:secret' });
+    expect(await token({})).toEqual({ token: 'anna 36000' });
+    expect(await token({ hours: 720 })).toEqual({ token: 'anna 2592000' });
+    expect(await token({ hours: 1 })).toMatchObject({ code: 403 });
+    for (const hours of [0, -1, 721]) {
+      expect(await token({ hours })).toEqual(
+        internal("Parameter 'hours' must be above 0 and up to 720"),
+      );
+    }
   });
 
   it('logs the caller in, also for the rest of its batch', async () => {
@@ -256,6 +273,7 @@ describe('Server.Authenticate', () => {
       'Client.SetName',
       'Client.SetVolume',
       'General.GetRPCCommands',
+      'Login.GetToken',
       'Server.Authenticate',
     ]);
   });
@@ -292,6 +310,7 @@ describe('General.GetRPCCommands', () => {
       'Group.SetMute',
       'Group.SetName',
       'Group.SetStream',
+      'Login.GetToken',
       'Scene.Apply',
       'Scene.Delete',
       'Scene.List',
