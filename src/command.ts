@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Command } from './app/cli.ts';
 import { stopSignals } from './app/process-ending.ts';
 import { messageOf } from './base/errors.ts';
@@ -33,6 +34,8 @@ async function run(command: Command, endAtOnce: () => never): Promise<number> {
       return doctor(command);
     case 'clips':
       return clips(command);
+    case 'make-certificate':
+      return makeCertificate(command);
     case 'serve':
       return (await import('./app/serve.ts')).serve(command, endAtOnce);
   }
@@ -121,4 +124,20 @@ async function clips(command: Extract<Command, { kind: 'clips' }>): Promise<numb
     },
     signal: untilStopped(),
   });
+}
+
+async function makeCertificate(
+  command: Extract<Command, { kind: 'make-certificate' }>,
+): Promise<number> {
+  const { loadFor } = await import('./app/serve.ts');
+  const { servedDataFolder } = await import('./app/data-folder.ts');
+  const { makeCertificateCommand } = await import('./certificates/make-certificate-command.ts');
+  const { request, isDaemon } = command;
+  const { server, http } = loadFor(command).config;
+  const { datadir } = server;
+  const dataFolder = servedDataFolder({ datadir, home: process.env.HOME, isDaemon });
+  const ports = { httpPort: http.port, httpsPort: http.sslPort };
+  return print(
+    await makeCertificateCommand(request, { dataFolder: resolve(dataFolder), ...ports }),
+  );
 }

@@ -1,4 +1,5 @@
 import { ConfigError } from '../base/errors.ts';
+import type { CertificateRequest } from '../certificates/server-certificate.ts';
 import type { ClipsRequest } from '../clips/clips-command.ts';
 import {
   type Argument,
@@ -40,6 +41,13 @@ export type Command =
       readonly isDaemon: boolean;
     }
   | {
+      readonly kind: 'make-certificate';
+      readonly request: CertificateRequest;
+      readonly configFile?: string;
+      readonly overrides: readonly Assignment[];
+      readonly isDaemon: boolean;
+    }
+  | {
       readonly kind: 'serve';
       readonly configFile?: string;
       readonly overrides: readonly Assignment[];
@@ -70,6 +78,7 @@ const subCommands: ReadonlyMap<string, (args: readonly string[]) => Command> = n
   ['token', parseToken],
   ['doctor', parseDoctor],
   ['clips', parseClips],
+  ['make-certificate', parseMakeCertificate],
 ]);
 
 function parseServe(argv: readonly string[]): Command {
@@ -106,7 +115,8 @@ function parseToken(args: readonly string[]): Command {
 function parseDoctor(args: readonly string[]): Command {
   const reading = new Reading(args, doctorReaders);
   while (reading.hasNext()) readArgument(reading);
-  const { configFile, overrides, faults, wantsJson: json, daemon } = reading;
+  const { configFile, overrides, faults, flags, daemon } = reading;
+  const json = flags.has('--json');
   if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
   if (faults.length > 0) throw commandLineError(faults);
   const file = configFile === undefined ? {} : { configFile };
@@ -131,8 +141,10 @@ function parseClips(args: readonly string[]): Command {
 
 function clipsRequestOf(
   [action = '', ...words]: readonly string[],
-  { faults, wantsJson: json, wantsReplace: replace, name }: Reading,
+  { faults, flags, name }: Reading,
 ): ClipsRequest | undefined {
+  const json = flags.has('--json');
+  const replace = flags.has('--replace');
   if (action !== 'add' && (replace || name !== undefined)) {
     faults.push('--replace and --name belong to clips add');
   }
@@ -151,6 +163,36 @@ function clipsRequestOf(
   if (action === 'remove') return { action, names: words };
   if (name !== undefined && words.length > 1) faults.push('--name is for one FILE alone');
   return { action, files: words, replace, ...(name !== undefined && { name }) };
+}
+
+/** Phones refuse certificates of servers that are valid for longer. */
+const maxCertificateDays = 825;
+const usualCertificateDays = 730;
+
+function parseMakeCertificate(args: readonly string[]): Command {
+  const reading = new Reading(args, certificateReaders);
+  const names: string[] = [];
+  while (reading.hasNext()) {
+    const name = reading.takeValue();
+    if (name === undefined) readArgument(reading);
+    else names.push(name);
+  }
+  if (reading.helpCount > 0) return { kind: 'help', all: reading.helpCount > 1 };
+  const { configFile, overrides, faults, daemon, flags } = reading;
+  const { days = usualCertificateDays } = reading;
+  const isSelfSigned = flags.has('--self-signed');
+  if (flags.has('--renew') && (flags.has('--replace') || isSelfSigned)) {
+    faults.push('--renew goes neither with --replace nor with --self-signed');
+  }
+  if (faults.length > 0) throw commandLineError(faults);
+  const mode = flags.has('--renew') ? 'renew' : flags.has('--replace') ? 'replace' : 'new';
+  return {
+    kind: 'make-certificate',
+    request: { names, mode, isSelfSigned, days },
+    ...(configFile !== undefined && { configFile }),
+    overrides,
+    isDaemon: daemon !== undefined,
+  };
 }
 
 const operands = { add: 'FILE', remove: 'NAME' } as const;
@@ -177,16 +219,26 @@ const serverReaders: typeof commonReaders = [
 
 const doctorReaders: ReadonlyMap<string, Reader> = new Map([
   ...serverReaders,
-  ['--json', wantJson],
+  ['--json', readFlag],
 ]);
 
 const clipsReaders: ReadonlyMap<string, Reader> = new Map([
   ...commonReaders,
   ['-d', readDaemon],
   ['--daemon', readDaemon],
-  ['--json', wantJson],
-  ['--replace', wantReplace],
+  ['--json', readFlag],
+  ['--replace', readFlag],
   ['--name', readName],
+]);
+
+const certificateReaders: ReadonlyMap<string, Reader> = new Map([
+  ...commonReaders,
+  ['-d', readDaemon],
+  ['--daemon', readDaemon],
+  ['--self-signed', readFlag],
+  ['--renew', readFlag],
+  ['--replace', readFlag],
+  ['--days', readDays],
 ]);
 
 /** Of server versions before the configuration file; start scripts still have them. */
@@ -247,13 +299,8 @@ function wantVersion(_argument: Argument, reading: Reading): void {
   reading.wantsVersion = true;
 }
 
-function wantJson({ option, attached }: Argument, reading: Reading): void {
-  if (attached === undefined) reading.wantsJson = true;
-  else reading.faults.push(`option ${option} takes no value`);
-}
-
-function wantReplace({ option, attached }: Argument, reading: Reading): void {
-  if (attached === undefined) reading.wantsReplace = true;
+function readFlag({ option, attached }: Argument, reading: Reading): void {
+  if (attached === undefined) reading.flags.add(option);
   else reading.faults.push(`option ${option} takes no value`);
 }
 
@@ -283,6 +330,18 @@ function readHours(argument: Argument, reading: Reading): void {
   } else {
     reading.faults.push(
       `option --hours is ${quoted(value)}; allowed: a number above 0 and up to ${maxTokenHours}`,
+    );
+  }
+}
+
+function readDays(argument: Argument, reading: Reading): void {
+  const value = takeValueOf(argument, 'a number', reading);
+  if (value === undefined) return;
+  const days = /^\d+$/.test(value) ? Number(value) : 0;
+  if (days >= 1 && days <= maxCertificateDays) reading.days = days;
+  else {
+    reading.faults.push(
+      `option --days is ${quoted(value)}; allowed: 1 to ${maxCertificateDays}, as phones refuse more`,
     );
   }
 }

@@ -13,10 +13,11 @@ export class Reading {
   configFile: string | undefined;
   helpCount = 0;
   wantsVersion = false;
-  wantsJson = false;
-  wantsReplace = false;
+  /** Options without a value. */
+  readonly flags = new Set<string>();
   name: string | undefined;
   hours: number | undefined;
+  days: number | undefined;
   daemon: { readonly priority: number } | undefined;
 
   /** Start scripts may have options of other servers; what a person types must be right. */

@@ -11,6 +11,8 @@ const options = `Usage: zerocast [options]
        zerocast doctor [--json] [options]: look for what is wrong, and say how to fix it
        zerocast clips list [--json] | add FILE... [--name NAME] [--replace] | remove NAME...
                       [options]: the library of sounds, also while the server runs
+       zerocast make-certificate [NAME...] [--renew | --replace] [--self-signed] [--days N]
+                      [options]: for HTTPS, by an authority of this machine's own
 
   -h, --help            Show this text; -hh adds every setting
   -v, --version         Show the version
