@@ -37,7 +37,11 @@ async function run(command: Command, endAtOnce: () => never): Promise<number> {
     case 'make-certificate':
       return makeCertificate(command);
     case 'serve':
-      return (await import('./app/serve.ts')).serve(command, endAtOnce);
+      return (await import('./app/serve.ts')).serve(command, {
+        forceEnd: endAtOnce,
+        diagnose: async (loaded) =>
+          (await import('./doctor/diagnose-server.ts')).diagnoseServer(loaded),
+      });
   }
 }
 

@@ -19,8 +19,10 @@ import type { RpcHandler } from '../control/rpc.ts';
 import { RpcDispatcher } from '../control/rpc-dispatcher.ts';
 import { StatusTree } from '../control/status-tree.ts';
 import type { Announcer } from '../discovery/announcer.ts';
+import type { Diagnose, ServerHealth } from '../figures/server-health.ts';
 import { StatusReporter } from '../figures/status-reporter.ts';
 import { TimeWatch } from '../figures/time-watch.ts';
+import type { RecentWarning } from '../log/recent-warnings.ts';
 import { GroupControl } from '../players/group-control.ts';
 import { MixControl } from '../players/mix-control.ts';
 import { PlayerServer } from '../players/player-server.ts';
@@ -63,6 +65,10 @@ export interface ApplicationOptions {
   readonly onBound?: () => void;
   /** Check all chunks for writes after their seal: for tests. */
   readonly verifySeals?: boolean;
+  /** The last warnings of the log; absent where it is that of another program. */
+  readonly recentWarnings?: () => readonly RecentWarning[];
+  /** Looks at what the server needs, for who asks how it is. */
+  readonly diagnose?: Diagnose | undefined;
   /** Time between two reports of the statistics: for tests. */
   readonly statusIntervalMs?: number;
 }
@@ -109,6 +115,9 @@ export class Application {
   readonly #native: NativeAddonResult;
   /** Since the first one was asked for. */
   #clips: Promise<ClipParts> | undefined;
+  /** Since it was first asked for. */
+  #health: ServerHealth | undefined;
+  readonly #startedMs = performance.now();
   #stateFile: StateFile | undefined;
   #announcer: Announcer | undefined;
 
@@ -272,6 +281,7 @@ export class Application {
         live: () => this.#observation.openLive(),
         announcements: () => this.#openAnnouncements(),
         clips: () => this.#openClips(),
+        health: { text: (what) => this.#openHealth().then((health) => health.text(what)) },
       },
       metrics: async () => {
         const { ServerMetrics } = await import('../figures/server-metrics.ts');
@@ -444,6 +454,25 @@ export class Application {
       onProgress: ({ name, bytes, totalBytes: size }) =>
         tell('Clips.OnProgress', { name, bytes, size }),
     });
+  }
+
+  async #openHealth(): Promise<ServerHealth> {
+    const { ServerHealth } = await import('../figures/server-health.ts');
+    const { recentWarnings: warnings, diagnose } = this.#options;
+    this.#health ??= new ServerHealth({
+      server: this.server,
+      control: this.control,
+      streams: this.streams,
+      registry: this.registry,
+      native: this.#native,
+      settings: this.#settings,
+      ports: () => this.ports,
+      certificate: () => this.#listeners.certificate,
+      startedMs: this.#startedMs,
+      warnings,
+      diagnose,
+    });
+    return this.#health;
   }
 
   async #closePool(): Promise<void> {

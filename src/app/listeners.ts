@@ -1,6 +1,7 @@
 import type { Logger } from '../base/logger.ts';
 import type { NativeAddonResult } from '../base/native/native-addon.ts';
 import { LoopShare } from '../base/time/loop-share.ts';
+import { authorityOf } from '../certificates/authority.ts';
 import type { Config } from '../config/config.ts';
 import { ControlPeer, type ControlPeerContext } from '../control/control-peer.ts';
 import type { ControlServer } from '../control/control-server.ts';
@@ -29,7 +30,7 @@ interface ListenersOptions {
   /** What both HTTP ports serve alike. */
   readonly http: Pick<
     HttpServerOptions,
-    'access' | 'announcements' | 'clips' | 'images' | 'live' | 'taps'
+    'access' | 'announcements' | 'clips' | 'health' | 'images' | 'live' | 'taps'
   >;
   /** Loads what only they need; called at most once. */
   readonly metrics: () => Promise<MetricsText>;
@@ -44,6 +45,7 @@ export class Listeners {
   #control: Listener | undefined;
   #http: HttpServer | undefined;
   #https: HttpServer | undefined;
+  #certificate: string | undefined;
 
   constructor(options: ListenersOptions) {
     this.#options = options;
@@ -58,6 +60,11 @@ export class Listeners {
       http: this.#http?.port ?? 0,
       https: this.#https?.port ?? 0,
     };
+  }
+
+  /** That of HTTPS in PEM; `undefined` without. */
+  get certificate(): string | undefined {
+    return this.#certificate;
   }
 
   /**
@@ -90,12 +97,13 @@ export class Listeners {
     // Whether clients have to show a certificate stays as it is, and so it goes on to need them.
     const verifyClients = ssl.verifyClients || this.#options.settings().ssl.verifyClients;
     const tls = await loadTlsMaterial({ ...ssl, verifyClients, isWanted: http.sslEnabled, logger });
-    const { docRoot } = http;
+    const { docRoot, web } = http;
     const applies = await Promise.all([
-      this.#http?.prepare({ docRoot }),
-      this.#https?.prepare({ docRoot, tls }),
+      this.#http?.prepare({ docRoot, web }),
+      this.#https?.prepare({ docRoot, web, tls }),
     ]);
     return () => {
+      if (this.#https) this.#certificate = tls?.cert;
       for (const apply of applies) apply?.();
     };
   }
@@ -159,6 +167,7 @@ export class Listeners {
     if (!tls) return;
     const { sslBindToAddress: addresses, sslPort: port } = http;
     this.#https = await this.#openWeb({ addresses, port, setting: 'http', tls });
+    this.#certificate = tls.cert;
     this.#log('listening for HTTPS and WebSocket', this.#https);
   }
 
@@ -180,6 +189,8 @@ export class Listeners {
       control,
       logger: logger.tagged('HttpServer'),
       docRoot: config.http.docRoot,
+      web: config.http.web,
+      authority: () => authorityOf(this.#certificate),
       settings: () => originSettings(settings()),
       onStream: (link) => server.accept(link),
       admit: admission.admitFor('http'),

@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import { readAgainFromDisk } from '../config/config-file.ts';
 import { type Environment, takeEnvironment } from '../config/environment.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import type { Diagnose } from '../figures/server-health.ts';
 import { Log } from '../log/log.ts';
 import { withAbsolutePaths } from './absolute-paths.ts';
 import { Application } from './application.ts';
@@ -23,6 +24,12 @@ import { failureStatus, forcedStatus, internalError, stopSignal } from './proces
 
 /** What a person who starts the server in the foreground sees; an empty one is the usual. */
 const terminalSinks: ReadonlySet<string> = new Set(['', 'stdout', 'stderr']);
+
+/** Looks at what a server that runs by this configuration needs. */
+type DiagnoseServer = (loaded: {
+  readonly config: Config;
+  readonly configFile: string | undefined;
+}) => ReturnType<Diagnose>;
 
 type ServeCommand = Extract<Command, { kind: 'serve' }>;
 
@@ -47,7 +54,10 @@ export function loadFor({ configFile, overrides }: Pick<ServeCommand, 'configFil
  * Shape: `forceEnd` ends the process at once: on the second signal, or when stopping takes too long.
  * Failure: rejects with a `ConfigError` that lists every fault of the configuration.
  */
-export async function serve(command: ServeCommand, forceEnd: () => void): Promise<number> {
+export async function serve(
+  command: ServeCommand,
+  { forceEnd, diagnose }: { readonly forceEnd: () => void; readonly diagnose: DiagnoseServer },
+): Promise<number> {
   const rotation = new LogRotation();
   const hangUp = new HangUp();
   const { daemon } = command;
@@ -75,6 +85,7 @@ export async function serve(command: ServeCommand, forceEnd: () => void): Promis
       background,
       manager,
       stopped,
+      diagnose: (config) => diagnose({ config, configFile: loaded.file }),
     });
   } finally {
     background?.close();
@@ -92,6 +103,7 @@ interface Surroundings extends LoadedConfig {
   readonly background: Background | undefined;
   readonly manager: ServiceManager;
   readonly stopped: Promise<NodeJS.Signals>;
+  readonly diagnose: Diagnose;
 }
 
 /** The same with the folder of the state. */
@@ -213,6 +225,8 @@ async function open(around: ReadySurroundings, rootLog: Log): Promise<Applicatio
     reload: reloadInputs(around, rootLog),
     logger,
     dataFolder: folder.path,
+    recentWarnings: () => rootLog.recentWarnings,
+    diagnose: around.diagnose,
     onBound: () => background?.dropPrivileges(log),
   });
 }

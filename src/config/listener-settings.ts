@@ -36,6 +36,12 @@ export const listenerSettings = {
       parser: anyText,
       doc: 'Folder of web pages to serve instead of the built-in one, for example /usr/share/snapweb.',
     }),
+    web: scalar({
+      isLive: true,
+      default: 'true',
+      parser: truth,
+      doc: 'Whether the built-in web page is served where doc_root names no other.',
+    }),
     host: scalar({
       isLive: true,
       default: '<hostname>',

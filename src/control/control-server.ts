@@ -46,6 +46,15 @@ export class ControlServer implements ControlSessionHost, RpcHandler {
     return this.#sessions.size;
   }
 
+  /** Who they are, in the order in which they have come. */
+  get peers(): readonly { readonly address: string; readonly transport: string; user?: string }[] {
+    return [...this.#sessions].map(({ remoteAddress: address, transport, login }) => ({
+      address,
+      transport,
+      ...(login?.user && { user: login.user }),
+    }));
+  }
+
   /** Since the start: texts, where a batch counts once, and messages, counted once per receiver. */
   get figures(): { readonly requests: number; readonly notifications: number } {
     return {

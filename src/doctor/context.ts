@@ -22,6 +22,8 @@ export interface DoctorContext extends SystemContext {
   readonly overrides: readonly Assignment[];
   /** Whether the server is to run as a daemon. */
   readonly isDaemon: boolean;
+  /** This process is the server. */
+  readonly isServer?: boolean;
   /** The user that the server is to run as. */
   readonly serverUser: ServerUser;
 }

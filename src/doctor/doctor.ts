@@ -1,6 +1,7 @@
 import { loadNativeAddon } from '../base/native/native-addon.ts';
 import type { Config } from '../config/config.ts';
 import type { Assignment } from '../config/ini-text.ts';
+import { secretsOf } from '../config/secret-values.ts';
 import { accessCheck } from './access-check.ts';
 import { addonCheck } from './addon-check.ts';
 import { clipsCheck } from './clips-check.ts';
@@ -12,7 +13,7 @@ import { checkText, reportJson, totalsOf, totalsText } from './doctor-report.ts'
 import { type Check, type Finding, faultOf, note, ok } from './finding.ts';
 import { flacCheck } from './flac-check.ts';
 import { limitsCheck } from './limits-check.ts';
-import { secretsOf, shown } from './masked-findings.ts';
+import { shown } from './masked-findings.ts';
 import { mdnsCheck } from './mdns-check.ts';
 import { memoryCheck } from './memory-check.ts';
 import { portsCheck } from './port-check.ts';

@@ -40,11 +40,12 @@ export function limitsCheck(context: DoctorContext): Check {
 
 /** Those of the server that runs, as a service may have others than this shell. */
 function limitsOf(context: DoctorContext): ProcessLimits | undefined {
-  const { files } = context;
+  const { files, isServer } = context;
+  const own = files.text('/proc/self/limits');
+  if (isServer) return own ? { whose: 'of the server', text: own } : undefined;
   const running = runningServer(context);
   const text = running && files.text(`/proc/${running.pid}/limits`);
   if (running && text) return { whose: `of the running ${describeProcess(running)}`, text };
-  const own = files.text('/proc/self/limits');
   return own ? { whose: 'of this shell; a service may have others', text: own } : undefined;
 }
 

@@ -23,9 +23,11 @@ import { Listener, type ListenerOptions } from '../transport/listener.ts';
 import type { WebSocketLink } from '../transport/web-socket-link.ts';
 import { answerFailure } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
+import { authorityRoute } from './authority-route.ts';
 import { BodyReader } from './body-reader.ts';
 import { clipRoute, isClipPath } from './clip-route.ts';
 import { parseTarget } from './exchange.ts';
+import { type HealthText, healthRoute } from './health-route.ts';
 import { HttpLogin } from './http-login.ts';
 import { imageRoute } from './image-route.ts';
 import { jsonRpcRoute, postingRoute } from './json-rpc-route.ts';
@@ -60,8 +62,10 @@ const closeGraceMs = 500;
 interface HttpMaterial {
   /** Makes it a server of HTTPS from the start; absent later: the one at hand. */
   readonly tls?: TlsMaterial | undefined;
-  /** Folder of web pages; empty for a built-in one. */
+  /** Folder of web pages; empty for the built-in one. */
   readonly docRoot: string;
+  /** Whether there is a built-in one. */
+  readonly web: boolean;
 }
 
 export interface HttpServerOptions extends HttpMaterial, Omit<ListenerOptions, 'createServer'> {
@@ -77,6 +81,9 @@ export interface HttpServerOptions extends HttpMaterial, Omit<ListenerOptions, '
   /** Takes each new WebSocket for audio. */
   readonly onStream: (link: WebSocketLink) => void;
   readonly metrics?: MetricsText | undefined;
+  readonly health?: HealthText | undefined;
+  /** What signs the certificate of HTTPS, if that is a private one; absent: there is none. */
+  readonly authority?: () => string | undefined;
   /** Absent: none can be made. */
   readonly announcements?: (() => Promise<AnnouncementDesk>) | undefined;
   /** The longest head of a request. */
@@ -110,7 +117,7 @@ export class HttpServer {
 
   /** Failure: rejects with a `ConfigError` when an address cannot be bound; nothing stays open. */
   static async open(options: HttpServerOptions): Promise<HttpServer> {
-    const opened = new HttpServer(options, await StaticFiles.open(options.docRoot, options.logger));
+    const opened = new HttpServer(options, await StaticFiles.open(options));
     opened.#listener = await Listener.open({
       ...options,
       createServer: (serverOptions) => opened.#createServer(serverOptions),
@@ -120,8 +127,8 @@ export class HttpServer {
 
   private constructor(options: HttpServerOptions, files: StaticFiles) {
     const { announcements, controlPeers, mayBecome = () => true } = options;
-    const { access, clips, control, images, live, logger, metrics, onStream, settings, taps } =
-      options;
+    const { access, clips, control, health, images, live, logger, metrics } = options;
+    const { authority = () => undefined, onStream, settings, taps } = options;
     const login = new HttpLogin(access, logger);
     const origins = new OriginCheck(settings, logger);
     this.#options = options;
@@ -140,6 +147,8 @@ export class HttpServer {
       clips: clips && clipRoute({ clips, login, origins }),
       images: imageRoute(images, origins),
       metrics: (exchange) => this.#metrics.get(exchange),
+      health: healthRoute({ health, login, origins }),
+      authority: authorityRoute(authority),
       files: (exchange) => this.#files.answer(exchange),
     });
     this.#upgrades = new WebSocketUpgrades({
@@ -160,8 +169,8 @@ export class HttpServer {
   }
 
   /** Resolves with what puts this material into use; connections at hand do not notice. */
-  async prepare({ docRoot, tls }: HttpMaterial): Promise<() => void> {
-    const files = await StaticFiles.open(docRoot, this.#options.logger);
+  async prepare({ tls, ...pages }: HttpMaterial): Promise<() => void> {
+    const files = await StaticFiles.open({ ...pages, logger: this.#options.logger });
     return () => {
       this.#files = files;
       // What was measured by the old settings.

@@ -18,6 +18,8 @@ export class Routes {
     clips,
     images,
     metrics,
+    health,
+    authority,
     files,
   }: {
     readonly jsonRpc: Route;
@@ -25,6 +27,8 @@ export class Routes {
     readonly clips: Route | undefined;
     readonly images: Answerer;
     readonly metrics: Answerer;
+    readonly health: Answerer;
+    readonly authority: Answerer;
     readonly files: Answerer;
   }) {
     this.#routes = new Map([
@@ -33,6 +37,8 @@ export class Routes {
       ['/stream', reading(askForWebSocket)],
       ['/healthz', reading(({ response }) => answer(response, 200, { body: 'ok' }))],
       ['/metrics', reading(metrics)],
+      ['/health.json', reading(health)],
+      ['/ca.crt', reading(authority)],
       ['/__image_cache', reading(images)],
     ]);
     this.#clips = clips;

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { STATUS_CODES } from 'node:http';
-import { extname, join, relative, sep } from 'node:path';
+import { dirname, extname, join, relative, sep } from 'node:path';
 import send from 'send';
 import { codeOf, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -14,10 +14,12 @@ import { ResponseCompression } from './response-compression.ts';
 /** Pages are asked for again each time, so that an update is seen; what they load, after an hour. */
 const pageCaching = 'no-cache';
 const assetCaching = 'max-age=3600';
-/** The built-in page gives a file another name when its content changes. */
+/** The built-in page gives a file here another name when its content changes. */
+const hashedFolder = 'assets';
 const hashedCaching = 'max-age=31536000, immutable';
 const builtInRoot = join(packageFolder, 'dist/web');
 const notBuilt = 'The web page is not built: run "npm run build" in the folder of the server';
+const switchedOff = 'The web page is switched off: set web = true in [http]';
 
 /** What the built-in page may do: it needs nothing from elsewhere but cover art. */
 const builtInHeaders = {
@@ -51,37 +53,52 @@ const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
  */
 export class StaticFiles {
   readonly #docRoot: string | undefined;
+  /** What stands at `/` instead of pages. */
+  readonly #absence: string;
   readonly #isBuiltIn: boolean;
   readonly #compression = new ResponseCompression();
 
   /**
-   * Shape: `docRoot` is empty for the built-in page.
+   * Shape: `docRoot` is empty for the built-in page, which there is if `web` is true.
    * Failure: a folder that cannot be served is a warning in the log, and the built-in page.
    */
-  static async open(docRoot: string, logger: Logger): Promise<StaticFiles> {
-    if (docRoot === '') return StaticFiles.#builtIn();
-    const fault = await faultOf(docRoot);
-    if (fault === undefined) return new StaticFiles(docRoot, false);
-    const remedy = 'correct [http] doc_root, or leave it empty';
-    logger.warn('no web pages, only the built-in one', { docRoot, reason: fault, remedy });
-    return StaticFiles.#builtIn();
-  }
-
-  /** There is none where the server runs from its sources and nothing was built. */
-  static async #builtIn(): Promise<StaticFiles> {
+  static async open({
+    docRoot,
+    web,
+    logger,
+  }: {
+    readonly docRoot: string;
+    readonly web: boolean;
+    readonly logger: Logger;
+  }): Promise<StaticFiles> {
+    const fault = docRoot === '' ? undefined : await faultOf(docRoot);
+    if (docRoot !== '' && fault === undefined) return new StaticFiles({ docRoot });
+    if (fault !== undefined) {
+      const remedy = 'correct [http] doc_root, or leave it empty';
+      logger.warn('no web pages, only the built-in one', { docRoot, reason: fault, remedy });
+    }
+    if (!web) return new StaticFiles({ absence: switchedOff });
+    // There is none where the server runs from its sources and nothing was built.
     const isBuilt = (await faultOf(builtInRoot)) === undefined;
-    return new StaticFiles(isBuilt ? builtInRoot : undefined, true);
+    return new StaticFiles(isBuilt ? { docRoot: builtInRoot } : { absence: notBuilt });
   }
 
-  private constructor(docRoot: string | undefined, isBuiltIn: boolean) {
+  private constructor({
+    docRoot,
+    absence = '',
+  }: {
+    readonly docRoot?: string;
+    readonly absence?: string;
+  }) {
     this.#docRoot = docRoot;
-    this.#isBuiltIn = isBuiltIn;
+    this.#absence = absence;
+    this.#isBuiltIn = docRoot === builtInRoot;
   }
 
   /** Failure: rejects with a `RefusedRequestError` when there is no such file. */
   async answer(exchange: Exchange): Promise<void> {
     if (this.#docRoot !== undefined) await this.#answerFrom(this.#docRoot, exchange);
-    else if (exchange.target.path === '/') throw new RefusedRequestError(404, notBuilt);
+    else if (exchange.target.path === '/') throw new RefusedRequestError(404, this.#absence);
     else throw notFound(exchange.target.text);
   }
 
@@ -104,7 +121,8 @@ export class StaticFiles {
     const type = typeOf.get(extname(target.path).toLowerCase());
     if (type !== undefined) response.setHeader('Content-Type', type);
     const isPage = /\.html?$/i.test(file);
-    const caching = this.#isBuiltIn ? hashedCaching : assetCaching;
+    const isHashed = this.#isBuiltIn && dirname(file) === hashedFolder;
+    const caching = isHashed ? hashedCaching : assetCaching;
     response.setHeader('Cache-Control', isPage ? pageCaching : caching);
     if (this.#isBuiltIn && isPage) {
       for (const [name, value] of Object.entries(builtInHeaders)) response.setHeader(name, value);

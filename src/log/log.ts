@@ -6,6 +6,7 @@ import { type LevelOfTag, levelFor, parseLogFilter } from './log-filter.ts';
 import type { LogSink } from './log-sink.ts';
 import { openSink } from './open-sink.ts';
 import { PinoLogger } from './pino-logger.ts';
+import type { RecentWarning, RecentWarnings } from './recent-warnings.ts';
 import { type LogFormat, RecordWriter } from './record-writer.ts';
 import { severities } from './severity.ts';
 
@@ -32,6 +33,7 @@ export class Log {
   /** Logs under the tag `Snapserver`, the one that programs look for in the first line. */
   readonly logger: Logger;
   readonly #options: LogOptions;
+  readonly #recent: RecentWarnings;
   #sink: LogSink;
   #sinkName: string;
   #format: LogFormat;
@@ -49,12 +51,19 @@ export class Log {
     this.#sink = this.#open(this.#sinkName, { isEmptied: !options.keepsLines });
     const { now = Date.now } = options;
     const settings = () => ({ sink: this.#sink, format: this.#format });
-    const root = openPino(new RecordWriter(settings, now), now);
+    const writer = new RecordWriter(settings, now);
+    this.#recent = writer.recent;
+    const root = openPino(writer, now);
     this.logger = new PinoLogger('Snapserver', {
       openTag: (tag) => root.child({ tag }),
       levelOf: (tag) => levelFor(tag, this.#levels),
       hasRows: () => this.#format === 'text',
     });
+  }
+
+  /** The last ones, the newest at the end; also those that no sink has. */
+  get recentWarnings(): readonly RecentWarning[] {
+    return this.#recent.all;
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { SeverityName } from '../base/logger.ts';
 import type { LogSink } from './log-sink.ts';
+import { RecentWarnings } from './recent-warnings.ts';
 import { severities } from './severity.ts';
 import { type LogRecord, textLine } from './text-line.ts';
 
@@ -14,6 +15,7 @@ const formatters: Readonly<Record<LogFormat, (json: string, record: LogRecord) =
 export class RecordWriter {
   readonly #settings: () => { readonly sink: LogSink; readonly format: LogFormat };
   readonly #nowMs: () => number;
+  readonly recent = new RecentWarnings();
   #droppedCount = 0;
 
   /** *Units:* `nowMs` tells wall-clock time in milliseconds since 1970. */
@@ -31,6 +33,7 @@ export class RecordWriter {
       return;
     }
     const record = JSON.parse(json) as LogRecord;
+    this.recent.take(record);
     if (!this.#writeLine(json, record)) this.#droppedCount += 1;
   }
 

@@ -10,7 +10,7 @@ import { metricsAgeMs } from '../../src/http/metrics-route.ts';
 import { maxImageBytes } from '../../src/streams/image-store.ts';
 import { controlLimits } from '../support/control-limits.ts';
 import { FakeTime } from '../support/fake-time.ts';
-import { basic, closedAccess, HttpRig } from '../support/http-rig.ts';
+import { basic, closedAccess, HttpRig, WebFolder } from '../support/http-rig.ts';
 import { until } from '../support/waiting.ts';
 
 const { maxRequestBytes: maxBodyBytes } = controlLimits;
@@ -293,6 +293,19 @@ describe('other requests', () => {
     },
   );
 
+  it('are none where they are switched off, unless there is a folder of them', async () => {
+    rig = await HttpRig.open({ web: false });
+    expect(await rig.get('/')).toMatchObject({
+      status: 404,
+      text: 'The web page is switched off: set web = true in [http]',
+    });
+    expect(await rig.get('/assets/main.js')).toMatchObject({ status: 404 });
+    const folder = await WebFolder.make({});
+    (await rig.server.prepare({ docRoot: folder.docRoot, web: false }))();
+    expect((await rig.get('/')).text).toContain('index');
+    await folder.remove();
+  });
+
   it('get figures when they ask for them', async () => {
     const figures = 'figure 1\n'.repeat(1000);
     rig = await HttpRig.open({ metrics: { contentType: 'text/x', text: async () => figures } });
@@ -313,7 +326,7 @@ describe('other requests', () => {
       expect([await asked(), await asked()]).toEqual(['1', '1']);
       vi.advanceTimersByTime(metricsAgeMs);
       expect([await asked(), await asked()]).toEqual(['2', '2']);
-      (await rig.server.prepare({ docRoot: '' }))();
+      (await rig.server.prepare({ docRoot: '', web: true }))();
       expect(await asked()).toBe('3');
     } finally {
       vi.useRealTimers();

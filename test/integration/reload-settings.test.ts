@@ -393,6 +393,13 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await rig.reload(`${tone}[http]\ndoc_root = ${pem('pages')}\n`);
     expect(await (await web('/')).text()).toBe('mine');
   },
+  async 'http.web'() {
+    await start();
+    expect((await web('/')).status).toBe(200);
+    await rig.reload(`${tone}[http]\nweb = false\n`);
+    expect(await (await web('/')).text()).toContain('The web page is switched off');
+    expect((await web('/healthz')).status).toBe(200);
+  },
   'http.host': () => opensTo('host = hi-fi.example.com', 'http://hi-fi.example.com'),
   'http.url_prefix': () =>
     opensTo('url_prefix = https://hi-fi.example.com', 'http://hi-fi.example.com'),

@@ -49,6 +49,7 @@ export class HttpRig {
       setting: 'http',
       logger: log,
       docRoot: '',
+      web: true,
       settings: () => ({ allowedOrigins: [] }),
       access: openAccess,
       images,

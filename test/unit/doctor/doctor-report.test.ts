@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load-config.ts';
+import { secretsOf } from '../../../src/config/secret-values.ts';
 import { checkText, reportJson, totalsText } from '../../../src/doctor/doctor-report.ts';
 import { type Check, fault, faultOf, note, ok, warning } from '../../../src/doctor/finding.ts';
-import { secretsOf, shown } from '../../../src/doctor/masked-findings.ts';
+import { shown } from '../../../src/doctor/masked-findings.ts';
 import { runChecks } from '../../../src/doctor/run-checks.ts';
 
 async function resultsOf(...checks: Check[]) {
