@@ -55,7 +55,10 @@ const { metafile } = await build({
   logLevel: 'warning',
 });
 const bundled = [...Object.keys(metafile.inputs), ...(await buildWeb(join(dist, 'web')))];
-writeFileSync(join(dist, 'licenses.txt'), licensesOf(bundled));
+const licenses = licensesOf(bundled);
+for (const folder of [dist, join(dist, 'web')]) {
+  writeFileSync(join(folder, 'licenses.txt'), licenses);
+}
 
 /** Checks the types, and keeps the declarations that those of the library lead to. */
 function emitDeclarations() {

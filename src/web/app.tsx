@@ -1,18 +1,21 @@
+import type { FunctionComponent } from 'preact';
+import { loginReason } from './control/login.ts';
 import { house, isKnown, link } from './control/server.ts';
-import { MorePage } from './more/more-page.tsx';
 import { type PageName, places, route } from './page-route.ts';
 import { Icon } from './parts/icons.tsx';
+import { later } from './parts/later.tsx';
 import { Toasts } from './parts/toasts.tsx';
 import { PlayerBar } from './player/player-bar.tsx';
 import { RoomsPage } from './rooms/rooms-page.tsx';
 import { StreamsPage } from './streams/streams-page.tsx';
 import { texts } from './text/texts.ts';
 
-const pages: Readonly<Record<PageName, () => preact.JSX.Element>> = {
+const pages: Readonly<Record<PageName, FunctionComponent>> = {
   rooms: RoomsPage,
   streams: StreamsPage,
-  more: MorePage,
+  more: later(async () => (await import('./more/more-page.tsx')).MorePage),
 };
+const LoginSheet = later(async () => (await import('./more/login-sheet.tsx')).LoginSheet);
 
 export function App() {
   const { place } = route.value;
@@ -39,6 +42,7 @@ export function App() {
       <PlayerBar />
       <Connection />
       <Toasts />
+      {loginReason.value && <LoginSheet />}
     </>
   );
 }
@@ -67,7 +71,22 @@ function Places({ current }: { readonly current: PageName }) {
 /** A thin line, as most cuts are over before anybody needs to know more. */
 function Connection() {
   if (link.isOpen.value && isKnown.value) return null;
-  const { connecting, reconnecting } = texts.value;
+  const { connecting, reconnecting, login } = texts.value;
+  if (link.isStopped.value) {
+    return (
+      <div class="connection" role="status">
+        {login.needed}{' '}
+        <button
+          type="button"
+          onClick={() => {
+            loginReason.value = 'none';
+          }}
+        >
+          {login.submit}
+        </button>
+      </div>
+    );
+  }
   return (
     <div class="connection" role="status">
       {isKnown.value ? reconnecting : connecting}

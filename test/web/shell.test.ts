@@ -266,6 +266,7 @@ describe.skipIf(browserIsMissing)('the page', () => {
         for (const place of places) {
           await page.goto(`http://127.0.0.1:${server.httpPort}/#/${place}`);
           await page.waitForFunction((name) => location.hash === `#/${name}`, place);
+          await page.locator('main section').first().waitFor();
           expect(await axeFaults(page), `${place} ${colorScheme} ${width}`).toEqual([]);
           expect(await sidewaysScroll(page), `${place} ${width}`).toBe(0);
         }

@@ -38,6 +38,7 @@ interface ControlLinkOptions {
 /** JSON-RPC with the server; connects again by itself, for as long as the page lives. */
 export class ControlLink {
   readonly isOpen = signal(false);
+  readonly isStopped = signal(false);
   readonly #options: ControlLinkOptions;
   readonly #waiting = new Map<number, Waiting>();
   #socket: WebSocket | undefined;
@@ -70,6 +71,24 @@ export class ControlLink {
     });
   }
 
+  /** Connects anew, and goes on doing so; what is waited for is lost. */
+  restart(): void {
+    this.stop();
+    this.isStopped.value = false;
+    this.#retryMs = firstRetryMs;
+    this.#connect();
+  }
+
+  /** Ends the connection until `restart`: the server wants a login that is not there. */
+  stop(): void {
+    const socket = this.#socket;
+    this.isStopped.value = true;
+    clearTimeout(this.#retryTimer);
+    socket?.close();
+    if (socket) this.#onClose(socket);
+    this.#socket = undefined;
+  }
+
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
 
   #connect(): void {
@@ -77,11 +96,14 @@ export class ControlLink {
     const socket = new WebSocket(this.#options.url);
     this.#socket = socket;
     socket.addEventListener('open', () => {
+      if (socket !== this.#socket) return;
       this.#retryMs = firstRetryMs;
       this.isOpen.value = true;
       this.#options.onOpen();
     });
-    socket.addEventListener('message', ({ data }) => this.#onText(String(data)));
+    socket.addEventListener('message', ({ data }) => {
+      if (socket === this.#socket) this.#onText(String(data));
+    });
     socket.addEventListener('close', () => this.#onClose(socket));
   }
 
@@ -98,6 +120,7 @@ export class ControlLink {
       reject(new Error('the connection was lost'));
     }
     this.#waiting.clear();
+    if (this.isStopped.peek()) return;
     this.#retryTimer = setTimeout(() => this.#connect(), this.#retryMs);
     this.#retryMs = Math.min(2 * this.#retryMs, maxRetryMs);
   }

@@ -1,6 +1,7 @@
 import { effect, signal } from '@preact/signals';
-import { ControlLink } from './control-link.ts';
+import { ControlLink, RefusedError } from './control-link.ts';
 import { House } from './house.ts';
+import { credentials, forgetToken, loginFault, loginReason, takePermissions } from './login.ts';
 import type { ServerObject } from './status-objects.ts';
 
 /** The server that has served the page, below whatever path a proxy has put it. */
@@ -15,13 +16,12 @@ export function addressOf(path: string): string {
 export const house = new House();
 /** Whether anything is known of the server yet. */
 export const isKnown = signal(false);
-export const serverVersion = signal('');
 
 const waiting: Parameters<House['takeNotification']>[0][] = [];
 
 export const link = new ControlLink({
   url: addressOf('jsonrpc'),
-  onOpen: () => void refresh(),
+  onOpen: () => void enter(),
   onNotification: (notification) => {
     // A thousand clients may change within one picture: what is drawn is worked out once for it.
     if (waiting.push(notification) > 1) return;
@@ -34,15 +34,49 @@ function takeWaiting(): void {
   for (const notification of waiting.splice(0)) house.takeNotification(notification);
 }
 
+/** Shows the server who is here, where it wants to know, and asks for all. */
+async function enter(): Promise<void> {
+  const shown = credentials();
+  try {
+    const isAccepted = shown && (await isLoggedInBy(shown));
+    if (isAccepted) takePermissions(await permittedMethods());
+    await refresh();
+    // A server that wants no login takes none.
+    if (shown && !isAccepted) forgetToken();
+  } catch (error) {
+    const fault = loginFault(error);
+    // It was lost, and comes again.
+    if (!fault) return;
+    link.stop();
+    loginReason.value = fault === 'none' && shown ? 'ended' : fault;
+  }
+}
+
+async function isLoggedInBy(shown: object): Promise<boolean> {
+  try {
+    await link.request('Server.Authenticate', shown);
+    return true;
+  } catch (error) {
+    if (error instanceof RefusedError) return false;
+    throw error;
+  }
+}
+
+async function permittedMethods(): Promise<readonly string[]> {
+  const { commands } = (await link.request('General.GetRPCCommands')) as {
+    readonly commands: readonly { readonly method: string; readonly hasPermission: boolean }[];
+  };
+  return commands.filter(({ hasPermission }) => hasPermission).map(({ method }) => method);
+}
+
 /** Asks for the whole status. */
 export async function refresh(): Promise<void> {
   const { server } = (await link.request('Server.GetStatus')) as { server: ServerObject };
   waiting.length = 0;
   house.takeStatus(server);
-  serverVersion.value = server.server.snapserver.version;
   isKnown.value = true;
 }
 
 effect(() => {
-  if (house.isOutdated.value && link.isOpen.value) void refresh();
+  if (house.isOutdated.value && link.isOpen.value) refresh().catch(() => {});
 });

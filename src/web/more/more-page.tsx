@@ -1,63 +1,77 @@
-import type { Signal } from '@preact/signals';
-import { house, serverVersion } from '../control/server.ts';
-import { choices, curve, language, theme } from '../settings.ts';
+import { useEffect } from 'preact/hooks';
+import { loggedInUser, logOut } from '../control/login.ts';
+import { choices, settings } from '../settings.ts';
 import { texts } from '../text/texts.ts';
-
-const languageNames = { en: 'English', de: 'Deutsch' };
+import { lookAtHealth } from './health.ts';
+import { HealthCard } from './health-card.tsx';
+import { HttpsHelp } from './https-help.tsx';
+import { JoinHelp } from './join-help.tsx';
 
 export function MorePage() {
+  useEffect(() => void lookAtHealth(), []);
   const { more: words } = texts.value;
   return (
-    <>
+    <div class="more">
+      <LoginCard />
       <section class="card">
         <h2>{words.looks}</h2>
-        <Choice label={words.theme} setting={theme} options={choices.themes} names={words.themes} />
-        <Choice
-          label={words.language}
-          setting={language}
-          options={choices.languages}
-          names={languageNames}
-        />
-        <Choice label={words.curve} setting={curve} options={choices.curves} names={words.curves} />
+        {(Object.keys(settings) as (keyof typeof settings)[]).map((name) => (
+          <Choice key={name} name={name} />
+        ))}
       </section>
+      <JoinHelp />
+      <HealthCard />
+      <HttpsHelp />
       <section class="card">
-        <h2>{words.join}</h2>
-        <p>{words.joinHint}</p>
-        <pre>snapclient -h {location.hostname}</pre>
-        <p>{words.joinApps}</p>
-        <pre>{location.hostname}</pre>
-      </section>
-      <section class="card">
-        <h2>{words.server}</h2>
+        <h2>{words.keys}</h2>
         <dl>
-          <dt>{words.host}</dt>
-          <dd>{house.serverName.value}</dd>
-          <dt>{words.version}</dt>
-          <dd>{serverVersion.value}</dd>
+          {Object.entries(words.keyList).map(([keys, what]) => (
+            <div key={keys}>
+              <dt>{keys}</dt>
+              <dd>{what}</dd>
+            </div>
+          ))}
         </dl>
       </section>
-    </>
+      <section class="card">
+        <h2>{words.licences}</h2>
+        <p>{words.licence}</p>
+        <p>
+          <a href="licenses.txt">{words.licenceList}</a>
+        </p>
+      </section>
+    </div>
   );
 }
 
-interface ChoiceProps<T extends string> {
-  readonly label: string;
-  readonly setting: Signal<T>;
-  readonly options: readonly T[];
-  readonly names: Readonly<Record<T, string>>;
+function LoginCard() {
+  const user = loggedInUser.value;
+  if (user === undefined) return null;
+  return (
+    <section class="card line">
+      <span class="cut">{texts.value.login.as(user)}</span>
+      <button type="button" onClick={logOut}>
+        {texts.value.login.out}
+      </button>
+    </section>
+  );
 }
 
-function Choice<T extends string>({ label, setting, options, names }: ChoiceProps<T>) {
+/** One setting of this page. */
+function Choice({ name }: { readonly name: keyof typeof settings }) {
+  const { settings: labels, options } = texts.value.more;
+  const setting = settings[name];
+  const names: Readonly<Record<string, string>> = options[name];
   return (
     <label class="field">
-      <span>{label}</span>
+      <span>{labels[name]}</span>
       <select
         value={setting.value}
         onChange={({ currentTarget }) => {
-          setting.value = currentTarget.value as T;
+          setting.value = currentTarget.value as never;
         }}
       >
-        {options.map((option) => (
+        {choices[name].map((option) => (
           <option key={option} value={option}>
             {names[option]}
           </option>

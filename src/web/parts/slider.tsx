@@ -13,13 +13,17 @@ interface SliderProps {
   readonly value: number;
   readonly isMuted: boolean;
   readonly onChange: (value: number) => void;
+  readonly disabled?: boolean;
+  /** Why it is disabled. */
+  readonly title?: string;
 }
 
 /**
  * A volume that does not change by accident: only its thumb is moved, beside it a tap is one step, and
  * neither scrolling nor the wheel touches it.
  */
-export function Slider({ label, valueText, value, isMuted, onChange }: SliderProps) {
+export function Slider(props: SliderProps) {
+  const { label, valueText, value, isMuted, onChange, disabled = false, title } = props;
   const input = useRef<HTMLInputElement>(null);
   const position = positionOf(value, curve.value);
   const onPointerDown = (event: PointerEvent) => {
@@ -46,6 +50,8 @@ export function Slider({ label, valueText, value, isMuted, onChange }: SliderPro
     <input
       ref={input}
       class={isMuted ? 'slider muted' : 'slider'}
+      disabled={disabled}
+      title={title}
       type="range"
       min={0}
       max={steps}

@@ -1,5 +1,6 @@
+import { credentials } from '../control/login.ts';
 import { addressOf } from '../control/server.ts';
 import { Player } from './player.ts';
 
 /** This browser, as a player of the server that has served the page. */
-export const player = new Player({ url: addressOf('stream') });
+export const player = new Player({ url: addressOf('stream'), auth: credentials });

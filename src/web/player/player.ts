@@ -27,8 +27,9 @@ type PlayerState =
   | 'reconnecting'
   | 'failed';
 
-/** `audio`: this browser plays nothing. `codec`: not this stream. `login`: the server wants one. */
-type PlayerFailure = 'audio' | 'codec' | 'login' | 'refused';
+/** `audio`: this browser plays nothing. `codec`: not this stream. `login`: the server wants one.
+ * `forbidden`: one that may listen. */
+type PlayerFailure = 'audio' | 'codec' | 'login' | 'forbidden' | 'refused';
 
 interface PlayerFigures {
   /** How late is what is heard, as far as the browser knows; `undefined` while nothing is. */
@@ -60,6 +61,7 @@ interface EarlyChunk {
   readonly payload: Uint8Array;
 }
 
+const refusals: Readonly<Record<number, PlayerFailure>> = { 401: 'login', 403: 'forbidden' };
 const tickMs = 20;
 const figuresMs = 500;
 /** A context that was made within a tap runs before that. */
@@ -217,7 +219,7 @@ export class Player {
       onSettings: (settings) => this.#onSettings(settings),
       onCodecHeader: (codec, header) => void this.#onCodecHeader(codec, header),
       onChunk: (timestampMs, payload) => this.#onChunk(timestampMs, payload),
-      onRefusal: ({ code }) => this.#fail(code === 401 || code === 403 ? 'login' : 'refused'),
+      onRefusal: ({ code }) => this.#fail(refusals[code] ?? 'refused'),
       onLoss: () => {
         this.#isConnected = false;
         this.#isAfterLoss = true;

@@ -1,6 +1,7 @@
 import { signal, useSignal } from '@preact/signals';
 import { attempt, nameClient, setLatency, setVolume } from '../control/actions.ts';
 import type { Client } from '../control/house.ts';
+import { permit } from '../control/login.ts';
 import { clientName } from '../control/names.ts';
 import { house } from '../control/server.ts';
 import { Icon } from '../parts/icons.tsx';
@@ -56,6 +57,7 @@ export function ClientRow({ id, isLast }: { readonly id: string; readonly isLast
             class="quiet round"
             aria-pressed={muted}
             aria-label={words.mute(name)}
+            {...permit('Client.SetVolume')}
             onClick={() => setVolume(id, { muted: !muted })}
           >
             <Icon name={muted ? 'muted' : 'volume'} />
@@ -65,6 +67,7 @@ export function ClientRow({ id, isLast }: { readonly id: string; readonly isLast
             valueText={words.volumeValue(percent, muted)}
             value={percent}
             isMuted={muted}
+            {...permit('Client.SetVolume')}
             onChange={(next) => setVolume(id, { percent: next })}
           />
           <output class="number">{percent}</output>
@@ -86,7 +89,7 @@ function ClientDetails({ client }: { readonly client: Client }) {
   return (
     <div class="details">
       <ClientName client={client} />
-      <fieldset class="field">
+      <fieldset class="field" {...permit('Client.SetLatency')}>
         <legend>{words.latency}</legend>
         <div class="buttons">
           {latencySteps.slice(0, 3).map((step) => (
@@ -113,14 +116,23 @@ function ClientDetails({ client }: { readonly client: Client }) {
       </dl>
       <div class="buttons">
         {connected && (
-          <button type="button" onClick={() => void chime('ding', words.found(name))}>
+          <button
+            type="button"
+            {...permit('Announce.Play')}
+            onClick={() => void chime('ding', words.found(name))}
+          >
             <Icon name="find" /> {words.find}
           </button>
         )}
         {!connected && (
           <>
             <span class="hint">{words.since(lastSeen(client))}</span>
-            <button type="button" class="danger" onClick={() => deleteClient(client)}>
+            <button
+              type="button"
+              class="danger"
+              {...permit('Server.DeleteClient')}
+              onClick={() => deleteClient(client)}
+            >
               <Icon name="remove" /> {texts.value.delete}
             </button>
           </>
@@ -160,6 +172,7 @@ function ClientName({ client }: { readonly client: Client }) {
           value={name.value}
           placeholder={client.host.name}
           maxLength={100}
+          {...permit('Client.SetName')}
           onInput={({ currentTarget }) => {
             name.value = currentTarget.value;
           }}

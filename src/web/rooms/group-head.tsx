@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { control, muteGroup, setVolume } from '../control/actions.ts';
+import { permit } from '../control/login.ts';
 import { groupName, streamName } from '../control/names.ts';
 import { house } from '../control/server.ts';
 import type { StreamObject } from '../control/status-objects.ts';
@@ -78,6 +79,7 @@ function GroupVolume({ id, name, presentIds }: GroupHeadProps & { readonly name:
         class="quiet round"
         aria-pressed={muted}
         aria-label={texts.value.group.mute(name)}
+        {...permit('Group.SetMute')}
         onClick={() => muteGroup(id, !muted)}
       >
         <Icon name={muted ? 'muted' : 'volume'} />
@@ -87,6 +89,7 @@ function GroupVolume({ id, name, presentIds }: GroupHeadProps & { readonly name:
         valueText={texts.value.client.volumeValue(mean, muted)}
         value={mean}
         isMuted={muted}
+        {...permit('Client.SetVolume')}
         onChange={(to) => {
           const from = known?.from ?? volumes;
           const next = balanced(from, to);
@@ -109,7 +112,13 @@ function NowPlaying({ stream: { id, properties } }: { readonly stream: StreamObj
   if (title === '' && !canControl) return null;
   const isPlaying = playbackStatus === 'playing';
   const command = (name: 'play' | 'pause' | 'next' | 'previous', icon: IconName, label: string) => (
-    <button type="button" class="quiet round" aria-label={label} onClick={() => control(id, name)}>
+    <button
+      type="button"
+      class="quiet round"
+      aria-label={label}
+      {...permit('Stream.Control')}
+      onClick={() => control(id, name)}
+    >
       <Icon name={icon} />
     </button>
   );

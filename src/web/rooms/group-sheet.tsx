@@ -1,7 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { nameGroup, setClients, setStream } from '../control/actions.ts';
+import { permit } from '../control/login.ts';
 import { clientName, groupName, streamName } from '../control/names.ts';
 import { house } from '../control/server.ts';
+import { Forbidden } from '../parts/forbidden.tsx';
 import { Sheet } from '../parts/sheet.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { texts } from '../text/texts.ts';
@@ -21,7 +23,8 @@ export function GroupSheet({ id, onClose }: { readonly id: string; readonly onCl
   };
   return (
     <Sheet title={groupName(group)} onClose={onClose}>
-      <fieldset>
+      <Forbidden methods={['Group.SetStream', 'Group.SetClients', 'Group.SetName']} />
+      <fieldset {...permit('Group.SetStream')}>
         <legend>{words.stream}</legend>
         {house.streams.ids.value.map((streamId) => {
           const stream = house.streams.get(streamId)?.value;
@@ -42,7 +45,7 @@ export function GroupSheet({ id, onClose }: { readonly id: string; readonly onCl
           );
         })}
       </fieldset>
-      <fieldset>
+      <fieldset {...permit('Group.SetClients')}>
         <legend>{words.playsHere}</legend>
         <div class="buttons">
           <button type="button" onClick={() => void keep(all)}>
@@ -122,6 +125,7 @@ function Naming({ id }: { readonly id: string }) {
         <input
           value={name.value}
           maxLength={100}
+          {...permit('Group.SetName')}
           onInput={({ currentTarget }) => {
             name.value = currentTarget.value;
           }}

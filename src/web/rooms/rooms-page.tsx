@@ -2,8 +2,10 @@ import { computed, signal } from '@preact/signals';
 import type { Client, Group } from '../control/house.ts';
 import { clientName, groupName } from '../control/names.ts';
 import { house } from '../control/server.ts';
+import { Forbidden } from '../parts/forbidden.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { type ListRow, VirtualList } from '../parts/virtual-list.tsx';
+import { offline } from '../settings.ts';
 import { texts } from '../text/texts.ts';
 import { ClientRow, expanded, isHidden } from './client-row.tsx';
 import { GroupHead } from './group-head.tsx';
@@ -67,15 +69,17 @@ export function RoomsPage() {
         </label>
       )}
       {rooms.value.length === 0 && <p class="hint">{words.none}</p>}
+      <Forbidden methods={['Client.SetVolume', 'Group.SetMute']} />
       <VirtualList rows={rooms.value.flatMap(rowsOf)} />
     </>
   );
 }
 
 function rowsOf({ group, present, absent }: Room): readonly ListRow[] {
-  const isUnfolded = unfolded.value.has(group.id) || present.length === 0;
+  const isAlways = offline.value === 'shown' || present.length === 0;
+  const isUnfolded = isAlways || unfolded.value.has(group.id);
   const clients = isUnfolded ? [...present, ...absent] : present;
-  const fold = present.length > 0 && absent.length > 0;
+  const fold = !isAlways && absent.length > 0;
   return [
     {
       key: group.id,

@@ -1,8 +1,10 @@
 import { signal } from '@preact/signals';
 import { attempt, setStream } from '../control/actions.ts';
+import { permit } from '../control/login.ts';
 import { groupName, groupsOf, streamName } from '../control/names.ts';
 import { house, link, refresh } from '../control/server.ts';
 import type { StreamObject } from '../control/status-objects.ts';
+import { Forbidden } from '../parts/forbidden.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Sheet } from '../parts/sheet.tsx';
 import { language } from '../settings.ts';
@@ -30,10 +32,12 @@ export function StreamsPage() {
       {ids.map((id) => (
         <StreamCard key={id} id={id} />
       ))}
+      <Forbidden methods={['Stream.AddStream', 'Stream.RemoveStream', 'Group.SetStream']} />
       <div class="buttons">
         <button
           type="button"
           class="main"
+          {...permit('Stream.AddStream')}
           onClick={() => {
             task.value = { name: 'add' };
           }}
@@ -74,15 +78,25 @@ function StreamCard({ id }: { readonly id: string }) {
         {rooms.length > 0 ? words.heardIn(listOf(rooms)) : words.heardNowhere}
       </p>
       <div class="buttons">
-        <button type="button" onClick={begin('play')}>
+        <button type="button" {...permit('Group.SetStream')} onClick={begin('play')}>
           <Icon name="play" /> {words.playHere}
         </button>
         {kindOf(stream) && (
-          <button type="button" class="quiet" onClick={begin('edit')}>
+          <button
+            type="button"
+            class="quiet"
+            {...permit('Stream.AddStream', 'Stream.RemoveStream')}
+            onClick={begin('edit')}
+          >
             <Icon name="edit" /> {words.edit}
           </button>
         )}
-        <button type="button" class="quiet danger" onClick={begin('remove')}>
+        <button
+          type="button"
+          class="quiet danger"
+          {...permit('Stream.RemoveStream')}
+          onClick={begin('remove')}
+        >
           <Icon name="remove" /> {texts.value.remove}…
         </button>
       </div>
