@@ -160,6 +160,7 @@ export class ZerocastServer {
         config: this.#config,
         logger,
         dataFolder: server.datadir || undefined,
+        ...('recentWarnings' in log && { recentWarnings: () => log.recentWarnings }),
         onChange: (change) => this.#events.emit(change),
       });
       return { application, release };

@@ -5,6 +5,7 @@ import { signToken } from '../../src/auth/tokens.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
+import { axeFaults } from './axe-faults.ts';
 import { browserIsMissing, launchBrowser, openPage, type WatchedPage } from './browser.ts';
 
 const secret = 'a secret of just enough length: 32';
@@ -36,8 +37,8 @@ async function stop(): Promise<void> {
   await server.stop();
 }
 
-async function open(path = ''): Promise<WatchedPage> {
-  const page = await openPage(browser, `http://127.0.0.1:${server.httpPort}/${path}`);
+async function open(path = '', options: Parameters<typeof openPage>[2] = {}): Promise<WatchedPage> {
+  const page = await openPage(browser, `http://127.0.0.1:${server.httpPort}/${path}`, options);
   pages.push(page);
   return page;
 }
@@ -177,5 +178,20 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
     await page.getByRole('button', { name: 'Log in' }).click();
     await logIn(page, 'ada', 'pässword');
     await page.getByRole('region', { name: 'Radio' }).waitFor();
+  });
+
+  it('has no fault of access, asking and forbidding', async () => {
+    for (const width of [320, 1280]) {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const viewport = { width, height: 800 };
+        const page = await open('', { colorScheme, viewport, bypassCSP: true });
+        await page.getByText('This server wants to know who controls it.').waitFor();
+        expect(await axeFaults(page), `asking ${colorScheme} ${width}`).toEqual([]);
+        await logIn(page, 'gus', 'secret');
+        await page.getByTitle('Change a', { exact: true }).click();
+        await page.getByRole('dialog').getByText('Your role does not allow this').waitFor();
+        expect(await axeFaults(page), `forbidding ${colorScheme} ${width}`).toEqual([]);
+      }
+    }
   });
 });

@@ -79,6 +79,10 @@ for (const [look, viewport] of Object.entries(looks)) {
       await page.waitForTimeout(400);
       await page.screenshot({ path: join(folder, `${place}-${look}-${colorScheme}.png`) });
     }
+    await page.screenshot({
+      path: join(folder, `more-all-${look}-${colorScheme}.png`),
+      fullPage: true,
+    });
     await page.goto(`http://127.0.0.1:${http}/#/rooms`);
     await page.getByRole('button', { name: 'Listen here' }).click();
     await page.waitForTimeout(1500);

@@ -1,3 +1,4 @@
+import { loggedInUser } from '../control/login.ts';
 import { language } from '../settings.ts';
 import { texts } from '../text/texts.ts';
 import { type Health, health, healthFault, lookAtHealth, type PortName } from './health.ts';
@@ -127,7 +128,7 @@ function Controllers({ known: { controllers, counts } }: KnownHealth) {
 
 function Warnings({ known: { warnings } }: KnownHealth) {
   const { more: words } = texts.value;
-  if (!warnings) return <p class="hint">{words.noLog}</p>;
+  if (!warnings) return loggedInUser.value ? <p class="hint">{words.noLog}</p> : null;
   if (warnings.length === 0) return <p class="hint">{words.noWarnings}</p>;
   const format = new Intl.DateTimeFormat(language.value, {
     dateStyle: 'short',

@@ -61,8 +61,8 @@ function QrCode({ text }: { readonly text: string }) {
       role="img"
       aria-label={texts.value.more.joinCode(text)}
     >
-      <path class="light" d={`M0 0h${size}v${size}h-${size}z`} />
-      <path d={path} />
+      <path fill="#fff" d={`M0 0h${size}v${size}h-${size}z`} />
+      <path fill="#000" d={path} />
     </svg>
   );
 }

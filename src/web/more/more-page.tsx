@@ -15,9 +15,11 @@ export function MorePage() {
       <LoginCard />
       <section class="card">
         <h2>{words.looks}</h2>
-        {(Object.keys(settings) as (keyof typeof settings)[]).map((name) => (
-          <Choice key={name} name={name} />
-        ))}
+        <div class="settings">
+          {(Object.keys(settings) as (keyof typeof settings)[]).map((name) => (
+            <Choice key={name} name={name} />
+          ))}
+        </div>
       </section>
       <JoinHelp />
       <HealthCard />

@@ -184,7 +184,6 @@ export const de: Texts = {
     faulty: (count: string) => `anzusehen: ${count}`,
     levels: { ok: 'gut', note: 'Hinweis', warning: 'Warnung', fault: 'Fehler' },
     connections: (count: string) => `Wer den Server gerade steuert: ${count}`,
-    you: 'mit dieser Seite',
     warnings: (count: string) => `Letzte Warnungen des Logs: ${count}`,
     noWarnings: 'Im Log steht keine Warnung.',
     noLog: 'Deine Rolle darf das Log nicht sehen.',

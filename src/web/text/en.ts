@@ -181,7 +181,6 @@ export const en = {
     faulty: (count: string) => `to look at: ${count}`,
     levels: { ok: 'good', note: 'note', warning: 'warning', fault: 'fault' },
     connections: (count: string) => `Connected controllers: ${count}`,
-    you: 'with this page',
     warnings: (count: string) => `Last warnings of the log: ${count}`,
     noWarnings: 'The log has no warning.',
     noLog: 'Your role may not see the log.',
