@@ -39,6 +39,7 @@
             "native/core/peer-timeout.cpp",
             "native/core/player-reader.cpp",
             "native/core/socket-watcher.cpp",
+            "native/core/tcp-facts.cpp",
             "native/core/time-reply.cpp",
             "native/core/zero-copy-policy.cpp",
             "native/core/zero-copy-probe.cpp"

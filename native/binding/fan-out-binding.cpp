@@ -80,6 +80,7 @@ Napi::Function FanOutBinding::define(Napi::Env env) {
                          InstanceMethod<&FanOutBinding::readPlayer>("readPlayer"),
                          InstanceMethod<&FanOutBinding::answerPlayer>("answerPlayer"),
                          InstanceMethod<&FanOutBinding::answeredUs>("answeredUs"),
+                         InstanceMethod<&FanOutBinding::askedUs>("askedUs"),
                          InstanceMethod<&FanOutBinding::takeReleased>("takeReleased"),
                          InstanceMethod<&FanOutBinding::takeCounters>("takeCounters"),
                          InstanceMethod<&FanOutBinding::sweep>("sweep"),
@@ -205,6 +206,10 @@ Napi::Value FanOutBinding::answerPlayer(const Napi::CallbackInfo& info) {
 
 Napi::Value FanOutBinding::answeredUs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(fanOut_.answeredUs(socketOf(info))));
+}
+
+Napi::Value FanOutBinding::askedUs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(fanOut_.askedUs(socketOf(info))));
 }
 
 Napi::Value FanOutBinding::takeReleased(const Napi::CallbackInfo& info) {

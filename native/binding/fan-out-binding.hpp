@@ -41,6 +41,7 @@ class FanOutBinding : public Napi::ObjectWrap<FanOutBinding> {
   Napi::Value readPlayer(const Napi::CallbackInfo& info);
   Napi::Value answerPlayer(const Napi::CallbackInfo& info);
   Napi::Value answeredUs(const Napi::CallbackInfo& info);
+  Napi::Value askedUs(const Napi::CallbackInfo& info);
   Napi::Value takeReleased(const Napi::CallbackInfo& info);
   Napi::Value takeCounters(const Napi::CallbackInfo& info);
   Napi::Value sweep(const Napi::CallbackInfo& info);

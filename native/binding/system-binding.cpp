@@ -1,15 +1,17 @@
 #include "system-binding.hpp"
 
+#include <span>
 #include <string>
 
 #include "datagram.hpp"
 #include "file-lock.hpp"
 #include "input-queue.hpp"
 #include "peer-timeout.hpp"
+#include "tcp-facts.hpp"
 #include "zero-copy-probe.hpp"
 
-// Each function but the probe and those of the input queue returns 0, or an errno. Arguments of the wrong kind are
-// faults of ours: they throw.
+// Each function but the probe, the facts and those of the input queue returns 0, or an errno. Arguments of the wrong
+// kind are faults of ours: they throw.
 
 namespace zerocast {
 
@@ -28,12 +30,37 @@ int integerAt(const Napi::CallbackInfo& info, std::size_t index) {
   return info[index].As<Napi::Number>().Int32Value();
 }
 
+bool isTypedArray(const Napi::CallbackInfo& info, std::size_t index, napi_typedarray_type type) {
+  return info.Length() > index && info[index].IsTypedArray() &&
+         info[index].As<Napi::TypedArray>().TypedArrayType() == type;
+}
+
 Napi::Value setPeerTimeoutOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!isNumber(info, 0) || !isNumber(info, 1)) {
     return refuse(env, "setPeerTimeout needs a descriptor and milliseconds");
   }
   return Napi::Number::New(env, setPeerTimeout(integerAt(info, 0), integerAt(info, 1)));
+}
+
+// A row of `tcpFactCount` numbers for each descriptor, in one call for all.
+Napi::Value readTcpFactsOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!isTypedArray(info, 0, napi_int32_array) || !isTypedArray(info, 1, napi_float64_array)) {
+    return refuse(env, "readTcpFacts needs descriptors and memory");
+  }
+  const auto descriptors = info[0].As<Napi::Int32Array>();
+  auto rows = info[1].As<Napi::Float64Array>();
+  const std::size_t count = descriptors.ElementLength();
+  if (rows.ElementLength() < count * tcpFactCount) {
+    return refuse(env, "readTcpFacts needs a row for each descriptor");
+  }
+  for (std::size_t index = 0; index < count; ++index) {
+    double* const row = rows.Data() + index * tcpFactCount;
+    static_cast<void>(
+        readTcpFacts(descriptors.Data()[index], std::span<double, tcpFactCount>(row, tcpFactCount)));
+  }
+  return env.Undefined();
 }
 
 Napi::Value lockFileOf(const Napi::CallbackInfo& info) {
@@ -104,6 +131,7 @@ Napi::Value sendZeroCopyProbeOf(const Napi::CallbackInfo& info) {
 
 void defineSystemCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("setPeerTimeout", Napi::Function::New(env, setPeerTimeoutOf, "setPeerTimeout"));
+  exports.Set("readTcpFacts", Napi::Function::New(env, readTcpFactsOf, "readTcpFacts"));
   exports.Set("lockFile", Napi::Function::New(env, lockFileOf, "lockFile"));
   exports.Set("unreadBytes", Napi::Function::New(env, unreadBytesOf, "unreadBytes"));
   exports.Set("readUnread", Napi::Function::New(env, readUnreadOf, "readUnread"));

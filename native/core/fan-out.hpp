@@ -74,6 +74,10 @@ class FanOut {
   [[nodiscard]] std::int64_t answeredUs(std::int32_t socket) const noexcept {
     return reader_.answeredUs(socket);
   }
+  // What the clock of the player showed when it sent that request.
+  [[nodiscard]] std::int64_t askedUs(std::int32_t socket) const noexcept {
+    return reader_.askedUs(socket);
+  }
 
   // Breaks the closed sockets whose time to linger is over.
   void sweep(std::int64_t nowUs);

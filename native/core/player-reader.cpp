@@ -64,6 +64,11 @@ std::int64_t PlayerReader::answeredUs(std::int32_t socket) const noexcept {
   return player == nullptr ? 0 : player->answeredUs;
 }
 
+std::int64_t PlayerReader::askedUs(std::int32_t socket) const noexcept {
+  const Player* const player = find(socket);
+  return player == nullptr ? 0 : player->askedUs;
+}
+
 bool PlayerReader::isCurrent(const PlayerEvent& event) const noexcept {
   const Player* const player = find(event.socket);
   return player != nullptr && player->serial == event.serial;
@@ -153,7 +158,8 @@ void PlayerReader::reply(const Input& input) {
   }
   const TimeStamps stamps{input.receivedUs, monotonicUs()};
   for (std::size_t at = 0; at < replies_.size(); at += timeMessageBytes) {
-    turnIntoReply(std::span(replies_).subspan(at).first<timeMessageBytes>(), stamps);
+    const auto request = std::span(replies_).subspan(at).first<timeMessageBytes>();
+    input.player.askedUs = turnIntoReply(request, stamps);
   }
   input.player.answeredUs = input.receivedUs;
   const ssize_t taken = input.audio.write(replies_, calls_);

@@ -78,6 +78,8 @@ class PlayerReader {
 
   // When the newest request came that was answered here; 0 before the first.
   [[nodiscard]] std::int64_t answeredUs(std::int32_t socket) const noexcept;
+  // What the clock of the player showed when it sent that request.
+  [[nodiscard]] std::int64_t askedUs(std::int32_t socket) const noexcept;
 
  private:
   struct Player {
@@ -88,6 +90,7 @@ class PlayerReader {
     std::uint32_t leftInPass = 0;
     std::uint32_t serial = 0;
     std::int64_t answeredUs = 0;
+    std::int64_t askedUs = 0;
   };
 
   // What one read has brought from one player.

@@ -34,13 +34,14 @@ void writeTimeUs(std::span<std::byte> message, std::size_t at, std::int64_t time
 
 }  // namespace
 
-void turnIntoReply(std::span<std::byte, timeMessageBytes> request,
-                   const TimeStamps& stamps) noexcept {
+std::int64_t turnIntoReply(std::span<std::byte, timeMessageBytes> request,
+                           const TimeStamps& stamps) noexcept {
   const std::int64_t askedUs = readTimeUs(request, sentOffset);
   writeU16(request, refersToOffset, readU16(request, idOffset));
   writeTimeUs(request, sentOffset, stamps.sentUs);
   writeTimeUs(request, receivedOffset, stamps.receivedUs);
   writeTimeUs(request, latencyOffset, stamps.receivedUs - askedUs);
+  return askedUs;
 }
 
 }  // namespace zerocast

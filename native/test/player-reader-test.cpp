@@ -94,6 +94,7 @@ void testReplies(Run& run) {
     t.expect(receivedUs <= sentUs && sentUs <= afterUs, "nor later than sent");
     t.expect(timeUsOf(reply, 26) == receivedUs - 5'250'000, "latency fits");
     t.expect(stage.fanOut.answeredUs(peer.socket) == receivedUs, "it is a sign of life");
+    t.expect(stage.fanOut.askedUs(peer.socket) == 5'250'000, "with what its clock has shown");
     t.expect(stage.events.list.empty() && peer.word == 0, "and the caller has nothing to do");
     t.expect(stage.isAsleep(), "the event loop can sleep");
   });

@@ -152,6 +152,14 @@ export class Broadcast {
     return timestampUs + durationUs;
   }
 
+  /** How much audio of the ring a cursor has not got yet. */
+  backlogUs({ sequence }: Cursor): number {
+    const { tail, head } = this.ring;
+    if (sequence >= head || tail === head) return 0;
+    const { timestampUs, durationUs } = this.ring.at(head - 1);
+    return timestampUs + durationUs - this.ring.at(Math.max(sequence, tail)).timestampUs;
+  }
+
   /** Takes in what another ring has, for those that come from there. */
   copyFrom(ring: ChunkRing): void {
     for (let sequence = ring.tail; sequence < ring.head; sequence += 1) {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, monotonicClock } from '../base/clock.ts';
 import { messageOf, ProtocolError } from '../base/errors.ts';
-import { descriptorOf } from '../base/net/adopt-socket.ts';
+import { descriptorOf, kernelDescriptorOf } from '../base/net/adopt-socket.ts';
 import { failureOf } from '../base/net/connection-failure.ts';
 import { addressOf } from '../base/net/remote-address.ts';
 import { type IncomingMessage, MessageReader, serverPolicy } from '../protocol/message-reader.ts';
@@ -49,6 +49,8 @@ export interface DirectSocket {
   stopAnswering(): void;
   /** When the newest request came that it has answered; 0 before the first. */
   readonly answeredUs: number;
+  /** What the clock of the peer showed when it sent that request. */
+  readonly askedUs: number;
 }
 
 /**
@@ -113,6 +115,21 @@ export class Connection {
   /** When the newest Time request came that was answered without this connection; 0 before the first. */
   get answeredUs(): number {
     return this.#direct?.answeredUs ?? 0;
+  }
+
+  /** What the clock of the peer showed when it sent that request. */
+  get askedUs(): number {
+    return this.#direct?.askedUs ?? 0;
+  }
+
+  /** Of the socket in the kernel, below any TLS, for those who only look; −1 when it is not known. */
+  get kernelDescriptor(): number {
+    return kernelDescriptorOf(this.#socket);
+  }
+
+  /** What waits in this process for the socket to take it. */
+  get unwrittenBytes(): number {
+    return this.#socket.writableLength;
   }
 
   /** Before `open`: lets bytes take a shorter way than Node's, which costs more than the kernel does. */

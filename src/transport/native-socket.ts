@@ -80,6 +80,10 @@ export class NativeSocket implements DirectSocket {
     return this.#lastAnsweredUs ?? this.#context.native.answeredUs(this.id);
   }
 
+  get askedUs(): number {
+    return this.#context.native.askedUs(this.id);
+  }
+
   /** Takes what the addon tells of the player. */
   take({ kind, error, receivedUs, bytes }: PlayerEvent): void {
     const input = this.#input;

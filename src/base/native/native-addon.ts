@@ -28,6 +28,11 @@ export interface NativeAddon {
    * an error number. Linux only.
    */
   setPeerTimeout?(descriptor: number, timeoutMs: number): number;
+  /**
+   * Writes what the kernel knows of TCP connections, a row of `tcpFacts` for each descriptor: NaN is
+   * what it does not tell. Linux only.
+   */
+  readTcpFacts?(descriptors: Int32Array, rows: Float64Array): void;
   /** Bytes that wait in a pipe or socket, or a negative error number. Linux only. */
   unreadBytes?(descriptor: number): number;
   /**
@@ -171,6 +176,8 @@ export interface NativeFanOutAddon {
   answerPlayer(socket: number, answers: boolean): void;
   /** When the newest request came that was answered by the addon, microseconds; 0 before the first. */
   answeredUs(socket: number): number;
+  /** What the clock of the player showed when it sent that request, microseconds. */
+  askedUs(socket: number): number;
   /** Returns how many handles it has put into `released`. */
   takeReleased(): number;
   /** False when there is no such socket. */
@@ -181,6 +188,20 @@ export interface NativeFanOutAddon {
   abandon(): void;
   close(): void;
 }
+
+/** The numbers of a row of `readTcpFacts`, in this order; see native/core/tcp-facts.hpp. */
+export const tcpFacts = [
+  'roundTripUs',
+  'roundTripDeviationUs',
+  'leastRoundTripUs',
+  'queuedBytes',
+  'unsentBytes',
+  'retransmissions',
+  'timeouts',
+  'ackAgeMs',
+  'deliveryBytesPerSecond',
+  'receiverLimitedUs',
+] as const;
 
 /** What `takeCounters` puts into `counters`, in this order. */
 export const nativeCounters = [

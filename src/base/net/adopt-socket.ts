@@ -53,7 +53,11 @@ export function whenEnded(socket: net.Socket, onEnded: () => void): void {
  * TLS, which only Node can write to.
  */
 export function descriptorOf(socket: net.Socket | net.Server): number {
-  if (socket instanceof TLSSocket) return -1;
+  return socket instanceof TLSSocket ? -1 : kernelDescriptorOf(socket);
+}
+
+/** The descriptor below any TLS, for those who only look; −1 when it is not known. */
+export function kernelDescriptorOf(socket: net.Socket | net.Server): number {
   const handle: unknown = Reflect.get(socket, '_handle');
   const fd: unknown = typeof handle === 'object' && handle !== null && Reflect.get(handle, 'fd');
   return typeof fd === 'number' && fd >= 0 ? fd : -1;

@@ -54,7 +54,7 @@ function sendAudio(peer: Peer, bytes: number): void {
 
 /** A shorter way for what is written only. */
 function writing(write: DirectSocket['write']): DirectSocket {
-  return { write, read: () => false, stopAnswering: () => {}, answeredUs: 0 };
+  return { write, read: () => false, stopAnswering: () => {}, answeredUs: 0, askedUs: 0 };
 }
 
 const { EAGAIN } = constants.errno;
