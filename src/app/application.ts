@@ -23,6 +23,8 @@ import type { Diagnose, ServerHealth } from '../figures/server-health.ts';
 import { StatusReporter } from '../figures/status-reporter.ts';
 import { TimeWatch } from '../figures/time-watch.ts';
 import type { RecentWarning } from '../log/recent-warnings.ts';
+import { EventAxis } from '../observing/event-axis.ts';
+import { changeEvent, timeEvent, troubleEvent } from '../observing/noted-events.ts';
 import { GroupControl } from '../players/group-control.ts';
 import { MixControl } from '../players/mix-control.ts';
 import { PlayerServer } from '../players/player-server.ts';
@@ -104,6 +106,7 @@ export class Application {
   readonly #reload: ConfigReload | undefined;
   readonly #timeWatch: TimeWatch;
   readonly #observation: Observation;
+  readonly #events: EventAxis;
   readonly #persist: AddedStreams | undefined;
   readonly #settings: () => Config;
   readonly #children: ChildPlaces;
@@ -156,6 +159,8 @@ export class Application {
     this.#settings = settings;
     this.#persist = persist;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
+    const events = new EventAxis(clock);
+    this.#events = events;
     const native = loadNativeAddon();
     this.#native = native;
     this.pool = new ChunkPool({
@@ -198,6 +203,7 @@ export class Application {
         findClip: async (name) => (await this.#openClips()).library.findPlayable(name),
       },
       onChange,
+      onTrouble: (id, trouble) => events.add(troubleEvent(id, trouble)),
       persist,
       own: this.#own,
       httpPort: () => this.ports.http || settings().http.port,
@@ -220,6 +226,7 @@ export class Application {
       streams: this.streams,
       access,
       onChange,
+      onLeft: ({ id }, text) => events.add({ side: 'player', what: 'left', id, text }),
       settings: () => ({
         sendToMuted: settings().stream.sendToMuted,
         helloTimeoutMs: settings().tcpStreaming.helloTimeout,
@@ -229,7 +236,12 @@ export class Application {
       overrideOf: (variant) => this.mixes.overrideOf(variant),
     });
     const isIdle = () => this.server.sessionCount === 0;
-    this.#timeWatch = new TimeWatch({ clock: monotonicClock, logger, isIdle });
+    this.#timeWatch = new TimeWatch({
+      clock: monotonicClock,
+      logger,
+      isIdle,
+      onNews: (news) => events.add(timeEvent(news)),
+    });
     const { registry, streams, server } = this;
     this.mixes = new MixControl({
       registry,
@@ -420,13 +432,15 @@ export class Application {
       clock,
       logger,
       clips: await this.#openClips(),
-      onUpdate: (params) =>
+      onUpdate: (params) => {
         this.control.tell({
           interest: 'Announce',
           permission: 'Announce.List',
           method: 'Announce.OnUpdate',
           params,
-        }),
+        });
+        this.#events.add({ side: 'house', what: 'announcement', text: params.state });
+      },
     });
   }
 
@@ -522,6 +536,7 @@ export class Application {
   #onChange(change: Change, by?: Requester): void {
     this.#status.invalidate(change);
     this.#observation.changed(change);
+    this.#events.add(changeEvent(change));
     if (change.kind === 'client-added' || change.kind === 'client-connected') {
       this.#timeWatch.hurry();
     }

@@ -13,7 +13,7 @@ import type { ImageStore } from '../streams/image-store.ts';
 import { StreamPlugin } from '../streams/plugin/stream-plugin.ts';
 import { SourceFolders } from '../streams/source-folders.ts';
 import { StreamDirectory } from '../streams/stream-directory.ts';
-import { StreamFactory } from '../streams/stream-factory.ts';
+import { StreamFactory, type StreamFactoryOptions } from '../streams/stream-factory.ts';
 import { type BroadcastOptions, playablePastMs } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import { autoZeroCopyMinBytes, type ZeroCopyOptions } from '../transport/native-fan-out.ts';
@@ -33,6 +33,7 @@ interface StreamsOptions {
   /** What the sources of all streams share. */
   readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate'>>;
   readonly onChange: ChangeListener;
+  readonly onTrouble: Required<StreamFactoryOptions>['onTrouble'];
   readonly persist: AddedStreams | undefined;
   /** Files and folders of the server that the configuration does not name. */
   readonly own: readonly string[];
@@ -58,6 +59,7 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     surroundings: options.surroundings,
     onState: (channel) => streams.stateChanged(channel),
     onProperties: (channel) => streams.propertiesChanged(channel),
+    onTrouble: options.onTrouble,
   });
   const streams = new StreamDirectory({
     factory,

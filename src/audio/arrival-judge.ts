@@ -6,6 +6,7 @@ import { ResyncLog } from './resync-log.ts';
 import { SourceClock } from './source-clock.ts';
 import type { StreamSource } from './sources/stream-source.ts';
 import type { StreamOptions } from './stream-options.ts';
+import type { StreamTrouble } from './stream-trouble.ts';
 
 /** What is dropped at most after this server was away: more than kernels keep of most streams. */
 const maxBacklogMs = 30_000;
@@ -25,6 +26,7 @@ interface ArrivalJudgeContext {
   readonly logger: Logger;
   /** The run is over with what was read before: what was read last came too late for it. */
   readonly onLate: () => void;
+  readonly onTrouble?: ((trouble: StreamTrouble) => void) | undefined;
 }
 
 /**
@@ -147,6 +149,7 @@ export class ArrivalJudge {
     const chunks = Math.floor(advanceUs / this.#chunkUs);
     if (chunks === 0 || advanceUs <= this.#options.resyncToleranceMs * 1000) return 0;
     this.#clock.skipped();
+    this.#context.onTrouble?.({ kind: 'fast', side: 'source', ms: advanceUs / 1000 });
     this.#resyncs.tell('resync, the source is too fast', {
       ...this.lateness('source', advanceUs),
       droppedMs: Math.round((chunks * this.#chunkUs) / 1000),
@@ -164,6 +167,7 @@ export class ArrivalJudge {
     const oldUs = this.#context.pacer.lateUs(this.#frames, read.nowUs);
     const backlogMs = (oldUs + Math.max(0, this.#clock.advanceUs)) / 1000;
     this.#resyncs.tell('resync, audio came too late', this.lateness(side, lateUs));
+    this.#context.onTrouble?.({ kind: 'late', side, ms: lateUs / 1000 });
     this.#context.onLate();
     if (side === 'source' || !this.#source.takePartial) return false;
     this.#backlogFrames = this.#source.format.framesIn(Math.min(backlogMs, maxBacklogMs));

@@ -26,6 +26,7 @@ import type { Stream, StreamState } from './stream.ts';
 import type { StreamController } from './stream-controller.ts';
 import type { StreamOptions } from './stream-options.ts';
 import { noProperties, type StreamProperties } from './stream-properties.ts';
+import type { StreamTrouble } from './stream-trouble.ts';
 import type { VariantInput, VariantOutput } from './variant-input.ts';
 
 /** A stream that plays announcements alone is not idle between two of them. */
@@ -51,6 +52,7 @@ interface EncodedInputContext {
   readonly onState: (state: StreamState) => void;
   /** What the source plays and allows controllers to do. */
   readonly onProperties?: (properties: StreamProperties) => void;
+  readonly onTrouble?: (trouble: StreamTrouble) => void;
   readonly surroundings?: SourceSurroundings | undefined;
   /** Makes the source; absent: by the scheme of the address. */
   readonly createSource?: SourceFactory;
@@ -300,7 +302,7 @@ export class EncodedInput implements Stream {
 
   #begin(source: StreamSource, encoding: Encoding): void {
     const { options } = this;
-    const { pool, clock, onOutdated } = this.#context;
+    const { pool, clock, onOutdated, onTrouble } = this.#context;
     const { format } = source;
     const activity = new Activity(format, options, (isPlaying) => {
       this.#isPlaying = isPlaying;
@@ -328,6 +330,7 @@ export class EncodedInput implements Stream {
       // While there is no listener nothing hurries but to notice that the stream plays.
       groupMs: () => (this.#isWanted ? this.#groupMs : options.idleThresholdMs),
       onIdle: () => activity.end(),
+      onTrouble,
       onProperties: (properties) => {
         if (this.#parts) this.#context.onProperties?.(properties);
       },

@@ -12,6 +12,7 @@ import type { StreamSource } from './sources/stream-source.ts';
 import type { StageChain } from './stage-chain.ts';
 import type { StreamOptions } from './stream-options.ts';
 import type { StreamProperties } from './stream-properties.ts';
+import type { StreamTrouble } from './stream-trouble.ts';
 
 export interface PacedReaderContext {
   readonly pool: ChunkPool;
@@ -24,6 +25,7 @@ export interface PacedReaderContext {
   /** The source has nothing to play for the time being. */
   readonly onIdle: () => void;
   readonly onProperties: (properties: StreamProperties) => void;
+  readonly onTrouble?: ((trouble: StreamTrouble) => void) | undefined;
   readonly onFailure: (error: SourceError) => void;
 }
 
@@ -92,6 +94,7 @@ export class PacedReader {
       pacer: this.#pacer,
       logger: context.logger,
       onLate: () => this.#endRun(),
+      onTrouble: context.onTrouble,
     });
     this.#watch = new ReadWatch(context.clock, (looks) => this.#look(looks));
     this.#frames = format.framesIn(chunkMs);
@@ -359,6 +362,7 @@ export class PacedReader {
     if (!this.#pacer.isRunning) return;
     const waitedUs = this.#watch.nowUs - this.#pacer.nextReadUs;
     this.#context.logger.info('no audio comes', this.#judge.lateness('source', waitedUs));
+    this.#context.onTrouble?.({ kind: 'silent', side: 'source', ms: waitedUs / 1000 });
     this.#takePartial();
     this.#endRun();
   }

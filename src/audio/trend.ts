@@ -1,5 +1,5 @@
 const maxPoints = 64;
-const firstIntervalUs = 1_000_000;
+const usualIntervalUs = 1_000_000;
 const longestIntervalUs = 16_000_000;
 
 interface Point {
@@ -15,7 +15,13 @@ export class Trend {
   #points: Point[] = [];
   #least: Point | undefined;
   #startUs = 0;
-  #intervalUs = firstIntervalUs;
+  readonly #firstIntervalUs: number;
+  #intervalUs: number;
+
+  constructor(intervalUs = usualIntervalUs) {
+    this.#firstIntervalUs = intervalUs;
+    this.#intervalUs = intervalUs;
+  }
 
   /** From the first to the last value of the line. */
   get lengthUs(): number {
@@ -37,7 +43,7 @@ export class Trend {
   clear(): void {
     this.#points = [];
     this.#least = undefined;
-    this.#intervalUs = firstIntervalUs;
+    this.#intervalUs = this.#firstIntervalUs;
   }
 
   /** `atUs` only grows. */
@@ -57,7 +63,7 @@ export class Trend {
   #push(point: Point): void {
     this.#points.push(point);
     if (this.#points.length < maxPoints) return;
-    if (this.#intervalUs === longestIntervalUs) this.#points.shift();
+    if (this.#intervalUs >= longestIntervalUs) this.#points.shift();
     else this.#widen();
   }
 

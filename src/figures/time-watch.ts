@@ -24,11 +24,18 @@ export interface TimeFigures {
   readonly clockSteps: number;
 }
 
+/** One of these, when it was noticed. */
+export interface TimeNews {
+  readonly kind: 'stall' | 'suspension' | 'clock-step';
+  readonly ms: number;
+}
+
 interface TimeWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether an absence would bother no player. */
   readonly isIdle: () => boolean;
+  readonly onNews?: (news: TimeNews) => void;
   /** Unix milliseconds. */
   readonly nowMs?: () => number;
   /** Seconds since the machine was started, those in which it slept included. */
@@ -118,17 +125,20 @@ export class TimeWatch {
     }
     this.#figures.stalls += 1;
     this.#figures.stalledMs += ms;
+    this.#options.onNews?.({ kind: 'stall', ms });
     this.#tell('the event loop stood still', { ms: Math.round(ms), cpuMs: Math.round(cpuMs) });
   }
 
   #tellSuspension(ms: number): void {
     this.#figures.suspensions += 1;
     this.#figures.suspendedMs += ms;
+    this.#options.onNews?.({ kind: 'suspension', ms });
     this.#tell('the process or machine was suspended', { ms: Math.round(ms) });
   }
 
   #tellStep(byMs: number): void {
     this.#figures.clockSteps += 1;
+    this.#options.onNews?.({ kind: 'clock-step', ms: byMs });
     this.#tell('the wall clock was set', { byMs: Math.round(byMs) });
   }
 

@@ -46,6 +46,8 @@ export interface PlayerServerOptions {
   readonly streams: Pick<StreamDirectory, 'channels' | 'default'>;
   readonly access: Access;
   readonly onChange: ChangeListener;
+  /** A connection of a client has ended. */
+  readonly onLeft?: (client: ClientRecord, reason: string) => void;
   /** What a client hears in the place of its stream. */
   readonly variantFor?: (client: ClientRecord, channel: StreamChannel) => Variant | undefined;
   /** What clients are told in the place of their settings while they play a variant. */
@@ -283,6 +285,7 @@ export class PlayerServer implements SessionHost {
   #closeSession(session: Session, reason: string): void {
     const { client, connection } = session;
     this.#forget(session);
+    if (client) this.#options.onLeft?.(client, reason);
     const isFault = reason.startsWith('protocol violation') || reason.startsWith('refused');
     const address = connection.remoteAddress;
     this.#sessionLog.add('closed', address, {

@@ -48,6 +48,8 @@ export class Session {
   #client: ClientRecord | undefined;
   #lastHeardUs = 0;
   #helloUs = 0;
+  #askedUs = 0;
+  #requestUs = 0;
   #channel: StreamChannel | undefined;
   #cursor: Cursor | undefined;
   /** Of its channel, when it is that which the session hears. */
@@ -103,6 +105,28 @@ export class Session {
   /** When the last message came; 0 before the first one. */
   get lastHeardUs(): number {
     return Math.max(this.#lastHeardUs, this.connection.answeredUs);
+  }
+
+  /**
+   * Of the newest Time request that was answered: what the clock of the client showed when it was
+   * sent, and when it came; both 0 before the first.
+   */
+  get newestRequest(): { readonly askedUs: number; readonly receivedUs: number } {
+    const { answeredUs, askedUs } = this.connection;
+    return answeredUs > this.#requestUs
+      ? { askedUs, receivedUs: answeredUs }
+      : { askedUs: this.#askedUs, receivedUs: this.#requestUs };
+  }
+
+  /** How much audio there is already that has not been handed to the socket; 0 while it plays none. */
+  get backlogUs(): number {
+    const broadcast = (this.#variant ?? this.#channel)?.broadcast;
+    return this.#cursor && broadcast ? broadcast.backlogUs(this.#cursor) : 0;
+  }
+
+  /** Whether it gets audio when there is some. */
+  get isSubscribed(): boolean {
+    return this.#cursor !== undefined;
   }
 
   /** When the last message before `welcome` came: the Hello. */
@@ -202,6 +226,8 @@ export class Session {
   #onTime(message: IncomingMessage): void {
     const { id: requestId, receivedUs, sentUs } = message;
     const latencyUs = receivedUs - sentUs;
+    this.#askedUs = sentUs;
+    this.#requestUs = receivedUs;
     this.connection.send(encodeTimeReply({ requestId, receivedUs, latencyUs }));
     if (this.#client) this.#host.onSignOfLife(this.#client);
   }

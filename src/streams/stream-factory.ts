@@ -14,6 +14,7 @@ import {
   type StreamOptions,
 } from '../audio/stream-options.ts';
 import { textOf } from '../audio/stream-parameters.ts';
+import type { StreamTrouble } from '../audio/stream-trouble.ts';
 import { formatStreamUri } from '../audio/stream-uri.ts';
 import type { Clock } from '../base/clock.ts';
 import { SourceError } from '../base/errors.ts';
@@ -49,6 +50,8 @@ export interface StreamFactoryOptions {
   readonly onState: (channel: StreamChannel) => void;
   /** What it plays, or allows controllers to do, is something else now. */
   readonly onProperties: (channel: StreamChannel) => void;
+  /** It could not deliver in time. */
+  readonly onTrouble?: (streamId: string, trouble: StreamTrouble) => void;
 }
 
 export interface ChannelRequest {
@@ -140,8 +143,8 @@ export class StreamFactory {
     { options, isTrusted, createSource, isPatient = false }: ChannelRequest,
     script: string | undefined,
   ): StreamChannel {
-    const { pool, clock, logger, fanOut, onState, onProperties, surroundings, fileGate } =
-      this.#options;
+    const { pool, clock, logger, fanOut, onState, onProperties, onTrouble } = this.#options;
+    const { surroundings, fileGate } = this.#options;
     const createBroadcast = () => new Broadcast(fanOut, clock, this.#options.broadcast);
     const broadcast = createBroadcast();
     const stream = new EncodedInput(options, {
@@ -157,6 +160,7 @@ export class StreamFactory {
         onState(channel);
       },
       onProperties: (properties) => channel.takeSourceProperties(properties),
+      onTrouble: (trouble) => onTrouble?.(options.name, trouble),
       surroundings: isTrusted ? surroundings : { ...surroundings, fileGate },
       ...(createSource && { createSource }),
     });

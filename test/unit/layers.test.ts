@@ -26,6 +26,7 @@ const order: readonly string[] = [
   'app',
   'http',
   'live',
+  'observing',
   'figures',
   'control',
   'announcements',
@@ -113,7 +114,7 @@ describe('the layers', () => {
 
   it('of the web page need nothing that a browser has not', () => {
     const shared =
-      /^src\/(?:web|protocol|metering\/meter-frame|dsp\/mel-scale|audio\/decoders|audio\/sample-conversion)/;
+      /^src\/(?:web|protocol|observing\/sync-message|metering\/meter-frame|dsp\/mel-scale|audio\/decoders|audio\/sample-conversion)/;
     const found = sources
       .filter((file) => layerOf(file) === 'web')
       .flatMap((file) =>
