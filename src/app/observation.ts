@@ -9,7 +9,10 @@ import type { Dsp } from '../dsp/dsp.ts';
 import type { LiveServer } from '../live/live-server.ts';
 import type { LevelFigure, LevelFigures } from '../metering/level-figures.ts';
 import type { StreamMeters } from '../metering/stream-meters.ts';
+import type { EventAxis } from '../observing/event-axis.ts';
+import type { Session } from '../players/session.ts';
 import type { Change } from '../streams/change.ts';
+import type { StreamDirectory } from '../streams/stream-directory.ts';
 import type { TapServer } from '../taps/tap-server.ts';
 
 interface ObservationOptions {
@@ -17,6 +20,9 @@ interface ObservationOptions {
   readonly access: Access;
   readonly streamOf: (id: string) => Stream | undefined;
   readonly streamIds: () => Iterable<string>;
+  readonly streams: Pick<StreamDirectory, 'channels'>;
+  readonly sessions: () => Iterable<Session>;
+  readonly events: EventAxis;
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -66,16 +72,20 @@ export class Observation {
   }
 
   async openLive(): Promise<LiveServer> {
-    const [{ LiveServer }, { MeterTopic }, meters] = await Promise.all([
+    const [{ LiveServer }, { MeterTopic }, { SyncTopic }, meters] = await Promise.all([
       import('../live/live-server.ts'),
       import('../live/meter-topic.ts'),
+      import('../live/sync-topic.ts'),
       this.openMeters(),
     ]);
     const { logger, settings, native } = this.#options;
     const measuresTruePeak = 'addon' in native && native.addon.dsp !== undefined;
     this.#live ??= new LiveServer({
       ...this.#options,
-      topics: [new MeterTopic({ ...this.#options, meters, measuresTruePeak })],
+      topics: [
+        new MeterTopic({ ...this.#options, meters, measuresTruePeak }),
+        new SyncTopic(this.#options),
+      ],
       logger: logger.tagged('Live'),
       settings: () => ({ loginTimeoutMs: settings().limits.loginTimeout }),
     });

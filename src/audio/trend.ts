@@ -30,14 +30,29 @@ export class Trend {
 
   /** By how much the value grows per microsecond; 0 while that is not known. */
   get slope(): number {
+    return this.#line.slope;
+  }
+
+  /** The standard error of the slope: large where the values lie on no line. */
+  get slopeError(): number {
+    const points = this.#points;
+    const { slope, meanUs, meanValue, square } = this.#line;
+    if (points.length < 3 || square === 0) return Number.POSITIVE_INFINITY;
+    const missed = points.map(({ atUs, value }) => value - meanValue - slope * (atUs - meanUs));
+    const variance = missed.reduce((sum, one) => sum + one ** 2, 0) / (points.length - 2);
+    return Math.sqrt(variance / square);
+  }
+
+  get #line() {
     const points = this.#points;
     const meanUs = points.reduce((sum, { atUs }) => sum + atUs, 0) / points.length;
+    const meanValue = points.reduce((sum, { value }) => sum + value, 0) / points.length;
     let [product, square] = [0, 0];
     for (const { atUs, value } of points) {
       product += (atUs - meanUs) * value;
       square += (atUs - meanUs) ** 2;
     }
-    return square === 0 ? 0 : product / square;
+    return { meanUs, meanValue, square, slope: square === 0 ? 0 : product / square };
   }
 
   clear(): void {

@@ -2,7 +2,7 @@
 export type Culprit = 'nobody' | 'source' | 'server' | 'network' | 'player' | 'unclear';
 
 /** `bad` is heard, or will be soon; `watch` is not heard yet. */
-export type Level = 'good' | 'watch' | 'bad';
+export type VerdictLevel = 'good' | 'watch' | 'bad';
 
 /** What speaks against a culprit; the page has a sentence for each, in which its value stands. */
 export type Reason =
@@ -18,6 +18,7 @@ export type Reason =
   | 'unacknowledged'
   | 'resent'
   | 'longWay'
+  | 'narrow'
   | 'notReading'
   | 'silent'
   | 'reconnects'
@@ -34,7 +35,7 @@ export interface Evidence {
 
 export interface Verdict {
   readonly who: Culprit;
-  readonly level: Level;
+  readonly level: VerdictLevel;
   /** The strongest first; empty when all is well. */
   readonly because: readonly Evidence[];
 }
@@ -144,7 +145,7 @@ export interface SyncMessage {
   readonly server?: ServerFacts;
   readonly streams?: readonly StreamFacts[];
   /** Of all players that are connected: id, culprit, level. */
-  readonly verdicts?: readonly (readonly [string, Culprit, Level])[];
+  readonly verdicts?: readonly (readonly [string, Culprit, VerdictLevel])[];
   /** Those that were connected and are not any more. */
   readonly gone?: readonly string[];
   /** Of the players that were asked for. */

@@ -22,6 +22,7 @@ export class LiveProducer {
   #rest = Buffer.alloc(0);
   #frames = 0;
   #isStopped = false;
+  #isPaused = false;
 
   /** Begins as soon as somebody reads the fifo. */
   static async intoFifo(path: string, speed = 1): Promise<LiveProducer> {
@@ -61,12 +62,18 @@ export class LiveProducer {
     this.#close();
   }
 
+  /** Gives nothing for a while; what it owes by then it writes as fast as it can. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+  }
+
   /** How old a piece of this audio was at `atUs`. */
   ageUs(payload: Buffer, atUs: number): number {
     return atUs - this.#startUs - (payload.readUInt32LE(0) / rateHz / this.#speed) * 1e6;
   }
 
   #produce(): void {
+    if (this.#isPaused) return;
     const passedUs = monotonicClock.nowUs() - this.#startUs;
     const dueFrames = Math.floor((passedUs * rateHz * this.#speed) / 1e6);
     for (;;) {
