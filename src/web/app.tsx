@@ -13,6 +13,7 @@ import { texts } from './text/texts.ts';
 const pages: Readonly<Record<PageName, FunctionComponent>> = {
   rooms: RoomsPage,
   streams: StreamsPage,
+  announce: later(async () => (await import('./announce/announce-page.tsx')).AnnouncePage),
   more: later(async () => (await import('./more/more-page.tsx')).MorePage),
 };
 const LoginSheet = later(async () => (await import('./more/login-sheet.tsx')).LoginSheet);

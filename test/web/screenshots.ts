@@ -5,7 +5,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { createServer } from '../../src/index.ts';
+import { sine, wavePcm } from '../support/mix-rig.ts';
+import { wavFile } from '../support/pcm-fixtures.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 
 const folder = process.argv[2] ?? 'build/screenshots';
@@ -63,6 +66,16 @@ for (const name of rooms.flat()) {
 }
 players.at(-1)?.close();
 
+for (const name of ['Evening', 'Party', 'Good night']) {
+  await server.request('Scene.Save', { name });
+}
+const format = SampleFormat.parse('48000:16:1');
+const swell = (frame: number) => sine(48_000, 700, 0.4)(frame) * Math.sin(frame / 9000) ** 2;
+const voice = wavFile(wavePcm(format, { first: 0, frames: 150_000, sample: swell }), {
+  rateHz: 48_000,
+  channels: 1,
+});
+
 await mkdir(folder, { recursive: true });
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
@@ -74,7 +87,7 @@ for (const [look, viewport] of Object.entries(looks)) {
     const page = await context.newPage();
     page.on('console', (message) => console.log(message.type(), message.text()));
     page.on('pageerror', (error) => console.log(error));
-    for (const place of ['rooms', 'streams', 'more']) {
+    for (const place of ['rooms', 'streams', 'announce', 'more']) {
       await page.goto(`http://127.0.0.1:${http}/#/${place}`);
       await page.waitForTimeout(400);
       await page.screenshot({ path: join(folder, `${place}-${look}-${colorScheme}.png`) });
@@ -92,6 +105,24 @@ for (const [look, viewport] of Object.entries(looks)) {
     await page.getByRole('button', { name: 'Radio' }).first().click();
     await page.screenshot({ path: join(folder, `group-${look}-${colorScheme}.png`) });
     await page.keyboard.press('Escape');
+    await page.goto(`http://127.0.0.1:${http}/#/rooms`);
+    await page.getByRole('button', { name: 'Scenes…' }).click();
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: join(folder, `scenes-${look}-${colorScheme}.png`) });
+    await page.keyboard.press('Escape');
+    await page.goto(`http://127.0.0.1:${http}/#/announce`);
+    await page.getByRole('radio', { name: 'File or voice' }).check();
+    await page
+      .getByLabel('Choose a file')
+      .setInputFiles({ name: 'Dinner.wav', mimeType: 'audio/wav', buffer: voice });
+    await page.getByRole('radio', { name: 'Rooms' }).check();
+    await page.getByRole('checkbox', { name: 'Bath' }).check();
+    await page.getByText('More', { exact: true }).last().click();
+    await page.screenshot({ path: join(folder, `file-${look}-${colorScheme}.png`) });
+    await page.getByRole('button', { name: 'Announce' }).click();
+    await page.getByText('Heard now').first().waitFor();
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path: join(folder, `heard-${look}-${colorScheme}.png`) });
     await page.goto(`http://127.0.0.1:${http}/#/streams`);
     await page.getByRole('button', { name: 'Add a stream' }).click();
     await page.screenshot({ path: join(folder, `add-${look}-${colorScheme}.png`) });

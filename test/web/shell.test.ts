@@ -10,7 +10,7 @@ import { until } from '../support/waiting.ts';
 import { axeFaults } from './axe-faults.ts';
 import { browserIsMissing, launchBrowser, openPage, type WatchedPage } from './browser.ts';
 
-const places = ['rooms', 'streams', 'more'];
+const places = ['rooms', 'streams', 'announce', 'more'];
 const sources = ['tone:///?name=Radio', 'tone:///?name=Jazz'];
 
 let browser: Browser;
@@ -253,6 +253,7 @@ describe.skipIf(browserIsMissing)('the page', () => {
     await player('c');
     players[2]!.close();
     await controller.request('Group.SetClients', { id: groupOf('a').id, clients: ['a', 'b'] });
+    await controller.request('Scene.Save', { name: 'Evening' });
     for (const width of [320, 1280]) {
       for (const colorScheme of ['light', 'dark'] as const) {
         const page = await open('', {
@@ -264,7 +265,7 @@ describe.skipIf(browserIsMissing)('the page', () => {
         for (const place of places) {
           await page.goto(`http://127.0.0.1:${server.httpPort}/#/${place}`);
           await page.waitForFunction((name) => location.hash === `#/${name}`, place);
-          await page.locator('main section').first().waitFor();
+          await page.locator('main :is(section, fieldset)').first().waitFor();
           expect(await axeFaults(page), `${place} ${colorScheme} ${width}`).toEqual([]);
           expect(await sidewaysScroll(page), `${place} ${width}`).toBe(0);
         }
@@ -273,6 +274,19 @@ describe.skipIf(browserIsMissing)('the page', () => {
         expect(await axeFaults(page), `client ${colorScheme} ${width}`).toEqual([]);
         await page.getByTitle('Change a + 1').click();
         expect(await axeFaults(page), `group ${colorScheme} ${width}`).toEqual([]);
+        await page.keyboard.press('Escape');
+        await page.getByRole('button', { name: 'Scenes…' }).click();
+        await page.getByRole('button', { name: 'Apply Evening' }).waitFor();
+        expect(await axeFaults(page), `scenes ${colorScheme} ${width}`).toEqual([]);
+        await page.goto(`http://127.0.0.1:${server.httpPort}/#/announce`);
+        for (const choice of ['File or voice', 'Library']) {
+          await page.getByRole('radio', { name: choice }).check();
+          expect(await axeFaults(page), `${choice} ${colorScheme} ${width}`).toEqual([]);
+        }
+        await page.getByRole('radio', { name: 'Rooms' }).check();
+        await page.getByText('More', { exact: true }).last().click();
+        expect(await axeFaults(page), `announce ${colorScheme} ${width}`).toEqual([]);
+        expect(await sidewaysScroll(page), `announce ${width}`).toBe(0);
       }
     }
   });

@@ -1,5 +1,5 @@
 import { effect, signal } from '@preact/signals';
-import { ControlLink, RefusedError } from './control-link.ts';
+import { ControlLink, type Notification, RefusedError } from './control-link.ts';
 import { House } from './house.ts';
 import { credentials, forgetToken, loginFault, loginReason, takePermissions } from './login.ts';
 import type { ServerObject } from './status-objects.ts';
@@ -17,12 +17,30 @@ export const house = new House();
 /** Whether anything is known of the server yet. */
 export const isKnown = signal(false);
 
+/** How often the server was entered: what else was asked of it has to be asked again. */
+export const entered = signal(0);
+
+const listeners = new Map<string, (params: Notification['params']) => void>();
+
+/** For what the house does not keep. */
+export function onNotification(
+  method: string,
+  listener: (params: Notification['params']) => void,
+): void {
+  listeners.set(method, listener);
+}
+
 const waiting: Parameters<House['takeNotification']>[0][] = [];
 
 export const link = new ControlLink({
   url: addressOf('jsonrpc'),
   onOpen: () => void enter(),
   onNotification: (notification) => {
+    const listener = listeners.get(notification.method);
+    if (listener) {
+      listener(notification.params);
+      return;
+    }
     // A thousand clients may change within one picture: what is drawn is worked out once for it.
     if (waiting.push(notification) > 1) return;
     if (document.visibilityState === 'visible') requestAnimationFrame(takeWaiting);
@@ -43,6 +61,7 @@ async function enter(): Promise<void> {
     await refresh();
     // A server that wants no login takes none.
     if (shown && !isAccepted) forgetToken();
+    entered.value += 1;
   } catch (error) {
     const fault = loginFault(error);
     // It was lost, and comes again.

@@ -9,6 +9,7 @@ import { offline } from '../settings.ts';
 import { texts } from '../text/texts.ts';
 import { ClientRow, expanded, isHidden } from './client-row.tsx';
 import { GroupHead } from './group-head.tsx';
+import { SceneBar } from './scene-bar.tsx';
 
 /** With fewer than this one sees at a glance what is there. */
 const minClientsToSearch = 12;
@@ -54,6 +55,7 @@ export function RoomsPage() {
   if (count === 0) return <Nobody />;
   return (
     <>
+      <SceneBar />
       {count >= minClientsToSearch && (
         <label class="search">
           <Icon name="search" />

@@ -7,8 +7,7 @@ import type { StreamObject } from '../control/status-objects.ts';
 import { Forbidden } from '../parts/forbidden.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Sheet } from '../parts/sheet.tsx';
-import { language } from '../settings.ts';
-import { texts } from '../text/texts.ts';
+import { listOf, texts } from '../text/texts.ts';
 import { fieldsIn, kinds, type StreamKind } from './stream-address.ts';
 import { StreamForm } from './stream-form.tsx';
 
@@ -48,10 +47,6 @@ export function StreamsPage() {
       <OpenSheet />
     </>
   );
-}
-
-function listOf(names: readonly string[]): string {
-  return new Intl.ListFormat(language.value, { type: 'conjunction' }).format(names);
 }
 
 function StreamCard({ id }: { readonly id: string }) {
