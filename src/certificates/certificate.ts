@@ -1,19 +1,8 @@
 import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { isIP } from 'node:net';
-import { addressBytes } from './address-bytes.ts';
-import {
-  bitString,
-  boolean,
-  explicit,
-  implicit,
-  integer,
-  objectIdentifier,
-  octetString,
-  sequence,
-  set,
-  time,
-  utf8String,
-} from './der.ts';
+import { ecdsaWithSHA256 } from '@peculiar/asn1-ecc';
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
+import * as x509 from '@peculiar/asn1-x509';
 
 /** Shape: what stands behind `CN=`; the organisation is the same in all. */
 interface Party {
@@ -37,22 +26,8 @@ interface CertificateOptions {
 export type Networks = readonly (readonly [string, number])[];
 
 const organisation = 'Zerocast';
-const identifiers = {
-  commonName: '2.5.4.3',
-  organisation: '2.5.4.10',
-  subjectKey: '2.5.29.14',
-  keyUsage: '2.5.29.15',
-  alternativeNames: '2.5.29.17',
-  basicConstraints: '2.5.29.19',
-  nameConstraints: '2.5.29.30',
-  authorityKey: '2.5.29.35',
-  extendedKeyUsage: '2.5.29.37',
-  serverAuthentication: '1.3.6.1.5.5.7.3.1',
-  ecdsaWithSha256: '1.2.840.10045.4.3.2',
-} as const;
-/** Numbers of the kinds of a general name. Source: RFC 5280, 4.2.1.6. */
-const dnsName = 2;
-const ipAddress = 7;
+/** Source: RFC 4519. */
+const attributes = { commonName: '2.5.4.3', organisation: '2.5.4.10' } as const;
 const serialBytes = 16;
 const uncompressedPointBytes = 65;
 
@@ -63,22 +38,26 @@ const uncompressedPointBytes = 65;
  */
 export function createCertificate(options: CertificateOptions): string {
   const { subject, issuer, validFrom, validTo } = options;
-  const algorithm = sequence(objectIdentifier(identifiers.ecdsaWithSha256));
   const serial = randomBytes(serialBytes);
   // Neither negative nor shorter than the others.
   serial[0] = 0x40 | ((serial[0] ?? 0) & 0x3f);
-  const content = sequence(
-    explicit(0, integer(Buffer.from([2]))),
-    integer(serial),
-    algorithm,
-    distinguishedName(issuer),
-    sequence(time(validFrom), time(validTo)),
-    distinguishedName(subject),
-    subject.publicKey.export({ type: 'spki', format: 'der' }),
-    explicit(3, sequence(...extensionsOf(options))),
-  );
-  const signature = sign('sha256', content, issuer.privateKey);
-  return pem(sequence(content, algorithm, bitString(signature)));
+  const tbsCertificate = new x509.TBSCertificate({
+    version: x509.Version.v3,
+    serialNumber: arrayBuffer(serial),
+    signature: ecdsaWithSHA256,
+    issuer: distinguishedName(issuer),
+    validity: new x509.Validity({ notBefore: validFrom, notAfter: validTo }),
+    subject: distinguishedName(subject),
+    subjectPublicKeyInfo: AsnConvert.parse(spkiOf(subject), x509.SubjectPublicKeyInfo),
+    extensions: new x509.Extensions(extensionsOf(options)),
+  });
+  const content = Buffer.from(AsnConvert.serialize(tbsCertificate));
+  const certificate = new x509.Certificate({
+    tbsCertificate,
+    signatureAlgorithm: ecdsaWithSHA256,
+    signatureValue: arrayBuffer(sign('sha256', content, issuer.privateKey)),
+  });
+  return pem(Buffer.from(AsnConvert.serialize(certificate)));
 }
 
 function pem(bytes: Buffer): string {
@@ -86,68 +65,83 @@ function pem(bytes: Buffer): string {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
-function distinguishedName({ name }: Party): Buffer {
-  const part = (identifier: string, text: string) =>
-    set(sequence(objectIdentifier(identifier), utf8String(text)));
-  return sequence(part(identifiers.organisation, organisation), part(identifiers.commonName, name));
+function distinguishedName({ name }: Party): x509.Name {
+  const part = (type: string, utf8String: string) =>
+    new x509.RelativeDistinguishedName([
+      new x509.AttributeTypeAndValue({ type, value: new x509.AttributeValue({ utf8String }) }),
+    ]);
+  return new x509.Name([
+    part(attributes.organisation, organisation),
+    part(attributes.commonName, name),
+  ]);
 }
 
-function extensionsOf({ subject, issuer, use }: CertificateOptions): readonly Buffer[] {
+function extensionsOf({ subject, issuer, use }: CertificateOptions): x509.Extension[] {
   const keys = [
-    extension(identifiers.subjectKey, octetString(keyId(subject))),
-    extension(identifiers.authorityKey, sequence(implicit(0, keyId(issuer)))),
+    extension(x509.id_ce_subjectKeyIdentifier, new x509.SubjectKeyIdentifier(keyId(subject))),
+    extension(
+      x509.id_ce_authorityKeyIdentifier,
+      new x509.AuthorityKeyIdentifier({ keyIdentifier: new x509.KeyIdentifier(keyId(issuer)) }),
+    ),
   ];
+  const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags;
   if ('permitted' in use) {
     const { names, networks } = use.permitted;
-    const subtrees = [
-      ...names.map((name) => sequence(implicit(dnsName, Buffer.from(name, 'latin1')))),
-      ...networks.map(([address, bits]) => sequence(implicit(ipAddress, network(address, bits)))),
-    ];
+    const scopes = [...names, ...networks.map(([address, bits]) => `${address}/${bits}`)];
+    const subtrees = scopes.map((scope) => new x509.GeneralSubtree({ base: generalName(scope) }));
     return [
       // Signs servers alone, no further authorities.
-      critical(identifiers.basicConstraints, sequence(boolean(true), integer(Buffer.from([0])))),
-      critical(identifiers.keyUsage, bitString(Buffer.from([0b0000_0110]), 1)),
-      critical(identifiers.nameConstraints, sequence(explicit(0, ...subtrees))),
+      critical(
+        x509.id_ce_basicConstraints,
+        new x509.BasicConstraints({ cA: true, pathLenConstraint: 0 }),
+      ),
+      critical(x509.id_ce_keyUsage, new x509.KeyUsage(keyCertSign | cRLSign)),
+      critical(
+        x509.id_ce_nameConstraints,
+        new x509.NameConstraints({ permittedSubtrees: new x509.GeneralSubtrees(subtrees) }),
+      ),
       ...keys,
     ];
   }
-  const names = use.names.map((name) =>
-    isIP(name)
-      ? implicit(ipAddress, addressBytes(name))
-      : implicit(dnsName, Buffer.from(name, 'latin1')),
-  );
   return [
-    critical(identifiers.basicConstraints, sequence()),
-    critical(identifiers.keyUsage, bitString(Buffer.from([0b1000_0000]), 7)),
+    critical(x509.id_ce_basicConstraints, new x509.BasicConstraints()),
+    critical(x509.id_ce_keyUsage, new x509.KeyUsage(digitalSignature)),
+    extension(x509.id_ce_extKeyUsage, new x509.ExtendedKeyUsage([x509.id_kp_serverAuth])),
     extension(
-      identifiers.extendedKeyUsage,
-      sequence(objectIdentifier(identifiers.serverAuthentication)),
+      x509.id_ce_subjectAltName,
+      new x509.SubjectAlternativeName(use.names.map(generalName)),
     ),
-    extension(identifiers.alternativeNames, sequence(...names)),
     ...keys,
   ];
 }
 
-function extension(identifier: string, content: Buffer): Buffer {
-  return sequence(objectIdentifier(identifier), octetString(content));
+/** Shape: a name, an address, or a network as `10.0.0.0/8`. */
+function generalName(text: string): x509.GeneralName {
+  const isAddress = isIP(text.replace(/\/\d+$/, '')) !== 0;
+  return new x509.GeneralName(isAddress ? { iPAddress: text } : { dNSName: text });
+}
+
+function extension(extnID: string, content: object, critical = false): x509.Extension {
+  const extnValue = new OctetString(AsnConvert.serialize(content));
+  return new x509.Extension({ extnID, critical, extnValue });
 }
 
 /** One that a client must know, or refuse the certificate. */
-function critical(identifier: string, content: Buffer): Buffer {
-  return sequence(objectIdentifier(identifier), boolean(true), octetString(content));
+function critical(extnID: string, content: object): x509.Extension {
+  return extension(extnID, content, true);
 }
 
 /** Source: RFC 5280, 4.2.1.2, the first of the common ways. */
-function keyId({ publicKey }: Party): Buffer {
-  const spki = publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha1').update(spki.subarray(-uncompressedPointBytes)).digest();
+function keyId(party: Party): ArrayBuffer {
+  const point = spkiOf(party).subarray(-uncompressedPointBytes);
+  return arrayBuffer(createHash('sha1').update(point).digest());
 }
 
-/** Address and mask. */
-function network(address: string, bits: number): Buffer {
-  const bytes = addressBytes(address);
-  const mask = bytes.map(
-    (_, index) => 0xff & ~(0xff >> Math.min(8, Math.max(0, bits - 8 * index))),
-  );
-  return Buffer.concat([bytes, mask]);
+function spkiOf({ publicKey }: Party): Buffer {
+  return publicKey.export({ type: 'spki', format: 'der' });
+}
+
+/** Of its own, as a small `Buffer` lies in one that is shared. */
+function arrayBuffer(bytes: Buffer): ArrayBuffer {
+  return new Uint8Array(bytes).buffer;
 }

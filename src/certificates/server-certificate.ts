@@ -5,6 +5,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { chown, readFile, stat } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { dirname, join } from 'node:path';
 import { ConfigError, codeOf } from '../base/errors.ts';
 import { fileModes, writeFileAtomically } from '../base/files/atomic-file.ts';
@@ -257,11 +258,16 @@ function commonNameOf(certificate: string): string {
 function checkedNames(names: readonly string[]): readonly string[] {
   const lower = names.map((name) => name.toLowerCase());
   const faulty = lower.filter((name) => !isServerName(name));
-  if (faulty.length === 0) return lower;
+  if (faulty.length === 0) return lower.map((name) => (isIPv6(name) ? withoutDots(name) : name));
   throw fault(
     `${listOf(faulty)}: no name of a machine and no address; allowed: names such as ` +
       'music.example.org, addresses such as 192.168.1.5',
   );
+}
+
+/** Without an IPv4 address at its end. Source: WHATWG URL, "IPv6 serializer". */
+function withoutDots(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
 function exists(path: string, certificate: string): ConfigError {

@@ -33,9 +33,9 @@ export interface Machine {
   readonly addresses?: readonly string[];
 }
 
-/** Whether a certificate can be made for it: a name without wildcards, or an address. */
+/** Whether a certificate can be made for it: a name without wildcards, or an address without a zone. */
 export function isServerName(text: string): boolean {
-  return isIP(text) !== 0 || namePattern.test(text);
+  return isIP(text) === 0 ? namePattern.test(text) : !text.includes('%');
 }
 
 /** What this machine is called in its network, and by which addresses it is reached there. */

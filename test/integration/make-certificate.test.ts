@@ -103,7 +103,7 @@ describe('a certificate of an own authority', () => {
   });
 
   it('passes the strict checks of OpenSSL', async () => {
-    await make({ names: ['203.0.113.7'] });
+    await make({ names: ['203.0.113.7', '2001:db8::192.0.2.1'] });
     const output = execFileSync('openssl', [
       'verify',
       '-x509_strict',
