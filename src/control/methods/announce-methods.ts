@@ -18,7 +18,11 @@ export const announceMethods: readonly RpcMethod[] = [
       { ...targets, description: `${targets.description}; absent: all connected clients` },
       { parameter: 'url', type: 'string', description: 'where to fetch it by http or https' },
       { parameter: 'file', type: 'string', description: 'or the name of a clip in the library' },
-      { parameter: 'chime', type: 'string', description: 'or ding, dingdong, alert or tick' },
+      {
+        parameter: 'chime',
+        type: 'string',
+        description: 'or ding, dingdong, alert, tick or ticks',
+      },
       { parameter: 'text', type: 'string', description: 'or what tts_command is to say' },
       { parameter: 'pre', type: 'string', description: 'a chime or clip to be heard before' },
       { parameter: 'priority', type: 'string', description: 'low, normal or high' },

@@ -56,7 +56,7 @@ describe('the parameters of an announcement', () => {
   it.each<[string, object, RegExp]>([
     ['nothing to play', {}, /'url'.*give url, file, chime or text/],
     ['two things to play', { url: 'http://x', chime: 'ding' }, /url and chime were given/],
-    ['an unknown chime', { chime: 'gong' }, /'chime': allowed: ding, dingdong, alert, tick/],
+    ['an unknown chime', { chime: 'gong' }, /'chime': allowed: ding, dingdong, alert, tick, ticks/],
     ['an empty text', { text: ' ' }, /'text': it is empty/],
     ['a text too long', { text: 'x'.repeat(5001) }, /'text': allowed: 5000 characters/],
     ['another type', { chime: 7 }, /'chime': it must be a string/],
