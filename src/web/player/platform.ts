@@ -59,6 +59,15 @@ export function endPlayback(): void {
   if (navigator.mediaSession) navigator.mediaSession.playbackState = 'paused';
 }
 
+/** What sound is heard from, as the system calls it; only where the page may know that. */
+export async function outputDeviceName(): Promise<string | undefined> {
+  // Plain HTTP has no media devices, and without leave to record they have no names.
+  const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+  const outputs = devices.filter(({ kind }) => kind === 'audiooutput');
+  const inUse = outputs.find(({ deviceId }) => deviceId === 'default') ?? outputs[0];
+  return inUse?.label || undefined;
+}
+
 /** For people: `Firefox on Android`. */
 export function browserName(): string {
   const agent = navigator.userAgent;

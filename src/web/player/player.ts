@@ -1,12 +1,14 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
-import { ownClientId, remember, remembered } from '../own-memory.ts';
+import { ownClientId, remembered } from '../own-memory.ts';
 import { AudioOutput } from './audio-output.ts';
 import { OutputClock } from './output-clock.ts';
+import { OutputDevice } from './output-device.ts';
 import {
   announcePlayback,
   browserName,
   endPlayback,
   keepsContext,
+  outputDeviceName,
   systemName,
 } from './platform.ts';
 import { Scheduler } from './scheduler.ts';
@@ -41,6 +43,8 @@ interface PlayerFigures {
   readonly underruns: number;
   /** Whether the browser says when sound leaves the loudspeaker, and nothing has to be assumed. */
   readonly isExact: boolean;
+  /** Of the device that is heard; `undefined` where the browser does not tell it. */
+  readonly deviceName: string | undefined;
 }
 
 /** Units: percent. */
@@ -76,6 +80,7 @@ const noFigures: PlayerFigures = {
   resyncs: 0,
   underruns: 0,
   isExact: true,
+  deviceName: undefined,
 };
 
 /** This browser as one of the players, in step with the others. */
@@ -87,7 +92,8 @@ export class Player {
   readonly #format = signal('');
   readonly #bufferMs = signal(0);
   readonly #volume = signal<PlayerVolume>({ percent: 100, muted: false });
-  readonly #offsetMs = signal(Number(remembered('offsetMs')) || 0);
+  readonly #device = new OutputDevice();
+  readonly #offsetMs = signal(this.#device.offsetMs);
   readonly #clientId = signal(remembered('clientId'));
   readonly #serverClock = new ServerClock();
   readonly #outputClock = new OutputClock();
@@ -114,6 +120,7 @@ export class Player {
       if (document.visibilityState === 'visible') this.#wake();
     });
     globalThis.addEventListener('online', () => this.#link?.hurry());
+    navigator.mediaDevices?.addEventListener('devicechange', () => void this.#nameDevice());
   }
 
   get state(): ReadonlySignal<PlayerState> {
@@ -145,7 +152,7 @@ export class Player {
     return this.#volume;
   }
 
-  /** How much earlier this device has to play than it says; remembered. */
+  /** How much earlier the device that is heard has to play than it says; remembered for each. */
   get offsetMs(): ReadonlySignal<number> {
     return this.#offsetMs;
   }
@@ -191,8 +198,8 @@ export class Player {
   }
 
   setOffset(offsetMs: number): void {
+    this.#device.setOffset(offsetMs);
     this.#offsetMs.value = offsetMs;
-    remember('offsetMs', `${offsetMs}`);
     this.#replan();
   }
 
@@ -200,6 +207,8 @@ export class Player {
     const output = new AudioOutput(rateHz);
     output.onChange = () => this.#onOutputChange();
     this.#outputClock.forget();
+    this.#device.forget();
+    void this.#nameDevice();
     this.#scheduler = new Scheduler({
       rateHz: output.rateHz,
       wantMs: (frame) => this.#wantMs((frame * 1000) / output.rateHz),
@@ -333,6 +342,18 @@ export class Player {
     this.#judge();
   }
 
+  async #nameDevice(): Promise<void> {
+    const name = await outputDeviceName();
+    if (this.#output && this.#device.takeName(name)) this.#onDevice();
+  }
+
+  #onDevice(): void {
+    this.#offsetMs.value = this.#device.offsetMs;
+    // Pairs of the browser have told the clock already.
+    if (!this.#outputClock.isExact) this.#outputClock.forget();
+    this.#replan();
+  }
+
   #wake(): void {
     if (!this.#link) return;
     if (!this.#output?.isRunning) this.#output?.resume();
@@ -353,6 +374,7 @@ export class Player {
       this.#lookedMs = nowMs;
       const { pair, substitute, moment } = output.pairs;
       if (this.#outputClock.take(pair, substitute, moment)) this.#replan();
+      if (this.#device.take(output.latencyMs, nowMs)) this.#onDevice();
     }
     this.#fill();
     if (nowMs - this.#figuresAtMs >= figuresMs) {
@@ -388,11 +410,12 @@ export class Player {
     if (!output || !scheduler) return;
     this.#figures.value = {
       errorMs: scheduler.errorMs(output.frame),
-      outputLatencyMs: output.latencyMs,
+      outputLatencyMs: this.#device.latencyMs,
       roundTripMs: this.#serverClock.isKnown ? this.#serverClock.roundTripMs : undefined,
       resyncs: scheduler.resyncs,
       underruns: scheduler.underruns,
       isExact: this.#outputClock.isExact,
+      deviceName: this.#device.name,
     };
   }
 
