@@ -4,6 +4,7 @@ import { house, isKnown, link } from './control/server.ts';
 import { type PageName, places, route } from './page-route.ts';
 import { Icon } from './parts/icons.tsx';
 import { later } from './parts/later.tsx';
+import { openSheets } from './parts/sheet.tsx';
 import { Toasts } from './parts/toasts.tsx';
 import { PlayerBar } from './player/player-bar.tsx';
 import { RoomsPage } from './rooms/rooms-page.tsx';
@@ -19,8 +20,9 @@ const pages: Readonly<Record<PageName, FunctionComponent>> = {
 const LoginSheet = later(async () => (await import('./more/login-sheet.tsx')).LoginSheet);
 
 export function App() {
-  const { place } = route.value;
+  const { place, query } = route.value;
   const Page = pages[place];
+  if (query.get('view') === 'compact') return <CompactPage />;
   return (
     <>
       <button
@@ -42,7 +44,22 @@ export function App() {
       </main>
       <PlayerBar />
       <Connection />
-      <Toasts />
+      {openSheets.value === 0 && <Toasts />}
+      {loginReason.value && <LoginSheet />}
+    </>
+  );
+}
+
+/** The volumes alone, for a narrow window or a frame in another page. */
+function CompactPage() {
+  return (
+    <>
+      <main class="compact">
+        <h1 class="unseen">{texts.value.places.rooms}</h1>
+        {isKnown.value && <RoomsPage />}
+      </main>
+      <Connection />
+      {openSheets.value === 0 && <Toasts />}
       {loginReason.value && <LoginSheet />}
     </>
   );

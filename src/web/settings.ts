@@ -3,7 +3,7 @@ import { remember, remembered } from './own-memory.ts';
 
 const themes = ['auto', 'light', 'dark'] as const;
 const languages = ['en', 'de'] as const;
-const curves = ['quadratic', 'linear'] as const;
+const curves = ['quadratic', 'decibel', 'linear'] as const;
 /** Clients that are offline are folded away in each room, or shown. */
 const offlines = ['folded', 'shown'] as const;
 const motions = ['auto', 'still'] as const;

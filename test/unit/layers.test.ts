@@ -201,11 +201,13 @@ describe('the sources', () => {
   it('parse the JSON of others in one place, which makes texts well-formed', () => {
     const own = ['foreign-text', 'readable-stack', 'version'].map((name) => `src/base/${name}.ts`);
     const page = [
-      'web/control/control-link',
-      'web/control/login',
-      'web/player/stream-wire',
-      'web/announce/upload',
-    ];
+      'control/control-link',
+      'control/login',
+      'player/stream-wire',
+      'announce/upload',
+      // What the browser itself remembers.
+      'player/output-device',
+    ].map((name) => `web/${name}`);
     const more = ['log/record-writer', 'app/call-method', 'doctor/server-check', ...page];
     const known = [...own, ...more.map((name) => `src/${name}.ts`)];
     const parses = faults((file) => textOf(file).match(/JSON\.parse\(/g) ?? []);

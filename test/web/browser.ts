@@ -15,6 +15,8 @@ export interface WatchedPage extends Page {
   readonly complaints: string[];
   /** Addresses that it has asked for. */
   readonly addresses: string[];
+  /** Methods that it has called, with their parameters. */
+  readonly calls: { readonly method: string; readonly params: object }[];
 }
 
 export async function openPage(
@@ -26,13 +28,19 @@ export async function openPage(
   const page = Object.assign(await context.newPage(), {
     complaints: [],
     addresses: [],
+    calls: [],
   }) as WatchedPage;
   page.on('console', (message) => {
     if (message.type() !== 'log') page.complaints.push(message.text());
   });
   page.on('pageerror', (error) => page.complaints.push(String(error)));
   page.on('request', (request) => page.addresses.push(request.url()));
-  page.on('websocket', (socket) => page.addresses.push(socket.url()));
+  page.on('websocket', (socket) => {
+    page.addresses.push(socket.url());
+    socket.on('framesent', ({ payload }) => {
+      if (typeof payload === 'string') page.calls.push(JSON.parse(payload));
+    });
+  });
   await page.goto(address);
   return page;
 }

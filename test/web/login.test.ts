@@ -104,7 +104,8 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
     await logIn(page, 'gus', 'secret');
     await slider(page).waitFor();
     expect(await slider(page).isEnabled()).toBe(true);
-    await page.getByTitle('Change a', { exact: true }).click();
+    const room = page.getByRole('region', { name: 'a', exact: true });
+    await room.getByRole('button', { name: 'Radio' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('Your role does not allow this').waitFor();
     expect(await dialog.getByRole('radio', { name: /Radio/ }).isDisabled()).toBe(true);

@@ -279,7 +279,7 @@ describe.skipIf(browserIsMissing)('a browser that listens', () => {
     expectInStep((await sound()).filter(({ atMs }) => atMs > resumedMs + recoveryMs));
   });
 
-  it('plays earlier by its latency, at once when that changes', async () => {
+  it('plays earlier by its latency and its own offset, at once when they change', async () => {
     page = await listen();
     await wait(settlingMs);
     await change('web-', ({ id }) => ['Client.SetLatency', { id, latency: 100 }]);
@@ -287,6 +287,20 @@ describe.skipIf(browserIsMissing)('a browser that listens', () => {
     await wait(5000);
     const after = (await sound()).filter(({ atMs }) => atMs > changedMs + 500);
     expectInStep(after, { earlierMs: 100 });
+    // What the listener sets adds to it, and is there the next time.
+    await page.getByRole('button', { name: 'Align this browser' }).click();
+    const earlier = page.getByRole('button', { name: 'Play 25 ms earlier' });
+    await earlier.click();
+    await earlier.click();
+    await page.getByRole('button', { name: 'Done' }).click();
+    const alignedMs = serverMs();
+    await wait(4000);
+    const aligned = (await sound()).filter(({ atMs }) => atMs > alignedMs + 500);
+    expectInStep(aligned, { earlierMs: 150 });
+    await page.reload();
+    await page.getByRole('button', { name: 'Listen here' }).click();
+    await page.getByRole('button', { name: 'Align this browser' }).click();
+    await page.getByText('+50 ms', { exact: true }).waitFor();
   });
 
   it('turns the volume of this player for everybody', async () => {

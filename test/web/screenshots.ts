@@ -99,8 +99,14 @@ for (const [look, viewport] of Object.entries(looks)) {
     await page.goto(`http://127.0.0.1:${http}/#/rooms`);
     await page.getByRole('button', { name: 'Listen here' }).click();
     await page.waitForTimeout(1500);
+    await page.screenshot({ path: join(folder, `named-${look}-${colorScheme}.png`) });
+    await page.getByRole('button', { name: 'Close' }).click();
     await page.screenshot({ path: join(folder, `listen-${look}-${colorScheme}.png`) });
-    await page.getByRole('button', { name: 'Living room' }).first().click();
+    await page.getByRole('button', { name: 'Align this browser' }).click();
+    await page.screenshot({ path: join(folder, `align-${look}-${colorScheme}.png`) });
+    await page.getByRole('button', { name: 'Done' }).click();
+    await page.getByTitle('More about Living room').click();
+    await page.waitForTimeout(300);
     await page.screenshot({ path: join(folder, `client-${look}-${colorScheme}.png`) });
     await page.getByRole('button', { name: 'Radio' }).first().click();
     await page.screenshot({ path: join(folder, `group-${look}-${colorScheme}.png`) });
@@ -123,6 +129,9 @@ for (const [look, viewport] of Object.entries(looks)) {
     await page.getByText('Heard now').first().waitFor();
     await page.evaluate(() => scrollTo(0, 0));
     await page.screenshot({ path: join(folder, `heard-${look}-${colorScheme}.png`) });
+    await page.goto(`http://127.0.0.1:${http}/#/rooms?view=compact`);
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: join(folder, `compact-${look}-${colorScheme}.png`) });
     await page.goto(`http://127.0.0.1:${http}/#/streams`);
     await page.getByRole('button', { name: 'Add a stream' }).click();
     await page.screenshot({ path: join(folder, `add-${look}-${colorScheme}.png`) });

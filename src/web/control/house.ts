@@ -89,26 +89,30 @@ export class House {
 
   /** Source: protocol reference, 11. */
   takeNotification({ method, params }: Notification): void {
-    const id = String(params.id ?? '');
-    const byMethod: Readonly<Record<string, () => void>> = {
-      'Server.OnUpdate': () => this.takeStatus(params.server as ServerObject),
-      'Client.OnConnect': () => this.#takeClient(params.client as ClientObject),
-      'Client.OnDisconnect': () => this.#takeClient(params.client as ClientObject),
-      'Client.OnVolumeChanged': () => this.setVolume(id, params.volume as VolumeObject),
-      'Client.OnLatencyChanged': () => this.setClient(id, { latency: Number(params.latency) }),
-      'Client.OnNameChanged': () => this.setClient(id, { name: String(params.name) }),
-      'Group.OnMute': () => this.setGroup(id, { muted: params.mute === true }),
-      'Group.OnStreamChanged': () => this.setGroup(id, { stream_id: String(params.stream_id) }),
-      'Group.OnNameChanged': () => this.setGroup(id, { name: String(params.name) }),
-      'Stream.OnUpdate': () => this.#takeStream(params.stream as StreamObject),
-      'Stream.OnProperties': () =>
-        this.streams.change(id, (stream) => ({
-          ...stream,
-          properties: params.properties as PropertiesObject,
-        })),
-    };
-    byMethod[method]?.();
+    this.#byMethod[method]?.(String(params.id ?? ''), params);
   }
+
+  readonly #byMethod: Readonly<
+    Record<string, (id: string, params: Notification['params']) => void>
+  > = {
+    'Server.OnUpdate': (_, { server }) => this.takeStatus(server as ServerObject),
+    'Client.OnConnect': (_, { client }) => this.#takeClient(client as ClientObject),
+    'Client.OnDisconnect': (_, { client }) => this.#takeClient(client as ClientObject),
+    'Client.OnVolumeChanged': (id, { volume }) => this.setVolume(id, volume as VolumeObject),
+    'Client.OnLatencyChanged': (id, { latency }) =>
+      this.setClient(id, { latency: Number(latency) }),
+    'Client.OnNameChanged': (id, { name }) => this.setClient(id, { name: String(name) }),
+    'Group.OnMute': (id, { mute }) => this.setGroup(id, { muted: mute === true }),
+    'Group.OnStreamChanged': (id, { stream_id }) =>
+      this.setGroup(id, { stream_id: String(stream_id) }),
+    'Group.OnNameChanged': (id, { name }) => this.setGroup(id, { name: String(name) }),
+    'Stream.OnUpdate': (_, { stream }) => this.#takeStream(stream as StreamObject),
+    'Stream.OnProperties': (id, { properties }) =>
+      this.streams.change(id, (stream) => ({
+        ...stream,
+        properties: properties as PropertiesObject,
+      })),
+  };
 
   setVolume(id: string, volume: VolumeObject): void {
     this.volumes.change(id, () => ({ id, ...volume }));
@@ -143,6 +147,13 @@ function volumeOf({ id, config }: ClientObject): Volume {
   return { id, ...config.volume };
 }
 
+/** Whether two pieces of a status say the same. */
 function isSame(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [ours, theirs] = [Object.entries(a), new Map(Object.entries(b))];
+  return (
+    ours.length === theirs.size &&
+    ours.every(([key, value]) => theirs.has(key) && isSame(value, theirs.get(key)))
+  );
 }

@@ -1,4 +1,4 @@
-import { effect, signal } from '@preact/signals';
+import { batch, effect, signal } from '@preact/signals';
 import { ControlLink, type Notification, RefusedError } from './control-link.ts';
 import { House } from './house.ts';
 import { credentials, forgetToken, loginFault, loginReason, takePermissions } from './login.ts';
@@ -49,7 +49,9 @@ export const link = new ControlLink({
 });
 
 function takeWaiting(): void {
-  for (const notification of waiting.splice(0)) house.takeNotification(notification);
+  batch(() => {
+    for (const notification of waiting.splice(0)) house.takeNotification(notification);
+  });
 }
 
 /** Shows the server who is here, where it wants to know, and asks for all. */

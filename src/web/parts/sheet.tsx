@@ -1,7 +1,12 @@
+import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { texts } from '../text/texts.ts';
 import { Icon } from './icons.tsx';
+import { Toasts } from './toasts.tsx';
+
+/** Whatever lies below cannot be reached while there is one. */
+export const openSheets = signal(0);
 
 interface SheetProps {
   readonly title: string;
@@ -16,7 +21,11 @@ export function Sheet({ title, onClose, children }: SheetProps) {
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
-    return () => element?.close();
+    openSheets.value += 1;
+    return () => {
+      element?.close();
+      openSheets.value -= 1;
+    };
   }, []);
   return (
     <dialog
@@ -45,6 +54,7 @@ export function Sheet({ title, onClose, children }: SheetProps) {
         </header>
         {children}
       </div>
+      <Toasts />
     </dialog>
   );
 }

@@ -1,14 +1,34 @@
+interface Curve {
+  /** Units: a part of the whole volume to a part of the way. */
+  readonly position: (volume: number) => number;
+  readonly volume: (position: number) => number;
+}
+
+/** From the quietest that players play, at one percent, to the loudest. */
+const rangeDb = 54;
+
 /** How the place of the thumb becomes a volume. */
-type SliderCurve = 'quadratic' | 'linear';
+const curves = {
+  quadratic: { position: Math.sqrt, volume: (position) => position ** 2 },
+  linear: { position: (volume) => volume, volume: (position) => position },
+  // Of what players make of a volume: the gain is (10^volume − 1) / 9.
+  decibel: {
+    position: (volume) => Math.max(0, 1 + (20 * Math.log10((10 ** volume - 1) / 9)) / rangeDb),
+    volume: (position) =>
+      position === 0 ? 0 : Math.log10(9 * 10 ** (((position - 1) * rangeDb) / 20) + 1),
+  },
+} as const satisfies Readonly<Record<string, Curve>>;
+
+type SliderCurve = keyof typeof curves;
 
 /** Units: percent to a part of the way, 0 to 1. */
 export function positionOf(value: number, curve: SliderCurve): number {
-  return curve === 'quadratic' ? Math.sqrt(value / 100) : value / 100;
+  return curves[curve].position(value / 100);
 }
 
 /** Units: a part of the way, 0 to 1, to whole percent. */
 export function valueAt(position: number, curve: SliderCurve): number {
-  return Math.round(100 * (curve === 'quadratic' ? position ** 2 : position));
+  return Math.round(100 * curves[curve].volume(position));
 }
 
 const stepOf: Readonly<Record<string, number>> = {

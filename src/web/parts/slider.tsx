@@ -2,8 +2,6 @@ import { useRef } from 'preact/hooks';
 import { curve } from '../settings.ts';
 import { positionOf, valueAt, valueByKey } from './slider-curve.ts';
 
-/** So far beside the thumb is meant for it. */
-const reachPx = 24;
 const steps = 1000;
 
 interface SliderProps {
@@ -19,26 +17,24 @@ interface SliderProps {
 }
 
 /**
- * A volume that does not change by accident: only its thumb is moved, beside it a tap is one step, and
- * neither scrolling nor the wheel touches it.
+ * A volume that does not change by accident: only its thumb is moved (the style sheet lets nothing
+ * else of it be touched), beside it a tap is one step, and neither scrolling nor the wheel touches it.
  */
 export function Slider(props: SliderProps) {
   const { label, valueText, value, isMuted, onChange, disabled = false, title } = props;
   const input = useRef<HTMLInputElement>(null);
+  const isBeside = useRef(false);
   const position = positionOf(value, curve.value);
-  const onPointerDown = (event: PointerEvent) => {
+  const onClick = (event: MouseEvent) => {
     const element = input.current;
-    if (!element) return;
+    // The end of a movement of the thumb is a click, too.
+    if (!element || disabled || !isBeside.current) return;
     const { left, width } = element.getBoundingClientRect();
     const isRightToLeft = getComputedStyle(element).direction === 'rtl';
-    const part = isRightToLeft ? 1 - position : position;
-    const thumbPx = left + reachPx / 2 + part * (width - reachPx);
-    if (Math.abs(event.clientX - thumbPx) <= reachPx) return;
-    event.preventDefault();
-    element.focus();
-    onChange(
-      valueByKey(event.clientX > thumbPx !== isRightToLeft ? 'PageUp' : 'PageDown', value) ?? value,
-    );
+    const thumb = left + width * (isRightToLeft ? 1 - position : position);
+    const isLouder = event.clientX > thumb !== isRightToLeft;
+    element.focus({ preventScroll: true });
+    onChange(valueByKey(isLouder ? 'PageUp' : 'PageDown', value) ?? value);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const next = valueByKey(event.key, value);
@@ -47,23 +43,32 @@ export function Slider(props: SliderProps) {
     onChange(next);
   };
   return (
-    <input
-      ref={input}
-      class={isMuted ? 'slider muted' : 'slider'}
-      disabled={disabled}
-      title={title}
-      type="range"
-      min={0}
-      max={steps}
-      value={Math.round(position * steps)}
+    // biome-ignore lint/a11y/noStaticElementInteractions: all that a tap does here a key does, too.
+    <div
+      class={isMuted ? 'track muted' : 'track'}
+      role="presentation"
       style={{ '--part': position }}
-      aria-label={label}
-      aria-valuetext={valueText}
-      onPointerDown={onPointerDown}
+      onPointerDown={({ target }) => {
+        isBeside.current = target !== input.current;
+      }}
+      onClick={onClick}
       onKeyDown={onKeyDown}
-      onInput={({ currentTarget }) =>
-        onChange(valueAt(Number(currentTarget.value) / steps, curve.value))
-      }
-    />
+    >
+      <input
+        ref={input}
+        class="slider"
+        disabled={disabled}
+        title={title}
+        type="range"
+        min={0}
+        max={steps}
+        value={Math.round(position * steps)}
+        aria-label={label}
+        aria-valuetext={valueText}
+        onInput={({ currentTarget }) =>
+          onChange(valueAt(Number(currentTarget.value) / steps, curve.value))
+        }
+      />
+    </div>
   );
 }

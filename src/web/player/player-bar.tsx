@@ -1,7 +1,16 @@
+import { signal } from '@preact/signals';
+import { nameClient } from '../control/actions.ts';
+import { house } from '../control/server.ts';
+import { remember, remembered } from '../own-memory.ts';
+import { AlignSheet } from '../parts/align-sheet.tsx';
 import { Icon } from '../parts/icons.tsx';
+import { NameForm } from '../parts/name-form.tsx';
 import { Slider } from '../parts/slider.tsx';
 import { texts } from '../text/texts.ts';
 import { player } from './own-player.ts';
+
+const isAligning = signal(false);
+const isNameAsked = signal(remembered('isNameAsked') !== undefined);
 
 /** Listening in this browser, on every page of it. */
 export function PlayerBar() {
@@ -10,15 +19,18 @@ export function PlayerBar() {
   const failure = player.failure.value;
   const { percent, muted } = player.volume.value;
   const isOn = state !== 'off' && state !== 'failed';
+  const isStop = isOn && state !== 'tapToHear';
   return (
-    <section class="player-bar" aria-label={listen.start}>
+    <section class={isOn ? 'player-bar on' : 'player-bar'} aria-label={listen.start}>
       <button
         type="button"
-        class={isOn && state !== 'tapToHear' ? '' : 'main'}
-        onClick={() => (isOn && state !== 'tapToHear' ? player.stop() : player.start())}
+        class={isStop ? 'stop' : 'main'}
+        onClick={() => (isStop ? player.stop() : player.start())}
       >
         <Icon name={isOn ? 'pause' : 'headphones'} />
-        {state === 'tapToHear' ? listen.states.tapToHear : isOn ? listen.stop : listen.start}
+        <span class="label">
+          {state === 'tapToHear' ? listen.states.tapToHear : isOn ? listen.stop : listen.start}
+        </span>
       </button>
       <div class="listening hint">
         <span class="cut" role="status">
@@ -28,24 +40,101 @@ export function PlayerBar() {
         {isOn && <Figures />}
       </div>
       {isOn && (
-        <Slider
-          label={listen.volume}
-          value={percent}
-          isMuted={muted}
-          valueText={client.volumeValue(percent, muted)}
-          onChange={(value) => player.setVolume({ percent: value, muted })}
-        />
+        <button
+          type="button"
+          class="quiet round"
+          aria-label={listen.align}
+          title={listen.align}
+          aria-haspopup="dialog"
+          onClick={() => {
+            isAligning.value = true;
+          }}
+        >
+          <Icon name="align" />
+        </button>
       )}
+      {isOn && (
+        <div class="line volume">
+          <button
+            type="button"
+            class="quiet round"
+            aria-pressed={muted}
+            aria-label={listen.mute}
+            onClick={() => player.setVolume({ percent, muted: !muted })}
+          >
+            <Icon name={muted ? 'muted' : 'volume'} />
+          </button>
+          <Slider
+            label={listen.volume}
+            value={percent}
+            isMuted={muted}
+            valueText={client.volumeValue(percent, muted)}
+            onChange={(value) => player.setVolume({ percent: value, muted })}
+          />
+        </div>
+      )}
+      {state === 'playing' && <NameQuestion />}
+      {isOn && isAligning.value && <OwnAlignSheet />}
     </section>
   );
 }
 
+/** How well it plays: for who wants to know, in one line. */
 function Figures() {
-  const { errorMs } = player.figures.value;
-  const format = player.format.value;
+  const { listen } = texts.value;
+  const { errorMs, outputLatencyMs, resyncs, underruns } = player.figures.value;
+  const parts = [
+    player.format.value,
+    errorMs !== undefined && listen.error(errorMs),
+    outputLatencyMs > 0 && listen.outputLatency(outputLatencyMs),
+    resyncs + underruns > 0 && listen.resyncs(resyncs + underruns),
+  ];
+  return <span class="figures cut">{parts.filter(Boolean).join(' · ')}</span>;
+}
+
+/** What other controllers are to call this browser; asked once. */
+function NameQuestion() {
+  const client = house.clients.get(player.clientId.value ?? '')?.value;
+  if (isNameAsked.value || !client || client.config.name !== '') return null;
+  const { listen, close } = texts.value;
+  const end = () => {
+    isNameAsked.value = true;
+    remember('isNameAsked', 'true');
+  };
   return (
-    <span class="cut">
-      {format} {errorMs !== undefined && `${errorMs.toFixed(1)} ms`}
-    </span>
+    <div class="line name-question">
+      <NameForm
+        label={listen.name}
+        name=""
+        placeholder={client.host.name}
+        method="Client.SetName"
+        onSave={(name) => {
+          nameClient(client.id, name);
+          end();
+        }}
+      />
+      <button type="button" class="quiet round" aria-label={close} onClick={end}>
+        <Icon name="close" />
+      </button>
+    </div>
+  );
+}
+
+function OwnAlignSheet() {
+  const { listen } = texts.value;
+  const { deviceName, outputLatencyMs } = player.figures.value;
+  return (
+    <AlignSheet
+      name={listen.thisBrowser}
+      clientId={player.clientId.value}
+      valueMs={player.offsetMs.value}
+      hint={
+        deviceName === undefined ? listen.forLatency(outputLatencyMs) : listen.forDevice(deviceName)
+      }
+      onChange={(offsetMs) => player.setOffset(offsetMs)}
+      onClose={() => {
+        isAligning.value = false;
+      }}
+    />
   );
 }

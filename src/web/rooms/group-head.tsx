@@ -8,38 +8,50 @@ import { Icon, type IconName } from '../parts/icons.tsx';
 import { Slider } from '../parts/slider.tsx';
 import { balanced, meanOf } from '../parts/slider-curve.ts';
 import { texts } from '../text/texts.ts';
+import { ClientDetails } from './client-details.tsx';
+import { ClientName, ClientVolume } from './client-row.tsx';
 import { GroupSheet } from './group-sheet.tsx';
+import { expanded } from './open-rows.ts';
 
 interface GroupHeadProps {
   readonly id: string;
   /** Clients that are connected. */
   readonly presentIds: readonly string[];
+  /** The only client, who has no row of its own. */
+  readonly soloId?: string | undefined;
 }
 
 /** The group whose sheet is open. */
 const openGroup = signal<string | undefined>(undefined);
 
 /** Name, what plays, and the volume of all of a room. */
-export function GroupHead({ id, presentIds }: GroupHeadProps) {
+export function GroupHead({ id, presentIds, soloId }: GroupHeadProps) {
   const group = house.groups.get(id)?.value;
   if (!group) return null;
   const stream = house.streams.get(group.stream_id)?.value;
   const name = groupName(group);
+  const solo = soloId === undefined ? undefined : house.clients.get(soloId)?.value;
+  const isThere = presentIds.length > 0;
   const open = () => {
     openGroup.value = id;
   };
+  const classes = ['row', 'head', solo && 'last', !isThere && 'absent'];
   return (
-    <section class={presentIds.length > 0 ? 'row head' : 'row head absent'} aria-label={name}>
+    <section class={classes.filter(Boolean).join(' ')} aria-label={name}>
       <div class="line">
         <h2>
-          <button
-            type="button"
-            class="quiet name"
-            onClick={open}
-            title={texts.value.rooms.open(name)}
-          >
-            <span class="cut">{name}</span>
-          </button>
+          {solo ? (
+            <ClientName id={solo.id} name={name} />
+          ) : (
+            <button
+              type="button"
+              class="quiet name"
+              onClick={open}
+              title={texts.value.rooms.open(name)}
+            >
+              <span class="cut">{name}</span>
+            </button>
+          )}
         </h2>
         <button type="button" class="pill" onClick={open} aria-haspopup="dialog">
           <span class={`dot ${stream?.status ?? 'unknown'}`} />
@@ -47,8 +59,10 @@ export function GroupHead({ id, presentIds }: GroupHeadProps) {
           <Icon name="expand" />
         </button>
       </div>
-      {stream && <NowPlaying stream={stream} />}
-      {presentIds.length > 1 && <GroupVolume id={id} name={name} presentIds={presentIds} />}
+      {stream && isThere && <NowPlaying stream={stream} />}
+      {solo?.connected && <ClientVolume id={solo.id} groupId={id} />}
+      {!solo && isThere && <GroupVolume id={id} name={name} presentIds={presentIds} />}
+      {solo && expanded.value.has(solo.id) && <ClientDetails client={solo} />}
       {openGroup.value === id && (
         <GroupSheet
           id={id}

@@ -1,11 +1,10 @@
-import { useSignal } from '@preact/signals';
 import { nameGroup, setClients, setStream } from '../control/actions.ts';
 import { permit } from '../control/login.ts';
 import { clientName, groupName, streamName } from '../control/names.ts';
 import { house } from '../control/server.ts';
 import { Forbidden } from '../parts/forbidden.tsx';
+import { NameForm } from '../parts/name-form.tsx';
 import { Sheet } from '../parts/sheet.tsx';
-import { tell } from '../parts/toasts.tsx';
 import { texts } from '../text/texts.ts';
 
 /** Who is in a room, what it plays, and its name. */
@@ -14,13 +13,7 @@ export function GroupSheet({ id, onClose }: { readonly id: string; readonly onCl
   if (!group) return null;
   const { rooms: words } = texts.value;
   const all = house.clients.ids.value;
-  const keep = async (clientIds: readonly string[]) => {
-    const before = group.clientIds;
-    const isDone = await setClients(id, clientIds);
-    if (!isDone) return;
-    const onUndo = () => void setClients(id, before);
-    tell(words.moved(groupName({ ...group, clientIds })), { onUndo });
-  };
+  const keep = (clientIds: readonly string[]) => void setClients(id, clientIds);
   return (
     <Sheet title={groupName(group)} onClose={onClose}>
       <Forbidden methods={['Group.SetStream', 'Group.SetClients', 'Group.SetName']} />
@@ -35,7 +28,7 @@ export function GroupSheet({ id, onClose }: { readonly id: string; readonly onCl
                   type="radio"
                   name="stream"
                   checked={group.stream_id === streamId}
-                  onChange={() => setStream(id, streamId)}
+                  onChange={() => setStream([id], streamId)}
                 />
                 <span class={`dot ${stream.status}`} />
                 <span class="cut">{streamName(stream)}</span>
@@ -48,18 +41,24 @@ export function GroupSheet({ id, onClose }: { readonly id: string; readonly onCl
       <fieldset {...permit('Group.SetClients')}>
         <legend>{words.playsHere}</legend>
         <div class="buttons">
-          <button type="button" onClick={() => void keep(all)}>
+          <button type="button" onClick={() => keep(all)}>
             {words.everywhere}
           </button>
           {group.clientIds.length > 1 && (
-            <button type="button" onClick={() => void keep(group.clientIds.slice(0, 1))}>
+            <button type="button" onClick={() => keep(group.clientIds.slice(0, 1))}>
               {words.alone}
             </button>
           )}
         </div>
-        <Members id={id} onKeep={(clientIds) => void keep(clientIds)} />
+        <Members id={id} onKeep={keep} />
       </fieldset>
-      <Naming id={id} />
+      <NameForm
+        label={words.name}
+        name={group.name}
+        placeholder={groupName({ ...group, name: '' })}
+        method="Group.SetName"
+        onSave={(name) => nameGroup(id, name)}
+      />
     </Sheet>
   );
 }
@@ -101,39 +100,14 @@ function Members({ id, onKeep }: MembersProps) {
             />
             <span class="cut">{clientName(client)}</span>
             <span class="hint end cut">
-              {!isMember && room && texts.value.rooms.in(groupName(room))}
+              {!isMember &&
+                room &&
+                groupName(room) !== clientName(client) &&
+                texts.value.rooms.in(groupName(room))}
             </span>
           </label>
         );
       })}
     </div>
-  );
-}
-
-function Naming({ id }: { readonly id: string }) {
-  const known = house.groups.get(id)?.value.name ?? '';
-  const name = useSignal(known);
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        nameGroup(id, name.value.trim());
-      }}
-    >
-      <label class="field">
-        <span>{texts.value.rooms.name}</span>
-        <input
-          value={name.value}
-          maxLength={100}
-          {...permit('Group.SetName')}
-          onInput={({ currentTarget }) => {
-            name.value = currentTarget.value;
-          }}
-        />
-      </label>
-      <button type="submit" disabled={name.value.trim() === known}>
-        {texts.value.save}
-      </button>
-    </form>
   );
 }

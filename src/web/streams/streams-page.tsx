@@ -146,8 +146,8 @@ function EditSheet({ stream }: { readonly stream: StreamObject }) {
 }
 
 function PlaySheet({ stream }: { readonly stream: StreamObject }) {
-  const everywhere = async () => {
-    for (const id of house.groups.ids.peek()) setStream(id, stream.id);
+  const everywhere = () => {
+    setStream(house.groups.ids.peek(), stream.id);
     close();
   };
   return (
@@ -162,7 +162,7 @@ function PlaySheet({ stream }: { readonly stream: StreamObject }) {
                   type="checkbox"
                   checked={group.stream_id === stream.id}
                   disabled={group.stream_id === stream.id}
-                  onChange={() => setStream(id, stream.id)}
+                  onChange={() => setStream([id], stream.id)}
                 />
                 <span class="cut">{groupName(group)}</span>
               </label>
@@ -171,7 +171,7 @@ function PlaySheet({ stream }: { readonly stream: StreamObject }) {
         })}
       </div>
       <div class="buttons">
-        <button type="button" class="main" onClick={() => void everywhere()}>
+        <button type="button" class="main" onClick={everywhere}>
           {texts.value.streams.playEverywhere}
         </button>
       </div>

@@ -1,4 +1,7 @@
 import type { Texts } from './en.ts';
+import { signedMs } from './signed-ms.ts';
+
+const ms = signedMs('de');
 
 const { format: decimal } = new Intl.NumberFormat('de', {
   minimumFractionDigits: 1,
@@ -43,6 +46,8 @@ export const de: Texts = {
     as: (user: string) => `Angemeldet als ${user}`,
     out: 'Abmelden',
   },
+  named: (name) => `Heißt jetzt ${name}`,
+  unnamed: (before) => `Heißt nicht mehr ${before}`,
   rooms: {
     empty: 'Noch kein Player war hier',
     emptyHint: 'Starte einen auf irgendeinem Gerät im Netz:',
@@ -50,7 +55,7 @@ export const de: Texts = {
     none: 'So heißt nichts',
     players: (count) => `${count} Player`,
     offline: (count) => `${count} nicht da`,
-    hideOffline: 'Die nicht da sind, verbergen',
+    roomsOffline: (count) => (count === 1 ? `1 Raum ist nicht da` : `${count} Räume sind nicht da`),
     group: 'Gruppe',
     unnamed: 'Raum',
     playsHere: 'Wer hier spielt',
@@ -58,10 +63,12 @@ export const de: Texts = {
     name: 'Name des Raums',
     open: (room) => `${room} ändern`,
     everywhere: 'Alle',
-    alone: 'Jeder in einem eigenen Raum',
+    alone: 'Jeder für sich',
     in: (room) => `in ${room}`,
     noStream: 'nichts',
-    moved: (room) => `Nach ${room} geholt`,
+    moved: (room) => `Jetzt ist es ${room}`,
+    plays: (room, stream) => `${room} spielt ${stream}`,
+    playIt: (count, stream) => `${count} Räume spielen ${stream}`,
   },
   client: {
     volume: (name) => `Lautstärke von ${name}`,
@@ -70,17 +77,31 @@ export const de: Texts = {
     details: (name) => `Mehr über ${name}`,
     name: 'Name',
     offline: 'nicht da',
-    since: (when) => `nicht gesehen seit ${when}`,
+    lastSeen: 'Zuletzt da',
     find: 'Dort läuten',
     found: (name) => `${name} läutet jetzt`,
-    latency: 'Verzögerung',
-    latencyHint: 'Zu früh: mehr. Zu spät: weniger.',
-    ticks: 'In diesem Raum ticken',
+    latency: 'Spielt früher um',
     address: 'Adresse',
     program: 'Programm',
     device: 'Gerät',
     id: 'Kennung',
     deleted: (name) => `${name} wurde gelöscht`,
+  },
+  align: {
+    open: 'Angleichen…',
+    title: (name) => `${name} angleichen`,
+    hint: (name) => `Ist ${name} hinter den anderen zu hören? Früher spielen. Vor ihnen? Später.`,
+    ms,
+    signed: (step) => `${step > 0 ? '+' : '−'}${Math.abs(step)}`,
+    later: (step) => `${step} ms später spielen`,
+    earlier: (step) => `${step} ms früher spielen`,
+    laterSide: 'später',
+    earlierSide: 'früher',
+    compare: 'Vergleichen mit',
+    ticks: 'Ticken lassen',
+    stopTicks: 'Ticken beenden',
+    back: (was) => `Zurück auf ${was}`,
+    done: 'Fertig',
   },
   streams: {
     empty: 'Es gibt keinen Stream',
@@ -136,6 +157,16 @@ export const de: Texts = {
       refused: 'Der Server lässt keinen Player zu',
     },
     volume: 'Lautstärke dieses Browsers',
+    name: 'Wie heißt dieser Player?',
+    mute: 'Diesen Browser stumm schalten',
+    align: 'Diesen Browser angleichen',
+    thisBrowser: 'dieser Browser',
+    error: ms,
+    outputLatency: (latencyMs) => `Ausgabe ${Math.round(latencyMs)} ms`,
+    resyncs: (count) => (count === 1 ? `1 Sprung` : `${count} Sprünge`),
+    forDevice: (name) => `Gemerkt für ${name}.`,
+    forLatency: (latencyMs) =>
+      `Gemerkt für Geräte, die wie dieses etwa ${Math.round(latencyMs)} ms verzögern: Über HTTP sagt der Browser nicht mehr von ihnen.`,
   },
   scenes: {
     title: 'Szenen',
@@ -158,7 +189,7 @@ export const de: Texts = {
   announce: {
     what: 'Was',
     sounds: { chime: 'Klang', clip: 'Sammlung', voice: 'Datei, Stimme', text: 'Text' },
-    chimes: { ding: 'Ding', dingdong: 'Ding-Dong', alert: 'Alarm', tick: 'Tick' },
+    chimes: { ding: 'Ding', dingdong: 'Ding-Dong', alert: 'Alarm', tick: 'Tick', ticks: 'Ticken' },
     text: 'Was gesagt wird',
     noClips: 'Die Sammlung ist leer. Wähle eine Datei oder nimm etwas auf, und behalte es.',
     broken: 'kaputt',
@@ -248,7 +279,11 @@ export const de: Texts = {
     options: {
       theme: { auto: 'wie das System', light: 'hell', dark: 'dunkel' },
       language: { en: 'English', de: 'Deutsch' },
-      curve: { quadratic: 'feiner im Leisen', linear: 'gleichmäßig' },
+      curve: {
+        quadratic: 'feiner im Leisen',
+        linear: 'gleichmäßig',
+        decibel: 'gleichmäßig fürs Ohr',
+      },
       offline: { folded: 'eingeklappt', shown: 'gezeigt' },
       motion: { auto: 'wie das System', still: 'keine' },
     },

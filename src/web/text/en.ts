@@ -1,3 +1,6 @@
+import { signedMs } from './signed-ms.ts';
+
+const ms = signedMs('en');
 const { format: decimal } = new Intl.NumberFormat('en', {
   minimumFractionDigits: 1,
   maximumFractionDigits: 1,
@@ -35,6 +38,8 @@ export const en = {
     as: (user: string) => `Logged in as ${user}`,
     out: 'Log out',
   },
+  named: (name: string) => `Called ${name} now`,
+  unnamed: (before: string) => `No longer called ${before}`,
   rooms: {
     empty: 'No player has been here yet',
     emptyHint: 'Start one on any device of the network:',
@@ -42,7 +47,8 @@ export const en = {
     none: 'Nothing is called that',
     players: (count: number) => (count === 1 ? '1 player' : `${count} players`),
     offline: (count: number) => `${count} offline`,
-    hideOffline: 'Hide those that are offline',
+    roomsOffline: (count: number) =>
+      count === 1 ? `1 room is offline` : `${count} rooms are offline`,
     group: 'Group',
     unnamed: 'Room',
     playsHere: 'Who plays here',
@@ -50,10 +56,12 @@ export const en = {
     name: 'Name of the room',
     open: (room: string) => `Change ${room}`,
     everywhere: 'Everybody',
-    alone: 'Everybody in a room of their own',
+    alone: 'Each on its own',
     in: (room: string) => `in ${room}`,
     noStream: 'nothing',
-    moved: (room: string) => `Moved to ${room}`,
+    moved: (room: string) => `${room} it is now`,
+    plays: (room: string, stream: string) => `${room} plays ${stream}`,
+    playIt: (count: number, stream: string) => `${count} rooms play ${stream}`,
   },
   client: {
     volume: (name: string) => `Volume of ${name}`,
@@ -63,17 +71,32 @@ export const en = {
     details: (name: string) => `More about ${name}`,
     name: 'Name',
     offline: 'offline',
-    since: (when: string) => `not seen since ${when}`,
+    lastSeen: 'Last seen',
     find: 'Play a chime there',
     found: (name: string) => `${name} chimes now`,
-    latency: 'Latency',
-    latencyHint: 'Ahead of the others: more. Behind them: less.',
-    ticks: 'Play ticks in this room',
+    latency: 'Plays earlier by',
     address: 'Address',
     program: 'Program',
     device: 'Device',
     id: 'Id',
     deleted: (name: string) => `${name} was deleted`,
+  },
+  align: {
+    open: 'Align…',
+    title: (name: string) => `Align ${name}`,
+    hint: (name: string) =>
+      `Do you hear ${name} behind the others? Have it play earlier. Before them? Later.`,
+    ms,
+    signed: (step: number) => `${step > 0 ? '+' : '−'}${Math.abs(step)}`,
+    later: (step: number) => `Play ${step} ms later`,
+    earlier: (step: number) => `Play ${step} ms earlier`,
+    laterSide: 'later',
+    earlierSide: 'earlier',
+    compare: 'Compare with',
+    ticks: 'Play ticks',
+    stopTicks: 'Stop the ticks',
+    back: (was: string) => `Back to ${was}`,
+    done: 'Done',
   },
   streams: {
     empty: 'There is no stream',
@@ -134,6 +157,16 @@ export const en = {
       refused: 'The server lets no player in',
     },
     volume: 'Volume of this browser',
+    name: 'What is this player called?',
+    mute: 'Mute this browser',
+    align: 'Align this browser',
+    thisBrowser: 'this browser',
+    error: ms,
+    outputLatency: (latencyMs: number) => `output ${Math.round(latencyMs)} ms`,
+    resyncs: (count: number) => (count === 1 ? `1 jump` : `${count} jumps`),
+    forDevice: (name: string) => `Kept for ${name}.`,
+    forLatency: (latencyMs: number) =>
+      `Kept for devices that delay as this one does, by about ${Math.round(latencyMs)} ms: over plain HTTP a browser tells no more of them.`,
   },
   scenes: {
     title: 'Scenes',
@@ -156,10 +189,13 @@ export const en = {
   announce: {
     what: 'What',
     sounds: { chime: 'Chime', clip: 'Library', voice: 'File or voice', text: 'Text' },
-    chimes: { ding: 'Ding', dingdong: 'Ding dong', alert: 'Alert', tick: 'Tick' } as Record<
-      string,
-      string
-    >,
+    chimes: {
+      ding: 'Ding',
+      dingdong: 'Ding dong',
+      alert: 'Alert',
+      tick: 'Tick',
+      ticks: 'Ticks',
+    } as Record<string, string>,
     text: 'What is to be said',
     noClips: 'The library is empty. Choose a file or record something, and keep it.',
     broken: 'broken',
@@ -245,7 +281,7 @@ export const en = {
     options: {
       theme: { auto: 'as the system', light: 'light', dark: 'dark' },
       language: { en: 'English', de: 'Deutsch' },
-      curve: { quadratic: 'finer when quiet', linear: 'even' },
+      curve: { quadratic: 'finer when quiet', linear: 'even', decibel: 'even for the ear' },
       offline: { folded: 'folded away', shown: 'shown' },
       motion: { auto: 'as the system', still: 'none' },
     },

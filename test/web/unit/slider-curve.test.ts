@@ -10,7 +10,7 @@ import {
 
 const percent = fc.integer({ min: 0, max: 100 });
 
-describe.each(['quadratic', 'linear'] as const)('a %s slider', (curve) => {
+describe.each(['quadratic', 'decibel', 'linear'] as const)('a %s slider', (curve) => {
   it('shows each volume where moving the thumb gives it', () => {
     for (let value = 0; value <= 100; value += 1) {
       expect(valueAt(positionOf(value, curve), curve)).toBe(value);
@@ -24,6 +24,13 @@ describe.each(['quadratic', 'linear'] as const)('a %s slider', (curve) => {
 
 it('a quadratic slider has half of its way for the quietest quarter', () => {
   expect(valueAt(0.5, 'quadratic')).toBe(25);
+});
+
+it('a slider in decibels makes as much louder with each step, as players do it', () => {
+  const gainDb = (position: number) =>
+    20 * Math.log10((10 ** (valueAt(position, 'decibel') / 100) - 1) / 9);
+  expect(gainDb(1) - gainDb(0.75)).toBeCloseTo(13.5, 0);
+  expect(gainDb(0.75) - gainDb(0.5)).toBeCloseTo(13.5, 0);
 });
 
 describe('a key', () => {
