@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
+import { maxMixes } from '../../../src/audio/mix-bus.ts';
 import type { MixSettings } from '../../../src/audio/mix-input.ts';
-import { Mixer, maxMixes } from '../../../src/audio/mixer.ts';
+import { Mixer } from '../../../src/audio/mixer.ts';
 import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import { StageChain } from '../../../src/audio/stage-chain.ts';
 import { Dsp } from '../../../src/dsp/dsp.ts';
