@@ -1,38 +1,25 @@
-import { constants, type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, rename, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { SampleFormat } from '../audio/sample-format.ts';
 import { rawEndings } from '../audio/sources/clip-source.ts';
-import { codeOf } from '../base/errors.ts';
-import { writeFileAtomically } from '../base/files/atomic-file.ts';
 import type { Dsp } from '../dsp/dsp.ts';
 import type { ClipAudio } from './clip-audio.ts';
 import type { ClipDecoder } from './clip-decoder.ts';
 import { ClipError } from './clip-error.ts';
-import {
-  type Clip,
-  type ClipFacts,
-  type ClipVersion,
-  factsText,
-  faultFacts,
-  maxFactsBytes,
-  parseFacts,
-  soundOf,
-} from './clip-facts.ts';
-import { clipName, isClipName } from './clip-name.ts';
+import { type Clip, type ClipFacts, faultFacts, soundOf } from './clip-facts.ts';
+import { ClipFolder, readAll } from './clip-folder.ts';
+import { clipName } from './clip-name.ts';
 import type { FileCopier } from './file-copier.ts';
-import { folderFault, translated } from './folder-fault.ts';
+import { translated } from './folder-fault.ts';
 import { IncomingClip } from './incoming-clip.ts';
 import { existing, IncomingFile, type LockFile, linkAs, sweepIncoming } from './incoming-file.ts';
+import { KeptFacts } from './kept-facts.ts';
 import { TurnQueue } from './turn-queue.ts';
 
 /** Larger clips are kept, and not decoded: all of a file is read for that. */
 export const maxDecodedFileBytes = 64 * 1024 * 1024;
-/** Of what is known of a clip, in a hidden file beside it. */
-const factsEnding = '.clip';
 /** Faults of clips that cannot be played in any way. */
 const unplayable: readonly string[] = ['bad-clip', 'decoder-missing'];
-/** Faults that are over soon. */
-const passing: readonly string[] = ['busy', 'closing'];
 /** Clips that come in at one time. */
 const maxIncoming = 8;
 /** Changes of the library that wait for each other. */
@@ -79,6 +66,8 @@ export class ClipLibrary {
   readonly #options: ClipLibraryOptions;
   readonly #decoder: ClipDecoder;
   readonly #settings: () => ClipLibrarySettings;
+  readonly #files: ClipFolder;
+  readonly #facts: KeptFacts;
   /** What changes the folder is done one after the other, so that limits and names hold. */
   readonly #changes = new TurnQueue({ maxRunning: 1, maxWaiting: maxWaitingChanges });
   readonly #decodings = new TurnQueue({
@@ -88,8 +77,6 @@ export class ClipLibrary {
   readonly #incoming = new Set<IncomingClip>();
   /** Clips that are about to come in. */
   #beginnings = 0;
-  /** By name; of clips that are there. */
-  readonly #facts = new Map<string, ClipVersion & { readonly facts: ClipFacts }>();
   #sweeping: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #isClosed = false;
@@ -98,13 +85,13 @@ export class ClipLibrary {
     this.#options = options;
     this.#decoder = options.decoder;
     this.#settings = options.settings;
+    this.#files = new ClipFolder(options.folder);
+    this.#facts = new KeptFacts(this.#files);
   }
 
   /** Failure: throws a `ClipError` when there is none. */
   get folder(): string {
-    const { folder } = this.#options;
-    if (folder !== undefined) return folder;
-    throw new ClipError('no-library', 'this server keeps nothing: name a folder by [clips] folder');
+    return this.#files.path;
   }
 
   get limits(): ClipLibrarySettings {
@@ -114,14 +101,11 @@ export class ClipLibrary {
   /** In the order of their names. What was not looked at yet is from now on; `settled` waits for it. */
   async list(): Promise<readonly Clip[]> {
     await this.#sweep();
-    const files = await this.#files();
     const clips: Clip[] = [];
-    for (const { path: _, ...clip } of files) {
-      clips.push({ ...clip, facts: await this.#knownFacts(clip) });
+    for (const { path: _, ...clip } of await this.#files.list()) {
+      clips.push({ ...clip, facts: await this.#facts.of(clip) });
     }
-    for (const name of this.#facts.keys()) {
-      if (!files.some((file) => file.name === name)) this.#facts.delete(name);
-    }
+    this.#facts.forgetOthers(namesOf(clips));
     if (clips.some(({ facts }) => !facts)) this.#lookSoon();
     return clips;
   }
@@ -134,8 +118,8 @@ export class ClipLibrary {
 
   /** One clip, which is looked at first if that is necessary. */
   async get(name: string): Promise<Clip> {
-    const { path: _, ...clip } = await this.#find(clipName(name));
-    return { ...clip, facts: (await this.#knownFacts(clip)) ?? (await this.#look(clip)) };
+    const { path: _, ...clip } = await this.#files.find(clipName(name));
+    return { ...clip, facts: (await this.#facts.of(clip)) ?? (await this.#look(clip)) };
   }
 
   /** The sound of a clip. */
@@ -157,7 +141,7 @@ export class ClipLibrary {
     if (facts && 'fault' in facts && unplayable.includes(facts.code)) {
       throw new ClipError(facts.code, facts.fault);
     }
-    return (await this.#find(clipName(name))).path;
+    return (await this.#files.find(clipName(name))).path;
   }
 
   /**
@@ -166,15 +150,7 @@ export class ClipLibrary {
    * Ownership: the caller closes it.
    */
   async openFile(name: string): Promise<FileHandle> {
-    const clip = clipName(name);
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const file = await open(await this.#pathOf(clip), flags).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ELOOP') throw unknown(clip);
-      throw folderFault(error);
-    });
-    if ((await file.stat()).isFile()) return file;
-    await file.close();
-    throw unknown(clip);
+    return this.#files.open(clipName(name));
   }
 
   /**
@@ -219,28 +195,27 @@ export class ClipLibrary {
     const wanted = clipName(newName);
     return this.#change(async () => {
       const old = clipName(name);
-      const { path } = await this.#find(old);
+      const { path } = await this.#files.find(old);
       const isOther = wanted !== old;
-      if (isOther && (await this.#find(wanted).catch(() => undefined))) throw existing(wanted);
+      if (isOther && (await this.#files.find(wanted).catch(() => undefined)))
+        throw existing(wanted);
       const newPath = join(this.folder, wanted);
       await translated(async () => {
         if (!isOther) return rename(path, newPath);
         await linkAs(path, newPath, wanted);
         await rm(path, { force: true });
       });
-      await rename(this.#factsPath(old), this.#factsPath(wanted)).catch(() => undefined);
-      this.#facts.delete(old);
-      const { path: _, ...clip } = await this.#find(wanted);
-      return { ...clip, facts: await this.#knownFacts(clip) };
+      await this.#facts.move(old, wanted);
+      const { path: _, ...clip } = await this.#files.find(wanted);
+      return { ...clip, facts: await this.#facts.of(clip) };
     });
   }
 
   async remove(name: string): Promise<void> {
     await this.#change(async () => {
-      const clip = await this.#find(clipName(name));
+      const clip = await this.#files.find(clipName(name));
       await translated(() => rm(clip.path));
-      await rm(this.#factsPath(clip.name), { force: true }).catch(() => undefined);
-      this.#facts.delete(clip.name);
+      await this.#facts.remove(clip.name);
     });
   }
 
@@ -256,7 +231,7 @@ export class ClipLibrary {
     clip: string,
     { bytes = 0, replace = false }: AddOptions & { readonly bytes?: number },
   ): Promise<IncomingClip> {
-    if (!replace && (await this.#find(clip).catch(() => undefined))) throw existing(clip);
+    if (!replace && (await this.#files.find(clip).catch(() => undefined))) throw existing(clip);
     await this.#checkRoom(clip, bytes);
     await this.#sweep();
     const file = await translated(() => IncomingFile.create(this.folder, this.#options.lockFile));
@@ -301,12 +276,12 @@ export class ClipLibrary {
     return this.#change(async () => {
       signal?.throwIfAborted();
       await this.#checkRoom(name, bytes);
-      const old = await this.#find(name).catch(() => undefined);
+      const old = await this.#files.find(name).catch(() => undefined);
       await translated(() => file.appear(name, { replace }));
       // One whose letters were put together in another way.
       if (old && old.path !== join(this.folder, name)) await rm(old.path).catch(() => undefined);
-      const { path: _, ...clip } = await this.#find(name);
-      await this.#keepFacts(clip, facts);
+      const { path: _, ...clip } = await this.#files.find(name);
+      await this.#facts.keep(clip, facts);
       return { ...clip, facts };
     });
   }
@@ -315,7 +290,7 @@ export class ClipLibrary {
   async #checkRoom(name: string, bytes: number): Promise<void> {
     const { maxClipBytes, maxClips, maxTotalBytes } = this.#settings();
     if (bytes > maxClipBytes) throw tooLarge(bytes, maxClipBytes);
-    const others = (await this.#files()).filter((file) => file.name !== name);
+    const others = (await this.#files.list()).filter((file) => file.name !== name);
     if (others.length + 1 > maxClips) {
       throw new ClipError(
         'library-full',
@@ -333,36 +308,6 @@ export class ClipLibrary {
     let bytes = moreBytes;
     for (const incoming of this.#incoming) bytes += incoming.bytes;
     if (bytes > maxTotalBytes) throw full(maxTotalBytes);
-  }
-
-  async #files(): Promise<readonly ClipFile[]> {
-    if (this.#options.folder === undefined) return [];
-    const names = await readdir(this.folder).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return [];
-      throw folderFault(error);
-    });
-    const files = new Map<string, ClipFile>();
-    for (const name of names.filter(isClipName)) {
-      const path = join(this.folder, name);
-      const file = await fileAt(path, clipName(name));
-      if (file) files.set(file.name, file);
-    }
-    return [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  }
-
-  async #find(name: string): Promise<ClipFile> {
-    const file = await fileAt(await this.#pathOf(name), name);
-    if (!file) throw unknown(name);
-    return file;
-  }
-
-  /** Of a file whose name is written in another way, too: some systems take letters apart. */
-  async #pathOf(name: string): Promise<string> {
-    if (this.#options.folder === undefined) throw unknown(name);
-    const path = join(this.folder, name);
-    if (await lstat(path).catch(() => undefined)) return path;
-    const names = await readdir(this.folder).catch(() => []);
-    return join(this.folder, names.find((other) => other.normalize('NFC') === name) ?? name);
   }
 
   async #decode(
@@ -399,44 +344,15 @@ export class ClipLibrary {
     }
   }
 
-  /** What was found out before about this very content. */
-  async #knownFacts(clip: Clip): Promise<ClipFacts | undefined> {
-    const known = this.#facts.get(clip.name);
-    if (known && known.bytes === clip.bytes && known.modifiedMs === clip.modifiedMs) {
-      return known.facts;
-    }
-    const text = await readSmall(this.#factsPath(clip.name));
-    const facts = text === undefined ? undefined : parseFacts(text, clip);
-    if (facts) {
-      const { bytes, modifiedMs } = clip;
-      this.#facts.set(clip.name, { bytes, modifiedMs, facts });
-    }
-    return facts;
-  }
-
   async #look(clip: Clip): Promise<ClipFacts> {
     const file = await this.openFile(clip.name);
     try {
       const facts = await this.#factsOf(file, clip.name);
-      await this.#keepFacts(clip, facts);
+      await this.#facts.keep(clip, facts);
       return facts;
     } finally {
       await file.close();
     }
-  }
-
-  /** What can be otherwise soon is not kept, or not on the disk. */
-  async #keepFacts(clip: Clip, facts: ClipFacts): Promise<void> {
-    const { bytes, modifiedMs } = clip;
-    if ('fault' in facts && passing.includes(facts.code)) return;
-    this.#facts.set(clip.name, { bytes, modifiedMs, facts });
-    if ('fault' in facts && facts.code !== 'bad-clip') return;
-    // A folder that cannot be written to is read all the same.
-    await writeFileAtomically(this.#factsPath(clip.name), factsText(clip, facts)).catch(() => {});
-  }
-
-  #factsPath(name: string): string {
-    return join(this.folder, `.${name}${factsEnding}`);
   }
 
   /** One after the other, as decoding takes a processor. */
@@ -445,9 +361,9 @@ export class ClipLibrary {
   }
 
   async #lookAtAll(): Promise<void> {
-    for (const clip of await this.#files()) {
+    for (const clip of await this.#files.list()) {
       if (this.#isClosed) return;
-      if (await this.#knownFacts(clip)) continue;
+      if (await this.#facts.of(clip)) continue;
       // It may be gone by now.
       await this.#look(clip).catch(() => undefined);
     }
@@ -463,54 +379,12 @@ export class ClipLibrary {
   async #sweepAll(): Promise<void> {
     if (this.#options.folder === undefined) return;
     await sweepIncoming(this.folder, this.#options.lockFile);
-    const names = new Set((await this.#files()).map(({ name }) => name));
-    for (const file of await readdir(this.folder).catch(() => [])) {
-      const isFacts = file.startsWith('.') && file.endsWith(factsEnding);
-      if (!isFacts || names.has(file.slice(1, -factsEnding.length))) continue;
-      await rm(join(this.folder, file)).catch(() => undefined);
-    }
+    await this.#facts.sweep(namesOf(await this.#files.list()));
   }
 }
 
-interface ClipFile extends ClipVersion {
-  readonly name: string;
-  readonly path: string;
-}
-
-/** `undefined` for what is no file of its own. */
-async function fileAt(path: string, name: string): Promise<ClipFile | undefined> {
-  const facts = await lstat(path).catch(() => undefined);
-  if (!facts?.isFile()) return undefined;
-  return { name, path, bytes: facts.size, modifiedMs: facts.mtimeMs };
-}
-
-/** What is written to while it is read has no end of its own. */
-async function readAll(file: FileHandle, sizeBytes: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(sizeBytes);
-  let at = 0;
-  while (at < sizeBytes) {
-    const { bytesRead } = await file.read(bytes, at, sizeBytes - at, at);
-    if (bytesRead === 0) break;
-    at += bytesRead;
-  }
-  return bytes.subarray(0, at);
-}
-
-async function readSmall(path: string): Promise<string | undefined> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags).catch(() => undefined);
-  if (!file) return undefined;
-  try {
-    const facts = await file.stat();
-    if (!facts.isFile() || facts.size > maxFactsBytes) return undefined;
-    return (await readAll(file, facts.size)).toString();
-  } finally {
-    await file.close();
-  }
-}
-
-function unknown(name: string): ClipError {
-  return new ClipError('unknown-clip', `there is no clip ${JSON.stringify(name)}`);
+function namesOf(clips: readonly { readonly name: string }[]): ReadonlySet<string> {
+  return new Set(clips.map(({ name }) => name));
 }
 
 function tooLarge(bytes: number, maxBytes: number): ClipError {

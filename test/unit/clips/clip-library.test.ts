@@ -446,6 +446,17 @@ describe('a clip', () => {
     ]);
   });
 
+  it('that comes after all others were looked at is looked at, too', async () => {
+    for (const name of ['bell.wav', 'late.wav']) {
+      writeFileSync(join(folder, name), bell);
+      await library.settled();
+      const clips = await library.list();
+      expect(clips.map(({ facts }) => facts)).toEqual(
+        clips.map(() => expect.objectContaining({ durationMs: 100 })),
+      );
+    }
+  });
+
   it('is looked at again when it was changed', async () => {
     await send('bell.wav', bell);
     writeFileSync(join(folder, 'bell.wav'), wavFile(Buffer.alloc(9600 * 4)));
