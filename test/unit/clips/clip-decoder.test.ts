@@ -234,6 +234,21 @@ describe('a decoder program', () => {
     expect(await Promise.all(faults)).toEqual(faults.map(() => 'ClipError: the server ends'));
     expect(isAlive(readFileSync(join(folder, 'pid'), 'utf8'))).toBe(false);
   });
+
+  it('that does not listen to signals is killed at once', async () => {
+    const [pid, go, mark_] = ['pid', 'go', 'mark'].map((name) => join(folder, name));
+    const deaf = decoderBy(
+      `trap '' TERM HUP INT; echo $$ > ${pid}; ` +
+        `while [ ! -e ${go} ]; do sleep 0.02; done; sleep 0.7; echo > ${mark_}; exec sleep 1000`,
+    );
+    const fault = deaf.decode(mark, options).catch(String);
+    await vi.waitFor(() => expect(readFileSync(pid!, 'utf8')).toMatch(/\n/));
+    writeFileSync(go!, '');
+    await deaf.close();
+    expect(await fault).toBe('ClipError: the server ends');
+    expect(isAlive(readFileSync(pid!, 'utf8'))).toBe(false);
+    expect(existsSync(mark_!)).toBe(false);
+  });
 });
 
 function isAlive(pid: string): boolean {
