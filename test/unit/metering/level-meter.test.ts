@@ -23,6 +23,36 @@ function sine(db: number, hz = 1000, phaseDegrees = 0): Signal {
 const steady = (signal: Signal, isSteady = true): Signal => Object.assign(signal, { isSteady });
 const silence = steady(() => 0);
 
+const strongPeriodSeconds = 0.2;
+
+/**
+ * One period of a quarter of the rate with full amplitude, within a sine of a sixth with half of it: made
+ * at four times the rate, low-passed, and sampled with this offset. Source: EBU Tech 3341, 20 to 23.
+ */
+function strongPeriod(offset: number): Signal {
+  const length = 4 * strongPeriodSeconds * rateHz;
+  const [weakPeriod, period] = [4 * 6, 4 * 4];
+  const begin = weakPeriod * Math.floor(length / 2 / weakPeriod);
+  const made = (at: number) => {
+    const fade = Math.max(0, Math.min(1, at / 1920, (length - at) / 1920));
+    if (at >= begin && at < begin + period) return Math.sin((2 * Math.PI * (at - begin)) / period);
+    const before = at < begin ? at : at - period;
+    return 0.5 * fade * Math.sin((2 * Math.PI * before) / weakPeriod);
+  };
+  const half = 256;
+  // A sinc that lets half of the rate pass, in a window by Blackman.
+  const taps = Array.from({ length: 2 * half + 1 }, (_, index) => {
+    const angle = (Math.PI * (index - half)) / 4;
+    const turn = (Math.PI * (index - half)) / half;
+    const window = 0.42 + 0.5 * Math.cos(turn) + 0.08 * Math.cos(2 * turn);
+    return ((angle === 0 ? 1 : Math.sin(angle) / angle) * window) / 4;
+  });
+  const sampled = Array.from({ length: length / 4 }, (_, frame) =>
+    taps.reduce((sum, tap, index) => sum + tap * made(4 * frame + offset + index - half), 0),
+  );
+  return (frame) => sampled[frame] ?? 0;
+}
+
 interface Kept extends Pick<LevelReading, 'heardUs' | 'momentaryLufs' | 'shortTermLufs'> {
   readonly integratedLufs: number;
   readonly rangeLu: number;
@@ -206,6 +236,26 @@ describe(`the levels of a stream, by ${fastest.name},`, { timeout: 120_000 }, ()
     },
   );
 
+  it.each([
+    [11, 'shortTermLufs', 3, 0.15],
+    [14, 'momentaryLufs', 0.4, 0.02],
+  ] as const)(
+    'follow 20 tones, each 1 dB louder and later than the one before (EBU Tech 3341, %i)',
+    (_, figure, seconds, laterBy) => {
+      const feeder = new Feeder(dsp);
+      for (let index = 0; index < 20; index += 1) {
+        const silenceBefore = laterBy * index;
+        feeder.give([
+          [silence, silenceBefore],
+          [sine(-38 + index), seconds],
+          [silence, seconds - silenceBefore],
+        ]);
+        const heard = readings.splice(0).map((reading) => reading[figure]);
+        within(Math.max(...heard), -38 + index, 0.1);
+      }
+    },
+  );
+
   it.each<[number, number, Pieces]>([
     [
       1,
@@ -269,6 +319,18 @@ describe(`the levels of a stream, by ${fastest.name},`, { timeout: 120_000 }, ()
     expect(truePeakDb[0]).toBeGreaterThan(3 - 0.4);
     expect(truePeakDb[0]).toBeLessThan(3 + 0.2);
     within(peakDb[0]!, 0, 0.05);
+  });
+
+  it.each([
+    [20, 0],
+    [21, 1],
+    [22, 2],
+    [23, 3],
+  ])('have the true peak of signal %i of EBU Tech 3341, wherever it is sampled', (_, offset) => {
+    measure([[strongPeriod(offset), strongPeriodSeconds]]);
+    const truePeakDb = Math.max(...readings.flatMap(({ truePeakDb }) => truePeakDb));
+    expect(truePeakDb).toBeGreaterThan(-0.4);
+    expect(truePeakDb).toBeLessThan(0.2);
   });
 
   it('are the same by TypeScript', async () => {
