@@ -201,6 +201,7 @@ export class EncodedInput implements Stream {
       },
       onOutdated: () => encoding.clear(),
       onFailure,
+      onObserverFailure: (error) => this.#tellObserver(error),
     });
     const mixer = stages.attach(create);
     const variant = new VariantInput({
@@ -320,6 +321,7 @@ export class EncodedInput implements Stream {
         onOutdated();
       },
       onFailure: (error) => this.#disable(error),
+      onObserverFailure: (error) => this.#tellObserver(error),
     });
     stages.add(activity);
     const reader = new PacedReader(source, options, {
@@ -362,6 +364,11 @@ export class EncodedInput implements Stream {
     this.#context.onOutdated();
     this.#context.onProperties?.(noProperties);
     this.#setState('disabled');
+  }
+
+  #tellObserver(error: unknown): void {
+    const reason = (error instanceof Error && error.stack) || messageOf(error);
+    this.#logger.error('what follows a stream has broken', { stream: this.id, reason });
   }
 
   #close(): void {

@@ -20,6 +20,8 @@ export interface StageChainOptions {
   readonly onOutdated: () => void;
   /** A stage has thrown; nothing is told any more. */
   readonly onFailure: (error: unknown) => void;
+  /** An observer has thrown, and sees nothing any more. */
+  readonly onObserverFailure: (error: unknown) => void;
 }
 
 /**
@@ -140,7 +142,7 @@ export class StageChain {
     this.#isClosed = true;
     this.#outdatedTimer.stop();
     this.#mixer?.close();
-    for (const observer of this.#observers) observer.close?.();
+    for (const observer of this.#observers) this.#dismiss(observer);
   }
 
   /** How far that has got which is not led through the mixer. */
@@ -243,7 +245,13 @@ export class StageChain {
   }
 
   #deliver(pcm: TimedPcm): void {
-    for (const observer of this.#observers) observer.take(pcm);
+    for (const observer of this.#observers) {
+      try {
+        observer.take(pcm);
+      } catch (error) {
+        this.#drop(observer, error);
+      }
+    }
     this.#options.onPcm(pcm);
   }
 
@@ -256,9 +264,30 @@ export class StageChain {
   }
 
   #deliverEnd(): void {
-    for (const observer of this.#observers) observer.endRun();
+    for (const observer of this.#observers) {
+      try {
+        observer.endRun();
+      } catch (error) {
+        this.#drop(observer, error);
+      }
+    }
     this.#options.onRunEnd();
     if (!this.#isClosed) this.#outdatedTimer.restart();
+  }
+
+  /** Who only looks does not break what is heard. */
+  #drop(observer: PcmObserver, error: unknown): void {
+    this.unobserve(observer);
+    this.#options.onObserverFailure(error);
+    this.#dismiss(observer);
+  }
+
+  #dismiss(observer: PcmObserver): void {
+    try {
+      observer.close?.();
+    } catch (error) {
+      this.#options.onObserverFailure(error);
+    }
   }
 }
 

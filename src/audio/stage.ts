@@ -25,7 +25,11 @@ export interface Stage {
   process(pcm: TimedPcm): TimedPcm | undefined;
 }
 
-/** Looks at what a stream sends to its encoder, behind all stages. */
+/**
+ * Looks at what a stream sends to its encoder, behind all stages.
+ *
+ * Failure: one that throws is told of in the log, closed, and called no more.
+ */
 export interface PcmObserver {
   /** Ownership: reads the chunk, within the call. */
   take(pcm: TimedPcm): void;

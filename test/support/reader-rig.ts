@@ -100,7 +100,7 @@ export function pacedReader(
   const { format } = source;
   const { pool } = context;
   const activity = new Activity(format, options, onActivity);
-  const told = { onPcm, onRunEnd, onOutdated, onFailure: fail };
+  const told = { onPcm, onRunEnd, onOutdated, onFailure: fail, onObserverFailure: fail };
   const stages = new StageChain({ ...options, ...told, pool, format, maxPaddingUs: 0 });
   stages.add(activity);
   const onIdle = () => activity.end();

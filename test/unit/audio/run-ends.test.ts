@@ -53,6 +53,7 @@ async function sendBackToBack(codec: string, format: SampleFormat, runs: readonl
     onRunEnd: () => encoding.flush(),
     onOutdated: () => encoding.clear(),
     onFailure,
+    onObserverFailure: onFailure,
   });
   const pacer = new Pacer(format, 250_000);
   const gapsUs: number[] = [];

@@ -88,6 +88,7 @@ let pool: ChunkPool;
 let chain: StageChain;
 let sent: Sent[];
 let passed: TimedPcm[];
+let faults: unknown[];
 let ends: number;
 let nextFrame: number;
 
@@ -95,7 +96,7 @@ beforeEach(() => open());
 
 function open(maxPaddingUs = 0): void {
   pool = new ChunkPool({ verifySeals: true });
-  [sent, passed, ends, nextFrame] = [[], [], 0, 0];
+  [sent, passed, faults, ends, nextFrame] = [[], [], [], 0, 0];
   chain = new StageChain({
     pool,
     format,
@@ -114,6 +115,7 @@ function open(maxPaddingUs = 0): void {
     onFailure: (error) => {
       throw error;
     },
+    onObserverFailure: (error) => faults.push(error),
   });
 }
 
@@ -276,6 +278,28 @@ describe('an observer', () => {
     chain.end();
     expect(observed).toEqual([sent[1]]);
   });
+
+  it.each(['take', 'endRun'] as const)(
+    'that breaks in %s is told of and closed, sees no more, and the others see all',
+    (method) => {
+      let calls = 0;
+      const fail = () => {
+        calls += 1;
+        throw new Error('broken');
+      };
+      const ignore = () => undefined;
+      chain.observe({ take: ignore, endRun: ignore, close: fail, [method]: fail });
+      chain.observe(observer);
+      for (let count = 0; count < 3; count += 1) give();
+      chain.end();
+      give(chunkFrames, true);
+      expect(sent).toHaveLength(4);
+      expect(observed).toEqual([...sent.slice(0, 3), undefined, sent[3]]);
+      expect(ends).toBe(1);
+      // Once where it broke, and once as it was closed.
+      expect([calls, faults]).toEqual([2, [new Error('broken'), new Error('broken')]]);
+    },
+  );
 });
 
 describe('a stage that delays', () => {
@@ -419,6 +443,22 @@ describe('a run that begins at once behind another', () => {
 });
 
 describe('a stage that breaks', () => {
+  it('plays on when what observes it breaks, and tells of that once', async () => {
+    const rig = await new StreamRig('tone:///?name=T&codec=pcm').play();
+    const fail = () => {
+      throw new Error('it cannot count');
+    };
+    rig.stream.stages?.observe({ take: fail, endRun: fail });
+    await until(() => rig.published.length > 10);
+    const [line, ...more] = rig.log.lines.filter(({ level }) => level === 'error');
+    expect(line).toMatchObject({ fields: { stream: 'T' } });
+    expect(line?.fields.reason).toContain('it cannot count');
+    expect(more).toEqual([]);
+    expect(rig.stream.state).toBe('playing');
+    await rig.stream.stop();
+    expect(rig.pool.isFull).toBe(true);
+  });
+
   it('disables its stream, and leaks nothing', async () => {
     const rig = await new StreamRig('tone:///?name=T').play();
     await until(() => rig.published.length > 3);
