@@ -90,6 +90,12 @@ export class Mixer implements MixTarget {
   /** Where what came, or was filled in, ends. */
   #endUs = 0;
   #stretch = 1;
+  /** What came and waits until the silence before it is sent. */
+  #held: TimedPcm[] = [];
+  /** Of that silence, what is not sent yet. */
+  #gapFrames = 0;
+  /** No audio comes behind it for the time being. */
+  #endsBehindHeld = false;
   #fillTimer: NodeJS.Timeout | undefined;
   /** Since when nothing is mixed any more, while there is no audio either. */
   #overUs: number | undefined;
@@ -155,16 +161,25 @@ export class Mixer implements MixTarget {
 
   /** Returns how much later than told this is sent. Ownership: takes over the reference. */
   take(pcm: TimedPcm): number {
-    const postponedUs = this.#isFed && !pcm.startsRun ? 0 : this.#connect(pcm);
+    const { bufferMs, chunkMs } = this.#options;
+    const isNext = this.#isFed && !pcm.startsRun && !this.#endsBehindHeld;
+    if (!isNext) this.#finishHeld();
+    const postponedUs = isNext ? 0 : this.#connect(pcm);
     this.#isFed = true;
     this.#stopFilling();
     const timestampUs = pcm.timestampUs + postponedUs;
-    this.#pass(postponedUs === 0 ? pcm : { ...pcm, timestampUs });
+    this.#held.push(postponedUs === 0 ? pcm : { ...pcm, timestampUs });
+    if (this.#held.length === 1) this.#passHeld();
+    else if (this.#held.length * chunkMs > bufferMs) this.#finishHeld();
     return postponedUs;
   }
 
   /** No audio comes for the time being: silence takes its place. */
   end(): void {
+    if (this.#held.length > 0) {
+      this.#endsBehindHeld = true;
+      return;
+    }
     this.#isFed = false;
     if (this.#bus.isOver) this.#leave();
     else this.#startFilling();
@@ -172,6 +187,7 @@ export class Mixer implements MixTarget {
 
   /** Nothing is sent before `resume`; what is mixed goes on unheard. */
   suspend(): void {
+    this.#finishHeld();
     this.#isSuspended = true;
     if (this.#isOn) this.#tick();
   }
@@ -183,6 +199,10 @@ export class Mixer implements MixTarget {
   /** Ends all that is mixed. Nothing the second time. */
   close(reason: MixEnd = 'gone'): void {
     clearTimeout(this.#fillTimer);
+    fillShare.cancel(this.#passHeld);
+    for (const { chunk } of this.#held.splice(0)) chunk.release();
+    this.#gapFrames = 0;
+    this.#endsBehindHeld = false;
     this.#isClosed = true;
     this.#isOn = false;
     this.#bus.abandon(reason);
@@ -242,14 +262,43 @@ export class Mixer implements MixTarget {
       return this.#isSuspended ? 0 : -gapUs;
     }
     const isFillable = this.#isOpen && gapUs <= this.#options.bufferMs * 1000;
-    if (isFillable) this.#sendSilence(gapFrames);
+    if (isFillable) this.#gapFrames = gapFrames;
     else {
       this.#breakOff();
       this.#skip(gapFrames);
+      this.#stretch = pcm.stretch;
+      this.#endUs = pcm.timestampUs;
     }
-    this.#stretch = pcm.stretch;
-    this.#endUs = pcm.timestampUs;
     return 0;
+  }
+
+  /** Sends what is held, and the silence before it; in several turns if that is much. */
+  readonly #passHeld = (): void => {
+    while (this.#held.length > 0) {
+      this.#passNext();
+      if (this.#held.length === 0 || !fillShare.isOver) continue;
+      fillShare.later(this.#passHeld);
+      return;
+    }
+  };
+
+  #finishHeld(): void {
+    fillShare.cancel(this.#passHeld);
+    while (this.#held.length > 0) this.#passNext();
+  }
+
+  #passNext(): void {
+    const { format, chunkMs } = this.#options;
+    if (this.#gapFrames > 0) {
+      const frames = Math.min(this.#gapFrames, format.framesIn(chunkMs));
+      this.#gapFrames -= frames;
+      this.#sendSilence(frames);
+      return;
+    }
+    this.#pass(this.#held.shift()!);
+    if (this.#held.length > 0 || !this.#endsBehindHeld) return;
+    this.#endsBehindHeld = false;
+    this.end();
   }
 
   /** What was sent is over, and what follows is another run. */
@@ -309,16 +358,13 @@ export class Mixer implements MixTarget {
   }
 
   #sendSilence(frames: number): void {
-    const { pool, format, chunkMs } = this.#options;
-    const chunkFrames = format.framesIn(chunkMs);
-    for (let left = frames; left > 0; left -= chunkFrames) {
-      const bytes = Math.min(left, chunkFrames) * format.frameBytes;
-      const chunk = pool.acquire(bytes, 'silence under a mix');
-      chunk.payloadBytes = bytes;
-      chunk.payload.fill(0);
-      const [timestampUs, stretch] = [this.#endUs, this.#stretch];
-      this.#pass({ chunk, timestampUs, stretch, startsRun: false });
-    }
+    const { pool, format } = this.#options;
+    const bytes = frames * format.frameBytes;
+    const chunk = pool.acquire(bytes, 'silence under a mix');
+    chunk.payloadBytes = bytes;
+    chunk.payload.fill(0);
+    const [timestampUs, stretch] = [this.#endUs, this.#stretch];
+    this.#pass({ chunk, timestampUs, stretch, startsRun: false });
   }
 
   #pass(pcm: TimedPcm): void {
@@ -329,7 +375,7 @@ export class Mixer implements MixTarget {
     this.#stretch = pcm.stretch;
     this.#bus.take(pcm);
     this.#endUs = endUs;
-    if (this.#isFed && this.#bus.isEmpty) this.#leave();
+    if (this.#isFed && this.#held.length === 0 && this.#bus.isEmpty) this.#leave();
   }
 
   #emit(pcm: TimedPcm): void {

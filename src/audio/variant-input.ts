@@ -1,4 +1,4 @@
-import { maxSliceMs } from '../base/time/loop-share.ts';
+import { LoopShare } from '../base/time/loop-share.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeFigures, Encoding } from './encoding.ts';
@@ -8,6 +8,9 @@ import type { PcmPast } from './pcm-past.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { PcmObserver, TimedPcm } from './stage.ts';
 import type { StageChain } from './stage-chain.ts';
+
+/** Of all that is rendered anew. */
+const catchUpShare = new LoopShare();
 
 /** Chunks of two encodings belong to one place when they are stamped within this of each other. */
 export const sameTimeUs = 100;
@@ -77,7 +80,6 @@ export class VariantInput implements PcmObserver, MixTarget {
   /** Frames until the first place at which it may end, when it is to end. */
   #memoryFrames = 0;
   #past: PastAudio | undefined;
-  #catchingUp: NodeJS.Immediate | undefined;
 
   constructor(parts: VariantParts) {
     this.#parts = parts;
@@ -128,7 +130,7 @@ export class VariantInput implements PcmObserver, MixTarget {
     this.#state = 'fed';
     encoding.activate();
     mixer.beginAt(beginUs);
-    this.#catchingUp = setImmediate(this.#catchUp);
+    catchUpShare.later(this.#catchUp);
   }
 
   earliestStartUs(settings: MixSettings): number {
@@ -202,7 +204,7 @@ export class VariantInput implements PcmObserver, MixTarget {
     this.#isClosed = true;
     const { main, stages, mixer, encoding } = this.#parts;
     this.#state = 'over';
-    clearImmediate(this.#catchingUp);
+    catchUpShare.cancel(this.#catchUp);
     main.stages.unobserve(this);
     mixer.close(reason);
     stages.close();
@@ -294,12 +296,7 @@ export class VariantInput implements PcmObserver, MixTarget {
   readonly #catchUp = (): void => {
     const rest = this.#past!;
     const { past } = rest;
-    const endMs = performance.now() + maxSliceMs;
     while (rest.next < past.head) {
-      if (performance.now() > endMs) {
-        this.#catchingUp = setImmediate(this.#catchUp);
-        return;
-      }
       const sequence = Math.max(rest.next, past.tail);
       const pcm = past.at(sequence)!;
       // What has been dropped meanwhile is a gap.
@@ -308,6 +305,10 @@ export class VariantInput implements PcmObserver, MixTarget {
       rest.isFresh = false;
       rest.skipped = 0;
       rest.next = sequence + 1;
+      if (catchUpShare.isOver) {
+        catchUpShare.later(this.#catchUp);
+        return;
+      }
     }
     this.#past = undefined;
     const { stages } = this.#parts.main;

@@ -7,7 +7,7 @@ import { SampleFormat } from '../../../src/audio/sample-format.ts';
 import { StageChain } from '../../../src/audio/stage-chain.ts';
 import { Dsp } from '../../../src/dsp/dsp.ts';
 import { scriptKernels } from '../../../src/dsp/script-kernels.ts';
-import { FakeTime } from '../../support/fake-time.ts';
+import { FakeTime, stall } from '../../support/fake-time.ts';
 import {
   channelOf,
   decibels,
@@ -70,6 +70,9 @@ function open(of: SampleFormat): void {
     },
     onOutdated: () => undefined,
     onFailure: (error) => {
+      throw error;
+    },
+    onObserverFailure: (error) => {
       throw error;
     },
   });
@@ -401,6 +404,31 @@ describe('a mix over nothing', () => {
     expect(sent.map(({ startsRun }) => startsRun)).toEqual(sent.map((_, index) => index === 0));
     expect(runEnds).toBe(0);
     expect(startUs).toBeGreaterThan(beginUs);
+  });
+
+  it('that takes long is not made up for at once when late music goes on: nothing is lost of both', async () => {
+    const slow = new TestSound(format.channels, 2 * format.rateHz, (frame) => {
+      // What a sound that has to be converted would take, per chunk of it.
+      if (frame % 960 === 0) stall(1);
+      return sine(format.rateHz, 1000, 0.25)(frame);
+    });
+    play(20);
+    mix({ attackMs: 5 }, slow);
+    play(5);
+    const before = sent.length;
+    const lateMs = 900;
+    nextFrame += format.framesIn(lateMs);
+    play(3, { startsRun: true });
+    const atOnce = sent.length - before;
+    expect(atOnce).toBeLessThan(10);
+    await time.until(() => sent.length - before === lateMs / chunkMs + 3, 'all is sent');
+    play(1);
+    expectSeamless();
+    const samples = channelOf(heard(), format).subarray(format.framesIn(25 * chunkMs));
+    for (let ms = 0; ms < lateMs; ms += chunkMs) {
+      const part = samples.subarray(format.framesIn(ms), format.framesIn(ms + chunkMs));
+      expect(levelOf(part, 1000, format.rateHz)).toBeCloseTo(0.25, 1);
+    }
   });
 
   it('goes on when the music ends in the middle of it', async () => {
