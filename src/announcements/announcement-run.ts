@@ -1,6 +1,6 @@
 import type { Mix } from '../audio/mix-input.ts';
 import type { AnnouncementRequest } from './announcement-request.ts';
-import type { Part } from './sound-input.ts';
+import type { Part } from './sound-converter.ts';
 import type { AnnouncementTargets } from './target-lookup.ts';
 
 /** The last six are ends. */

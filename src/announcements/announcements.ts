@@ -20,7 +20,7 @@ import { AnnouncementRun, type AnnouncementState, bytesOf } from './announcement
 import type { ClipLoader } from './clip-loader.ts';
 import { MusicLoudness } from './music-loudness.ts';
 import { type RecentAnnouncement, RecentAnnouncements } from './recent-announcements.ts';
-import { SoundInput } from './sound-input.ts';
+import { SoundInputs } from './sound-input.ts';
 import { findTargets, occupiedBy } from './target-lookup.ts';
 
 /** Announcements that are fetched, wait and play at one time; one more is refused. */
@@ -31,6 +31,11 @@ const maxSoundBytes = 256 * 1024 * 1024;
 const answerGraceMs = 300;
 /** How fast one that is interrupted or stopped goes. */
 const stopFadeMs = 50;
+/**
+ * Streams that mix the same sound are the buffer apart at most, when it is urgent, and what their sources are
+ * late; what lies further back is silence at the last of them.
+ */
+const maxLateMs = 1000;
 const usualExpireMs = 60_000;
 /** The furthest that one may be planned ahead. */
 const maxAheadMs = 24 * 3600 * 1000;
@@ -286,8 +291,10 @@ export class Announcements {
       // What is urgent does not wait for it.
       if (isFollowing && !request.urgent) await this.#music.measured(this.#watchMusic(run));
       this.#mixing.add(run);
-      const mix = await this.#options.mixes.start({
-        open: (format) => SoundInput.open(parts, format),
+      const { mixes, bufferMs } = this.#options;
+      const inputs = new SoundInputs(parts, { keptMs: bufferMs + maxLateMs });
+      const mix = await mixes.start({
+        open: (format) => inputs.open(format),
         settings: {
           ...this.#mixSettings(request.duck, request.gain_db ?? 0),
           ...this.#startOf(run),
@@ -300,7 +307,7 @@ export class Announcements {
         onEnd: (reason) => this.#onMixEnd(run, reason),
       });
       run.mix = mix;
-      run.heardUs = mix.startUs + this.#options.bufferMs * 1000;
+      run.heardUs = mix.startUs + bufferMs * 1000;
       run.heardAtMs = this.#wallMs(run.heardUs);
       if (run.isOver || run.ending) mix.stop(stopFadeMs);
       else this.#setState(run, 'playing');

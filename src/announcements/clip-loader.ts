@@ -10,7 +10,7 @@ import { Arrival, decodeArriving } from './arriving-sound.ts';
 import { type ChimeName, isChime, synthesizeChime } from './chimes.ts';
 import { maxFirstByteMs, openDownload } from './clip-download.ts';
 import { Sound } from './sound.ts';
-import type { Part } from './sound-input.ts';
+import type { Part } from './sound-converter.ts';
 import { normalizingGain } from './sound-loudness.ts';
 import { speak, speechFailed } from './speech-program.ts';
 

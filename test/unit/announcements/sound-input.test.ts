@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Sound } from '../../../src/announcements/sound.ts';
-import { SoundInput } from '../../../src/announcements/sound-input.ts';
+import type { Part } from '../../../src/announcements/sound-converter.ts';
+import { SoundInputs } from '../../../src/announcements/sound-input.ts';
+import type { MixFormat, MixInput } from '../../../src/audio/mix-input.ts';
+import { turn } from '../../support/waiting.ts';
+
+const open = (parts: readonly Part[], format: MixFormat) =>
+  new SoundInputs(parts, { keptMs: 1000 }).open(format);
 
 function tone(rateHz: number, { ms = 200, hz = 1000, channels = 1 } = {}): Sound {
   const samples = new Float32Array(Math.round((rateHz * ms) / 1000) * channels);
@@ -11,8 +17,14 @@ function tone(rateHz: number, { ms = 200, hz = 1000, channels = 1 } = {}): Sound
   return Sound.of({ rateHz, channels, samples });
 }
 
+function msOf(work: () => unknown): number {
+  const startMs = performance.now();
+  work();
+  return performance.now() - startMs;
+}
+
 /** All that an input gives, asked for in pieces of `frames`. */
-function readAll(input: SoundInput, channels: number, frames: number): Float32Array {
+function readAll(input: MixInput, channels: number, frames: number): Float32Array {
   const read: number[] = [];
   const target = new Float32Array(frames * channels);
   while (!input.hasEnded) {
@@ -33,7 +45,7 @@ describe('the input of an announcement', () => {
   it('gives a sound of the format of the stream as it is, however it is read', async () => {
     const sound = tone(48_000, { channels: 2 });
     for (const frames of [1, 960, 5000]) {
-      const input = await SoundInput.open([{ sound, gain: 1 }], { rateHz: 48_000, channels: 2 });
+      const input = await open([{ sound, gain: 1 }], { rateHz: 48_000, channels: 2 });
       expect(readAll(input, 2, frames)).toEqual(allOf(sound));
     }
   });
@@ -44,7 +56,7 @@ describe('the input of an announcement', () => {
     [48_000, 16_000],
     [48_000, 44_100],
   ])('converts %i Hz to %i Hz in time and without a seam', async (from, to) => {
-    const input = await SoundInput.open([{ sound: tone(from), gain: 1 }], {
+    const input = await open([{ sound: tone(from), gain: 1 }], {
       rateHz: to,
       channels: 1,
     });
@@ -67,7 +79,7 @@ describe('the input of an announcement', () => {
       [1, [(0.25 - 0.5) / 2 + middle]],
       [2, [0.25 + middle, -0.5 + middle]],
     ] as const) {
-      const input = await SoundInput.open([{ sound, gain: 1 }], { rateHz: 48_000, channels });
+      const input = await open([{ sound, gain: 1 }], { rateHz: 48_000, channels });
       const heard = readAll(input, channels, 1);
       expect(heard).toHaveLength(channels);
       for (const [at, sample] of heard.entries()) expect(sample).toBeCloseTo(wanted[at]!, 6);
@@ -82,7 +94,7 @@ describe('the input of an announcement', () => {
       { sound: main, gain: 2 },
       { sound: main, gain: 2 },
     ];
-    const input = await SoundInput.open(parts, { rateHz: 8000, channels: 1 });
+    const input = await open(parts, { rateHz: 8000, channels: 1 });
     const heard = readAll(input, 1, 333);
     expect(heard.length).toBe(800 + 2 * 400);
     expect(heard.subarray(0, 800).every((sample) => sample === 0.25)).toBe(true);
@@ -98,15 +110,51 @@ describe('the input of an announcement', () => {
   ])('leads %s', async (_, channels, frame, streamChannels, wanted) => {
     const sound = Sound.of({ rateHz: 8000, channels, samples: Float32Array.from(frame) });
     const format = { rateHz: 8000, channels: streamChannels };
-    const input = await SoundInput.open([{ sound, gain: 1 }], format);
+    const input = await open([{ sound, gain: 1 }], format);
     const heard = readAll(input, streamChannels, 1);
     expect([...heard]).toEqual(wanted.map((sample) => expect.closeTo(sample, 4)));
   });
 
+  it('is converted before it is read, once for all streams of a format', async () => {
+    const format = { rateHz: 48_000, channels: 2 };
+    const sound = tone(44_100, { ms: 6000, channels: 2 });
+    const announcements = Array.from(
+      { length: 32 },
+      () => new SoundInputs([{ sound, gain: 1 }], { keptMs: 1000 }),
+    );
+    const places = announcements.flatMap((one) => Array.from({ length: 8 }, () => one));
+    const inputs = await Promise.all(places.map((one) => one.open(format)));
+    const target = new Float32Array(960 * 2);
+    const readyMs: number[] = [];
+    // Longer than what is converted at the beginning.
+    for (let chunk = 0; chunk < 50; chunk += 1) {
+      readyMs.push(msOf(() => inputs.every((input) => input.read(target))));
+      // Some of the turns of the event loop that there are until the next one is due.
+      for (let turns = 0; turns < 50; turns += 1) await turn();
+    }
+    const ahead = await open([{ sound, gain: 1 }], format);
+    const allAtOnceMs = msOf(() => ahead.read(new Float32Array(places.length * target.length)));
+    const median = readyMs.slice(25).sort((a, b) => a - b)[12]!;
+    expect(median).toBeLessThan(allAtOnceMs / 16);
+  });
+
+  it('is silence at a stream that is too far behind the others', async () => {
+    const inputs = new SoundInputs([{ sound: tone(8000, { ms: 4000 }), gain: 1 }], {
+      keptMs: 1000,
+    });
+    const format = { rateHz: 8000, channels: 1 };
+    const [first, last] = [await inputs.open(format), await inputs.open(format)];
+    const heard = readAll(first, 1, 160);
+    const late = readAll(last, 1, 160);
+    expect(late.length).toBe(heard.length);
+    expect(late.subarray(0, 16_000).every((sample) => sample === 0)).toBe(true);
+    expect(late.subarray(24_000)).toEqual(heard.subarray(24_000));
+  });
+
   it('refuses rates that cannot be converted', async () => {
     const sound = tone(8000);
-    const open = SoundInput.open([{ sound, gain: 1 }], { rateHz: 500, channels: 1 });
-    await expect(open).rejects.toMatchObject({ code: 'bad-rate' });
+    const opening = open([{ sound, gain: 1 }], { rateHz: 500, channels: 1 });
+    await expect(opening).rejects.toMatchObject({ code: 'bad-rate' });
   });
 });
 
@@ -114,7 +162,7 @@ describe('a sound that is still arriving', () => {
   it('becomes silence where it is late, the same for all who play it', async () => {
     const sound = new Sound({ rateHz: 8000, channels: 1 });
     const [first, second] = await Promise.all(
-      [0, 1].map(() => SoundInput.open([{ sound, gain: 1 }], { rateHz: 8000, channels: 1 })),
+      [0, 1].map(() => open([{ sound, gain: 1 }], { rateHz: 8000, channels: 1 })),
     );
     const target = new Float32Array(100);
     sound.push(new Float32Array(150).fill(0.5));
@@ -171,7 +219,7 @@ describe('a sound that is still arriving', () => {
     const sound = new Sound({ rateHz: 1000, channels: 1, keptMs: 100 });
     for (let value = 1; value <= 10; value += 1) sound.push(new Float32Array(50).fill(value));
     expect(sound).toMatchObject({ frames: 500, begin: 400, bytes: 400 });
-    const input = await SoundInput.open([{ sound, gain: 1 }], { rateHz: 1000, channels: 1 });
+    const input = await open([{ sound, gain: 1 }], { rateHz: 1000, channels: 1 });
     sound.end();
     expect([...new Set(readAll(input, 1, 30))]).toEqual([9, 10]);
     const early = new Float32Array(60);
