@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
+import { inSlices } from '../base/time/in-slices.ts';
 import type { ControlPeerContext } from '../control/control-peer.ts';
 import { RefusedRequestError } from './refused-request-error.ts';
 
 /** A body too long is read up to so many times the limit: clients write all before they read. */
 const discardedShare = 16;
 const firstBytes = 4096;
+/** The beginning of a body is taken as it comes, what follows in turn with all that takes long. */
+const atOnceBytes = 64 * 1024;
 
 /** Time for all of a body. */
 const maxBodyMs = 5000;
@@ -51,8 +54,13 @@ export class BodyReader {
         refusal ??= this.#refusalOf(body, end);
         if (!refusal) {
           // Copied into one buffer: a thousand chunks of one byte would be a thousand objects.
-          body = this.#grown(body, end);
-          chunk.copy(body, bytes);
+          const take = () => {
+            body = this.#grown(body, end);
+            chunk.copy(body, bytes);
+          };
+          // Many uploads would bring megabytes per turn; a connection that waits is not read.
+          if (end <= atOnceBytes) take();
+          else await inSlices(1, take);
         } else if (end > discardedShare * this.#maxBytes) {
           // Leaving the loop ends the connection.
           throw refusal;
