@@ -43,7 +43,8 @@ const texts = ['url', 'file', 'chime', 'text', 'pre', 'tag', 'priority', 'loudne
 const flags = ['replace', 'urgent', 'override_mute'] as const;
 const sources = ['url', 'file', 'chime', 'text'] as const;
 const loudnessModes = ['normal', 'follow', 'off'] as const;
-const targetKinds = ['clients', 'groups', 'streams'] as const;
+export const targetKinds = ['clients', 'groups', 'streams'] as const;
+export type TargetNameKind = (typeof targetKinds)[number];
 
 type DuckKey = keyof typeof duckRanges;
 type NumberKey = keyof typeof ranges;

@@ -10,18 +10,20 @@ import type { MixControl } from '../players/mix-control.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import { AnnounceError } from './announce-error.ts';
 import { AnnouncementQueue } from './announcement-queue.ts';
-import type {
-  AnnouncementChoice,
-  AnnouncementRequest,
-  DuckParameters,
-  TargetNames,
+import {
+  type AnnouncementChoice,
+  type AnnouncementRequest,
+  type DuckParameters,
+  type TargetNameKind,
+  type TargetNames,
+  targetKinds,
 } from './announcement-request.ts';
 import { AnnouncementRun, type AnnouncementState, bytesOf } from './announcement-run.ts';
 import type { ClipLoader } from './clip-loader.ts';
 import { MusicLoudness } from './music-loudness.ts';
 import { type RecentAnnouncement, RecentAnnouncements } from './recent-announcements.ts';
 import { SoundInputs } from './sound-input.ts';
-import { findTargets, occupiedBy } from './target-lookup.ts';
+import { assertHeard, findTargets, heardBy, occupiedBy } from './target-lookup.ts';
 
 /** Announcements that are fetched, wait and play at one time; one more is refused. */
 const maxAnnouncements = 64;
@@ -125,13 +127,13 @@ export class Announcements {
 
   /** Returns the ids of those that were stopped. Failure: throws an `AnnounceError`. */
   stop({ id, tag, targets }: AnnouncementChoice): readonly string[] {
-    const occupied = targets && this.#occupied(targets);
+    const isHeard = targets && this.#heardBy(targets);
     const chosen = [...this.#runs.values()].filter(
       (run) =>
         !run.isOver &&
         (id === undefined || run.id === id) &&
         (tag === undefined || run.request.tag === tag) &&
-        (!occupied || [...run.occupied].some((target) => occupied.has(target))),
+        (!isHeard || isHeard(run)),
     );
     for (const run of chosen) this.#stop(run, 'stopped');
     this.#decide();
@@ -168,6 +170,7 @@ export class Announcements {
     if (this.#isClosed) throw new AnnounceError('closing', 'the server stops');
     const { registry, streams } = this.#options;
     const targets = findTargets(request.targets, { registry, streams });
+    assertHeard(targets, registry);
     const occupied = occupiedBy(targets, registry);
     const nowMs = performance.now();
     const dueMs = this.#dueMs(request, nowMs);
@@ -344,9 +347,18 @@ export class Announcements {
     };
   }
 
-  #occupied(names: TargetNames): ReadonlySet<string> {
+  /** Whether these targets would hear an announcement, or it was for them by this name, be they gone. */
+  #heardBy(names: TargetNames): (run: AnnouncementRun) => boolean {
+    if (names.all) return () => true;
     const { registry, streams } = this.#options;
-    return occupiedBy(findTargets(names, { registry, streams }), registry);
+    const isFor = ({ request }: AnnouncementRun, kind: TargetNameKind, name: string) =>
+      request.targets[kind].includes(name);
+    const isGone = (kind: TargetNameKind, name: string) =>
+      [...this.#runs.values()].some((run) => isFor(run, kind, name));
+    const heard = heardBy(findTargets(names, { registry, streams, isGone }), registry);
+    return (run) =>
+      [...run.occupied].some((target) => heard.has(target)) ||
+      targetKinds.some((kind) => names[kind].some((name) => isFor(run, kind, name)));
   }
 
   /** What plays fades; what waits is over at once. */

@@ -3,7 +3,7 @@ import type { ClientRecord } from '../clients/client-record.ts';
 import { playedStreamId, type Registry } from '../clients/registry.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import { AnnounceError } from './announce-error.ts';
-import type { TargetNames } from './announcement-request.ts';
+import type { TargetNameKind, TargetNames } from './announcement-request.ts';
 
 const maxCandidates = 10;
 const maxQuotedLength = 100;
@@ -19,30 +19,49 @@ export interface AnnouncementTargets {
 interface Surroundings {
   readonly registry: Registry;
   readonly streams: Pick<StreamDirectory, 'channels'>;
+  /** What was known by this name, and is no more, is left out. */
+  readonly isGone?: (kind: TargetNameKind, name: string) => boolean;
 }
 
 /**
  * Finds those that names and ids stand for; an id goes before a name.
  *
- * Failure: throws an `AnnounceError`: `unknown-target`, `ambiguous-target` with the candidates, or
- * `nobody-listens`.
+ * Failure: throws an `AnnounceError`: `unknown-target`, or `ambiguous-target` with the candidates.
  */
 export function findTargets(names: TargetNames, within: Surroundings): AnnouncementTargets {
-  const { registry, streams } = within;
-  const clientIds = new Set<string>();
-  const streamIds = new Set<string>();
-  const client = finder('client', registry.clients, ({ name, hello }) => [name, hello.hostName]);
-  const group = finder('group', registry.groups, ({ name }) => [name]);
-  const stream = finder('stream', streams.channels, () => []);
-  for (const name of names.clients) clientIds.add(client(name).id);
-  for (const name of names.groups) for (const { id } of group(name).clients) clientIds.add(id);
-  for (const name of names.streams) streamIds.add(stream(name).id);
+  const { registry, streams, isGone = () => false } = within;
+  const find = <Target extends { readonly id: string }>(
+    kind: TargetNameKind,
+    all: ReadonlyMap<string, Target>,
+    namesOf: (target: Target) => readonly string[],
+  ) => {
+    const finder = finderOf(kind, all, namesOf);
+    return names[kind].flatMap((name) => finder(name, isGone(kind, name)) ?? []);
+  };
+  const clients = find('clients', registry.clients, ({ name, hello }) => [name, hello.hostName]);
+  const groups = find('groups', registry.groups, ({ name }) => [name]);
+  const clientIds = new Set([...clients, ...groups.flatMap(({ clients }) => clients)].map(idOf));
+  const streamIds = new Set(find('streams', streams.channels, () => []).map(idOf));
   if (names.all) {
     for (const { group } of connectedOf(registry)) streamIds.add(playedStreamId(group));
   }
-  const targets = { clientIds, streamIds };
-  for (const client of connectedOf(registry)) if (isMeant(client, targets)) return targets;
+  return { clientIds, streamIds };
+}
+
+/** Failure: throws an `AnnounceError` when none of the targets is connected. */
+export function assertHeard(targets: AnnouncementTargets, registry: Registry): void {
+  for (const client of connectedOf(registry)) if (isMeant(client, targets)) return;
   throw new AnnounceError('nobody-listens', 'none of the targets is connected');
+}
+
+/** What these targets would hear: what is for them, and for all of the stream that they play. */
+export function heardBy(targets: AnnouncementTargets, registry: Registry): ReadonlySet<string> {
+  const heard = new Set(occupiedBy(targets, registry));
+  for (const id of targets.clientIds) {
+    const client = registry.clients.get(id);
+    if (client) heard.add(`stream ${playedStreamId(client.group)}`);
+  }
+  return heard;
 }
 
 /** What an announcement occupies, see `QueuedAnnouncement`. */
@@ -64,31 +83,35 @@ function connectedOf({ clients }: Registry): readonly ClientRecord[] {
 }
 
 /** Looks up many names of one kind: they are listed once, when the first one is no id. */
-function finder<Target extends { readonly id: string }>(
-  kind: 'client' | 'group' | 'stream',
+function finderOf<Target extends { readonly id: string }>(
+  kind: TargetNameKind,
   all: ReadonlyMap<string, Target>,
   namesOf: (target: Target) => readonly string[],
-): (wanted: string) => Target {
+): (wanted: string, mayBeGone: boolean) => Target | undefined {
   let byName: Map<string, Target[]> | undefined;
-  return (wanted) => {
+  return (wanted, mayBeGone) => {
     const known = all.get(wanted);
     if (known) return known;
     byName ??= listedByName(all.values(), namesOf);
     const [first, ...others] = byName.get(wanted) ?? [];
-    if (first && others.length === 0) return first;
+    if (others.length === 0 && (first || mayBeGone)) return first;
     const shown = `"${cutText(wanted, maxQuotedLength)}"`;
     if (!first) {
       throw new AnnounceError(
         'unknown-target',
-        `there is no ${kind} ${shown}: give its id or name`,
+        `there is no ${kind.slice(0, -1)} ${shown}: give its id or name`,
       );
     }
     const ids = [first, ...others].map(({ id }) => id).slice(0, maxCandidates);
     throw new AnnounceError(
       'ambiguous-target',
-      `${others.length + 1} ${kind}s are called ${shown}, give an id: ${ids.join(', ')}`,
+      `${others.length + 1} ${kind} are called ${shown}, give an id: ${ids.join(', ')}`,
     );
   };
+}
+
+function idOf({ id }: { readonly id: string }): string {
+  return id;
 }
 
 function listedByName<Target>(

@@ -273,6 +273,51 @@ describe('an announcement', () => {
     expect(statesOf(other.id)).toEqual(['queued']);
   });
 
+  it.each([
+    ['is not connected', async (client: ScriptedClient) => client.close()],
+    [
+      'is not known any more',
+      async (client: ScriptedClient) => {
+        client.close();
+        const record = () => server.application.registry.clients.get('a');
+        await until(() => record()?.isConnected === false);
+        await controller.request('Server.DeleteClient', { id: 'a' });
+        expect(record()).toBeUndefined();
+      },
+    ],
+  ])('is stopped by its target, though that %s', async (_, leave) => {
+    const client = await player('a');
+    const targets = { clients: ['a'] };
+    const { id } = await play({ chime: 'dingdong', targets, repeat: 10 });
+    await leave(client);
+    expect(await controller.request('Announce.Stop', { targets })).toEqual({ stopped: [id] });
+    expect((await over(id)).at(-1)).toBe('stopped');
+    const { error } = await controller.ask('Announce.Stop', { targets: { clients: ['b'] } });
+    expect(error?.data).toMatch(/^unknown-target: there is no client "b"/);
+  });
+
+  it('is stopped by all, though none of them is connected', async () => {
+    const client = await player('a');
+    const { id } = await play({ chime: 'dingdong', repeat: 10 });
+    client.close();
+    await until(() => server.application.registry.clients.get('a')?.isConnected === false);
+    const targets = { all: true };
+    expect(await controller.request('Announce.Stop', { targets })).toEqual({ stopped: [id] });
+    await over(id);
+  });
+
+  it('is stopped by who has come to the stream and hears it, and by no others', async () => {
+    await player('a');
+    const { id } = await play({ chime: 'dingdong', repeat: 10 });
+    await player('b', 'more');
+    await player('c');
+    const stop = (client: string) =>
+      controller.request('Announce.Stop', { targets: { clients: [client] } });
+    expect(await stop('b')).toEqual({ stopped: [] });
+    expect(await stop('c')).toEqual({ stopped: [id] });
+    await over(id);
+  });
+
   it('is dropped when it has waited too long', async () => {
     await player('a');
     await play({ chime: 'dingdong' });
