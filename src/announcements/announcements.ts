@@ -33,6 +33,9 @@ const maxSoundBytes = 256 * 1024 * 1024;
 const answerGraceMs = 300;
 /** How fast one that is interrupted or stopped goes. */
 const stopFadeMs = 50;
+/** One that has lasted so long is stopped: by sound, which no file exceeds, or when it is live. */
+const maxPartMs = 600_000;
+const maxLiveMs = 3_600_000;
 /**
  * Streams that mix the same sound are the buffer apart at most, when it is urgent, and what their sources are
  * late; what lies further back is silence at the last of them.
@@ -313,7 +316,11 @@ export class Announcements {
       run.heardUs = mix.startUs + bufferMs * 1000;
       run.heardAtMs = this.#wallMs(run.heardUs);
       if (run.isOver || run.ending) mix.stop(stopFadeMs);
-      else this.#setState(run, 'playing');
+      else {
+        this.#setState(run, 'playing');
+        const limitMs = (mix.startUs - this.#options.clock.nowUs()) / 1000 + longestMs(run);
+        run.timer = setTimeout(() => this.#stop(run, 'stopped'), limitMs);
+      }
     } catch (error) {
       this.#mixing.delete(run);
       if (error instanceof AssertionError) throw error;
@@ -372,6 +379,7 @@ export class Announcements {
   #onMixEnd(run: AnnouncementRun, reason: MixEnd): void {
     this.#mixing.delete(run);
     this.#queue.remove(run.id);
+    clearTimeout(run.timer);
     if (run.isOver) return;
     if (reason === 'failed') this.#fail(run, new AnnounceError('mix-failed', 'it cannot be mixed'));
     else if (reason === 'gone') this.#finish(run, 'stopped', 'none of its targets is left');
@@ -429,6 +437,12 @@ export class Announcements {
     this.#recent.enter(id, state);
     this.#options.onUpdate(statusOf(run));
   }
+}
+
+/** How long its sound may last. */
+function longestMs({ originKind, parts, request }: AnnouncementRun): number {
+  if (originKind !== 'live') return parts.length * maxPartMs;
+  return request.max_seconds === undefined ? maxLiveMs : request.max_seconds * 1000;
 }
 
 function statusOf(run: AnnouncementRun): AnnouncementStatus {

@@ -25,6 +25,7 @@ export const announcingParameters: readonly string[] = [
   'volume',
   'override_mute',
   'priority',
+  'max_seconds',
 ];
 
 /** By scheme, those of its own; what other schemes have is not known. */

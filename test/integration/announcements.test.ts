@@ -893,6 +893,22 @@ describe('a stream that announces', () => {
     await until(() => statesOfAll().includes('done'));
   });
 
+  it('that plays longer than it may is stopped, and stays so until it has been silent', async () => {
+    controller.close();
+    await server.stop();
+    await start(`stream.source=${source}&max_seconds=1&idle_threshold=2000`, music);
+    await player('a');
+    await controller.request('Announce.List');
+    const speaking = speak(4000);
+    await until(() => statesOfAll().includes('stopped'));
+    await speaking;
+    const { channels } = server.application.streams;
+    await until(() => channels.get('TTS')?.stream.state === 'idle');
+    expect(statesOfAll().filter((state) => state === 'playing')).toHaveLength(1);
+    await speak(300);
+    await until(() => statesOfAll().includes('done'));
+  });
+
   it('that is stopped and silent before the music is back is heard the next time', async () => {
     const client = await player('a');
     await controller.request('Announce.List');
