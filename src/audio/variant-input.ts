@@ -156,7 +156,7 @@ export class VariantInput implements PcmObserver, MixTarget {
     if (this.#state === 'fed') {
       this.#hasMixed = true;
       const { settings } = start;
-      return mixer.start(this.#past ? { ...start, settings: this.#atOnce(settings) } : start);
+      return mixer.start(this.#past ? { ...start, settings: this.#fromBegin(settings) } : start);
     }
     const waiting: WaitingMix = { ...start, mix: undefined, stopMs: undefined };
     this.#waiting.push(waiting);
@@ -265,6 +265,14 @@ export class VariantInput implements PcmObserver, MixTarget {
   /** Players that begin anew hear music that is down from its start, or else open their device first. */
   #atOnce(settings: MixSettings): MixSettings {
     return { ...settings, attackMs: this.#past?.hasMusic ? 0 : settings.wakeMs };
+  }
+
+  /** It may begin later than it could here, as others need longer. */
+  #fromBegin(settings: MixSettings): MixSettings {
+    const { endUs } = this.#parts.mixer.position;
+    const beforeMs = ((settings.startUs ?? endUs) - endUs) / 1000;
+    const atOnce = this.#atOnce(settings);
+    return { ...atOnce, leadMs: Math.max(settings.leadMs, beforeMs - atOnce.attackMs) };
   }
 
   /** Leaves out what comes before a chunk of the stream begins; returns when that was captured. */

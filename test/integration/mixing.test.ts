@@ -457,6 +457,9 @@ describe('a mix for some, while', () => {
   });
 });
 
+/** What a player at a volume makes of full scale. */
+const gainAt = (percent: number) => (10 ** (percent / 100) - 1) / 9;
+
 describe('an urgent mix', () => {
   const bufferUs = 1_000_000;
   const everybody = { streamIds: new Set(['one']) };
@@ -521,6 +524,57 @@ describe('an urgent mix', () => {
       expect(firstOther(heard, other, startUs + 655_000 + 3000)).toBeUndefined();
     },
   );
+
+  it('is as loud at players of any volume, raises who is set low and unmutes others, at once', {
+    retry: 2,
+  }, async () => {
+    await start(tone('one', 'pcm'));
+    const volumes = { low: 3, middle: 50, high: 100, muted: 50 };
+    const clients = new Map<string, ScriptedClient>();
+    for (const [id, percent] of Object.entries(volumes)) {
+      clients.set(id, await player(id, 'one'));
+      rig.groups.setVolume(rig.client(id), { percent });
+    }
+    const [low, middle, high, muted] = [...clients.values()];
+    for (const client of clients.values()) {
+      await client.until(() => client.chunks.length > 70, 'music');
+    }
+    rig.groups.setVolume(rig.client('muted'), { muted: true });
+    await keepPast([low!, middle!, high!]);
+    rig.takeChanges();
+    const askedUs = monotonicClock.nowUs();
+    const { startUs } = await mix(everybody, {
+      ...{ isUrgent: true, volume: 60, overridesMute: true, duckDb: -6, gainDb: -6 },
+    });
+    expect(startUs + bufferUs - askedUs).toBeLessThan(0.45 * bufferUs);
+    const channel = rig.streams.channels.get('one')!;
+    expect(channel.variants.size).toBe(4);
+    await untilOver([low!, middle!, high!]);
+    await until(() => channel.variants.size === 0);
+    const told = ({ received }: ScriptedClient, from: number) =>
+      received
+        .filter(({ type }) => type === messageType.serverSettings)
+        .map(({ body }) => decodeServerSettings(body))
+        .slice(from);
+    await low!.until(() => told(low!, -3)[1]?.volume === 25, 'it is raised and set back');
+    expect(told(low!, -3).map(({ volume }) => volume)).toEqual([3, 25, 3]);
+    await muted!.until(() => told(muted!, -1)[0]?.muted === true, 'it is muted again');
+    expect(told(muted!, -3).map(({ muted }) => muted)).toEqual([true, false, true]);
+    for (const [id, client] of clients) {
+      const heard = await heardSince(client);
+      expect(heard, id).toMatchObject({ gaps: [], headers: 1 });
+      const percent = id === 'low' ? 25 : volumes[id as keyof typeof volumes];
+      const sound = level(heard, 1000, startUs, 100) * gainAt(percent);
+      expect(decibels(sound / (0.25 * gainAt(60))), id).toBeCloseTo(-6, 0.5);
+      for (const ms of [-148, 100]) {
+        const played = level(heard, 440, startUs, ms) * gainAt(percent);
+        const set = music * gainAt(volumes[id as keyof typeof volumes]);
+        if (id === 'muted') expect(level(heard, 440, startUs, ms)).toBeLessThan(0.005);
+        else expect(decibels(played / set), `${id} at ${ms} ms`).toBeCloseTo(-6, 0.5);
+      }
+    }
+    expect(rig.takeChanges()).toEqual([]);
+  });
 
   it('is heard by all of a stream, and by those who come meanwhile', async () => {
     await start(tone('one', 'flac'));
@@ -600,8 +654,6 @@ describe('an urgent mix', () => {
 });
 
 describe('a mix with a volume of its own', () => {
-  /** What a player at a volume makes of full scale. */
-  const gainAt = (percent: number) => (10 ** (percent / 100) - 1) / 9;
   const bufferUs = streamDefaults.bufferMs * 1000;
 
   /** Players of one stream, by their volumes. */
