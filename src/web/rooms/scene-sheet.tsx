@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useId } from 'preact/hooks';
-import { faultText } from '../control/actions.ts';
+import { attempt, faultText } from '../control/actions.ts';
 import { permit } from '../control/login.ts';
 import { streamName } from '../control/names.ts';
 import { applyScene, deleteScene, type SceneObject, scenes } from '../control/scenes.ts';
@@ -17,8 +17,10 @@ export function SceneSheet({ onClose }: { readonly onClose: () => void }) {
   const { scenes: words } = texts.value;
   const all = scenes.value ?? [];
   const save = async (name: string, replace: boolean) => {
+    const before = all.find((scene) => scene.name === name);
     await link.request('Scene.Save', { name, replace });
-    tell(words.saved(name));
+    const onUndo = before && (() => void attempt('Scene.Save', { name, replace, scene: before }));
+    tell(words.saved(name), { ...(onUndo && { onUndo }) });
   };
   return (
     <Sheet title={words.title} onClose={onClose}>

@@ -263,7 +263,7 @@ export const en = {
     heardIn: (seconds: number) => `heard in ${decimal(seconds)} s`,
     stop: 'Stop',
     stopOf: (where: string) => `Stop what is announced: ${where}`,
-    recent: 'Of late',
+    recent: 'Recent',
     again: 'Again',
     againOf: (what: string, where: string) => `${what} again: ${where}`,
     notKept: 'not kept',
