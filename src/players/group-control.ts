@@ -129,20 +129,21 @@ export class GroupControl {
       [...registry.clients.values()].map((client) => [client, levelOf(client)]),
     );
     const known = wanted.flatMap((group) => {
-      const members = group.clients.flatMap(({ id, ...level }) => {
-        const client = registry.clients.get(id);
-        return client ? { client, level } : [];
-      });
-      const clients = members.map(({ client }) => client);
+      const members = group.clients.filter(({ id }) => registry.clients.has(id));
+      const clients = members.map(({ id }) => registry.clients.get(id)!);
       return clients.length > 0 ? [{ ...group, clients, members }] : [];
     });
     const { groups, moves } = registry.arrange(known);
     const streams = new Set<string>();
-    for (const [index, { streamId, isMuted, members }] of known.entries()) {
+    for (const [index, { streamId, isMuted, clients, members }] of known.entries()) {
       const group = groups[index]!;
       group.isMuted = isMuted ?? group.isMuted;
       if (streamId !== undefined && !this.#give(group, streamId)) streams.add(streamId);
-      for (const { client, level } of members) Object.assign(client, level);
+      for (const [place, { volume, isMuted }] of members.entries()) {
+        const client = clients[place]!;
+        client.volume = volume ?? client.volume;
+        client.isMuted = isMuted ?? client.isMuted;
+      }
     }
     const changed = [...before].filter(([client, level]) => !isSame(levelOf(client), level));
     for (const [client] of changed) server.sendSettings(client);

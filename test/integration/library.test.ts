@@ -105,6 +105,24 @@ describe('a server inside a program', () => {
     expect(told.filter((each) => each === 'a gone')).toHaveLength(1);
   });
 
+  it('tells what a scene has changed', async () => {
+    const server = await listening();
+    await server.addStream('tone:///?name=first&codec=pcm');
+    await player(server, 'a');
+    await player(server, 'b');
+    await until(() => server.clients.every(({ isConnected }) => isConnected));
+    const told: string[] = [];
+    server.on('clientChanged', ({ id, volume }) => told.push(`${id} at ${volume}`));
+    server.on('groupChanged', ({ groupId }) => told.push(`group ${groupId}`));
+    server.on('groupsChanged', () => told.push('groups'));
+    const clients = [{ id: 'a', volume: { percent: 30 } }, { id: 'b' }];
+    await server.request('Scene.Apply', { scene: { groups: [{ id: 'g', clients }] } });
+    await until(() => told.length === 3);
+    expect(told).toEqual(['groups', 'group g', 'a at 30']);
+    await server.request('Scene.Save', { name: 'Both' });
+    expect(await server.request('Scene.List')).toMatchObject({ scenes: [{ name: 'Both' }] });
+  });
+
   it('answers requests as controllers get them, and its players obey', async () => {
     const server = await listening();
     const client = await player(server, 'a');

@@ -283,3 +283,72 @@ describe('after whatever was done', () => {
     for (const [id, found] of registry.clients) expect(found.id).toBe(id);
   }
 });
+
+describe('an arrangement of groups', () => {
+  const arranged = (registry: Registry, wanted: Readonly<Record<string, readonly string[]>>) =>
+    registry.arrange(
+      Object.entries(wanted).map(([id, ids]) => ({
+        id,
+        name: `name of ${id}`,
+        clients: ids.map((one) => client(registry, one)),
+      })),
+    );
+
+  it('makes groups that are not there with their ids and names, and swaps the members of others', () => {
+    const registry = registryOf('a', 'b', 'c');
+    const [ofA, ofB] = [group(registry, 'a'), group(registry, 'b')];
+    Object.assign(ofA, { name: 'kitchen', streamId: 'radio' });
+    const { groups, moves } = arranged(registry, { [ofA.id]: ['b'], [ofB.id]: ['a'], new: ['c'] });
+    expect(groups).toEqual([ofA, ofB, registry.groups.get('new')]);
+    expect(members(registry)).toEqual([['b'], ['a'], ['c']]);
+    expect(ofA.name).toBe('kitchen');
+    expect(group(registry, 'c')).toMatchObject({ id: 'new', name: 'name of new' });
+    expect(moves.map(({ client }) => client.id).sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('leaves out visitors, and gives others that are not named what they play', () => {
+    const registry = registryOf('a', 'b');
+    const visitor = registry.join('v', {
+      hello: { ...helloOf('v'), isVisitor: true },
+      address: '10.0.0.1',
+    }).client;
+    const target = group(registry, 'a');
+    target.streamId = 'radio';
+    registry.setClients(target, ['a', 'b', 'v']);
+    arranged(registry, { [target.id]: ['a'] });
+    expect(target.clients.map(({ id }) => id)).toEqual(['a', 'v']);
+    expect(visitor.group).toBe(target);
+    expect(group(registry, 'b')).toMatchObject({ streamId: 'radio', name: '' });
+  });
+
+  it('is as it was asked for, with each client in one group, whatever was before', () => {
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const places = fc.array(fc.nat({ max: 4 }), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(places, places, (before, after) => {
+        const registry = registryOf(...ids);
+        for (const plan of [before, after]) {
+          const at = (place: number) => ids.filter((_, index) => plan[index] === place);
+          // Those of place 0 are not named.
+          const wanted = Object.fromEntries(
+            [1, 2, 3, 4].flatMap((place) =>
+              at(place).length > 0 ? [[`g${place}`, at(place)]] : [],
+            ),
+          );
+          arranged(registry, wanted);
+          for (const [id, named] of Object.entries(wanted)) {
+            const { clients = [] } = registry.groups.get(id) ?? {};
+            expect(clients.map((one) => one.id).sort()).toEqual(named);
+          }
+          expect(members(registry).flat().sort()).toEqual(ids);
+          expect(members(registry).every(({ length }) => length > 0)).toBe(true);
+          for (const one of registry.clients.values()) {
+            expect(registry.groups.get(one.group.id)).toBe(one.group);
+            expect(one.group.clients).toContain(one);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
