@@ -4,7 +4,7 @@
  */
 const version = 1;
 /** Of binary messages on `/live`, in their first byte. */
-const meterFrameKind = 1;
+export const meterFrameKind = 1;
 
 const headerBytes = 4;
 const recordBytes = 12;
@@ -16,7 +16,7 @@ const stepsPerDb = 100;
 const melRangeDb = { lowest: -90, highest: 0 } as const;
 
 /** Shape: decibels, minus infinity of silence. */
-interface MeterLevels {
+export interface MeterLevels {
   /** One number per channel each. */
   readonly peakDb: ArrayLike<number>;
   readonly rmsDb: ArrayLike<number>;
@@ -28,7 +28,7 @@ interface MeterLevels {
 }
 
 /** One moment of one stream: either levels or a row of the spectrum. */
-interface MeterRecord {
+export interface MeterRecord {
   /** Of the stream, in what was told of the watch before. */
   readonly index: number;
   /** Server time at which players let it be heard, microseconds. */

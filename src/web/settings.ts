@@ -35,7 +35,7 @@ export const choices = {
 } as const;
 
 /** Nothing is to move by itself. */
-const isStill = computed(() => motion.value === 'still' || prefersStill.value);
+export const isStill = computed(() => motion.value === 'still' || prefersStill.value);
 const stillness = matchMedia('(prefers-reduced-motion: reduce)');
 const prefersStill = signal(stillness.matches);
 stillness.addEventListener('change', () => {

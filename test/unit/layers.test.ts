@@ -203,6 +203,7 @@ describe('the sources', () => {
     const page = [
       'control/control-link',
       'control/login',
+      'live/live-link',
       'player/stream-wire',
       'announce/upload',
       // What the browser itself remembers.

@@ -2,8 +2,10 @@
  * Writes pictures of each place of the page, in light and dark, on a phone and on a desk:
  * node --import tsx test/web/screenshots.ts FOLDER. Needs Chromium, and the page as it is built.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { createServer } from '../../src/index.ts';
@@ -22,11 +24,29 @@ const looks = {
   desk: { width: 1280, height: 800 },
 };
 
+/** Something to see: chords that go up and down, and fade. */
+const music = join(mkdtempSync(join(tmpdir(), 'zerocast-shots-')), 'music.pcm');
+const samples = new Int16Array(2 * 10 * 48_000);
+for (let frame = 0; frame < samples.length / 2; frame += 1) {
+  const seconds = frame / 48_000;
+  const beat = seconds % 0.5;
+  const root = 110 * 2 ** (([0, 5, 7, 3, 10, 12, 8, 5][Math.floor(seconds)] ?? 0) / 12);
+  let sum = 0;
+  for (const [part, loud] of [0.3, 0.25, 0.2, 0.12, 0.08, 0.06, 0.04, 0.03].entries()) {
+    sum += loud * Math.sin(2 * Math.PI * root * (part + 1) * seconds);
+  }
+  const drum = 0.25 * Math.exp(-40 * beat) * Math.sin(frame * frame * 0.37);
+  const value = sum * (0.35 + 0.65 * Math.exp(-4 * beat)) + drum;
+  samples[2 * frame] = Math.round(20_000 * value);
+  samples[2 * frame + 1] = Math.round(16_000 * value);
+}
+writeFileSync(music, samples);
+
 const server = createServer({
   stream: {
     codec: 'flac',
     source: [
-      'tone:///?name=Radio',
+      `file://${music}?name=Radio`,
       'tone:///?name=Jazz&frequency=220',
       'pipe:///tmp/none?name=Phone',
     ],
@@ -89,7 +109,8 @@ for (const [look, viewport] of Object.entries(looks)) {
     page.on('pageerror', (error) => console.log(error));
     for (const place of ['rooms', 'streams', 'announce', 'more']) {
       await page.goto(`http://127.0.0.1:${http}/#/${place}`);
-      await page.waitForTimeout(400);
+      // Levels come by and by.
+      await page.waitForTimeout(place === 'streams' ? 6000 : 400);
       await page.screenshot({ path: join(folder, `${place}-${look}-${colorScheme}.png`) });
     }
     await page.screenshot({
@@ -141,3 +162,4 @@ for (const [look, viewport] of Object.entries(looks)) {
 await browser.close();
 for (const player of players) player.close();
 await server.close();
+rmSync(dirname(music), { recursive: true });

@@ -6,6 +6,7 @@ import { house, link, refresh } from '../control/server.ts';
 import type { StreamObject } from '../control/status-objects.ts';
 import { Forbidden } from '../parts/forbidden.tsx';
 import { Icon } from '../parts/icons.tsx';
+import { later } from '../parts/later.tsx';
 import { Sheet } from '../parts/sheet.tsx';
 import { listOf, texts } from '../text/texts.ts';
 import { fieldsIn, kinds, type StreamKind } from './stream-address.ts';
@@ -14,6 +15,9 @@ import { StreamForm } from './stream-form.tsx';
 type Task =
   | { readonly name: 'add' }
   | { readonly name: 'edit' | 'remove' | 'play'; readonly id: string };
+
+const StreamLevels = later(async () => (await import('../live/stream-levels.tsx')).StreamLevels);
+const LevelNotes = later(async () => (await import('../live/stream-levels.tsx')).LevelNotes);
 
 /** What is being done in a sheet. */
 const task = signal<Task | undefined>(undefined);
@@ -44,6 +48,7 @@ export function StreamsPage() {
           <Icon name="add" /> {words.add}
         </button>
       </div>
+      <LevelNotes />
       <OpenSheet />
     </>
   );
@@ -72,6 +77,7 @@ function StreamCard({ id }: { readonly id: string }) {
         <br />
         {rooms.length > 0 ? words.heardIn(listOf(rooms)) : words.heardNowhere}
       </p>
+      {stream.status !== 'disabled' && <StreamLevels id={id} name={streamName(stream)} />}
       <div class="buttons">
         <button type="button" {...permit('Group.SetStream')} onClick={begin('play')}>
           <Icon name="play" /> {words.playHere}

@@ -266,6 +266,44 @@ export const de: Texts = {
     againOf: (what, where) => `${what} noch einmal: ${where}`,
     notKept: 'nicht behalten',
   },
+  live: {
+    level: (name: string, channel: string) => `Pegel von ${name}, ${channel}`,
+    channel: (index: number, count: number) =>
+      count === 2 ? (index === 0 ? 'links' : 'rechts') : `Kanal ${index + 1}`,
+    silence: 'still',
+    loudness: { momentary: 'M', shortTerm: 'S', integrated: 'I', truePeak: 'TP' },
+    explained: {
+      momentary: 'Lautheit der letzten 0,4 s',
+      shortTerm: 'Lautheit der letzten 3 s',
+      integrated: 'Lautheit, seit zugesehen wird',
+      truePeak: 'True Peak: auch zwischen den Abtastwerten',
+    },
+    noTruePeak:
+      'Der True Peak fehlt: Dieser Server läuft ohne sein natives Addon und hätte damit zu viel zu tun.',
+    refused: 'Deine Rolle darf keine Pegel sehen.',
+    listen: {
+      open: 'Alles zum Hören hier zeigen',
+      title: 'Hören in diesem Browser',
+      thisBrowser: 'diesem Browser',
+      errorGraph: 'Wie spät er spielt, letzte Minute',
+      errorNow: (error: string) => `Abweichung jetzt: ${error}`,
+      facts: {
+        codec: 'Codec',
+        buffer: 'Puffer',
+        error: 'Abweichung',
+        outputLatency: 'Latenz der Ausgabe',
+        roundTrip: 'Hin und zurück',
+        resyncs: 'Neuansätze',
+        underruns: 'Lücken',
+      },
+    },
+    offset: {
+      title: 'Eigener Versatz',
+      hint: 'Hinter den anderen: mehr. Vor den anderen: weniger.',
+      later: (ms: number) => `${ms} ms später`,
+      earlier: (ms: number) => `${ms} ms früher`,
+    },
+  },
   transport: { play: 'Spielen', pause: 'Pause', next: 'Nächstes', previous: 'Voriges' },
   more: {
     looks: 'Diese Seite',

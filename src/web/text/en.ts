@@ -268,6 +268,44 @@ export const en = {
     againOf: (what: string, where: string) => `${what} again: ${where}`,
     notKept: 'not kept',
   },
+  live: {
+    level: (name: string, channel: string) => `Level of ${name}, ${channel}`,
+    channel: (index: number, count: number) =>
+      count === 2 ? (index === 0 ? 'left' : 'right') : `channel ${index + 1}`,
+    silence: 'silent',
+    loudness: { momentary: 'M', shortTerm: 'S', integrated: 'I', truePeak: 'TP' },
+    explained: {
+      momentary: 'Loudness of the last 0.4 s',
+      shortTerm: 'Loudness of the last 3 s',
+      integrated: 'Loudness since it is watched',
+      truePeak: 'True peak: also between samples',
+    },
+    noTruePeak:
+      'The true peak is left out: this server runs without its native addon, and would be busy with it.',
+    refused: 'Your role may not see levels.',
+    listen: {
+      open: 'Show all of listening here',
+      title: 'Listening in this browser',
+      thisBrowser: 'this browser',
+      errorGraph: 'How late it plays, last minute',
+      errorNow: (error: string) => `Error now: ${error}`,
+      facts: {
+        codec: 'Codec',
+        buffer: 'Buffer',
+        error: 'Error',
+        outputLatency: 'Output latency',
+        roundTrip: 'Round trip',
+        resyncs: 'Resyncs',
+        underruns: 'Gaps',
+      },
+    },
+    offset: {
+      title: 'Own offset',
+      hint: 'Behind the other players: more. Ahead of them: less.',
+      later: (ms: number) => `${ms} ms later`,
+      earlier: (ms: number) => `${ms} ms earlier`,
+    },
+  },
   transport: { play: 'Play', pause: 'Pause', next: 'Next', previous: 'Previous' },
   more: {
     looks: 'This page',
