@@ -27,7 +27,7 @@ export function healthRoute({
   const compression = new ResponseCompression();
   return async ({ request, response, target }: Exchange) => {
     if (!health) throw notFound(target.text);
-    origins.check(request);
+    origins.checkName(request);
     const { permits } = await login.required(request);
     if (!permits(permission)) {
       throw new RefusedRequestError(403, `Forbidden: the role needs the permission ${permission}`);

@@ -37,11 +37,18 @@ export class OriginCheck {
   check({ headers }: Pick<IncomingMessage, 'headers'>): void {
     const { origin, host } = headers;
     if (origin === undefined || this.#permits(origin, host)) return;
-    this.#log(origin);
-    throw new RefusedRequestError(
-      403,
-      `Pages of ${origin} may not control this server: add the origin to [http] allowed_origin`,
-    );
+    this.#refuse(origin);
+  }
+
+  /**
+   * The same for what a browser asks for without an `Origin`: by the name under which it asks, as a
+   * page from elsewhere may have made that point here.
+   */
+  checkName(request: Pick<IncomingMessage, 'headers'>): void {
+    const { origin, host } = request.headers;
+    if (origin !== undefined) this.check(request);
+    if (host === undefined || this.#permits(`http://${host}`, host)) return;
+    if (!this.#isAllowed(`https://${host.toLowerCase()}`)) this.#refuse(`http://${host}`);
   }
 
   /** What allows a permitted origin to read the answer. Source: Fetch standard, "CORS protocol". */
@@ -72,6 +79,14 @@ export class OriginCheck {
     if (isAddress(page) || localName.test(page)) return true;
     const { ownNames = [] } = this.#settings();
     return [hostname(), ...ownNames].some((name) => name.toLowerCase() === page);
+  }
+
+  #refuse(origin: string): never {
+    this.#log(origin);
+    throw new RefusedRequestError(
+      403,
+      `Pages of ${origin} may not control this server: add the origin to [http] allowed_origin`,
+    );
   }
 
   #log(origin: string): void {

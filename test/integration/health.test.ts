@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -35,6 +36,17 @@ afterEach(async () => {
 
 const ask = (headers: Record<string, string> = {}) =>
   fetch(`http://127.0.0.1:${server?.httpPort}/health.json`, { headers });
+
+/** Of who calls the server by this name, as a page of elsewhere can make a browser do. */
+function statusBy(host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const options = { port: server?.httpPort, path: '/health.json', headers: { Host: host } };
+    get({ host: '127.0.0.1', ...options }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).on('error', reject);
+  });
+}
 
 interface Told {
   readonly warnings: readonly { readonly text: string }[];
@@ -175,5 +187,15 @@ describe('/health.json', () => {
   it('is not for the pages of others', async () => {
     server = await TestServer.start(tone);
     expect((await ask({ Origin: 'http://evil.example' })).status).toBe(403);
+    expect(await statusBy('evil.example')).toBe(403);
+    for (const name of ['127.0.0.1', 'living-pi', 'living-pi.local', '[::1]:1780']) {
+      expect(await statusBy(name), name).toBe(200);
+    }
+  });
+
+  it('is for who calls the server by a name that is allowed', async () => {
+    server = await TestServer.start(tone, 'http.allowed_origin=https://music.example.org');
+    expect(await statusBy('music.example.org')).toBe(200);
+    expect(await statusBy('other.example.org')).toBe(403);
   });
 });

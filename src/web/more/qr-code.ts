@@ -7,7 +7,6 @@ const versions = [
   { dataBytes: 86, checkBytes: 24, blocks: 2 },
   { dataBytes: 108, checkBytes: 16, blocks: 4 },
 ];
-/** Mode and length in front of the bytes, and the end. */
 const frameBytes = 2;
 /** A light margin of so many modules belongs to the code. */
 export const quietZone = 4;
@@ -32,31 +31,20 @@ export function qrCode(text: string): Code | undefined {
   const version = versions[index];
   if (!version) return undefined;
   const frame = frameOf(index);
-  const bits = codewords(bytes, version).flatMap((byte) => bitsOf(byte, 8));
-  const codes = masks.map((mask, number) => filled(frame, bits, { mask, number }));
+  const words = codewords(bytes, version);
+  const codes = masks.map((mask, number) => filled(frame, words, { mask, number }));
   const penalties = codes.map(penaltyOf);
   return codes[penalties.indexOf(Math.min(...penalties))];
-}
-
-/** The highest first. */
-function bitsOf(value: number, count: number): boolean[] {
-  return Array.from({ length: count }, (_, index) => ((value >> (count - 1 - index)) & 1) === 1);
 }
 
 function codewords(
   text: Uint8Array,
   { dataBytes, checkBytes, blocks }: (typeof versions)[number],
 ): readonly number[] {
-  const bits = [...bitsOf(0b0100, 4), ...bitsOf(text.length, 8)];
-  for (const byte of text) bits.push(...bitsOf(byte, 8));
-  const data = Array.from({ length: dataBytes }, (_, index) => {
-    const isPadding = 8 * index >= bits.length + 4;
-    const paddingIndex = index - text.length - frameBytes;
-    if (isPadding) return paddingIndex % 2 === 0 ? 0xec : 0x11;
-    return bits
-      .slice(8 * index, 8 * index + 8)
-      .reduce((sum, bit, at) => sum | (Number(bit) << (7 - at)), 0);
-  });
+  const hex = [text.length, ...text].map((byte) => byte.toString(16).padStart(2, '0'));
+  // The mode, bytes, and the end, have half a byte each.
+  const data = `4${hex.join('')}0`.match(/../g)?.map((pair) => Number.parseInt(pair, 16)) ?? [];
+  for (let odd = 0; data.length < dataBytes; odd = 1 - odd) data.push(odd ? 0x11 : 0xec);
   const length = dataBytes / blocks;
   const parts = Array.from({ length: blocks }, (_, index) =>
     data.slice(index * length, (index + 1) * length),
@@ -95,21 +83,14 @@ function remainder(data: readonly number[], count: number): readonly number[] {
 /** What is the same whatever the text: `undefined` where its bits go. */
 function frameOf(index: number): readonly (readonly (boolean | undefined)[])[] {
   const size = 21 + 4 * index;
-  const alignment = index === 0 ? undefined : size - 7;
   const ring = (x: number, y: number) => Math.max(Math.abs(x), Math.abs(y));
   return Array.from({ length: size }, (_, y) =>
     Array.from({ length: size }, (_, x) => {
-      for (const [left, top] of [
-        [3, 3],
-        [size - 4, 3],
-        [3, size - 4],
-      ] as const) {
-        const distance = ring(x - left, y - top);
-        if (distance <= 4) return distance !== 2 && distance !== 4;
-      }
-      if (alignment && ring(x - alignment, y - alignment) <= 2) {
-        return ring(x - alignment, y - alignment) !== 1;
-      }
+      const [left, right] = [ring(x - 3, y - 3), ring(x - size + 4, y - 3)];
+      const finder = Math.min(left, right, ring(x - 3, y - size + 4));
+      if (finder <= 4) return finder !== 2 && finder !== 4;
+      const alignment = index === 0 ? size : ring(x - size + 7, y - size + 7);
+      if (alignment <= 2) return alignment !== 1;
       if (x === 6 || y === 6) return (x + y) % 2 === 0;
       if (x === 8 && y === size - 8) return true;
       const isFormat = (x === 8 && (y < 9 || y > size - 9)) || (y === 8 && (x < 9 || x > size - 9));
@@ -120,7 +101,7 @@ function frameOf(index: number): readonly (readonly (boolean | undefined)[])[] {
 
 function filled(
   frame: ReturnType<typeof frameOf>,
-  bits: readonly boolean[],
+  words: readonly number[],
   { mask, number }: { readonly mask: (x: number, y: number) => boolean; readonly number: number },
 ): Code {
   const size = frame.length;
@@ -132,7 +113,9 @@ function filled(
       const x = right - (step & 1);
       const y = isUpward ? size - 1 - (step >> 1) : step >> 1;
       if (frame[y]?.[x] !== undefined) continue;
-      code[y]![x] = (bits[next++] ?? false) !== mask(x, y);
+      const isSet = (((words[next >> 3] ?? 0) << (next & 7)) & 0x80) !== 0;
+      code[y]![x] = isSet !== mask(x, y);
+      next += 1;
     }
   }
   // Level M is 00. The polynomial and the pattern are those of the standard.
@@ -151,8 +134,8 @@ function filled(
 
 /** The less, the better it is read. */
 function penaltyOf(code: Code): number {
-  const text = (row: readonly boolean[]) => row.map(Number).join('');
-  const lines = [...code, ...code.map((_, x) => code.map((row) => row[x] ?? false))].map(text);
+  const columns = code.map((_, x) => code.map((row) => row[x] ?? false));
+  const lines = [...code, ...columns].map((line) => line.map(Number).join(''));
   const runs = lines.flatMap((line) => line.match(/0{5,}|1{5,}/g) ?? []);
   const finders = lines.flatMap((line) => line.match(/(?=00001011101|10111010000)./g) ?? []);
   const squares = code.flatMap((row, y) =>
@@ -161,11 +144,7 @@ function penaltyOf(code: Code): number {
     ),
   );
   const share = code.flat().filter(Boolean).length / code.length ** 2;
-  const balance = 10 * Math.floor(Math.abs(share - 0.5) * 20);
-  return (
-    runs.reduce((sum, run) => sum + run.length - 2, 0) +
-    3 * squares.length +
-    40 * finders.length +
-    balance
-  );
+  const lengths = runs.reduce((sum, run) => sum + run.length - 2, 0);
+  const imbalance = Math.floor(Math.abs(share - 0.5) * 20);
+  return lengths + 3 * squares.length + 40 * finders.length + 10 * imbalance;
 }
