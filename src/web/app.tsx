@@ -91,9 +91,10 @@ function Connection() {
   if (link.isOpen.value && isKnown.value) return null;
   const { connecting, reconnecting, login } = texts.value;
   if (link.isStopped.value) {
+    if (loginReason.value) return null;
     return (
       <div class="connection" role="status">
-        {login.needed}{' '}
+        {login.needed}
         <button
           type="button"
           onClick={() => {

@@ -107,7 +107,7 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
     const room = page.getByRole('region', { name: 'a', exact: true });
     await room.getByRole('button', { name: 'Radio' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByText('Your role does not allow this').waitFor();
+    await dialog.getByText('Your role does not allow what is greyed out here.').waitFor();
     expect(await dialog.getByRole('radio', { name: /Radio/ }).isDisabled()).toBe(true);
     expect(await dialog.getByRole('checkbox', { name: 'a' }).isDisabled()).toBe(true);
     expect(await dialog.getByLabel('Name of the room').isDisabled()).toBe(true);
@@ -188,9 +188,16 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
         const page = await open('', { colorScheme, viewport, bypassCSP: true });
         await page.getByText('This server wants to know who controls it.').waitFor();
         expect(await axeFaults(page), `asking ${colorScheme} ${width}`).toEqual([]);
+        await page.getByRole('button', { name: 'Close' }).click();
+        await page.getByText('You are not logged in.').waitFor();
+        expect(await axeFaults(page), `not logged in ${colorScheme} ${width}`).toEqual([]);
+        await page.getByRole('button', { name: 'Log in' }).click();
         await logIn(page, 'gus', 'secret');
         await page.getByTitle('Change a', { exact: true }).click();
-        await page.getByRole('dialog').getByText('Your role does not allow this').waitFor();
+        await page
+          .getByRole('dialog')
+          .getByText('Your role does not allow what is greyed out here.')
+          .waitFor();
         expect(await axeFaults(page), `forbidding ${colorScheme} ${width}`).toEqual([]);
       }
     }

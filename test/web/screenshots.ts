@@ -159,7 +159,30 @@ for (const [look, viewport] of Object.entries(looks)) {
     await context.close();
   }
 }
+await server.close();
+const locked = createServer({
+  stream: { source: ['tone:///?name=Radio'] },
+  tcpStreaming: { port: 0 },
+  tcpControl: { port: 0 },
+  http: { port: 0 },
+  authorization: { enabled: true, role: ['look:Server.GetStatus'], user: ['gus:secret:look'] },
+});
+await locked.listen();
+for (const [look, viewport] of Object.entries(looks)) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 2 });
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${locked.ports.http}/#/streams`);
+    await page.getByLabel('User').fill('gus');
+    await page.screenshot({ path: join(folder, `login-${look}-${colorScheme}.png`) });
+    await page.getByLabel('Password').fill('secret');
+    await page.keyboard.press('Enter');
+    await page.getByText('Radio').first().waitFor();
+    await page.screenshot({ path: join(folder, `forbidden-${look}-${colorScheme}.png`) });
+    await context.close();
+  }
+}
+await locked.close();
 await browser.close();
 for (const player of players) player.close();
-await server.close();
 rmSync(dirname(music), { recursive: true });

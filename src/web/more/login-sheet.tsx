@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import { logIn, loginReason } from '../control/login.ts';
 import { link } from '../control/server.ts';
 import { Sheet } from '../parts/sheet.tsx';
@@ -13,6 +14,7 @@ export function LoginSheet() {
   const isKept = useSignal(false);
   const fault = useSignal('');
   const isBusy = useSignal(false);
+  const isDone = useRef(false);
   if (reason === undefined) return null;
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -21,6 +23,7 @@ export function LoginSheet() {
     try {
       await logIn({ user: user.value, password: password.value, isKept: isKept.value });
       password.value = '';
+      isDone.current = true;
       loginReason.value = undefined;
       link.restart();
     } catch (error) {
@@ -32,7 +35,8 @@ export function LoginSheet() {
     <Sheet
       title={words.title}
       onClose={() => {
-        loginReason.value = undefined;
+        // Of a sheet that is gone this comes late: by now another login may be asked for.
+        if (!isDone.current) loginReason.value = undefined;
       }}
     >
       <form class="column" onSubmit={(event) => void submit(event)}>

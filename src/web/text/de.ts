@@ -43,6 +43,7 @@ export const de: Texts = {
     refused: 'Benutzer oder Passwort ist falsch',
     needed: 'Du bist nicht angemeldet.',
     forbidden: 'Deine Rolle erlaubt das nicht',
+    forbiddenHere: 'Was hier grau ist, erlaubt deine Rolle nicht.',
     as: (user: string) => `Angemeldet als ${user}`,
     out: 'Abmelden',
   },

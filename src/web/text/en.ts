@@ -35,6 +35,7 @@ export const en = {
     refused: 'Wrong user or password',
     needed: 'You are not logged in.',
     forbidden: 'Your role does not allow this',
+    forbiddenHere: 'Your role does not allow what is greyed out here.',
     as: (user: string) => `Logged in as ${user}`,
     out: 'Log out',
   },
