@@ -120,6 +120,8 @@ async function resamplerFor(sound: Sound, { rateHz, channels }: MixFormat): Prom
     inputRateHz: sound.rateHz,
     outputRateHz: rateHz,
     channels: Math.min(sound.channels, channels),
+    // Of many at one time, and mostly of speech.
+    filter: 'short',
   });
 }
 

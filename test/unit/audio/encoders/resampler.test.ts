@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { maxResamplerBlockFrames, Resampler } from '../../../../src/audio/encoders/resampler.ts';
+import { decibels, levelOf } from '../../../support/mix-rig.ts';
 
 const toneHz = 997;
 const outputRateHz = 48_000;
@@ -52,6 +53,27 @@ it.each([8000, 44_100])('nothing is heard of the images of %i Hz', async (rateHz
   }
 });
 
+it.each([
+  { rateHz: 44_100, toneHz: 18_750, heardHz: 18_750, db: 0 },
+  // Its image, 12 % beyond the band.
+  { rateHz: 44_100, toneHz: 19_450, heardHz: 24_650, db: -70 },
+  { rateHz: 96_000, toneHz: 20_400, heardHz: 20_400, db: 0 },
+  { rateHz: 96_000, toneHz: 26_900, heardHz: 21_100, db: -70 },
+])(
+  'the short filter leaves at most $db dB at $heardHz Hz of $toneHz Hz at a rate of $rateHz Hz',
+  async ({ rateHz, toneHz, heardHz, db }) => {
+    const output = await resampled({ rateHz, toneHz, filter: 'short' }, rateHz / 2, [4096]);
+    const samples = Float64Array.from(output.slice(2000, 2000 + 9600));
+    // So that the ends of what is measured do not count.
+    const windowed = samples.map(
+      (sample, index) => sample * 2 * Math.sin((Math.PI * index) / 9600) ** 2,
+    );
+    const level = decibels(levelOf(windowed, heardHz, outputRateHz) / 0.5);
+    if (db === 0) expect(Math.abs(level)).toBeLessThan(0.1);
+    else expect(level).toBeLessThan(db);
+  },
+);
+
 it('a resampler keeps channels apart', async () => {
   const resampler = await Resampler.create({
     channels: 2,
@@ -83,7 +105,11 @@ it('a reset resampler repeats itself, thousands of times in the same memory', as
 });
 
 async function resampled(
-  { rateHz, toneHz }: { readonly rateHz: number; readonly toneHz: number },
+  {
+    rateHz,
+    toneHz,
+    filter,
+  }: { readonly rateHz: number; readonly toneHz: number; readonly filter?: 'short' },
   frames: number,
   blocks: readonly number[],
 ) {
@@ -91,6 +117,7 @@ async function resampled(
     channels: 1,
     inputRateHz: rateHz,
     outputRateHz,
+    ...(filter && { filter }),
   });
   const output: number[] = [];
   for (let start = 0, turn = 0; start < frames; turn += 1) {
