@@ -193,7 +193,8 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
         expect(await axeFaults(page), `not logged in ${colorScheme} ${width}`).toEqual([]);
         await page.getByRole('button', { name: 'Log in' }).click();
         await logIn(page, 'gus', 'secret');
-        await page.getByTitle('Change a', { exact: true }).click();
+        const room = page.getByRole('region', { name: 'a', exact: true });
+        await room.getByRole('button', { name: 'Radio' }).click();
         await page
           .getByRole('dialog')
           .getByText('Your role does not allow what is greyed out here.')

@@ -19,6 +19,11 @@ export function streamName({ uri, id }: StreamObject): string {
   return uri.query.name || id;
 }
 
+/** Whether any player of a group is connected. */
+export function isPresent({ clientIds }: Group): boolean {
+  return clientIds.some((id) => house.clients.get(id)?.value.connected);
+}
+
 /** Groups that play a stream. */
 export function groupsOf(streamId: string): readonly Group[] {
   return house.groups.ids.value

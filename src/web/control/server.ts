@@ -30,6 +30,10 @@ export function onNotification(
   listeners.set(method, listener);
 }
 
+/** How often what others change is drawn, at most. */
+const pictureMs = 100;
+const hiddenMs = 1000;
+let takenMs = 0;
 const waiting: Parameters<House['takeNotification']>[0][] = [];
 
 export const link = new ControlLink({
@@ -41,14 +45,15 @@ export const link = new ControlLink({
       listener(notification.params);
       return;
     }
-    // A thousand clients may change within one picture: what is drawn is worked out once for it.
+    // A thousand clients may change within a second: what is drawn is worked out for many at once.
     if (waiting.push(notification) > 1) return;
-    if (document.visibilityState === 'visible') requestAnimationFrame(takeWaiting);
-    else setTimeout(takeWaiting, 1000);
+    const everyMs = document.visibilityState === 'visible' ? pictureMs : hiddenMs;
+    setTimeout(takeWaiting, takenMs + everyMs - performance.now());
   },
 });
 
 function takeWaiting(): void {
+  takenMs = performance.now();
   batch(() => {
     for (const notification of waiting.splice(0)) house.takeNotification(notification);
   });

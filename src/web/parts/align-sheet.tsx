@@ -9,7 +9,7 @@ import { Icon } from './icons.tsx';
 import { Sheet } from './sheet.tsx';
 
 /** In decreasing steps, as one tunes. Units: milliseconds. */
-const steps = { later: [-25, -5, -1], earlier: [1, 5, 25] };
+const steps = [-25, -5, -1, 1, 5, 25];
 /** What one hears is compared by ticks, below which the music is hardly there. */
 const ticks = { chime: 'ticks', repeat: 10, tag: 'align', replace: true, duck: { duck_db: -40 } };
 /** A little more than they take, where the server does not say how long that is. */
@@ -45,12 +45,13 @@ export function AlignSheet({ name, clientId, valueMs, hint, onChange, onClose }:
   return (
     <Sheet title={words.title(name)} onClose={onClose}>
       <p>{words.hint(name)}</p>
-      <div class="align">
-        <span class="hint">{words.laterSide}</span>
-        <output class="number wide">{words.ms(valueMs)}</output>
-        <span class="hint">{words.earlierSide}</span>
-        <div class="steps">{steps.later.map(step)}</div>
-        <div class="steps">{steps.earlier.map(step)}</div>
+      <div class="column">
+        <div class="line align">
+          <span class="hint">{words.laterSide}</span>
+          <output class="number wide">{words.ms(valueMs)}</output>
+          <span class="hint">{words.earlierSide}</span>
+        </div>
+        <div class="steps">{steps.map(step)}</div>
       </div>
       {hint && <p class="hint">{hint}</p>}
       {clientId !== undefined && <Ticks clientId={clientId} />}

@@ -40,21 +40,19 @@ export function PlayerBar() {
         {isOn && <Figures />}
       </div>
       {isOn && (
-        <button
-          type="button"
-          class="quiet round"
-          aria-label={listen.align}
-          title={listen.align}
-          aria-haspopup="dialog"
-          onClick={() => {
-            isAligning.value = true;
-          }}
-        >
-          <Icon name="align" />
-        </button>
-      )}
-      {isOn && (
         <div class="line volume">
+          <button
+            type="button"
+            class="quiet round"
+            aria-label={listen.align}
+            title={listen.align}
+            aria-haspopup="dialog"
+            onClick={() => {
+              isAligning.value = true;
+            }}
+          >
+            <Icon name="align" />
+          </button>
           <button
             type="button"
             class="quiet round"

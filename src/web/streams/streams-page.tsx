@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { attempt, setStream } from '../control/actions.ts';
 import { permit } from '../control/login.ts';
-import { groupName, groupsOf, streamName } from '../control/names.ts';
+import { groupName, groupsOf, isPresent, streamName } from '../control/names.ts';
 import { house, link, refresh } from '../control/server.ts';
 import type { StreamObject } from '../control/status-objects.ts';
 import { Forbidden } from '../parts/forbidden.tsx';
@@ -58,7 +58,7 @@ function StreamCard({ id }: { readonly id: string }) {
   const stream = house.streams.get(id)?.value;
   if (!stream) return null;
   const { streams: words } = texts.value;
-  const rooms = groupsOf(id).map(groupName);
+  const rooms = groupsOf(id).filter(isPresent).map(groupName);
   const { codec, sampleformat } = stream.uri.query;
   const begin = (name: 'edit' | 'remove' | 'play') => () => {
     task.value = { name, id };
