@@ -378,7 +378,7 @@ describe('an announcement', () => {
 
   it('names the chimes and the clips that there are', async () => {
     expect(await controller.request('Announce.GetClips')).toEqual({
-      chimes: ['ding', 'dingdong', 'alert', 'tick'],
+      chimes: ['ding', 'dingdong', 'alert', 'tick', 'ticks'],
       clips: [],
       speech: false,
       duck_db: -15,
