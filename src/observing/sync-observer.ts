@@ -273,6 +273,12 @@ export class SyncObserver {
     return (queuedBytes + session.connection.unwrittenBytes) / perMs;
   }
 
+  /** One who looked before has noted it. */
+  #isSilenceKnown({ client, lastHeardUs }: Session): boolean {
+    const events = this.#options.events.since('player', lastHeardUs);
+    return events.some(({ what, id }) => what === 'silent' && id === client?.id);
+  }
+
   #noteEvents(watch: PlayerWatch, facts: VerdictFacts, nowUs: number): void {
     const { looks, session } = watch;
     const note = (side: 'network' | 'player', what: EventKind, value: number) => {
@@ -288,7 +294,9 @@ export class SyncObserver {
       'skipped',
       looks.step(({ lostChunks }) => lostChunks),
     );
-    note('player', 'silent', over(facts.silentMs, limits.silentMs));
+    if (!this.#isSilenceKnown(session)) {
+      note('player', 'silent', over(facts.silentMs, limits.silentMs));
+    }
     note('player', 'waiting', over(facts.busyMs, limits.busyMs));
   }
 }
@@ -307,5 +315,5 @@ function roundedVerdict({ verdict: { who, level, because } }: PlayerWatch): Play
 }
 
 function ms<Name extends string>(name: Name, us: number | undefined): { [K in Name]?: number } {
-  return us === undefined ? {} : ({ [name]: round(us / 1000) } as { [K in Name]?: number });
+  return us === undefined ? {} : ({ [name]: round(us / 1000, 2) } as { [K in Name]?: number });
 }

@@ -14,6 +14,7 @@ import { texts } from './text/texts.ts';
 const pages: Readonly<Record<PageName, FunctionComponent>> = {
   rooms: RoomsPage,
   streams: StreamsPage,
+  sync: later(async () => (await import('./sync/sync-page.tsx')).SyncPage),
   announce: later(async () => (await import('./announce/announce-page.tsx')).AnnouncePage),
   more: later(async () => (await import('./more/more-page.tsx')).MorePage),
 };

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
 
-export const places = ['rooms', 'streams', 'announce', 'more'] as const;
+export const places = ['rooms', 'streams', 'sync', 'announce', 'more'] as const;
 export type PageName = (typeof places)[number];
 
 const hash = signal(location.hash);

@@ -64,6 +64,18 @@ describe.skipIf(browserIsMissing)('the page of a house with a thousand players',
     await page.getByRole('searchbox').fill('');
   });
 
+  it('tells of each of them whether it is in step, with no more rows than one sees', async () => {
+    await page.goto(`http://127.0.0.1:${server.httpPort}/#/sync`);
+    await page.getByText('1000 players have a fault').waitFor();
+    expect(await rows()).toBeLessThanOrEqual(60);
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight / 2));
+    // Those that are seen now are asked for.
+    await page.locator('.sync-row .figures').first().waitFor();
+    expect(await rows()).toBeGreaterThan(5);
+    expect(await rows()).toBeLessThanOrEqual(60);
+    await page.goto(`http://127.0.0.1:${server.httpPort}/#/rooms`);
+  });
+
   it('has little to do while each of them changes once a second', async () => {
     await page.evaluate(() => scrollTo(0, 0));
     // Most of it is what a browser does for each message, whatever becomes of that.

@@ -63,6 +63,10 @@ for (const names of rooms) {
     players.push(await ScriptedClient.greet(streaming, name, { hostName: name }));
   }
 }
+// All but one, which says nothing any more.
+const asking = setInterval(() => {
+  for (const player of players.slice(1)) player.requestTime(7);
+}, 1000);
 await new Promise((resolve) => setTimeout(resolve, 500));
 for (const [first, ...others] of rooms) {
   const { server: status } = (await server.request('Server.GetStatus')) as {
@@ -153,6 +157,19 @@ for (const [look, viewport] of Object.entries(looks)) {
     await page.goto(`http://127.0.0.1:${http}/#/rooms?view=compact`);
     await page.waitForTimeout(300);
     await page.screenshot({ path: join(folder, `compact-${look}-${colorScheme}.png`) });
+    await page.keyboard.press('Escape');
+    await page.goto(`http://127.0.0.1:${http}/#/sync`);
+    await page.getByText('1 player has a fault').waitFor();
+    await page.waitForTimeout(6000);
+    await page.screenshot({ path: join(folder, `sync-${look}-${colorScheme}.png`) });
+    await page.screenshot({
+      path: join(folder, `sync-all-${look}-${colorScheme}.png`),
+      fullPage: true,
+    });
+    await page.getByRole('button', { name: /Kitchen/ }).click();
+    await page.waitForTimeout(2500);
+    await page.screenshot({ path: join(folder, `evidence-${look}-${colorScheme}.png`) });
+    await page.keyboard.press('Escape');
     await page.goto(`http://127.0.0.1:${http}/#/streams`);
     await page.getByRole('button', { name: 'Add a stream' }).click();
     await page.screenshot({ path: join(folder, `add-${look}-${colorScheme}.png`) });
@@ -184,5 +201,6 @@ for (const [look, viewport] of Object.entries(looks)) {
 }
 await locked.close();
 await browser.close();
+clearInterval(asking);
 for (const player of players) player.close();
 rmSync(dirname(music), { recursive: true });

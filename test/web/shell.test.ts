@@ -12,8 +12,9 @@ import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
 import { axeFaults } from './axe-faults.ts';
 import { browserIsMissing, launchBrowser, openPage, type WatchedPage } from './browser.ts';
+import { sidewaysScroll } from './sideways-scroll.ts';
 
-const places = ['rooms', 'streams', 'announce', 'more'];
+const places = ['rooms', 'streams', 'sync', 'announce', 'more'];
 const sources = ['tone:///?name=Radio', 'tone:///?name=Jazz'];
 
 let browser: Browser;
@@ -550,10 +551,4 @@ function prefixProxy(prefix: string) {
     upstream.on('error', () => socket.destroy());
   });
   return proxy;
-}
-
-function sidewaysScroll(page: Page): Promise<number> {
-  return page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
 }

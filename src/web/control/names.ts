@@ -7,6 +7,12 @@ export function clientName({ config, host, id }: Client): string {
   return config.name || host.name || id;
 }
 
+/** One that is not known is called by its id. */
+export function nameOfClient(id: string): string {
+  const client = house.clients.get(id)?.value;
+  return client ? clientName(client) : id;
+}
+
 /** A room is called after its players while it has no name of its own. */
 export function groupName({ name, clientIds }: Group): string {
   if (name !== '') return name;

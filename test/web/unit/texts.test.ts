@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { de } from '../../../src/web/text/de.ts';
 import { en } from '../../../src/web/text/en.ts';
+import { syncDe } from '../../../src/web/text/sync-de.ts';
+import { syncEn } from '../../../src/web/text/sync-en.ts';
 
 /** Where texts stand, what they are made of, and what they say of two examples. */
 function shapeOf(texts: object, path = ''): readonly string[] {
@@ -13,6 +15,7 @@ function shapeOf(texts: object, path = ''): readonly string[] {
 
 it('each language says all', () => {
   expect(shapeOf(de)).toEqual(shapeOf(en));
+  expect(shapeOf(syncDe)).toEqual(shapeOf(syncEn));
 });
 
 it('no text is empty, and none leaves out what it is about', () => {
@@ -23,6 +26,5 @@ it('no text is empty, and none leaves out what it is about', () => {
       else expect(value('7', false)).toContain('7');
     }
   };
-  look(en);
-  look(de);
+  for (const texts of [en, de, syncEn, syncDe]) look(texts);
 });
