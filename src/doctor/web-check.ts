@@ -11,6 +11,7 @@ import { refusalOf } from './server-user.ts';
 
 const dayMs = 86_400_000;
 const soonDays = 30;
+const renewal = 'renew it (zerocast make-certificate --renew, if that made it)';
 
 /** The web pages and the certificate. */
 export function webCheck(context: DoctorContext): Check {
@@ -63,10 +64,10 @@ function validity({ validFrom, validTo }: X509Certificate): Finding {
     return fault(text, 'check the clock of this machine, or get another certificate');
   }
   if (now > Date.parse(validTo)) {
-    return fault(`the certificate expired on ${validTo}`, 'renew it, then restart or reload');
+    return fault(`the certificate expired on ${validTo}`, `${renewal}, then restart or reload`);
   }
   if (days < soonDays) {
-    return warning(`the certificate expires in ${days} days, on ${validTo}`, 'renew it');
+    return warning(`the certificate expires in ${days} days, on ${validTo}`, renewal);
   }
   return ok(`the certificate is valid until ${validTo}`);
 }

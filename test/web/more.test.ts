@@ -158,7 +158,7 @@ describe.skipIf(browserIsMissing)('the place More', () => {
     await page.getByText('Was der Server braucht').waitFor();
     await page.goto(`http://127.0.0.1:${server.httpPort}/#/rooms`);
     await page.reload();
-    await page.getByRole('slider', { name: 'Lautstärke von b' }).waitFor();
+    await page.getByTitle('Mehr über b').waitFor();
     expect(await page.locator('html').getAttribute('class')).toBe('still');
     expect(await page.evaluate(() => document.documentElement.style.colorScheme)).toBe('dark');
     a!.close();
