@@ -9,6 +9,7 @@ import { until } from '../support/waiting.ts';
 import { browserIsMissing, launchBrowser, openPage, type WatchedPage } from './browser.ts';
 import { CutOff } from './cut-off.ts';
 import { median, percentile, recordPage, type Sounded, soundOf, Witness } from './heard.ts';
+import { HideableTab } from './hideable-tab.ts';
 import { writeNumberedFile } from './numbered-audio.ts';
 
 const bufferMs = 1000;
@@ -155,7 +156,7 @@ describe.skipIf(browserIsMissing)('a browser that listens', () => {
   });
 
   afterEach(async () => {
-    await page.context().close();
+    await page?.context().close();
     witnesses.first.close();
     witnesses.second.close();
     await server.stop();
@@ -223,6 +224,41 @@ describe.skipIf(browserIsMissing)('a browser that listens', () => {
     const settled = sounds.filter(({ atMs }) => atMs > sounds[0]!.atMs + settlingMs);
     expectInStep(settled);
     expect(silencesIn(settled)).toEqual([]);
+  });
+
+  it('plays on in a tab that is hidden, where it draws nothing', async () => {
+    const tab = await HideableTab.open(browser, `http://127.0.0.1:${ports.http}/`);
+    const isTrue = (expression: string) =>
+      expect.poll(() => tab.evaluate(expression), { timeout: 10_000 }).toBe(true);
+    await isTrue(`document.querySelector('.player-bar button') !== null`);
+    await tab.evaluate(`
+      globalThis.blocks = [];
+      globalThis.pictures = 0;
+      const { start } = AudioBufferSourceNode.prototype;
+      AudioBufferSourceNode.prototype.start = function (atS) {
+        blocks.push({ hidden: document.hidden, atS, endS: atS + this.buffer.duration });
+        return start.call(this, atS);
+      };
+      const { requestAnimationFrame: request } = globalThis;
+      globalThis.requestAnimationFrame = (draw) => request((now) => {
+        if (document.hidden) pictures += 1;
+        draw(now);
+      });
+      document.querySelector('.player-bar button').click();
+    `);
+    await isTrue('blocks.length > 60');
+    await tab.hide();
+    await isTrue('document.hidden');
+    await isTrue('blocks.filter(({ hidden }) => hidden).length > 50');
+    const { gaps, pictures } = (await tab.evaluate(`({
+      gaps: blocks.filter(({ hidden, atS }, index) =>
+        hidden && Math.abs(atS - blocks[index - 1].endS) > 0.001).length,
+      pictures,
+    })`)) as { gaps: number; pictures: number };
+    await tab.close();
+    // One jump is two: what fades away, and what follows.
+    expect(gaps).toBeLessThanOrEqual(2);
+    expect(pictures).toBe(0);
   });
 
   it('is in step again after the connection was cut', async () => {
