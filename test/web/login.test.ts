@@ -2,6 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signingKey } from '../../src/auth/token-key.ts';
 import { signToken } from '../../src/auth/tokens.ts';
+import { wavFile } from '../support/pcm-fixtures.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
@@ -97,6 +98,32 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
     await page.getByText('Logged in as ada').waitFor();
     await page.getByText(/^Connected controllers: /).click();
     await page.getByText('WebSocket, ada').waitFor();
+  });
+
+  it('announces a file with the same login, and not without the permission', async () => {
+    const page = await open();
+    await logIn(page, 'ada', 'pässword');
+    await slider(page).waitFor();
+    await page.getByRole('region', { name: 'Scenes' }).waitFor();
+    await page.goto(`http://127.0.0.1:${server.httpPort}/#/announce`);
+    await page.getByRole('radio', { name: 'File or voice' }).check();
+    const buffer = wavFile(Buffer.alloc(9600));
+    await page
+      .getByLabel('Choose a file')
+      .setInputFiles({ name: 'bell.wav', mimeType: 'audio/wav', buffer });
+    await page.getByText('bell.wav · ').waitFor();
+    await page.getByRole('button', { name: 'Announce' }).click();
+    await page.getByText('Done').first().waitFor();
+    expect(page.complaints).toEqual([]);
+    const other = await open('#/announce');
+    await logIn(other, 'gus', 'secret');
+    const send = other.getByRole('button', { name: 'Announce' });
+    await send.waitFor();
+    expect(await send.isDisabled()).toBe(true);
+    expect(await send.getAttribute('title')).toBe('Your role does not allow this');
+    await other.goto(`http://127.0.0.1:${server.httpPort}/#/rooms`);
+    await slider(other).waitFor();
+    expect(await other.getByRole('region', { name: 'Scenes' }).count()).toBe(0);
   });
 
   it('disables what the role forbids, and says why', async () => {

@@ -25,16 +25,17 @@ export function LoudnessCard({ fault, usualDuckDb }: LoudnessCardProps) {
       <label class="field">
         <span>{words.duck}</span>
         <span class="line">
-          <input
-            type="range"
-            class="slider"
-            min={lowestDuckDb}
-            max={0}
-            value={duckDb}
-            style={{ '--part': (duckDb - lowestDuckDb) / -lowestDuckDb }}
-            aria-valuetext={words.decibels(duckDb)}
-            onInput={({ currentTarget }) => change({ duckDb: Number(currentTarget.value) })}
-          />
+          <span class="track" style={{ '--part': (duckDb - lowestDuckDb) / -lowestDuckDb }}>
+            <input
+              type="range"
+              class="slider direct"
+              min={lowestDuckDb}
+              max={0}
+              value={duckDb}
+              aria-valuetext={words.decibels(duckDb)}
+              onInput={({ currentTarget }) => change({ duckDb: Number(currentTarget.value) })}
+            />
+          </span>
           <output class="number wide">{words.decibels(duckDb)}</output>
         </span>
         <FieldFault of="duck_db" fault={fault} />

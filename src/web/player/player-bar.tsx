@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import { nameClient } from '../control/actions.ts';
 import { house } from '../control/server.ts';
 import { remember, remembered } from '../own-memory.ts';
@@ -12,8 +13,18 @@ import { player } from './own-player.ts';
 const isAligning = signal(false);
 const isNameAsked = signal(remembered('isNameAsked') !== undefined);
 
-/** Listening in this browser, on every page of it. */
+/** Listening in this browser, on every page of it. What stands on it, at the lower edge, knows its height. */
 export function PlayerBar() {
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const { current } = bar;
+    if (!current) return;
+    const { style } = document.documentElement;
+    const note = () => style.setProperty('--player', `${current.offsetHeight}px`);
+    const observer = new ResizeObserver(note);
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, []);
   const { listen, client } = texts.value;
   const state = player.state.value;
   const failure = player.failure.value;
@@ -21,7 +32,7 @@ export function PlayerBar() {
   const isOn = state !== 'off' && state !== 'failed';
   const isStop = isOn && state !== 'tapToHear';
   return (
-    <section class={isOn ? 'player-bar on' : 'player-bar'} aria-label={listen.start}>
+    <section ref={bar} class={isOn ? 'player-bar on' : 'player-bar'} aria-label={listen.start}>
       <button
         type="button"
         class={isStop ? 'stop' : 'main'}

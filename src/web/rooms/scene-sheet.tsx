@@ -24,7 +24,7 @@ export function SceneSheet({ onClose }: { readonly onClose: () => void }) {
   };
   return (
     <Sheet title={words.title} onClose={onClose}>
-      <NameForm
+      <SceneNameForm
         label={words.saveAs}
         name=""
         method="Scene.Save"
@@ -99,7 +99,7 @@ function SceneRow({ scene, onClose }: SceneRowProps) {
         {streams.size > 0 && ` · ${listOf([...streams])}`}
       </span>
       {isNaming.value && (
-        <NameForm label={words.newName} name={name} method="Scene.Rename" onSave={rename} />
+        <SceneNameForm label={words.newName} name={name} method="Scene.Rename" onSave={rename} />
       )}
     </li>
   );
@@ -110,7 +110,7 @@ function nameOf(streamId: string): string {
   return stream ? streamName(stream) : streamId;
 }
 
-interface NameFormProps {
+interface SceneNameFormProps {
   readonly label: string;
   readonly name: string;
   readonly method: string;
@@ -120,7 +120,7 @@ interface NameFormProps {
   readonly onReplace?: (name: string) => Promise<void>;
 }
 
-function NameForm({ label, name: known, method, onSave, onReplace }: NameFormProps) {
+function SceneNameForm({ label, name: known, method, onSave, onReplace }: SceneNameFormProps) {
   const id = useId();
   const name = useSignal(known);
   const fault = useSignal('');
