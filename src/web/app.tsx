@@ -18,6 +18,7 @@ const pages: Readonly<Record<PageName, FunctionComponent>> = {
   announce: later(async () => (await import('./announce/announce-page.tsx')).AnnouncePage),
   more: later(async () => (await import('./more/more-page.tsx')).MorePage),
 };
+const ListenScreen = later(async () => (await import('./live/listen-screen.tsx')).ListenScreen);
 const LoginSheet = later(async () => (await import('./more/login-sheet.tsx')).LoginSheet);
 
 export function App() {
@@ -44,6 +45,7 @@ export function App() {
         {isKnown.value && <Page />}
       </main>
       <PlayerBar />
+      {query.has('listen') && isKnown.value && <ListenScreen />}
       <Connection />
       {openSheets.value === 0 && <Toasts />}
       {loginReason.value && <LoginSheet />}

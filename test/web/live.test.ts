@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +12,7 @@ import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
 import { browserIsMissing, launchBrowser, openPage, type WatchedPage } from './browser.ts';
 
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const rateHz = 48_000;
 const bufferMs = 1000;
 const bands = 80;
@@ -333,6 +335,61 @@ describe.skipIf(browserIsMissing)('the levels on the page', () => {
     );
     for (const { stream } of server.application.streams.channels.values()) stream.deactivate();
     expect(share('busy')).toBeLessThan(0.15);
+    expect(page.complaints).toEqual([]);
+  });
+
+  it('of this browser fill the screen while it listens, with all that is to be known', async () => {
+    await start(tone('Tone', '&freq=1000&level=-20'));
+    page = await openPage(browser, address(), { ...moving, viewport: { width: 320, height: 700 } });
+    await page.getByRole('button', { name: 'Listen here' }).click();
+    await page.getByRole('link', { name: 'Show all of listening here' }).click();
+    const screen = page.getByRole('dialog', { name: 'Listening in this browser' });
+    await screen.getByText('PCM 48/16').waitFor();
+    const number = screen.locator('.peaks span').first();
+    await expect
+      .poll(async () => Math.abs(Number.parseFloat((await number.textContent())!) + 20))
+      .toBeLessThan(0.5);
+    await expect
+      .poll(() => screen.locator('meter').first().getAttribute('aria-valuetext'))
+      .toMatch(/^-(?:20|19\.9)/);
+    // The tallest bar is that of the tone.
+    const tallest = await screen
+      .locator('canvas.spectrum')
+      .evaluate((canvas: HTMLCanvasElement) => {
+        const { width, height } = canvas;
+        const { data } = canvas.getContext('2d')!.getImageData(0, 0, width, height);
+        const tops = Array.from({ length: 48 }, (_, bar) => {
+          const x = Math.floor(((bar + 0.5) * width) / 48);
+          for (let y = 0; y < height; y += 1) if (data[4 * (y * width + x) + 3]! > 0) return y;
+          return height;
+        });
+        return tops.indexOf(Math.min(...tops));
+      });
+    expect(Math.abs(tallest - Math.floor((48 * melOf(1000)) / melOf(16_000)))).toBeLessThanOrEqual(
+      1,
+    );
+    await screen.getByRole('button', { name: 'Play 5 ms earlier' }).click();
+    await screen.getByRole('button', { name: 'Play 1 ms later' }).click();
+    await screen
+      .getByText('+4 ms', { exact: true })
+      .or(screen.getByText('4 ms', { exact: true }))
+      .first()
+      .waitFor();
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async () => {
+      const { axe } = globalThis as unknown as {
+        axe: { run: () => Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+      };
+      const { violations } = await axe.run();
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`);
+    });
+    expect(violations).toEqual([]);
+    expect(await screen.evaluate((element) => element.scrollWidth <= element.clientWidth)).toBe(
+      true,
+    );
+    await page.keyboard.press('Escape');
+    await until(() => page.url().endsWith('#/streams'), 'the page is where it was');
+    expect(await screen.count()).toBe(0);
     expect(page.complaints).toEqual([]);
   });
 });

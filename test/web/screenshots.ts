@@ -127,6 +127,10 @@ for (const [look, viewport] of Object.entries(looks)) {
     await page.screenshot({ path: join(folder, `named-${look}-${colorScheme}.png`) });
     await page.getByRole('button', { name: 'Close' }).click();
     await page.screenshot({ path: join(folder, `listen-${look}-${colorScheme}.png`) });
+    await page.getByRole('link', { name: 'Show all of listening here' }).click();
+    await page.waitForTimeout(5000);
+    await page.screenshot({ path: join(folder, `listen-screen-${look}-${colorScheme}.png`) });
+    await page.getByRole('button', { name: 'Close' }).click();
     await page.getByRole('button', { name: 'Align this browser' }).click();
     await page.screenshot({ path: join(folder, `align-${look}-${colorScheme}.png`) });
     await page.getByRole('button', { name: 'Done' }).click();

@@ -22,7 +22,7 @@ export function LevelMeters({ name, channels }: LevelMetersProps) {
   return (
     <>
       <div class="bars-box" aria-hidden="true">
-        <canvas class="bars" style={{ height: `${0.75 * channels}rem` }} />
+        <canvas class="bars" style={{ '--channels': channels }} />
         <div class="peaks">
           {names.map((channel) => (
             <span key={channel}>–</span>

@@ -3,7 +3,7 @@ import { language } from '../settings.ts';
 const formats = new Map<string, Intl.NumberFormat>();
 
 /** With one decimal, as one's language writes it. */
-function numberText(value: number, unit: string): string {
+export function numberText(value: number, unit: string): string {
   const code = language.peek();
   const format =
     formats.get(code) ??

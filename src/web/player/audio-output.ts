@@ -10,6 +10,8 @@ export class AudioOutput {
   readonly #context: AudioContext;
   readonly #gain: GainNode;
   readonly #nodes = new Map<Block, AudioBufferSourceNode>();
+  /** Takes both sides apart for those who look at them. */
+  #sides: { readonly input: GainNode; readonly analysers: readonly AnalyserNode[] } | undefined;
 
   /** Failure: throws where there is no Web Audio. `rateHz` is only a wish on some systems. */
   constructor(rateHz: number) {
@@ -38,6 +40,18 @@ export class AudioOutput {
     const { outputLatency, baseLatency = 0 } = this.#context;
     const latencyMs = outputLatency === undefined ? untoldLatencyMs : outputLatency * 1000;
     return latencyMs + baseLatency * 1000;
+  }
+
+  /** One for each side of what is played, before the volume; there from the first call to `endAnalysis`. */
+  get analysers(): readonly AnalyserNode[] {
+    this.#sides ??= this.#analyse();
+    return this.#sides.analysers;
+  }
+
+  endAnalysis(): void {
+    const { input } = this.#sides ?? {};
+    this.#sides = undefined;
+    if (input) for (const node of this.#nodes.values()) node.disconnect(input);
   }
 
   set onChange(listener: () => void) {
@@ -79,6 +93,7 @@ export class AudioOutput {
     const node = context.createBufferSource();
     node.buffer = buffer;
     node.connect(this.#gain);
+    if (this.#sides) node.connect(this.#sides.input);
     node.onended = () => this.#forget(block, node);
     node.start(frame / this.rateHz);
     this.#nodes.set(block, node);
@@ -112,6 +127,21 @@ export class AudioOutput {
     this.#context.onstatechange = null;
     this.#context.close().catch(() => undefined);
     this.#nodes.clear();
+  }
+
+  #analyse() {
+    const context = this.#context;
+    // One channel is heard on both sides.
+    const input = new GainNode(context, { channelCount: 2, channelCountMode: 'explicit' });
+    const splitter = new ChannelSplitterNode(context, { numberOfOutputs: 2 });
+    input.connect(splitter);
+    const analysers = [0, 1].map((side) => {
+      const analyser = new AnalyserNode(context, { fftSize: 2048, smoothingTimeConstant: 0.6 });
+      splitter.connect(analyser, side);
+      return analyser;
+    });
+    for (const node of this.#nodes.values()) node.connect(input);
+    return { input, analysers };
   }
 
   #forget(block: Block, node: AudioBufferSourceNode): void {

@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { nameClient } from '../control/actions.ts';
 import { house } from '../control/server.ts';
 import { remember, remembered } from '../own-memory.ts';
+import { route } from '../page-route.ts';
 import { AlignSheet } from '../parts/align-sheet.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { NameForm } from '../parts/name-form.tsx';
@@ -25,10 +26,9 @@ export function PlayerBar() {
     observer.observe(current);
     return () => observer.disconnect();
   }, []);
-  const { listen, client } = texts.value;
+  const { listen, live } = texts.value;
   const state = player.state.value;
   const failure = player.failure.value;
-  const { percent, muted } = player.volume.value;
   const isOn = state !== 'off' && state !== 'failed';
   const isStop = isOn && state !== 'tapToHear';
   return (
@@ -49,6 +49,11 @@ export function PlayerBar() {
           {state !== 'off' && state !== 'failed' && listen.states[state]}
         </span>
         {isOn && <Figures />}
+        {isOn && (
+          <a class="open-screen" href={`#/${route.value.place}?listen`} title={live.listen.open}>
+            <span class="unseen">{live.listen.open}</span>
+          </a>
+        )}
       </div>
       {isOn && (
         <div class="line volume">
@@ -64,27 +69,38 @@ export function PlayerBar() {
           >
             <Icon name="align" />
           </button>
-          <button
-            type="button"
-            class="quiet round"
-            aria-pressed={muted}
-            aria-label={listen.mute}
-            onClick={() => player.setVolume({ percent, muted: !muted })}
-          >
-            <Icon name={muted ? 'muted' : 'volume'} />
-          </button>
-          <Slider
-            label={listen.volume}
-            value={percent}
-            isMuted={muted}
-            valueText={client.volumeValue(percent, muted)}
-            onChange={(value) => player.setVolume({ percent: value, muted })}
-          />
+          <OwnVolume />
         </div>
       )}
       {state === 'playing' && <NameQuestion />}
       {isOn && isAligning.value && <OwnAlignSheet />}
     </section>
+  );
+}
+
+/** How loud this browser plays. */
+export function OwnVolume() {
+  const { listen, client } = texts.value;
+  const { percent, muted } = player.volume.value;
+  return (
+    <>
+      <button
+        type="button"
+        class="quiet round"
+        aria-pressed={muted}
+        aria-label={listen.mute}
+        onClick={() => player.setVolume({ percent, muted: !muted })}
+      >
+        <Icon name={muted ? 'muted' : 'volume'} />
+      </button>
+      <Slider
+        label={listen.volume}
+        value={percent}
+        isMuted={muted}
+        valueText={client.volumeValue(percent, muted)}
+        onChange={(value) => player.setVolume({ percent: value, muted })}
+      />
+    </>
   );
 }
 

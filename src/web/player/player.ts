@@ -68,6 +68,7 @@ interface EarlyChunk {
 const refusals: Readonly<Record<number, PlayerFailure>> = { 401: 'login', 403: 'forbidden' };
 const tickMs = 20;
 const figuresMs = 500;
+const maxErrors = 60_000 / figuresMs;
 /** A context that was made within a tap runs before that. */
 const patienceMs = 1000;
 /** Chunks that may arrive while the decoder of a new stream is being made. */
@@ -97,6 +98,7 @@ export class Player {
   readonly #clientId = signal(remembered('clientId'));
   readonly #serverClock = new ServerClock();
   readonly #outputClock = new OutputClock();
+  readonly #errorsMs: (number | undefined)[] = [];
   #output: AudioOutput | undefined;
   #scheduler: Scheduler | undefined;
   #link: StreamLink | undefined;
@@ -160,6 +162,20 @@ export class Player {
   /** Under which the server knows this browser; `undefined` until it first listens. */
   get clientId(): ReadonlySignal<string | undefined> {
     return this.#clientId;
+  }
+
+  /** The errors of the last minute, in milliseconds, twice a second; the latest is the last. */
+  get errorsMs(): readonly (number | undefined)[] {
+    return this.#errorsMs;
+  }
+
+  /** One for each side of what is played, while something is; `endAnalysis` when they are not needed. */
+  get analysers(): readonly AnalyserNode[] {
+    return this.#output?.analysers ?? [];
+  }
+
+  endAnalysis(): void {
+    this.#output?.endAnalysis();
   }
 
   /** To be called within a tap or a key press; also when it is on already, so that it is heard. */
@@ -408,8 +424,10 @@ export class Player {
     const output = this.#output;
     const scheduler = this.#scheduler;
     if (!output || !scheduler) return;
+    const errorMs = scheduler.errorMs(output.frame);
+    if (this.#errorsMs.push(errorMs) > maxErrors) this.#errorsMs.shift();
     this.#figures.value = {
-      errorMs: scheduler.errorMs(output.frame),
+      errorMs,
       outputLatencyMs: this.#device.latencyMs,
       roundTripMs: this.#serverClock.isKnown ? this.#serverClock.roundTripMs : undefined,
       resyncs: scheduler.resyncs,

@@ -1,10 +1,10 @@
 import { signal } from '@preact/signals';
-import { control, muteGroup, setVolume } from '../control/actions.ts';
+import { muteGroup, setVolume } from '../control/actions.ts';
 import { permit } from '../control/login.ts';
 import { groupName, streamName } from '../control/names.ts';
 import { house } from '../control/server.ts';
-import type { StreamObject } from '../control/status-objects.ts';
-import { Icon, type IconName } from '../parts/icons.tsx';
+import { Icon } from '../parts/icons.tsx';
+import { NowPlaying } from '../parts/now-playing.tsx';
 import { Slider } from '../parts/slider.tsx';
 import { balanced, meanOf } from '../parts/slider-curve.ts';
 import { texts } from '../text/texts.ts';
@@ -116,52 +116,4 @@ function GroupVolume({ id, name, presentIds }: GroupHeadProps & { readonly name:
       <output class="number">{mean}</output>
     </div>
   );
-}
-
-/** Title, cover and what can be done with them, as far as the source tells. */
-function NowPlaying({ stream: { id, properties } }: { readonly stream: StreamObject }) {
-  const { metadata, canControl, playbackStatus, canGoNext, canGoPrevious } = properties ?? {};
-  const { transport } = texts.value;
-  const title = metadata?.title ?? '';
-  if (title === '' && !canControl) return null;
-  const isPlaying = playbackStatus === 'playing';
-  const command = (name: 'play' | 'pause' | 'next' | 'previous', icon: IconName, label: string) => (
-    <button
-      type="button"
-      class="quiet round"
-      aria-label={label}
-      {...permit('Stream.Control')}
-      onClick={() => control(id, name)}
-    >
-      <Icon name={icon} />
-    </button>
-  );
-  return (
-    <div class="line now">
-      {metadata?.artUrl && (
-        <img class="cover" src={coverAddress(metadata.artUrl)} alt="" loading="lazy" />
-      )}
-      <div class="cut">
-        <div class="title cut">{title}</div>
-        <div class="hint cut">
-          {[metadata?.artist?.join(', '), metadata?.album].filter(Boolean).join(' – ')}
-        </div>
-      </div>
-      {canControl && (
-        <div class="buttons">
-          {canGoPrevious && command('previous', 'previous', transport.previous)}
-          {isPlaying
-            ? command('pause', 'pause', transport.pause)
-            : command('play', 'play', transport.play)}
-          {canGoNext && command('next', 'next', transport.next)}
-        </div>
-      )}
-    </div>
-  );
-}
-
-/** The server names itself as it sees itself, which may not be how the browser reaches it. */
-function coverAddress(address: string): string {
-  const cached = /\/(__image_cache\?name=.*)$/.exec(address)?.[1];
-  return cached ?? address;
 }

@@ -285,7 +285,7 @@ export const de: Texts = {
     listen: {
       open: 'Alles zum Hören hier zeigen',
       title: 'Hören in diesem Browser',
-      thisBrowser: 'diesem Browser',
+      offset: 'Eigener Versatz: wie viel früher er spielt',
       errorGraph: 'Wie spät er spielt, letzte Minute',
       errorNow: (error: string) => `Abweichung jetzt: ${error}`,
       facts: {
@@ -297,12 +297,6 @@ export const de: Texts = {
         resyncs: 'Neuansätze',
         underruns: 'Lücken',
       },
-    },
-    offset: {
-      title: 'Eigener Versatz',
-      hint: 'Hinter den anderen: mehr. Vor den anderen: weniger.',
-      later: (ms: number) => `${ms} ms später`,
-      earlier: (ms: number) => `${ms} ms früher`,
     },
   },
   transport: { play: 'Spielen', pause: 'Pause', next: 'Nächstes', previous: 'Voriges' },

@@ -287,7 +287,7 @@ export const en = {
     listen: {
       open: 'Show all of listening here',
       title: 'Listening in this browser',
-      thisBrowser: 'this browser',
+      offset: 'Own offset: how much earlier it plays',
       errorGraph: 'How late it plays, last minute',
       errorNow: (error: string) => `Error now: ${error}`,
       facts: {
@@ -299,12 +299,6 @@ export const en = {
         resyncs: 'Resyncs',
         underruns: 'Gaps',
       },
-    },
-    offset: {
-      title: 'Own offset',
-      hint: 'Behind the other players: more. Ahead of them: less.',
-      later: (ms: number) => `${ms} ms later`,
-      earlier: (ms: number) => `${ms} ms earlier`,
     },
   },
   transport: { play: 'Play', pause: 'Pause', next: 'Next', previous: 'Previous' },
