@@ -19,8 +19,8 @@ import { limits, type VerdictFacts, verdict } from './verdict.ts';
 
 const windowUs = 10_000_000;
 const minuteUs = 60_000_000;
-/** Players that are asked about by one call, which takes about a millisecond. */
-const playersAtOnce = 256;
+/** Players that are asked about by one call, and judged in one go, which takes about a millisecond. */
+const playersAtOnce = 64;
 /** What the page that plays has said of itself holds for so long. */
 const ownUs = 5_000_000;
 /** After it was away itself the server hears within that time who is there. */
@@ -294,9 +294,8 @@ export class SyncObserver {
       'skipped',
       looks.step(({ lostChunks }) => lostChunks),
     );
-    if (!this.#isSilenceKnown(session)) {
-      note('player', 'silent', over(facts.silentMs, limits.silentMs));
-    }
+    const isSilent = facts.silentMs > limits.silentMs;
+    if (isSilent && !this.#isSilenceKnown(session)) note('player', 'silent', facts.silentMs);
     note('player', 'waiting', over(facts.busyMs, limits.busyMs));
   }
 }

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PlayerFacts, SyncEvent, SyncMessage } from '../../src/observing/sync-message.ts';
+import { encodeHello, encodeTimeRequest } from '../../src/protocol/messages.ts';
 import { LiveClient } from '../support/live-client.ts';
 import { namespacesAreOff } from '../support/network-namespace.ts';
-import { ScriptedClient } from '../support/scripted-client.ts';
+import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { SyncScene } from '../support/sync-scene.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
@@ -233,6 +234,16 @@ describe.skipIf(namespacesAreOff)('the one at fault is', () => {
     scene.weakNetwork.cut();
     await viewer.until(() => viewer.verdicts.get('weak') === 'network bad', 'it is blamed');
     expect(viewer.players.get('weak')?.verdict.because[0]?.reason).toBe('unacknowledged');
+  });
+
+  it('the player that reads nothing, although it talks', async () => {
+    const say = encodeHello(helloOf('deaf'), 2);
+    const deaf = { name: 'deaf', port: scene.server.port, say, ask: encodeTimeRequest(9) };
+    await scene.stuckMachine.connect([{ ...deaf, reads: false }]);
+    viewer.watch({ sync: { players: ['deaf'] } });
+    await viewer.until(() => viewer.verdicts.get('deaf') === 'player bad', 'it is blamed');
+    const because = viewer.players.get('deaf')?.verdict.because ?? [];
+    expect(because.map(({ reason }) => reason)).toContain('notReading');
   });
 
   it('the server when it stands still', async () => {
