@@ -1,13 +1,13 @@
 import { loggedInUser } from '../control/login.ts';
 import { language } from '../settings.ts';
-import { texts } from '../text/texts.ts';
+import { moreTexts } from '../text/more-texts.ts';
 import { type Health, health, healthFault, lookAtHealth, type PortName } from './health.ts';
 
 const portNames: readonly PortName[] = ['streaming', 'control', 'http', 'https'];
 
 /** How the server is. */
 export function HealthCard() {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   const known = health.value;
   const fault = healthFault.value;
   return (
@@ -37,7 +37,7 @@ interface KnownHealth {
 }
 
 function Facts({ known }: KnownHealth) {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   const { facts } = words;
   const { version, node, host, ports, encoders, addon, counts, limits } = known;
   const count = (name: keyof typeof counts) =>
@@ -68,7 +68,7 @@ function Facts({ known }: KnownHealth) {
 }
 
 function portsText(ports: Health['ports']): string {
-  const { port } = texts.value.more;
+  const { port } = moreTexts.value;
   return portNames
     .filter((name) => ports[name] > 0)
     .map((name) => `${ports[name]} ${port[name]}`)
@@ -76,7 +76,7 @@ function portsText(ports: Health['ports']): string {
 }
 
 function certificateText({ certificate }: Health): string {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   if (!certificate) return words.noCertificate;
   const { validTo, names } = certificate;
   const day = new Intl.DateTimeFormat(language.value, { dateStyle: 'medium' }).format(validTo);
@@ -85,7 +85,7 @@ function certificateText({ certificate }: Health): string {
 }
 
 function Checks({ known: { checks } }: KnownHealth) {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   const findings = checks.flatMap((check) => check.findings);
   const faulty = findings.filter(({ level }) => level === 'warning' || level === 'fault').length;
   return (
@@ -109,7 +109,7 @@ function Checks({ known: { checks } }: KnownHealth) {
 }
 
 function Controllers({ known: { controllers, counts } }: KnownHealth) {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   return (
     <details>
       <summary>{words.connections(numberText(counts.controllers))}</summary>
@@ -127,7 +127,7 @@ function Controllers({ known: { controllers, counts } }: KnownHealth) {
 }
 
 function Warnings({ known: { warnings } }: KnownHealth) {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   if (!warnings) return loggedInUser.value ? <p class="hint">{words.noLog}</p> : null;
   if (warnings.length === 0) return <p class="hint">{words.noWarnings}</p>;
   const format = new Intl.DateTimeFormat(language.value, {

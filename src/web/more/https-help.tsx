@@ -1,9 +1,9 @@
-import { texts } from '../text/texts.ts';
+import { moreTexts } from '../text/more-texts.ts';
 import { health } from './health.ts';
 
 /** What HTTPS gives, and how to get it here. */
 export function HttpsHelp() {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   const { ports, certificate } = health.value ?? {};
   const isEncrypted = location.protocol === 'https:';
   const address = `https://${location.hostname}:${ports?.https}${location.pathname}`;

@@ -1,4 +1,4 @@
-import { texts } from '../text/texts.ts';
+import { moreTexts } from '../text/more-texts.ts';
 import { health } from './health.ts';
 import { qrCode, quietZone } from './qr-code.ts';
 
@@ -6,7 +6,7 @@ const usualPort = 1704;
 
 /** How a player finds this server. */
 export function JoinHelp() {
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   const host = reachableHost();
   const { port, protocol, pathname } = location;
   const page = `${protocol}//${host}${port && `:${port}`}${pathname}`;
@@ -59,7 +59,7 @@ function QrCode({ text }: { readonly text: string }) {
       viewBox={`0 0 ${size} ${size}`}
       shape-rendering="crispEdges"
       role="img"
-      aria-label={texts.value.more.joinCode(text)}
+      aria-label={moreTexts.value.joinCode(text)}
     >
       <path fill="#fff" d={`M0 0h${size}v${size}h-${size}z`} />
       <path fill="#000" d={path} />

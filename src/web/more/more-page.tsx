@@ -1,6 +1,7 @@
 import { useEffect } from 'preact/hooks';
 import { loggedInUser, logOut } from '../control/login.ts';
 import { choices, settings } from '../settings.ts';
+import { moreTexts } from '../text/more-texts.ts';
 import { texts } from '../text/texts.ts';
 import { lookAtHealth } from './health.ts';
 import { HealthCard } from './health-card.tsx';
@@ -9,7 +10,7 @@ import { JoinHelp } from './join-help.tsx';
 
 export function MorePage() {
   useEffect(() => void lookAtHealth(), []);
-  const { more: words } = texts.value;
+  const words = moreTexts.value;
   return (
     <div class="more">
       <LoginCard />
@@ -61,7 +62,7 @@ function LoginCard() {
 
 /** One setting of this page. */
 function Choice({ name }: { readonly name: keyof typeof settings }) {
-  const { settings: labels, options } = texts.value.more;
+  const { settings: labels, options } = moreTexts.value;
   const setting = settings[name];
   const names: Readonly<Record<string, string>> = options[name];
   return (

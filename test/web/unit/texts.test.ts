@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { de } from '../../../src/web/text/de.ts';
 import { en } from '../../../src/web/text/en.ts';
+import { moreDe } from '../../../src/web/text/more-de.ts';
+import { moreEn } from '../../../src/web/text/more-en.ts';
 import { syncDe } from '../../../src/web/text/sync-de.ts';
 import { syncEn } from '../../../src/web/text/sync-en.ts';
 
@@ -15,6 +17,7 @@ function shapeOf(texts: object, path = ''): readonly string[] {
 
 it('each language says all', () => {
   expect(shapeOf(de)).toEqual(shapeOf(en));
+  expect(shapeOf(moreDe)).toEqual(shapeOf(moreEn));
   expect(shapeOf(syncDe)).toEqual(shapeOf(syncEn));
 });
 
@@ -26,5 +29,5 @@ it('no text is empty, and none leaves out what it is about', () => {
       else expect(value('7', false)).toContain('7');
     }
   };
-  for (const texts of [en, de, syncEn, syncDe]) look(texts);
+  for (const texts of [en, de, moreEn, moreDe, syncEn, syncDe]) look(texts);
 });
