@@ -109,7 +109,7 @@ function More({ fault }: { readonly fault: FormFault | undefined }) {
     text: words.chimes[chime] ?? chime,
   }));
   return (
-    <div class="more">
+    <div class="seldom">
       <Field of="pre" label={words.pre} fault={fault}>
         {(id) => (
           <Select

@@ -39,7 +39,7 @@ export function EventAxisCard() {
         {sides.map((side) => (
           <div key={side} class="lane">
             <span class="hint cut">{words.sides[side]}</span>
-            <span class="track">
+            <span class="lane-time">
               {events
                 .filter((event) => event.side === side)
                 .map((event) => (
