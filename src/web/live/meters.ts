@@ -23,8 +23,8 @@ interface HeardRecord extends MeterRecord {
   readonly streamId: string;
 }
 
-/** A record is shown in the middle of what was measured for it. */
-const middleUs = 20_000;
+/** A record is shown before the middle of its 40 ms, as a picture takes a moment to be seen. */
+const earlyMiddleUs = 10_000;
 /** What is heard within so long is drawn at once, half of it too early and half too late. */
 const pictureMs = 32;
 
@@ -69,7 +69,7 @@ live.onFrame(meterFrameKind, (frame) => {
   for (const record of readMeterFrame(frame)) {
     const streamId = streams[record.index]?.id;
     if (streamId === undefined || !views.has(streamId)) continue;
-    queue.add({ ...record, streamId, heardUs: record.heardUs + middleUs }, nowUs);
+    queue.add({ ...record, streamId, heardUs: record.heardUs + earlyMiddleUs }, nowUs);
   }
   plan();
 });
