@@ -31,7 +31,7 @@ const allowed = [
   /^(LICENSE|README\.md|CHANGELOG\.md|package\.json|binding\.gyp)$/,
   /^docs\/[\w-]+\.md$/,
   /^dist\/([\w-]+\/)*[\w-]+\.(js|js\.map|d\.ts)$/,
-  /^dist\/licenses\.txt$/,
+  /^dist\/(web\/)?licenses\.txt$/,
   /^dist\/web\/(index\.html|assets\/[\w-]+\.(js|css|svg))$/,
   /^dist\/prebuilt\/linux-(x64|arm64)\/zerocast\.node$/,
   /^native\/(binding|core(\/dsp)?)\/[\w-]+\.(cpp|hpp)$/,
