@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../base/files/json-fields.ts';
 import type { ClientState, GroupState } from './client-record.ts';
-import { jsonOfScene, type Scene } from './scene.ts';
+import { jsonOfSceneClient, jsonOfSceneGroup, type Scene } from './scene.ts';
 
 /**
  * So much is built before other work gets its turn: a millisecond on a busy core, where the text
@@ -41,8 +41,21 @@ export function savedStateText(
   return pieces(objectText(withUnknown(own, unknown), lists));
 }
 
-function* sceneTexts(scenes: readonly Scene[]): Generator<[string]> {
-  for (const scene of scenes) yield [JSON.stringify(jsonOfScene(scene))];
+function* sceneTexts(scenes: readonly Scene[]): Generator<Iterable<string>> {
+  for (const { name, groups } of scenes) {
+    yield objectText({ groups, name }, { groups: sceneGroupTexts(groups) });
+  }
+}
+
+function* sceneGroupTexts(groups: Scene['groups']): Generator<Iterable<string>> {
+  for (const { clients, ...group } of groups) {
+    const fields = { clients, ...jsonOfSceneGroup(group) };
+    yield objectText(fields, { clients: sceneClientTexts(clients) });
+  }
+}
+
+function* sceneClientTexts(clients: Scene['groups'][number]['clients']): Generator<[string]> {
+  for (const client of clients) yield [JSON.stringify(jsonOfSceneClient(client))];
 }
 
 function* groupTexts(

@@ -1,5 +1,12 @@
 import { cutText } from '../base/foreign-text.ts';
-import { clientsIn, maxSceneClients, type Scene, sceneName } from './scene.ts';
+import {
+  charactersIn,
+  clientsIn,
+  maxSceneCharacters,
+  maxSceneClients,
+  type Scene,
+  sceneName,
+} from './scene.ts';
 import { SceneError } from './scene-error.ts';
 
 const maxScenes = 64;
@@ -32,9 +39,9 @@ export class SceneList {
     if (others.length >= maxScenes) {
       throw new SceneError('too-many', `there are ${maxScenes} scenes already: delete one`);
     }
-    const clients = others.reduce((sum, other) => sum + clientsIn(other), clientsIn(scene));
-    if (clients > maxSceneClients) {
-      const fault = `all scenes together would have more than ${maxSceneClients} clients`;
+    const surplus = surplusOf([...others, scene]);
+    if (surplus) {
+      const fault = `all scenes together would have more than ${surplus}`;
       throw new SceneError('too-many', `${fault}: delete one`);
     }
     this.#scenes.set(name, scene);
@@ -62,13 +69,23 @@ export class SceneList {
 
   /** Takes over what was saved, as far as there may be so many. */
   restore(scenes: readonly Scene[]): void {
-    let clients = 0;
+    const kept: Scene[] = [];
     for (const scene of scenes) {
-      clients += clientsIn(scene);
-      if (this.#scenes.size >= maxScenes || clients > maxSceneClients) break;
-      if (!this.#scenes.has(scene.name)) this.#scenes.set(scene.name, scene);
+      if (this.#scenes.has(scene.name)) continue;
+      kept.push(scene);
+      if (kept.length > maxScenes || surplusOf(kept)) break;
+      this.#scenes.set(scene.name, scene);
     }
   }
+}
+
+/** Of what they have together too much. */
+function surplusOf(scenes: readonly Scene[]): string | undefined {
+  const inAll = (of: (scene: Scene) => number) => scenes.reduce((sum, scene) => sum + of(scene), 0);
+  if (inAll(clientsIn) > maxSceneClients) return `${maxSceneClients} clients`;
+  return inAll(charactersIn) > maxSceneCharacters
+    ? `${maxSceneCharacters} characters in ids and names`
+    : undefined;
 }
 
 function taken(name: string): SceneError {

@@ -7,6 +7,8 @@ const maxNameLength = 100;
 const maxTextLength = 512;
 /** Of all scenes together: what a server with that many clients needs for one. */
 export const maxSceneClients = 10_000;
+/** The same: 200 for each of so many clients. Of longer ones the state file would become too large to be read. */
+export const maxSceneCharacters = 2_000_000;
 
 interface SceneClient {
   readonly id: string;
@@ -40,6 +42,18 @@ export function clientsIn({ groups }: Arrangement): number {
   return groups.reduce((sum, { clients }) => sum + clients.length, 0);
 }
 
+/** In ids and names, which is nearly all that a scene takes. */
+export function charactersIn({ groups }: Arrangement): number {
+  return groups.reduce(
+    (sum, { id, name, streamId = '', clients }) =>
+      clients.reduce(
+        (length, client) => length + client.id.length,
+        sum + id.length + name.length + streamId.length,
+      ),
+    0,
+  );
+}
+
 /** The name as it is kept, in the normal form C of Unicode. Failure: throws a `SceneError`. */
 export function sceneName(text: string): string {
   const name = text.trim().normalize('NFC');
@@ -57,19 +71,30 @@ function faultOf(name: string): string | undefined {
 /** What controllers are shown, and the state file keeps. */
 export function jsonOfArrangement({ groups }: Arrangement): JsonObject {
   return {
-    groups: groups.map(({ id, name, streamId, isMuted, clients }) => ({
-      id,
-      name,
-      ...(streamId !== undefined && { stream_id: streamId }),
-      ...(isMuted !== undefined && { muted: isMuted }),
-      clients: clients.map(({ id, volume, isMuted }) => ({
-        id,
-        volume: {
-          ...(isMuted !== undefined && { muted: isMuted }),
-          ...(volume !== undefined && { percent: volume }),
-        },
-      })),
+    groups: groups.map(({ clients, ...group }) => ({
+      ...jsonOfSceneGroup(group),
+      clients: clients.map(jsonOfSceneClient),
     })),
+  };
+}
+
+export function jsonOfSceneGroup(group: Omit<SceneGroup, 'clients'>): JsonObject {
+  const { id, name, streamId, isMuted } = group;
+  return {
+    id,
+    name,
+    ...(streamId !== undefined && { stream_id: streamId }),
+    ...(isMuted !== undefined && { muted: isMuted }),
+  };
+}
+
+export function jsonOfSceneClient({ id, volume, isMuted }: SceneClient): JsonObject {
+  return {
+    id,
+    volume: {
+      ...(isMuted !== undefined && { muted: isMuted }),
+      ...(volume !== undefined && { percent: volume }),
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import type { ClientState, GroupState } from '../../../src/clients/client-record
 import { Registry } from '../../../src/clients/registry.ts';
 import { parseSavedState } from '../../../src/clients/saved-state.ts';
 import { savedStateText } from '../../../src/clients/saved-state-text.ts';
+import { readScene } from '../../../src/clients/scene.ts';
 import { clientIdOf } from '../../../src/protocol/messages.ts';
 import { helloOf } from '../../support/scripted-client.ts';
 
@@ -359,6 +360,20 @@ describe('the text', () => {
     expect(pieces.length).toBeGreaterThan(20);
     expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(40_000);
     expect(parse(pieces.join('')).groups[0]?.clients).toHaveLength(3000);
+  });
+
+  it('comes in pieces, also when there is one large scene', () => {
+    const clients = Array.from({ length: 3000 }, (_, index) => ({
+      id: `client ${index}`.repeat(9),
+    }));
+    const groups = [
+      ...clients.map((client) => ({ id: client.id, clients: [client] })),
+      { id: 'all', clients: clients.map(({ id }) => ({ id: `${id}!` })) },
+    ];
+    const scene = readScene({ name: 'Evening', groups });
+    const pieces = [...savedStateText([], {}, [scene])];
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(40_000);
+    expect(parse(pieces.join('')).scenes).toEqual([scene]);
   });
 
   it('has everybody exactly once, even if they move while it is made', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   jsonOfScene,
+  maxSceneCharacters,
   maxSceneClients,
   readArrangement,
   readScene,
@@ -105,6 +106,15 @@ describe('a scene', () => {
   });
 });
 
+/** Of few clients with long ids. */
+const fat = (name: string) =>
+  scene(
+    name,
+    ...Array.from({ length: maxSceneCharacters / 1000 }, (_, index) =>
+      group(`${index}`.padEnd(500, 'g'), [`${index}`.padEnd(500, 'c')]),
+    ),
+  );
+
 describe('the list of scenes', () => {
   it('keeps them in the order in which they were saved, also under another name', () => {
     let changes = 0;
@@ -144,6 +154,15 @@ describe('the list of scenes', () => {
     expect(codeOf(() => list.save(tooMany, { replace: true }))).toMatch(/^too-many: .*10000/);
     const other = new SceneList(() => expect.unreachable());
     other.restore([...list.all, ...list.all, scene('One more')]);
+    expect(other.all).toEqual(list.all);
+  });
+
+  it('has a limit of all their text, to which what was saved is cut', () => {
+    const list = new SceneList(() => undefined);
+    list.save(scene('Evening'), { replace: false });
+    expect(codeOf(() => list.save(fat('Fat'), { replace: false }))).toMatch(/^too-many: .* in ids/);
+    const other = new SceneList(() => expect.unreachable());
+    other.restore([scene('Evening'), fat('Fat'), scene('Night')]);
     expect(other.all).toEqual(list.all);
   });
 });
