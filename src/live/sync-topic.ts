@@ -1,6 +1,13 @@
 import type { JsonObject } from '../base/files/json-fields.ts';
 import { isObject } from '../base/files/json-fields.ts';
-import type { Culprit, OwnFigures, SyncMessage, VerdictLevel } from '../observing/sync-message.ts';
+import { inSlices } from '../base/time/in-slices.ts';
+import type {
+  Culprit,
+  OwnFigures,
+  SyncMessage,
+  Verdict,
+  VerdictLevel,
+} from '../observing/sync-message.ts';
 import { SyncObserver, type SyncObserverOptions } from '../observing/sync-observer.ts';
 import {
   type BeginWatch,
@@ -60,13 +67,18 @@ export class SyncTopic implements LiveTopic {
     this.#observer = undefined;
   }
 
+  /** For one viewer all players are gone through: many viewers take many turns. */
   async #look(observer: SyncObserver): Promise<void> {
     await observer.look();
+    const viewers = [...this.#viewers.keys()];
+    await inSlices(viewers.length, () => {
+      const viewer = viewers.pop();
+      const known = viewer && this.#viewers.get(viewer);
+      if (!known || viewer.isBehind || observer !== this.#observer) return;
+      this.#tell(observer, viewer, known);
+    });
     if (observer !== this.#observer) return;
     this.#timer = setTimeout(() => void this.#look(observer), lookMs);
-    for (const [viewer, known] of this.#viewers) {
-      if (!viewer.isBehind) this.#tell(observer, viewer, known);
-    }
   }
 
   #tell(observer: SyncObserver, viewer: LiveViewer, known: SyncViewer): void {
@@ -90,7 +102,7 @@ class SyncViewer {
   watches = 0;
   ids: readonly string[] = [];
   readonly #told = new Map<string, string>();
-  #verdicts = new Map<string, string>();
+  readonly #verdicts = new Map<string, Verdict>();
   #events = 0;
   #isFirst = true;
 
@@ -136,15 +148,18 @@ class SyncViewer {
   }
 
   #newVerdicts({ players }: SyncObserver) {
-    const before = this.#verdicts;
-    this.#verdicts = new Map();
+    const known = this.#verdicts;
     const verdicts: VerdictRow[] = [];
     for (const [id, { verdict }] of players) {
-      const text = `${verdict.who} ${verdict.level}`;
-      this.#verdicts.set(id, text);
-      if (before.get(id) !== text) verdicts.push([id, verdict.who, verdict.level]);
+      const { who, level } = verdict;
+      const told = known.get(id);
+      if (told?.who === who && told.level === level) continue;
+      known.set(id, verdict);
+      verdicts.push([id, who, level]);
     }
-    const gone = [...before.keys()].filter((id) => !players.has(id));
+    const gone: string[] = [];
+    for (const id of known.keys()) if (!players.has(id)) gone.push(id);
+    for (const id of gone) known.delete(id);
     return { verdicts, gone };
   }
 }

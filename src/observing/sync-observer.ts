@@ -65,6 +65,7 @@ export class SyncObserver {
   readonly #tcp: TcpFactsReader;
   readonly #serverWatch = new ServerWatch();
   #streams = new Map<string, StreamWatch>();
+  #streamFacts: readonly StreamFacts[] = [];
   #players = new Map<string, PlayerWatch>();
   readonly #own = new Map<string, Own>();
   #lookedUs: number;
@@ -91,10 +92,7 @@ export class SyncObserver {
   }
 
   get streamFacts(): readonly StreamFacts[] {
-    return [...this.#streams.values()].map((stream) => {
-      const { sourceLate, sourceFast, sourceSilent } = this.#surroundingsOf(stream);
-      return stream.facts(sourceLate + sourceFast + sourceSilent);
-    });
+    return this.#streamFacts;
   }
 
   /** Takes what a page says of the player in it; of one that is not connected nothing is kept. */
@@ -115,9 +113,11 @@ export class SyncObserver {
     }
     const watches = this.#openWatches();
     const surroundings = new Map<string, Surroundings>();
-    for (const stream of this.#streams.values()) {
-      surroundings.set(stream.channel.id, this.#surroundingsOf(stream));
-    }
+    this.#streamFacts = [...this.#streams].map(([id, stream]) => {
+      const around = this.#surroundingsOf(stream);
+      surroundings.set(id, around);
+      return stream.facts(around.sourceLate + around.sourceFast + around.sourceSilent);
+    });
     const connections = this.#connectionsPerMinute(nowUs);
     const nowhere = this.#surroundingsOf(undefined);
     const parts = Math.ceil(watches.length / playersAtOnce);

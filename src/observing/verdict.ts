@@ -150,10 +150,11 @@ const good: Verdict = { who: 'nobody', level: 'good', because: [] };
 
 /** Who is at fault for what a player plays, and what speaks for that. */
 export function verdict(facts: VerdictFacts): Verdict {
-  const held = rules.flatMap(({ who, level, reason, value }) => {
+  const held: { who: Culprit; level: VerdictLevel; evidence: Evidence }[] = [];
+  for (const { who, level, reason, value } of rules) {
     const found = value(facts);
-    return found === undefined ? [] : [{ who, level, evidence: { reason, value: found } }];
-  });
+    if (found !== undefined) held.push({ who, level, evidence: { reason, value: found } });
+  }
   const worst = held.find(({ level }) => level === 'bad') ?? held[0];
   if (!worst) return good;
   const { who, level } = worst;
