@@ -1,4 +1,5 @@
 import { type Clock, monotonicClock } from '../base/clock.ts';
+import { ConfigError } from '../base/errors.ts';
 import { type AccessEntries, type Login, openAccess } from './access.ts';
 import {
   maxCredentialCharacters,
@@ -9,13 +10,7 @@ import {
 import { malformed, schemeNotSupported, tokenRefused, wrongCredentials } from './login-errors.ts';
 import { PasswordCheck } from './password-check.ts';
 import { isSamePassword } from './password-hash.ts';
-import {
-  OwnTokenKey,
-  signingKey,
-  type TokenKey,
-  type TokenMaterial,
-  verificationKey,
-} from './token-key.ts';
+import { OwnTokenKey, type TokenKey, TokenKeys, type TokenMaterial } from './token-key.ts';
 import { signToken, tokenVerifier } from './tokens.ts';
 import { type Password, readUsers, type User, type UserEntries } from './user-entries.ts';
 
@@ -41,9 +36,8 @@ export async function createAccess(options: AccessOptions): Promise<AccessEntrie
   if (!options.enabled) return openAccess;
   const users = readUsers(options);
   const { tokens = {}, ownKey = new OwnTokenKey() } = options;
-  const configuredKey = verificationKey(tokens);
-  const presentKey = () => configuredKey ?? ownKey.key;
-  const schemes = await schemesOf({ users, configuredKey, ownKey }, options);
+  const keys = new TokenKeys(tokens, ownKey);
+  const schemes = await schemesOf({ users, keys }, options);
   return {
     anonymous: undefined,
     login: async ({ scheme, param }, address = '') => {
@@ -55,30 +49,52 @@ export async function createAccess(options: AccessOptions): Promise<AccessEntrie
     issueToken: async (login, lifetimeSeconds) => {
       const proof = proofs.get(login);
       if (!proof || !('password' in proof)) return undefined;
-      const signing = configuredKey ? signingKey(tokens) : ownKey.make();
-      return signToken({ user: login.user, lifetimeSeconds }, signing);
+      const passwordMark = keys.markOf(proof.password);
+      return signToken({ user: login.user, lifetimeSeconds, passwordMark }, keys.signing);
     },
     renew(login) {
       const proof = proofs.get(login);
       const user = users.get(login.user);
-      const holds = user && proof && isStillGood(proof, { user, key: presentKey() });
+      const holds = user && proof && isStillGood(proof, { user, keys });
       return holds ? loginOf(user, proof) : undefined;
     },
   };
 }
 
-/** What a login rests on: the password of the user, or the key that its token was checked with. */
-type Proof = { readonly password: Password } | { readonly key: TokenKey };
+/** What a login rests on: the password of the user, or what its token was checked with. */
+type Proof = { readonly password: Password } | TokenProof;
+
+interface TokenProof {
+  readonly key: TokenKey;
+  readonly passwordMark: string | undefined;
+}
 
 /** Kept apart from the logins, which travel far, so that nothing secret travels with them. */
 const proofs = new WeakMap<Login, Proof>();
 
 function isStillGood(
   proof: Proof,
-  { user, key }: { readonly user: User; readonly key: TokenKey | undefined },
+  { user, keys }: { readonly user: User; readonly keys: TokenKeys },
 ): boolean {
   if ('password' in proof) return isSamePassword(proof.password, user.password);
-  return key?.algorithm === proof.key.algorithm && key.key.equals(proof.key.key);
+  const key = keys.present;
+  const isSameKey = key?.algorithm === proof.key.algorithm && key.key.equals(proof.key.key);
+  return isSameKey && standsFor(proof, { user, keys });
+}
+
+/** Whether the password that a token was given for is still that of its user. */
+function standsFor(
+  { passwordMark }: Pick<TokenProof, 'passwordMark'>,
+  { user, keys }: { readonly user: User; readonly keys: TokenKeys },
+): boolean {
+  if (passwordMark === undefined) return true;
+  try {
+    return keys.markOf(user.password) === passwordMark;
+  } catch (error) {
+    // What has signed it is no part of the configuration any more.
+    if (error instanceof ConfigError) return false;
+    throw error;
+  }
 }
 
 function loginOf({ name, permits }: User, proof: Proof): Login {
@@ -90,15 +106,7 @@ function loginOf({ name, permits }: User, proof: Proof): Login {
 type LoginByText = (param: string, address: string) => Promise<Login>;
 
 async function schemesOf(
-  {
-    users,
-    configuredKey,
-    ownKey,
-  }: {
-    readonly users: ReadonlyMap<string, User>;
-    readonly configuredKey: TokenKey | undefined;
-    readonly ownKey: OwnTokenKey;
-  },
+  { users, keys }: { readonly users: ReadonlyMap<string, User>; readonly keys: TokenKeys },
   { clock = monotonicClock }: AccessOptions,
 ): Promise<ReadonlyMap<string, LoginByText>> {
   const check = new PasswordCheck(users, clock);
@@ -115,13 +123,17 @@ async function schemesOf(
     ['basic', byPassword(parseBasic)],
     ['plain', byPassword(parsePlain)],
   ]);
-  const verifier = configuredKey && (await tokenVerifier(configuredKey));
+  const verifier = keys.configured && (await tokenVerifier(keys.configured));
   return schemes.set('bearer', async (param) => {
-    const key = configuredKey ?? ownKey.key;
+    const key = keys.present;
     if (!key) throw schemeNotSupported();
     const verify = verifier ?? (await tokenVerifier(key));
-    const user = users.get(await verify(param));
+    const { user: name, passwordMark } = await verify(param);
+    const user = users.get(name);
     if (!user) throw tokenRefused('it names no user that there is');
-    return loginOf(user, { key });
+    if (!standsFor({ passwordMark }, { user, keys })) {
+      throw tokenRefused('its user has another password now');
+    }
+    return loginOf(user, { key, passwordMark });
   });
 }

@@ -1,4 +1,5 @@
 import {
+  createHmac,
   createPrivateKey,
   createPublicKey,
   createSecretKey,
@@ -7,6 +8,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { ConfigError } from '../base/errors.ts';
+import type { Password } from './user-entries.ts';
 
 /** What Bearer tokens are signed and verified with: the secret, else certificate and key. */
 export interface TokenMaterial {
@@ -47,8 +49,48 @@ export class OwnTokenKey {
   }
 }
 
+/** What one configuration checks and signs tokens with. */
+export class TokenKeys {
+  /** That of the configuration, if there is one. */
+  readonly configured: TokenKey | undefined;
+  readonly #material: TokenMaterial;
+  readonly #own: OwnTokenKey;
+  #signing: TokenKey | undefined;
+
+  /** Failure: throws a `ConfigError`. */
+  constructor(material: TokenMaterial, own: OwnTokenKey) {
+    this.configured = verificationKey(material);
+    this.#material = material;
+    this.#own = own;
+  }
+
+  /** What checks them now; absent while there is no token. */
+  get present(): TokenKey | undefined {
+    return this.configured ?? this.#own.key;
+  }
+
+  /** Failure: throws a `ConfigError` when there is none. */
+  get signing(): TokenKey {
+    if (!this.configured) return this.#own.make();
+    this.#signing ??= signingKey(this.#material);
+    return this.#signing;
+  }
+
+  /**
+   * What a token says of the password that it stands for: without the key that signs tokens it is no
+   * help to guess that. Failure: throws a `ConfigError` when there is none.
+   */
+  markOf(password: Password): string {
+    const { key } = this.signing;
+    const secret = key.type === 'secret' ? key : key.export({ type: 'pkcs8', format: 'der' });
+    // What is signed of a token never begins like this.
+    const text = `password ${JSON.stringify(password)}`;
+    return createHmac('sha256', secret).update(text).digest('base64url');
+  }
+}
+
 /** The key that checks signatures, if one is set. Failure: throws a `ConfigError`. */
-export function verificationKey(material: TokenMaterial): TokenKey | undefined {
+function verificationKey(material: TokenMaterial): TokenKey | undefined {
   const { secret, certificatePem, privateKeyPem } = material;
   if (secret) return secretKey(secret);
   if (certificatePem) {

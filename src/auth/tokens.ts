@@ -5,16 +5,22 @@ import type { TokenKey } from './token-key.ts';
 /** Clocks of other machines are never quite right. */
 const clockToleranceSeconds = 60;
 
+/** What a token says. */
+interface TokenClaims {
+  readonly user: string;
+  /** Of the password that it stands for, see `TokenKeys`; absent: it stands for itself. */
+  readonly passwordMark?: string | undefined;
+}
+
 /**
  * Loads the library for tokens, which a server without them does not pay for.
  *
- * Shape: what it resolves with gives the user whom a token names.
- * Failure: that rejects with an `RpcError`.
+ * Failure: what it resolves with rejects with an `RpcError`.
  */
 export async function tokenVerifier({
   key,
   algorithm,
-}: TokenKey): Promise<(token: string) => Promise<string>> {
+}: TokenKey): Promise<(token: string) => Promise<TokenClaims>> {
   const { errors, jwtVerify } = await import('jose');
   // One algorithm, that of the key: a public key must never serve as a secret, nor `none` as a key.
   const options = {
@@ -32,8 +38,10 @@ export async function tokenVerifier({
         thrown instanceof errors.JOSEError ? reasonOf(thrown.code) : 'not a token',
       );
     }
-    if (typeof payload.sub !== 'string') throw tokenRefused('it names no user');
-    return payload.sub;
+    const { sub, pwd } = payload;
+    if (typeof sub !== 'string') throw tokenRefused('it names no user');
+    if (pwd !== undefined && typeof pwd !== 'string') throw tokenRefused('its password is no text');
+    return { user: sub, passwordMark: pwd };
   };
 }
 
@@ -50,18 +58,16 @@ function reasonOf(code: string): string {
 
 /** Signs a token with the claims that the reference names. Source: protocol reference, 13. */
 export async function signToken(
-  claims: {
-    readonly user: string;
-    readonly lifetimeSeconds: number;
-  },
+  claims: TokenClaims & { readonly lifetimeSeconds: number },
   { key, algorithm }: TokenKey,
 ): Promise<string> {
   const { SignJWT } = await import('jose');
   const nowSeconds = Math.floor(Date.now() / 1000);
-  return new SignJWT({})
+  const { user, passwordMark, lifetimeSeconds } = claims;
+  return new SignJWT(passwordMark === undefined ? {} : { pwd: passwordMark })
     .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
-    .setSubject(claims.user)
+    .setSubject(user)
     .setIssuedAt(nowSeconds)
-    .setExpirationTime(nowSeconds + claims.lifetimeSeconds)
+    .setExpirationTime(nowSeconds + lifetimeSeconds)
     .sign(key);
 }

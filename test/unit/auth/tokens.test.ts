@@ -257,4 +257,34 @@ describe('a token for who has shown a password', () => {
     await other.issueToken(await other.login(plain('ann:pw')), hour);
     expect(await refusal(other, bearer(token!))).toBe(6);
   });
+
+  it.each([
+    ['the secret', () => ({ secret })],
+    ['a private key', () => rsa],
+    ['a key of its own', () => ({})],
+  ])('ends with that password, also when it is signed with %s', async (_what, material) => {
+    const ownKey = new OwnTokenKey();
+    const entriesFor = (password: string) =>
+      createAccess({
+        enabled: true,
+        roles: ['r:*'],
+        users: [`ann:${password}:r`],
+        tokens: material(),
+        ownKey,
+      });
+    const gate = new AccessGate(await entriesFor('pw'));
+    const token = await gate.issueToken(await gate.login(plain('ann:pw')), hour);
+    const login = await gate.login(bearer(token!));
+    gate.replace(await entriesFor('pw'));
+    expect([gate.holds(login), await refusal(gate, bearer(token!))]).toEqual([true, 0]);
+    gate.replace(await entriesFor('another'));
+    expect([gate.holds(login), await refusal(gate, bearer(token!))]).toEqual([false, 6]);
+  });
+
+  it('does not hold where only the certificate is left of what has signed it', async () => {
+    const signer = await open(rsa);
+    const token = await signer.issueToken(await signer.login(plain('ann:pw')), hour);
+    const checker = await open({ certificatePem: rsa.certificatePem });
+    expect(await refusal(checker, bearer(token!))).toBe(6);
+  });
 });
