@@ -97,7 +97,7 @@ export function clipRoute(options: ClipRouteOptions): Route {
 function guarded({ clips, login, origins }: ClipRouteOptions, permission: string, work: Work) {
   return async (exchange: Exchange): Promise<void> => {
     const { request, response, target } = exchange;
-    origins.check(request);
+    origins.checkName(request);
     checkPermission(await login.required(request), permission);
     response.setHeaders(new Map(Object.entries(origins.headersFor(request)).map(textHeader)));
     try {

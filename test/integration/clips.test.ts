@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -7,7 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { type ClientRequest, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -350,6 +351,20 @@ describe('the library by HTTP', () => {
   ])('answers %s by %i', async (path, status) => {
     await start();
     expect((await web(path)).status).toBe(status);
+  });
+
+  it.each([
+    ['evil.example', 403],
+    ['evil.example:1780', 403],
+    ['box:1780', 200],
+    ['192.168.1.7', 200],
+  ])('answers who calls it %s by %i: a page can make its name point here', async (host, status) => {
+    await start();
+    const options = { port: server.httpPort, path: '/clips', headers: { Host: host } };
+    const asked = request({ host: '127.0.0.1', ...options }).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(status);
   });
 
   it('keeps pages of others away, and tells browsers what pages of its own may', async () => {
