@@ -107,10 +107,6 @@ export class WebSocketUpgrades {
 
   async #openControl(request: IncomingMessage, head: Buffer): Promise<void> {
     const login = await this.#options.login.shown(request);
-    if (this.#isClosed) {
-      request.socket.destroy();
-      return;
-    }
     this.#takePlace('controller', request);
     this.#controls.handleUpgrade(request, request.socket, head, (webSocket: WebSocket) => {
       answerPings(webSocket);
@@ -131,6 +127,7 @@ export class WebSocketUpgrades {
   }
 
   #takePlace(kind: UpgradedKind, { socket }: IncomingMessage): void {
+    if (this.#isClosed) throw new RefusedRequestError(503, 'The server stops');
     if (this.#options.mayBecome(kind, socket)) return;
     throw new RefusedRequestError(503, `Too many ${kind}s: try again later`, { 'Retry-After': 10 });
   }

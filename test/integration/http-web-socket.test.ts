@@ -3,9 +3,13 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
+import type { Login } from '../../src/auth/access.ts';
+import { monotonicClock } from '../../src/base/clock.ts';
 import type { HttpServerOptions } from '../../src/http/http-server.ts';
+import { LiveServer } from '../../src/live/live-server.ts';
 import { controlLimits } from '../support/control-limits.ts';
 import { basic, closedAccess, HttpRig, upgradeRequest } from '../support/http-rig.ts';
+import { LogLines } from '../support/log-lines.ts';
 import { until } from '../support/waiting.ts';
 
 const { maxRequestBytes: maxBodyBytes } = controlLimits;
@@ -67,6 +71,39 @@ describe('an upgrade', () => {
     await until(() => endMs > 0);
     expect(endMs - startMs).toBeGreaterThan(4000);
   });
+
+  it.each(['/jsonrpc', '/live'])(
+    'of %s is refused if the server has stopped meanwhile',
+    async (path) => {
+      let logIn = (_login: Login) => {};
+      const login = new Promise<Login>((resolve) => {
+        logIn = resolve;
+      });
+      let asked = 0;
+      const access = {
+        anonymous: undefined,
+        login: () => {
+          asked += 1;
+          return login;
+        },
+      };
+      const live = new LiveServer({
+        access,
+        topics: [],
+        clock: monotonicClock,
+        logger: new LogLines(),
+        settings: () => ({ loginTimeoutMs: 5000 }),
+      });
+      await start({ access, live: async () => live });
+      const status = statusOf(path, basic('ann', 'pw'));
+      await until(() => asked === 1);
+      const closed = rig.server.close();
+      logIn({ user: 'ann', permits: () => true });
+      expect(await status).toBe(503);
+      await closed;
+      expect([rig.sessions.length, live.sessionCount]).toEqual([0, 0]);
+    },
+  );
 
   it.each(['/', '/jsonrpc/', '/stream/', '/STREAM', '//stream', '/%73tream', '/healthz'])(
     'of %s is refused',
@@ -209,7 +246,7 @@ describe('a login by the upgrade', () => {
     await once(dial('/stream'), 'open');
     await rig.server.close();
     release();
-    expect(await answer).toBe('');
+    expect(await answer).toMatch(/^HTTP\/1.1 503 /);
     expect(rig.sessions).toHaveLength(0);
   });
 });
