@@ -52,12 +52,12 @@ export class LiveSession implements LiveViewer {
     this.#login = options.login;
   }
 
-  get remoteAddress(): string {
-    return this.#options.peer.remoteAddress;
-  }
-
   get isBehind(): boolean {
     return this.#options.webSocket.bufferedAmount > maxUnsentBytes;
+  }
+
+  permits(permission: string): boolean {
+    return this.#login?.permits(permission) ?? false;
   }
 
   /** Begins to read. */
@@ -97,7 +97,7 @@ export class LiveSession implements LiveViewer {
   /** Asked each time, as a login can lose what it was permitted. */
   #mayHear(): boolean {
     if (this.#isClosed) return false;
-    if (this.#login?.permits(livePermission)) return true;
+    if (this.permits(livePermission)) return true;
     this.#options.webSocket.close(closeCode.policyViolation, 'the login does not hold any more');
     this.close('its login does not hold any more');
     return false;
@@ -193,7 +193,7 @@ export class LiveSession implements LiveViewer {
     }
     peer.pause();
     try {
-      const login = access.anonymous ?? (await access.login({ scheme, param }, this.remoteAddress));
+      const login = access.anonymous ?? (await access.login({ scheme, param }, peer.remoteAddress));
       if (login.permits(livePermission)) {
         this.#login = login;
         this.#send({ login: { user: login.user } });

@@ -6,7 +6,8 @@ export class LiveRequestError extends Error {}
 
 /** Who watches: one connection to `/live`. */
 export interface LiveViewer {
-  readonly remoteAddress: string;
+  /** Whether its login has this permission at present. */
+  permits(permission: string): boolean;
   /** More waits for it than it takes: what the next message makes up for is left out. */
   readonly isBehind: boolean;
   /** Shape: one JSON text, which always arrives: not for what can be left out. */

@@ -9,6 +9,7 @@ import type {
   VerdictLevel,
 } from '../observing/sync-message.ts';
 import { SyncObserver, type SyncObserverOptions } from '../observing/sync-observer.ts';
+import { streamingPermission } from '../players/player-login.ts';
 import {
   type BeginWatch,
   LiveRequestError,
@@ -29,7 +30,9 @@ type VerdictRow = readonly [string, Culprit, VerdictLevel];
 /** Who is in step, and who is at fault when not. Looked at once a second, while it is watched. */
 export class SyncTopic implements LiveTopic {
   readonly members = ['sync'];
-  readonly requests = new Map([['player', (value: unknown) => this.#report(value)]]);
+  readonly requests = new Map([
+    ['player', (value: unknown, viewer: LiveViewer) => this.#report(value, viewer)],
+  ]);
   readonly #options: SyncObserverOptions;
   readonly #viewers = new Map<LiveViewer, SyncViewer>();
   #observer: SyncObserver | undefined;
@@ -86,7 +89,11 @@ export class SyncTopic implements LiveTopic {
     viewer.tell({ sync: known.news(observer, events, Math.round(clock.nowUs())) });
   }
 
-  #report(value: unknown): void {
+  /** It is judged by what it says, so not who only looks may say it. */
+  #report(value: unknown, viewer: LiveViewer): void {
+    if (!viewer.permits(streamingPermission)) {
+      throw new LiveRequestError(`the role needs the permission ${streamingPermission}`);
+    }
     if (!isObject(value) || typeof value.id !== 'string') throw new LiveRequestError(reportUsage);
     const figures: { -readonly [Name in keyof OwnFigures]: OwnFigures[Name] } = {};
     for (const name of ownFigures) {

@@ -3,11 +3,11 @@ import { AssertionError, RpcError } from '../base/errors.ts';
 import type { Credentials, Refusal } from '../protocol/messages.ts';
 
 /** A user who may play has this permission. Source: protocol reference, 13. */
-const streaming = 'Streaming';
+export const streamingPermission = 'Streaming';
 
 /** Why this user may not play; `undefined` admits it. */
 export function refusalFor(login: Login): Refusal | undefined {
-  return login.permits(streaming) ? undefined : forbidden;
+  return login.permits(streamingPermission) ? undefined : forbidden;
 }
 
 /** Whom a player has logged in as, or why it may not play. */
@@ -30,7 +30,7 @@ export async function loginOfPlayer(
 const forbidden: Refusal = {
   code: 403,
   name: 'Forbidden',
-  detail: `Permission "${streaming}" is missing`,
+  detail: `Permission "${streamingPermission}" is missing`,
 };
 
 function unauthorized(detail: string): Refusal {

@@ -9,28 +9,32 @@ const viewerCount = 8;
 /** Longer than the slice of work that may be done in one turn of the event loop. */
 const busyMs = 5;
 
-it('tells many viewers in many turns of the event loop', async () => {
-  let turn = 0;
-  const toldIn: number[] = [];
-  const topic = new SyncTopic({
+function openTopic(): SyncTopic {
+  return new SyncTopic({
     clock: monotonicClock,
     sessions: () => [],
     streams: { channels: new Map() },
     native: { reason: 'not needed' },
     events: new EventAxis(monotonicClock),
   });
-  const viewer = (): LiveViewer => ({
-    remoteAddress: '::1',
-    isBehind: false,
-    tell: () => {
-      toldIn.push(turn);
-      const endMs = performance.now() + busyMs;
-      while (performance.now() < endMs);
-    },
-    show: () => expect.unreachable(),
-  });
+}
+
+function viewer(rest: Partial<LiveViewer>): LiveViewer {
+  const unwanted = () => expect.unreachable();
+  return { isBehind: false, permits: () => true, tell: unwanted, show: unwanted, ...rest };
+}
+
+it('tells many viewers in many turns of the event loop', async () => {
+  let turn = 0;
+  const toldIn: number[] = [];
+  const topic = openTopic();
+  const tell = () => {
+    toldIn.push(turn);
+    const endMs = performance.now() + busyMs;
+    while (performance.now() < endMs);
+  };
   for (let count = 0; count < viewerCount; count += 1) {
-    const end = topic.plan({ sync: true })!(viewer());
+    const end = topic.plan({ sync: true })!(viewer({ tell }));
     onTestFinished(() => end());
   }
   while (toldIn.length < viewerCount) {
@@ -38,4 +42,12 @@ it('tells many viewers in many turns of the event loop', async () => {
     turn += 1;
   }
   expect(new Set(toldIn).size).toBe(viewerCount);
+});
+
+it('does not hear how a player plays from who may not play', () => {
+  const report = openTopic().requests.get('player')!;
+  const say = (...permissions: string[]) =>
+    report({ id: 'a', errorMs: 1 }, viewer({ permits: (one) => permissions.includes(one) }));
+  expect(() => say('Live')).toThrow('the role needs the permission Streaming');
+  expect(() => say('Live', 'Streaming')).not.toThrow();
 });
