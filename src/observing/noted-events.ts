@@ -2,6 +2,7 @@ import type { StreamState } from '../audio/stream.ts';
 import type { StreamTrouble } from '../audio/stream-trouble.ts';
 import type { TimeNews } from '../figures/time-watch.ts';
 import type { Change } from '../streams/change.ts';
+import { discreetFault } from '../streams/sandbox.ts';
 import type { NewEvent } from './event-axis.ts';
 import type { EventKind } from './sync-message.ts';
 
@@ -42,7 +43,7 @@ export function changeEvent(change: Change): NewEvent | undefined {
     case 'stream-state': {
       const { id, stream } = change.channel;
       const { fault } = stream;
-      const text = fault && { text: fault.message };
+      const text = fault && { text: discreetFault(fault, stream.options.uri).message };
       return { side: 'source', what: ofState[stream.state], id, ...text };
     }
     default:

@@ -57,8 +57,8 @@ export async function allowedProgram(path: string, sandboxDir: string): Promise<
 }
 
 /**
- * What a controller is told of a source that it wanted to add. Which files there are, of what kind
- * and who may read them, is for the reader of the log alone.
+ * What controllers and viewers are told of a source. Which files there are, of what kind and who may
+ * read them, is for the reader of the log alone.
  */
 export function discreetFault(fault: SourceError, { path }: StreamUri): SourceError {
   const known = [`the file ${path} cannot be played`, `the pipe ${path} cannot be used`];

@@ -1,8 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { PlayerFacts, SyncEvent, SyncMessage } from '../../src/observing/sync-message.ts';
 import { encodeHello, encodeTimeRequest } from '../../src/protocol/messages.ts';
 import { LiveClient } from '../support/live-client.ts';
 import { namespacesAreOff } from '../support/network-namespace.ts';
+import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { helloOf, ScriptedClient } from '../support/scripted-client.ts';
 import { SyncScene } from '../support/sync-scene.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -120,6 +123,20 @@ describe('who looks at the players', () => {
     await viewer.until(() => !viewer.verdicts.has('a'), 'it is not judged any more');
     const left = viewer.events.find(({ what }) => what === 'left');
     expect(left).toMatchObject({ side: 'player', id: 'a', text: 'closed by the client' });
+    viewer.client.webSocket.terminate();
+  });
+
+  it('is told that a stream is broken, and not what files there are', async () => {
+    const viewer = await Viewer.open(server, []);
+    const folder = makeScratchFolder();
+    onTestFinished(() => removeScratchFolder(folder));
+    const path = join(folder, 'fifo');
+    await server.application.streams.addTrusted(`pipe://${path}?name=Pipe&mode=read`);
+    writeFileSync(path, 'no fifo');
+    const broken = () => viewer.events.find(({ what }) => what === 'streamBroken');
+    await viewer.until(() => broken() !== undefined, 'it is broken');
+    const text = `the pipe ${path} cannot be used: the log of the server says why`;
+    expect(broken()).toMatchObject({ side: 'source', id: 'Pipe', text });
     viewer.client.webSocket.terminate();
   });
 
