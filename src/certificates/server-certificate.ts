@@ -4,7 +4,7 @@ import {
   generateKeyPairSync,
   X509Certificate,
 } from 'node:crypto';
-import { chown, readFile, stat } from 'node:fs/promises';
+import { lchown, readFile, stat } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { dirname, join } from 'node:path';
 import { ConfigError, codeOf } from '../base/errors.ts';
@@ -223,9 +223,10 @@ async function write(
     const text = texts[name];
     if (text === undefined) continue;
     await writeFileAtomically(files[name], text, fileModes.private);
-    if (isRoot) await chown(files[name], uid, gid);
+    // Who has the folder may put a link in the place of the file meanwhile.
+    if (isRoot) await lchown(files[name], uid, gid);
   }
-  if (isRoot) await chown(folder, uid, gid);
+  if (isRoot) await lchown(folder, uid, gid);
 }
 
 async function readAuthority(files: ReturnType<typeof filesIn>): Promise<Pair | undefined> {

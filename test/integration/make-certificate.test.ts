@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createCertificate } from '../../src/certificates/certificate.ts';
 import {
   type CertificateRequest,
   makeServerCertificate,
 } from '../../src/certificates/server-certificate.ts';
-import { makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
+import { isRoot, makeScratchFolder, removeScratchFolder } from '../support/scratch-folder.ts';
 import { TestServer } from '../support/test-server.ts';
 
 const dayMs = 86_400_000;
@@ -30,6 +30,15 @@ function make(request: Partial<CertificateRequest> = {}, place: object = {}) {
   const usual = { names: [], mode: 'new', isSelfSigned: false, days: 730 } as const;
   return makeServerCertificate({ ...usual, ...request }, { dataFolder: folder, machine, ...place });
 }
+
+it.skipIf(!isRoot)('gives away nothing that the folder of the data links to', async () => {
+  const elsewhere = makeScratchFolder();
+  onTestFinished(() => removeScratchFolder(elsewhere));
+  chownSync(folder, 65_534, 65_534);
+  symlinkSync(elsewhere, join(folder, 'tls'));
+  await make();
+  expect([statSync(elsewhere).uid, statSync(at('server.key')).uid]).toEqual([0, 65_534]);
+});
 
 /** A server that uses it, asked by `use`. */
 async function served<T>(use: (server: TestServer) => Promise<T>): Promise<T> {
