@@ -143,14 +143,18 @@ describe('who looks at the players', () => {
   it('is told nothing any more when it looks elsewhere', async () => {
     await player('a');
     const viewer = await Viewer.open(server, ['a']);
+    const other = await Viewer.open(server, ['a']);
     await viewer.until(() => viewer.messages > 1, 'it is told');
     viewer.watch({});
     await viewer.client.ask({ time: 1 });
     viewer.look();
     const { messages } = viewer;
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    other.look();
+    const told = other.messages;
+    await other.until(() => other.messages > told + 1, 'the other one is');
     viewer.look();
     expect(viewer.messages).toBe(messages);
+    other.client.webSocket.terminate();
     viewer.watch({ sync: true });
     await viewer.until(() => viewer.messages > messages, 'it is told again');
     viewer.client.webSocket.terminate();
