@@ -1,4 +1,11 @@
-import { jsonOfArrangement, jsonOfScene, readArrangement, sceneName } from '../../clients/scene.ts';
+import {
+  jsonOfArrangement,
+  jsonOfScene,
+  readArrangement,
+  type Scene,
+  sceneName,
+} from '../../clients/scene.ts';
+import { JsonText, jsonOf } from '../json-text.ts';
 import type { RpcCaller } from '../rpc.ts';
 import { invalidParams, withCode } from '../rpc-errors.ts';
 import type { RpcContext, RpcMethod, RpcParameter, RpcResult } from '../rpc-method.ts';
@@ -17,7 +24,7 @@ export const sceneMethods: readonly RpcMethod[] = [
     description: 'List the scenes',
     parameters: [],
     returns: ['object', 'the scenes, in the order in which they were saved'],
-    call: (_params, { context }) => ({ scenes: context.scenes.all.map(jsonOfScene) }),
+    call: (_params, { context }) => ({ scenes: context.scenes.all.map(textOf) }),
   }),
   method({
     name: 'Scene.Save',
@@ -41,7 +48,7 @@ export const sceneMethods: readonly RpcMethod[] = [
         ),
       };
       scenes.save(kept, { replace: params.optionalFlag('replace') ?? false });
-      return { scene: jsonOfScene(kept) };
+      return { scene: textOf(kept) };
     },
   }),
   method({
@@ -79,10 +86,19 @@ export const sceneMethods: readonly RpcMethod[] = [
     parameters: [name],
     returns: ['object', 'the scene that it was'],
     call: (params, { context }) => ({
-      scene: jsonOfScene(context.scenes.remove(params.text('name'))),
+      scene: textOf(context.scenes.remove(params.text('name'))),
     }),
   }),
 ];
+
+/** Of scenes, which never change: one of thousands of clients takes long to write. */
+const texts = new WeakMap<Scene, JsonText>();
+
+function textOf(scene: Scene): JsonText {
+  const text = texts.get(scene) ?? new JsonText(jsonOf(jsonOfScene(scene)));
+  texts.set(scene, text);
+  return text;
+}
 
 interface Asked {
   readonly caller: RpcCaller;

@@ -347,6 +347,29 @@ describe('General.GetRPCCommands', () => {
   });
 });
 
+describe('Scene.List', () => {
+  it('writes a large scene no more once it was saved', async () => {
+    const groups = Array.from({ length: 5000 }, (_, index) => ({
+      id: `group ${index}`,
+      clients: [{ id: `client ${index}` }],
+    }));
+    const msOf = async (method: string, params: object) => {
+      const text = JSON.stringify({ id: 1, jsonrpc: '2.0', method, params });
+      const startMs = performance.now();
+      await rig.ask(text);
+      return performance.now() - startMs;
+    };
+    const savedMs = await msOf('Scene.Save', { name: 'Evening', scene: { groups } });
+    const listedMs: number[] = [];
+    for (let count = 0; count < 10; count += 1) listedMs.push(await msOf('Scene.List', {}));
+    expect(Math.min(...listedMs)).toBeLessThan(savedMs / 10);
+    const { scenes } = (await rig.call('Scene.List')) as {
+      scenes: readonly { groups: object[] }[];
+    };
+    expect(scenes[0]?.groups).toHaveLength(5000);
+  });
+});
+
 describe('parameters that are null', () => {
   it.each(allMethods.map(({ name }) => name))('equal those that are absent: %s', async (name) => {
     // `lastSeen` and the like move on: the same moment for both.
