@@ -16,7 +16,7 @@ import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 
 /** What was looked at in one go, and what was found. */
-export interface HealthCheck {
+interface HealthCheck {
   readonly name: string;
   readonly findings: readonly {
     readonly level: 'ok' | 'note' | 'warning' | 'fault';
@@ -28,7 +28,7 @@ export interface HealthCheck {
 /** Looks at the machine by this configuration. */
 export type Diagnose = (config: Config) => Promise<readonly HealthCheck[]>;
 
-export interface ServerHealthOptions {
+interface ServerHealthOptions {
   readonly server: PlayerServer;
   readonly control: ControlServer;
   readonly streams: StreamDirectory;

@@ -24,7 +24,7 @@ interface LiveServerOptions {
 }
 
 /** A connection that has become a WebSocket of a viewer. */
-export interface LiveConnection {
+interface LiveConnection {
   readonly webSocket: WebSocket;
   /** The one below it. */
   readonly socket: Socket;

@@ -124,11 +124,6 @@ export class Session {
     return this.#cursor && broadcast ? broadcast.backlogUs(this.#cursor) : 0;
   }
 
-  /** Whether it gets audio when there is some. */
-  get isSubscribed(): boolean {
-    return this.#cursor !== undefined;
-  }
-
   /** When the last message before `welcome` came: the Hello. */
   get helloUs(): number {
     return this.#helloUs;
