@@ -16,6 +16,8 @@ import {
 export const livePermission = 'Live';
 /** While more than this waits for a viewer, frames are left out for it. */
 const maxUnsentBytes = 64 * 1024;
+/** In one text, each of which is answered. */
+const maxRequests = 16;
 /** Of a request, as it is told to the viewer again. */
 const maxNameLength = 64;
 
@@ -122,7 +124,10 @@ export class LiveSession implements LiveViewer {
       this.#refuse('', 'this is no JSON object: ask as in {"watch":{"meters":"*"}}');
       return;
     }
-    for (const [name, value] of Object.entries(requests)) this.#ask(name, value);
+    const asked = Object.entries(requests);
+    if (asked.length > maxRequests)
+      this.#refuse('', `one text has at most ${maxRequests} requests`);
+    else for (const [name, value] of asked) this.#ask(name, value);
   }
 
   #ask(name: string, value: unknown): void {

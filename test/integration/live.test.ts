@@ -65,6 +65,12 @@ describe('a viewer', () => {
     ['nothing that is known', { dance: 1 }, 'dance', /unknown here: ask for watch/],
     ['no watch', { watch: 7 }, 'watch', /\{"watch":/],
     ['what cannot be watched', { watch: { colours: 1 } }, 'watch', /"colours" is unknown/],
+    [
+      'too much at once',
+      Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`time ${index}`, 1])),
+      '',
+      /at most 16 requests/,
+    ],
     ['a time that is none', { time: 'noon' }, 'time', /\{"time":1\}/],
     ['half a login', { login: { scheme: 'Plain' } }, 'login', /\{"login":/],
   ])('that says %s is told so, and served on', async (_, request, name, message) => {
