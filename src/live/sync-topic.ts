@@ -37,6 +37,8 @@ export class SyncTopic implements LiveTopic {
   readonly #viewers = new Map<LiveViewer, SyncViewer>();
   #observer: SyncObserver | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the last look has begun, also one of an observer before. */
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SyncObserverOptions) {
     this.#options = options;
@@ -55,7 +57,7 @@ export class SyncTopic implements LiveTopic {
     this.#viewers.set(viewer, known);
     if (!this.#observer) {
       this.#observer = new SyncObserver(this.#options);
-      void this.#look(this.#observer);
+      this.#lookIn(Math.max(0, this.#lookedMs + lookMs - performance.now()), this.#observer);
     } else if (this.#observer.hasLooked) this.#tell(this.#observer, viewer, known);
     return () => this.#end(viewer, known);
   }
@@ -72,6 +74,7 @@ export class SyncTopic implements LiveTopic {
 
   /** For one viewer all players are gone through: many viewers take many turns. */
   async #look(observer: SyncObserver): Promise<void> {
+    this.#lookedMs = performance.now();
     await observer.look();
     const viewers = [...this.#viewers.keys()];
     await inSlices(viewers.length, () => {
@@ -80,8 +83,12 @@ export class SyncTopic implements LiveTopic {
       if (!known || viewer.isBehind || observer !== this.#observer) return;
       this.#tell(observer, viewer, known);
     });
-    if (observer !== this.#observer) return;
-    this.#timer = setTimeout(() => void this.#look(observer), lookMs);
+    if (observer === this.#observer) this.#lookIn(lookMs, observer);
+  }
+
+  /** Also who looks away and back again all the time makes for no more looks than others. */
+  #lookIn(ms: number, observer: SyncObserver): void {
+    this.#timer = setTimeout(() => void this.#look(observer), ms);
   }
 
   #tell(observer: SyncObserver, viewer: LiveViewer, known: SyncViewer): void {
