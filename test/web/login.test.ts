@@ -173,6 +173,7 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
   it('asks again when the login has ended, and goes on where it was', async () => {
     const page = await open('#/streams');
     await logIn(page, 'ada', 'pässword');
+    await page.getByRole('meter').first().waitFor({ state: 'attached' });
     await page.getByRole('button', { name: 'Add a stream' }).click();
     await page.getByLabel('Kind').selectOption({ label: 'A test tone' });
     await page.getByLabel('Name').fill('Third');
@@ -181,8 +182,11 @@ describe.skipIf(browserIsMissing)('the page of a server with logins', () => {
     // What its own key has signed is lost with it.
     await start(`http.port=${httpPort}`);
     await page.getByText('Your login has ended. Log in again to go on.').waitFor();
+    const noLevels = page.getByText('Your role may not see levels.');
+    await noLevels.waitFor();
     await logIn(page, 'ada', 'pässword');
     await page.getByText('Your login has ended').waitFor({ state: 'detached' });
+    await noLevels.waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Save' }).click();
     await until(() => server.application.streams.channels.has('Third'));
     expect(page.url()).toContain('#/streams');

@@ -58,6 +58,13 @@ export class LiveLink {
     }, gatherMs);
   }
 
+  /** Tries at once; also where it was refused, as another user may have logged in. */
+  hurry(): void {
+    this.#retryMs = firstRetryMs;
+    this.isRefused.value = false;
+    this.#review();
+  }
+
   /** Has texts with this member handed to `listener`. */
   onText(member: string, listener: (value: unknown) => void): void {
     this.#onText.set(member, listener);
@@ -74,7 +81,8 @@ export class LiveLink {
   }
 
   #review(): void {
-    const isWanted = this.#wants.size > 0 && document.visibilityState === 'visible';
+    const isSeen = document.visibilityState === 'visible';
+    const isWanted = this.#wants.size > 0 && isSeen && !this.isRefused.peek();
     if (isWanted && !this.#socket) this.#connect();
     if (!isWanted) this.#drop();
   }
@@ -88,7 +96,6 @@ export class LiveLink {
       if (socket !== this.#socket) return;
       this.#retryMs = firstRetryMs;
       this.#asked = 0;
-      this.isRefused.value = false;
       const login = this.#options.login?.();
       if (login) this.send({ login });
       this.#ask();
@@ -100,7 +107,6 @@ export class LiveLink {
     socket.addEventListener('close', () => {
       if (socket !== this.#socket) return;
       this.#drop();
-      if (this.isRefused.peek()) return;
       this.#retryTimer = setTimeout(() => this.#review(), this.#retryMs);
       this.#retryMs = Math.min(2 * this.#retryMs, maxRetryMs);
     });
@@ -157,6 +163,8 @@ export class LiveLink {
   }
 
   #takeError(error: unknown): void {
-    if (Object(error).request === 'login') this.isRefused.value = true;
+    if (Object(error).request !== 'login') return;
+    this.isRefused.value = true;
+    this.#review();
   }
 }
