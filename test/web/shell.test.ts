@@ -370,10 +370,16 @@ describe.skipIf(browserIsMissing)('the page', () => {
     await page.getByRole('checkbox', { name: 'a' }).check();
     await until(() => groupOf('a').streamId === 'Third');
     await page.getByRole('button', { name: 'Close' }).click();
-    await third.getByRole('button', { name: 'Remove…' }).click();
+    await third.getByRole('button', { name: 'Change' }).click();
+    await page.getByLabel('Name').fill('Fourth');
+    await page.getByRole('button', { name: 'Save' }).click();
+    const fourth = page.getByRole('region', { name: 'Fourth' });
+    await fourth.getByText('Heard in a').waitFor();
+    expect(groupOf('a').streamId).toBe('Fourth');
+    await fourth.getByRole('button', { name: 'Remove…' }).click();
     await page.getByText('a will play the default stream.').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
-    await until(() => !server.application.streams.channels.has('Third'));
+    await until(() => !server.application.streams.channels.has('Fourth'));
   });
 
   it('comes back when the server does', async () => {

@@ -119,7 +119,7 @@ export function setStream(ids: readonly string[], streamId: string): void {
   });
 }
 
-function requestStream(id: string, streamId: string): void {
+export function requestStream(id: string, streamId: string): void {
   const before = house.groups.get(id)?.peek().stream_id ?? '';
   house.setGroup(id, { stream_id: streamId });
   void attempt('Group.SetStream', { id, stream_id: streamId }, () =>

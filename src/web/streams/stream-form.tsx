@@ -19,7 +19,7 @@ interface StreamFormProps {
   readonly kind: StreamKind;
   readonly fields: Fields;
   /** Failure: rejects with what is to be shown. */
-  readonly onSave: (address: string) => Promise<void>;
+  readonly onSave: (address: string) => Promise<unknown>;
   readonly onClose: () => void;
 }
 

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { attempt, setStream } from '../control/actions.ts';
+import { attempt, requestStream, setStream } from '../control/actions.ts';
 import { permit } from '../control/login.ts';
 import { groupName, groupsOf, isPresent, streamName } from '../control/names.ts';
 import { house, link, refresh } from '../control/server.ts';
@@ -123,17 +123,23 @@ function kindOf({ uri }: StreamObject): StreamKind | undefined {
   return kinds.find((kind) => kind === uri.scheme);
 }
 
-async function add(address: string): Promise<void> {
-  await link.request('Stream.AddStream', { streamUri: address });
+/** Returns its id. */
+async function add(address: string): Promise<string> {
+  const result = await link.request('Stream.AddStream', { streamUri: address });
   await refresh();
+  return (result as { readonly id: string }).id;
 }
 
 function EditSheet({ stream }: { readonly stream: StreamObject }) {
   const { id, uri } = stream;
   const save = async (address: string) => {
+    const rooms = groupsOf(id);
     await link.request('Stream.RemoveStream', { id });
     try {
-      await add(address);
+      const newId = await add(address);
+      // To one of the same name they come back by themselves.
+      if (newId === id) return;
+      for (const room of rooms) requestStream(room.id, newId);
     } catch (error) {
       // What was there plays on while the new one is corrected.
       await add(uri.raw);
@@ -158,6 +164,7 @@ function PlaySheet({ stream }: { readonly stream: StreamObject }) {
   };
   return (
     <Sheet title={texts.value.streams.playHere} onClose={close}>
+      {house.groups.ids.value.length === 0 && <p>{texts.value.rooms.empty}</p>}
       <div class="choices">
         {house.groups.ids.value.map((id) => {
           const group = house.groups.get(id)?.value;
