@@ -1,5 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -10,9 +9,9 @@ import { scratchFolder } from '../support/fifo.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
+import { axeFaults } from './axe-faults.ts';
 import { browserIsMissing, launchBrowser, openPage, type WatchedPage } from './browser.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const rateHz = 48_000;
 const bufferMs = 1000;
 const bands = 80;
@@ -375,21 +374,24 @@ describe.skipIf(browserIsMissing)('the levels on the page', () => {
       .or(screen.getByText('4 ms', { exact: true }))
       .first()
       .waitFor();
-    await page.evaluate(axe);
-    const violations = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as {
-        axe: { run: () => Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-      };
-      const { violations } = await axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`);
-    });
-    expect(violations).toEqual([]);
+    await screen.getByRole('button', { name: 'Stop' }).click();
+    await screen.getByRole('button', { name: 'Listen here' }).click();
+    await screen.getByText('Plays here').waitFor();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      for (const width of [1280, 320]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 700 });
+        expect(await axeFaults(page), `${colorScheme} ${width}`).toEqual([]);
+      }
+    }
     expect(await screen.evaluate((element) => element.scrollWidth <= element.clientWidth)).toBe(
       true,
     );
     await page.keyboard.press('Escape');
     await until(() => page.url().endsWith('#/streams'), 'the page is where it was');
     expect(await screen.count()).toBe(0);
+    await page.goBack();
+    expect(page.url()).toMatch(/#\/streams$/);
     expect(page.complaints).toEqual([]);
   });
 });

@@ -3,10 +3,13 @@ import { useEffect, useRef } from 'preact/hooks';
 import { streamName } from '../control/names.ts';
 import { house } from '../control/server.ts';
 import { route } from '../page-route.ts';
+import { AlignSteps } from '../parts/align-sheet.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { NowPlaying } from '../parts/now-playing.tsx';
+import { useModal } from '../parts/sheet.tsx';
+import { Toasts } from '../parts/toasts.tsx';
 import { player } from '../player/own-player.ts';
-import { OwnVolume } from '../player/player-bar.tsx';
+import { ListenButton, ListenState, OwnVolume } from '../player/player-bar.tsx';
 import { isStill } from '../settings.ts';
 import { texts } from '../text/texts.ts';
 import { ChannelMeters, LevelMeters } from './level-meters.tsx';
@@ -15,8 +18,6 @@ import { drawErrors, drawSpectrum } from './listen-graphs.ts';
 import { OwnLevels } from './own-levels.ts';
 
 const maxErrors = 120;
-/** In decreasing steps. Units: milliseconds. */
-const stepsMs = [-25, -5, -1, 1, 5, 25];
 const pictureMs = 40;
 /** For who wants no motion. */
 const calmPictureMs = 1000;
@@ -25,15 +26,10 @@ const earlyMs = 8;
 
 /** All of listening in this browser, on all of the screen. */
 export function ListenScreen() {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const { live: words, close: closeText } = texts.value;
-  useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
-  }, []);
   return (
-    <dialog ref={dialog} class="listen-screen" aria-label={words.listen.title} onCancel={leave}>
+    <dialog ref={dialog} class="listen-screen" aria-label={words.listen.title} onClose={leave}>
       <header class="line">
         <h2 class="cut">{title()}</h2>
         <button type="button" class="quiet round end" aria-label={closeText} onClick={leave}>
@@ -41,6 +37,10 @@ export function ListenScreen() {
         </button>
       </header>
       <Playing />
+      <div class="line">
+        <ListenButton />
+        <ListenState />
+      </div>
       <div class="line volume">
         <OwnVolume />
       </div>
@@ -48,13 +48,15 @@ export function ListenScreen() {
       <ErrorGraph />
       <Facts />
       <Offset />
+      <Toasts />
     </dialog>
   );
 }
 
-/** To the place that it was opened from. */
+/** To the place that it was opened from; going back does not open it again. */
 function leave(): void {
-  location.hash = `#/${route.peek().place}`;
+  const { place, query } = route.peek();
+  if (query.has('listen')) location.replace(`#/${place}`);
 }
 
 function ownStream() {
@@ -163,26 +165,15 @@ function Facts() {
 
 /** How much earlier this device plays than it would by itself. */
 function Offset() {
-  const { align, live, listen } = texts.value;
+  const { live, listen } = texts.value;
   const { deviceName, outputLatencyMs } = player.figures.value;
-  const offsetMs = player.offsetMs.value;
   return (
     <fieldset>
       <legend>{live.listen.offset}</legend>
-      <div class="buttons">
-        {stepsMs.map((stepMs) => (
-          <button
-            key={stepMs}
-            type="button"
-            class="step"
-            aria-label={stepMs < 0 ? align.later(-stepMs) : align.earlier(stepMs)}
-            onClick={() => player.setOffset(offsetMs + stepMs)}
-          >
-            {align.signed(stepMs)}
-          </button>
-        ))}
-        <output class="number wide">{align.ms(offsetMs)}</output>
-      </div>
+      <AlignSteps
+        valueMs={player.offsetMs.value}
+        onChange={(offsetMs) => player.setOffset(offsetMs)}
+      />
       <p class="hint">
         {deviceName === undefined
           ? listen.forLatency(outputLatencyMs)

@@ -31,28 +31,10 @@ interface AlignSheetProps {
 export function AlignSheet({ name, clientId, valueMs, hint, onChange, onClose }: AlignSheetProps) {
   const { align: words } = texts.value;
   const begunMs = useRef(valueMs).current;
-  const step = (stepMs: number) => (
-    <button
-      key={stepMs}
-      type="button"
-      class="step"
-      aria-label={stepMs < 0 ? words.later(-stepMs) : words.earlier(stepMs)}
-      onClick={() => onChange(valueMs + stepMs)}
-    >
-      {words.signed(stepMs)}
-    </button>
-  );
   return (
     <Sheet title={words.title(name)} onClose={onClose}>
       <p>{words.hint(name)}</p>
-      <div class="column">
-        <div class="line align">
-          <span class="hint">{words.laterSide}</span>
-          <output class="number wide">{words.ms(valueMs)}</output>
-          <span class="hint">{words.earlierSide}</span>
-        </div>
-        <div class="steps">{steps.map(step)}</div>
-      </div>
+      <AlignSteps valueMs={valueMs} onChange={onChange} />
       {hint && <p class="hint">{hint}</p>}
       {clientId !== undefined && <Ticks clientId={clientId} />}
       <div class="buttons">
@@ -69,6 +51,38 @@ export function AlignSheet({ name, clientId, valueMs, hint, onChange, onClose }:
         </button>
       </div>
     </Sheet>
+  );
+}
+
+interface AlignStepsProps {
+  readonly valueMs: number;
+  readonly onChange: (valueMs: number) => void;
+}
+
+/** By how much a player plays earlier, and buttons for more and less of it. */
+export function AlignSteps({ valueMs, onChange }: AlignStepsProps) {
+  const { align: words } = texts.value;
+  return (
+    <div class="column">
+      <div class="line align">
+        <span class="hint">{words.laterSide}</span>
+        <output class="number wide">{words.ms(valueMs)}</output>
+        <span class="hint">{words.earlierSide}</span>
+      </div>
+      <div class="steps">
+        {steps.map((stepMs) => (
+          <button
+            key={stepMs}
+            type="button"
+            class="step"
+            aria-label={stepMs < 0 ? words.later(-stepMs) : words.earlier(stepMs)}
+            onClick={() => onChange(valueMs + stepMs)}
+          >
+            {words.signed(stepMs)}
+          </button>
+        ))}
+      </div>
+    </div>
   );
 }
 

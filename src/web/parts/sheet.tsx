@@ -14,10 +14,9 @@ interface SheetProps {
   readonly children: ComponentChildren;
 }
 
-/** Lies over the page until it is closed. */
-export function Sheet({ title, onClose, children }: SheetProps) {
+/** For a dialog that lies over the page as long as it is there; it shows the toasts meanwhile. */
+export function useModal() {
   const dialog = useRef<HTMLDialogElement>(null);
-  const titleId = useId();
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
@@ -27,6 +26,13 @@ export function Sheet({ title, onClose, children }: SheetProps) {
       openSheets.value -= 1;
     };
   }, []);
+  return dialog;
+}
+
+/** Lies over the page until it is closed. */
+export function Sheet({ title, onClose, children }: SheetProps) {
+  const dialog = useModal();
+  const titleId = useId();
   return (
     <dialog
       ref={dialog}

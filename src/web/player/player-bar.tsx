@@ -28,26 +28,12 @@ export function PlayerBar() {
   }, []);
   const { listen, live } = texts.value;
   const state = player.state.value;
-  const failure = player.failure.value;
   const isOn = state !== 'off' && state !== 'failed';
-  const isStop = isOn && state !== 'tapToHear';
   return (
     <section ref={bar} class={isOn ? 'player-bar on' : 'player-bar'} aria-label={listen.start}>
-      <button
-        type="button"
-        class={isStop ? 'stop' : 'main'}
-        onClick={() => (isStop ? player.stop() : player.start())}
-      >
-        <Icon name={isOn ? 'pause' : 'headphones'} />
-        <span class="label">
-          {state === 'tapToHear' ? listen.states.tapToHear : isOn ? listen.stop : listen.start}
-        </span>
-      </button>
+      <ListenButton />
       <div class="listening hint">
-        <span class="cut" role="status">
-          {state === 'failed' && failure && listen.failures[failure]}
-          {state !== 'off' && state !== 'failed' && listen.states[state]}
-        </span>
+        <ListenState />
         {isOn && <Figures />}
         {isOn && (
           <a class="open-screen" href={`#/${route.value.place}?listen`} title={live.listen.open}>
@@ -75,6 +61,39 @@ export function PlayerBar() {
       {state === 'playing' && <NameQuestion />}
       {isOn && isAligning.value && <OwnAlignSheet />}
     </section>
+  );
+}
+
+/** Begins to listen, and ends it. */
+export function ListenButton() {
+  const { listen } = texts.value;
+  const state = player.state.value;
+  const isOn = state !== 'off' && state !== 'failed';
+  const isStop = isOn && state !== 'tapToHear';
+  return (
+    <button
+      type="button"
+      class={isStop ? 'stop' : 'main'}
+      onClick={() => (isStop ? player.stop() : player.start())}
+    >
+      <Icon name={isOn ? 'pause' : 'headphones'} />
+      <span class="label">
+        {state === 'tapToHear' ? listen.states.tapToHear : isOn ? listen.stop : listen.start}
+      </span>
+    </button>
+  );
+}
+
+/** Whether it is heard here, or why not. */
+export function ListenState() {
+  const { listen } = texts.value;
+  const state = player.state.value;
+  const failure = player.failure.value;
+  return (
+    <span class="cut" role="status">
+      {state === 'failed' && failure && listen.failures[failure]}
+      {state !== 'off' && state !== 'failed' && listen.states[state]}
+    </span>
   );
 }
 

@@ -462,6 +462,7 @@ export class Player {
     this.#settings = undefined;
     this.#isConnected = false;
     this.#isAfterLoss = false;
+    this.#errorsMs.length = 0;
     this.#scheduler?.stop();
     if (keepsContext) {
       this.#output?.suspend();
