@@ -390,6 +390,8 @@ describe.skipIf(browserIsMissing)('the page', () => {
     controller.close();
     await server.stop();
     await page.getByText('The server is away. Connecting again…').waitFor();
+    await page.getByRole('button', { name: 'Mute a', exact: true }).click();
+    await page.getByText('Not done: the server cannot be reached').waitFor();
     await start(`http.port=${httpPort}`);
     await player('b');
     await slider(page, 'b').waitFor();

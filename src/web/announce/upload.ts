@@ -1,9 +1,10 @@
-import { credentials } from '../control/login.ts';
+import { AwayError } from '../control/control-link.ts';
+import { credentials, loginReason } from '../control/login.ts';
 
 /**
  * Posts a sound; not by `fetch`, which tells nothing of how far it is: `onPart` is told, 0 to 1.
  *
- * Failure: rejects with an `Error` of the form `code: what to do`.
+ * Failure: rejects with an `AwayError`, or with an `Error` of the form `code: what to do`.
  */
 export function upload(
   path: string,
@@ -17,8 +18,9 @@ export function upload(
     const shown = credentials();
     if (shown) request.setRequestHeader('Authorization', `${shown.scheme} ${shown.param}`);
     request.upload.addEventListener('progress', ({ loaded, total }) => onPart(loaded / total));
-    request.addEventListener('error', () => reject(new Error('the connection was lost')));
+    request.addEventListener('error', () => reject(new AwayError('the connection was lost')));
     request.addEventListener('load', () => {
+      if (request.status === 401) loginReason.value = 'ended';
       if (request.status < 300) resolve(JSON.parse(request.responseText));
       else reject(new Error(faultIn(request.responseText)));
     });

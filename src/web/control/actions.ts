@@ -1,6 +1,6 @@
 import { tell } from '../parts/toasts.tsx';
 import { texts } from '../text/texts.ts';
-import { RefusedError } from './control-link.ts';
+import { AwayError, RefusedError } from './control-link.ts';
 import type { Group } from './house.ts';
 import { loginFault } from './login.ts';
 import { groupName, streamName } from './names.ts';
@@ -10,6 +10,7 @@ import type { VolumeObject } from './status-objects.ts';
 /** What the server or the connection says is wrong, for people. */
 export function faultText(error: unknown): string {
   if (loginFault(error) === 'forbidden') return texts.value.login.forbidden;
+  if (error instanceof AwayError) return texts.value.away;
   if (error instanceof RefusedError && typeof error.data === 'string') return error.data;
   return error instanceof Error ? error.message : String(error);
 }

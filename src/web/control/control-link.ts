@@ -22,6 +22,9 @@ export class RefusedError extends Error {
   }
 }
 
+/** The server cannot be reached, or does not answer. */
+export class AwayError extends Error {}
+
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -55,17 +58,17 @@ export class ControlLink {
     });
   }
 
-  /** Failure: rejects with an `RefusedError` when the server refuses, with an `Error` when it is away. */
+  /** Failure: rejects with a `RefusedError` when the server refuses, with an `AwayError` when it is away. */
   request(method: string, params: object = {}): Promise<unknown> {
     const socket = this.#socket;
-    if (socket?.readyState !== WebSocket.OPEN) return Promise.reject(new Error('not connected'));
+    if (socket?.readyState !== WebSocket.OPEN) return Promise.reject(new AwayError('not connected'));
     const id = this.#nextId;
     this.#nextId += 1;
     socket.send(JSON.stringify({ id, jsonrpc: '2.0', method, params }));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(new Error('the server does not answer'));
+        reject(new AwayError('the server does not answer'));
       }, requestTimeoutMs);
       this.#waiting.set(id, { resolve, reject, timer });
     });
@@ -117,7 +120,7 @@ export class ControlLink {
     this.isOpen.value = false;
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
-      reject(new Error('the connection was lost'));
+      reject(new AwayError('the connection was lost'));
     }
     this.#waiting.clear();
     if (this.isStopped.peek()) return;

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
 import { texts } from '../text/texts.ts';
-import { RefusedError } from './control-link.ts';
+import { AwayError, RefusedError } from './control-link.ts';
 
 /** Longer would be a forgotten browser. Units: hours. */
 const lifetimes = { usual: 10, kept: 720 };
@@ -27,13 +27,21 @@ export function credentials(): { readonly scheme: string; readonly param: string
   return param === undefined ? undefined : { scheme: 'Bearer', param };
 }
 
-/** `fetch` from this server, logged in. */
+/** `fetch` from this server, logged in. Failure: rejects with an `AwayError`. */
 export async function fetchAsUser(path: string, options: RequestInit = {}): Promise<Response> {
   const shown = credentials();
-  if (!shown) return fetch(path, options);
-  const response = await fetch(path, withCredentials(options, shown));
+  if (!shown) return reach(path, options);
+  const response = await reach(path, withCredentials(options, shown));
   if (response.status === 401) loginReason.value = 'ended';
   return response;
+}
+
+async function reach(path: string, options: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    throw new AwayError(String(error));
+  }
 }
 
 function withCredentials(
@@ -46,7 +54,7 @@ function withCredentials(
   return { ...options, headers, credentials: 'omit' };
 }
 
-/** Failure: rejects with an `Error` that says why, for people. */
+/** Failure: rejects with an `AwayError`, or with an `Error` that says why, for people. */
 export async function logIn({
   user,
   password,
@@ -62,7 +70,7 @@ export async function logIn({
   const options = { method: 'POST', body: JSON.stringify(request) };
   const bytes = new TextEncoder().encode(`${user}:${password}`);
   const shown = { scheme: 'Basic', param: btoa(String.fromCharCode(...bytes)) };
-  const response = await fetch('jsonrpc', withCredentials(options, shown));
+  const response = await reach('jsonrpc', withCredentials(options, shown));
   if (response.status === 401) throw new Error(texts.value.login.refused);
   if (!response.ok) throw new Error(await response.text());
   const { result, error } = (await response.json()) as {

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { faultText } from '../control/actions.ts';
 import { fetchAsUser } from '../control/login.ts';
 
 type CheckLevel = 'ok' | 'note' | 'warning' | 'fault';
@@ -55,6 +56,6 @@ export async function lookAtHealth(): Promise<void> {
     health.value = await response.json();
   } catch (error) {
     health.value = undefined;
-    healthFault.value = error instanceof Error ? error.message : String(error);
+    healthFault.value = faultText(error);
   }
 }

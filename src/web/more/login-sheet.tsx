@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { faultText } from '../control/actions.ts';
 import { logIn, loginReason } from '../control/login.ts';
 import { link } from '../control/server.ts';
 import { Sheet } from '../parts/sheet.tsx';
@@ -27,7 +28,7 @@ export function LoginSheet() {
       loginReason.value = undefined;
       link.restart();
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = faultText(error);
     }
     isBusy.value = false;
   };

@@ -25,7 +25,8 @@ export const de: Texts = {
   save: 'Speichern',
   remove: 'Entfernen',
   delete: 'Löschen',
-  failed: (what) => `Nicht geschehen: ${what}`,
+  failed: (what) => `Das ging nicht: ${what}`,
+  away: 'der Server ist nicht zu erreichen',
   notLoaded:
     'Dieser Teil der Seite lässt sich nicht laden: Der Server ist weg, oder er hat einen neueren.',
   reload: 'Seite neu laden',

@@ -19,6 +19,7 @@ export const en = {
   remove: 'Remove',
   delete: 'Delete',
   failed: (what: string) => `Not done: ${what}`,
+  away: 'the server cannot be reached',
   notLoaded: 'This part of the page could not be loaded: the server is away, or has a newer one.',
   reload: 'Load the page anew',
   login: {
