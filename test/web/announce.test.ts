@@ -115,6 +115,48 @@ describe.skipIf(browserIsMissing)('the page', () => {
     removeScratchFolder(folder);
   });
 
+  it('goes to those of the chosen rooms that are still there', async () => {
+    await player('a');
+    await player('b');
+    const page = await open();
+    await page.getByRole('radio', { name: 'Rooms' }).check();
+    await page.getByRole('checkbox', { name: 'a', exact: true }).check();
+    await page.getByRole('checkbox', { name: 'b', exact: true }).check();
+    const { id } = server.application.registry.clients.get('a')!.group;
+    await controller.request('Group.SetClients', { id, clients: ['a', 'b'] });
+    await page.getByRole('checkbox', { name: 'b', exact: true }).waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Announce' }).click();
+    await announced();
+  });
+
+  it('listens to the microphone no longer than that is seen', async () => {
+    const page = await open();
+    await page.getByRole('radio', { name: 'File or voice' }).check();
+    await page.evaluate(() => {
+      const { mediaDevices } = navigator;
+      const ask = mediaDevices.getUserMedia.bind(mediaDevices);
+      const streams: MediaStream[] = [];
+      Object.assign(globalThis, { streams });
+      mediaDevices.getUserMedia = async (wish) => {
+        await new Promise((resolve) => Object.assign(globalThis, { allow: resolve }));
+        const stream = await ask(wish);
+        streams.push(stream);
+        return stream;
+      };
+    });
+    const record = page.getByRole('button', { name: 'Record', exact: true });
+    await record.click();
+    await record.click();
+    await page.getByRole('radio', { name: 'Chime' }).check();
+    await page.evaluate(() => (globalThis as unknown as { allow(): void }).allow());
+    const areActive = () =>
+      page.evaluate(() => {
+        const { streams } = globalThis as unknown as { streams: MediaStream[] };
+        return streams.map(({ active }) => active);
+      });
+    await expect.poll(areActive).toEqual([false]);
+  });
+
   it('announces a file to one room over plain HTTP: others hear the music, bit by bit', async () => {
     const a = await player('a');
     const b = await player('b');

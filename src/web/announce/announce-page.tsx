@@ -12,7 +12,7 @@ import { stopPreview } from './preview.ts';
 import { Recent } from './recent.tsx';
 import { Running } from './running.tsx';
 import { SoundCard } from './sound-card.tsx';
-import { TargetCard } from './target-card.tsx';
+import { TargetCard, withoutGone } from './target-card.tsx';
 import '../style/announce.css';
 
 export function AnnouncePage() {
@@ -20,10 +20,11 @@ export function AnnouncePage() {
   const sentPart = useSignal<number | undefined>(undefined);
   useEffect(() => stopPreview, []);
   const { announce: words } = texts.value;
-  const missing = missingIn(draft.value);
   const isBusy = sentPart.value !== undefined;
   const submit = async (event: Event) => {
     event.preventDefault();
+    const wanted = withoutGone(draft.peek());
+    const missing = missingIn(wanted);
     if (missing) {
       fault.value = { field: missing, text: words.missing[missing] };
       return;
@@ -31,7 +32,7 @@ export function AnnouncePage() {
     fault.value = undefined;
     sentPart.value = 0;
     try {
-      await send(draft.value, (part) => {
+      await send(wanted, (part) => {
         sentPart.value = part;
       });
     } catch (error) {

@@ -16,15 +16,19 @@ export async function togglePreview(key: string, load: () => Promise<AudioBuffer
   try {
     const buffer = await load();
     if (previewed.peek() !== key) return;
-    source = context.createBufferSource();
-    source.buffer = buffer;
-    source.connect(context.destination);
-    source.addEventListener('ended', () => {
-      if (previewed.peek() === key) previewed.value = undefined;
+    const node = context.createBufferSource();
+    node.buffer = buffer;
+    node.connect(context.destination);
+    // The end of one that was stopped is heard when the next one plays.
+    node.addEventListener('ended', () => {
+      if (source === node) stopPreview();
     });
-    source.start();
+    // The same one, that was asked for before.
+    source?.stop();
+    source = node;
+    node.start();
   } catch (error) {
-    previewed.value = undefined;
+    if (previewed.peek() === key) stopPreview();
     throw error;
   }
 }
@@ -33,4 +37,6 @@ export function stopPreview(): void {
   source?.stop();
   source = undefined;
   previewed.value = undefined;
+  // One that runs keeps the loudspeaker awake.
+  void context?.suspend();
 }

@@ -2,7 +2,7 @@ import { groupName, streamName } from '../control/names.ts';
 import { house } from '../control/server.ts';
 import { texts } from '../text/texts.ts';
 import type { FormFault } from './announce-fault.ts';
-import { change, draft, type TargetKind } from './draft.ts';
+import { change, type Draft, draft, type TargetKind } from './draft.ts';
 import { FieldFault } from './field-fault.tsx';
 
 const kinds: readonly TargetKind[] = ['all', 'groups', 'streams'];
@@ -51,6 +51,17 @@ function rooms(): readonly Named[] {
 function streams(): readonly Named[] {
   const all = house.streams.ids.value.flatMap((id) => house.streams.get(id)?.value ?? []);
   return all.map((stream) => ({ id: stream.id, name: streamName(stream) }));
+}
+
+/** Without rooms and streams that have gone since: they are not shown, and the server knows them not. */
+export function withoutGone(wanted: Draft): Draft {
+  const there = (all: readonly Named[], ids: readonly string[]) =>
+    ids.filter((chosen) => all.some(({ id }) => id === chosen));
+  return {
+    ...wanted,
+    groups: there(rooms(), wanted.groups),
+    streams: there(streams(), wanted.streams),
+  };
 }
 
 interface ChoicesProps {

@@ -111,14 +111,29 @@ function RecordButton() {
 
 let timer: ReturnType<typeof setInterval> | undefined;
 
+/** While the browser asks whether it may record. */
+let isAsking = false;
+
 async function startRecording(): Promise<void> {
+  if (isAsking) return;
   fault.value = undefined;
+  isAsking = true;
+  let started: VoiceRecorder;
   try {
-    recorder.value = await VoiceRecorder.start();
+    started = await VoiceRecorder.start();
   } catch (error) {
+    isAsking = false;
     fault.value = texts.peek().announce.noMicrophone(faultText(error));
     return;
   }
+  const isWanted = isAsking;
+  isAsking = false;
+  if (!isWanted) {
+    // Nothing is shown any more that could stop it.
+    await started.stop();
+    return;
+  }
+  recorder.value = started;
   recordedSeconds.value = 0;
   timer = setInterval(() => {
     recordedSeconds.value += 1;
@@ -127,6 +142,7 @@ async function startRecording(): Promise<void> {
 }
 
 async function stopRecording(): Promise<void> {
+  isAsking = false;
   const running = recorder.peek();
   if (!running) return;
   recorder.value = undefined;

@@ -26,10 +26,16 @@ export class VoiceRecorder {
   /** Lets go of the microphone, and resolves with what was said. */
   stop(): Promise<Blob> {
     return new Promise((resolve) => {
-      this.#recorder.addEventListener('stop', () => {
+      const end = () => {
         for (const track of this.#stream.getTracks()) track.stop();
         resolve(new Blob(this.#parts, { type: this.#recorder.mimeType }));
-      });
+      };
+      // By itself it stops when the microphone is gone.
+      if (this.#recorder.state === 'inactive') {
+        end();
+        return;
+      }
+      this.#recorder.addEventListener('stop', end);
       this.#recorder.stop();
     });
   }
