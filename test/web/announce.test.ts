@@ -278,7 +278,7 @@ describe.skipIf(browserIsMissing)('the page', () => {
     await card('What').getByText('This browser cannot read this as a sound').waitFor();
     const long = { name: 'long.wav', mimeType: 'audio/wav', buffer: soundFile(121) };
     await page.getByLabel('Choose a file').setInputFiles(long);
-    await card('What').getByText('This is longer than the server takes').waitFor();
+    await card('What').getByText('This is longer than the server allows').waitFor();
     expect(statesOf()).toEqual([]);
   });
 
@@ -289,7 +289,7 @@ describe.skipIf(browserIsMissing)('the page', () => {
     const page = await openPage(browser, `http://127.0.0.1:${server.httpPort}/#/rooms`);
     pages.push(page);
     await page.getByRole('button', { name: 'Scenes…' }).click();
-    await page.getByLabel('Save how all is now as').fill('<b>Evening</b>');
+    await page.getByLabel('Save the present state as').fill('<b>Evening</b>');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('button', { name: 'Apply <b>Evening</b>' }).waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
@@ -306,7 +306,7 @@ describe.skipIf(browserIsMissing)('the page', () => {
     expect(clientOf('a')).toMatchObject({ volume: 7, isMuted: true });
     expect(clientOf('a').group.streamId).toBe('Jazz');
     await page.getByRole('button', { name: 'Scenes…' }).click();
-    await page.getByLabel('Save how all is now as').fill('<b>Evening</b>');
+    await page.getByLabel('Save the present state as').fill('<b>Evening</b>');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('There is a scene <b>Evening</b> already').waitFor();
     await page.getByRole('button', { name: 'Replace it' }).click();

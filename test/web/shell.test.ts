@@ -87,10 +87,10 @@ describe.skipIf(browserIsMissing)('the page', () => {
 
   it('says what to do while nobody is there, and shows who comes', async () => {
     const page = await open();
-    await page.getByText('No player has been here yet').waitFor();
+    await page.getByText('There is no player yet').waitFor();
     await player('Kitchen');
     await slider(page, 'Kitchen').waitFor();
-    expect(await page.getByText('No player has been here yet').count()).toBe(0);
+    expect(await page.getByText('There is no player yet').count()).toBe(0);
   });
 
   it('changes a volume by its keys, step by step', async () => {

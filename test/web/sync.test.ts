@@ -107,7 +107,7 @@ describe.skipIf(browserIsMissing)('the place that tells who is in step', () => {
     await row(page, 'good', 'Kitchen').click();
     const sheet = page.getByRole('dialog');
     await sheet.getByText('Skipped in 10 s').waitFor();
-    const measures = sheet.locator('dt', { hasText: /Round trip|Waits for it|Sent again/ });
+    const measures = sheet.locator('dt', { hasText: /Round trip|Still on its way|Sent again/ });
     expect(await measures.count()).toBe(3);
     expect(await sheet.getByText('not measured here').count()).toBe(3);
     await sheet.getByText('not known yet').waitFor();
@@ -123,7 +123,7 @@ describe.skipIf(browserIsMissing)('the place that tells who is in step', () => {
         expect(await axeFaults(page), `${colorScheme} ${width}`).toEqual([]);
         expect(await sidewaysScroll(page), `${width}`).toBe(0);
         await page.keyboard.press('Enter');
-        await page.getByRole('dialog').getByText('Nothing speaks against it.').waitFor();
+        await page.getByRole('dialog').getByText('Nothing is wrong with it.').waitFor();
         expect(await axeFaults(page), `evidence ${colorScheme} ${width}`).toEqual([]);
         await page.keyboard.press('Escape');
         await page.getByRole('dialog').waitFor({ state: 'detached' });

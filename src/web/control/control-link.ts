@@ -61,7 +61,8 @@ export class ControlLink {
   /** Failure: rejects with a `RefusedError` when the server refuses, with an `AwayError` when it is away. */
   request(method: string, params: object = {}): Promise<unknown> {
     const socket = this.#socket;
-    if (socket?.readyState !== WebSocket.OPEN) return Promise.reject(new AwayError('not connected'));
+    if (socket?.readyState !== WebSocket.OPEN)
+      return Promise.reject(new AwayError('not connected'));
     const id = this.#nextId;
     this.#nextId += 1;
     socket.send(JSON.stringify({ id, jsonrpc: '2.0', method, params }));

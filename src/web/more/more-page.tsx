@@ -28,10 +28,10 @@ export function MorePage() {
       <section class="card">
         <h2>{words.keys}</h2>
         <dl>
-          {Object.entries(words.keyList).map(([keys, what]) => (
+          {words.keyList.map(({ keys, does }) => (
             <div key={keys}>
               <dt>{keys}</dt>
-              <dd>{what}</dd>
+              <dd>{does}</dd>
             </div>
           ))}
         </dl>

@@ -164,6 +164,7 @@ function Nobody() {
       <h2>{texts.value.rooms.empty}</h2>
       <p>{texts.value.rooms.emptyHint}</p>
       <pre>snapclient -h {location.hostname}</pre>
+      <a href="#/more">{texts.value.rooms.emptyMore}</a>
     </div>
   );
 }
