@@ -80,10 +80,12 @@ function serverUs(atMs: number): number {
 
 /** Nothing is drawn, nor any time waited for, while nothing is to be shown. */
 function plan(): void {
-  const { nextUs } = queue;
-  if (timer !== undefined || nextUs === undefined || !live.clock.isKnown) return;
+  if (timer !== undefined || !live.clock.isKnown) return;
   const nowMs = performance.now();
-  const dueMs = nowMs + (nextUs - serverUs(nowMs)) / 1000 - pictureMs / 2;
+  const nowUs = serverUs(nowMs);
+  const nextUs = queue.nextUs(nowUs);
+  if (nextUs === undefined) return;
+  const dueMs = nowMs + (nextUs - nowUs) / 1000 - pictureMs / 2;
   const waitMs = Math.max(dueMs, drawnMs + pictureMs) - nowMs;
   timer = setTimeout(() => requestAnimationFrame(draw), Math.max(0, waitMs));
 }

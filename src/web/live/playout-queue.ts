@@ -13,8 +13,12 @@ export class PlayoutQueue<T extends Timed> {
   #waiting: T[] = [];
 
   /** When the next one is due; `undefined` while there is none. */
-  get nextUs(): number | undefined {
-    return this.#waiting[0]?.heardUs;
+  nextUs(nowUs: number): number | undefined {
+    const nextUs = this.#waiting[0]?.heardUs;
+    if (nextUs === undefined || nextUs <= nowUs + longestWaitUs) return nextUs;
+    // They are of a server before this one.
+    this.clear();
+    return undefined;
   }
 
   add(entry: T, nowUs: number): void {

@@ -9,21 +9,30 @@ describe('what waits until it is heard', () => {
   it('comes in the order of its times, when each has come', () => {
     const queue = new PlayoutQueue<{ heardUs: number }>();
     for (const heardUs of [30, 10, 40, 20, 20]) queue.add({ heardUs }, 0);
-    expect(queue.nextUs).toBe(10);
+    expect(queue.nextUs(0)).toBe(10);
     expect(timesOf(queue.take(5))).toEqual([]);
     expect(timesOf(queue.take(20))).toEqual([10, 20, 20]);
-    expect(queue.nextUs).toBe(30);
+    expect(queue.nextUs(20)).toBe(30);
     expect(timesOf(queue.take(1000))).toEqual([30, 40]);
-    expect(queue.nextUs).toBeUndefined();
+    expect(queue.nextUs(1000)).toBeUndefined();
     expect(queue.take(1000)).toEqual([]);
   });
 
   it('has no times that cannot be true, and never becomes much', () => {
     const queue = new PlayoutQueue<{ heardUs: number }>();
     queue.add({ heardUs: 61e6 }, 0);
-    expect(queue.nextUs).toBeUndefined();
+    expect(queue.nextUs(0)).toBeUndefined();
     for (let heardUs = 0; heardUs < 25_000; heardUs += 1) queue.add({ heardUs }, 0);
     expect(queue.take(1e6)).toHaveLength(20_000);
+  });
+});
+
+describe('what waits when the clock of the server has begun anew', () => {
+  it('is waited for no more', () => {
+    const queue = new PlayoutQueue<{ heardUs: number }>();
+    queue.add({ heardUs: 1e12 }, 1e12);
+    expect(queue.nextUs(5e6)).toBeUndefined();
+    expect(queue.take(2e12)).toEqual([]);
   });
 });
 
