@@ -281,6 +281,17 @@ describe.skipIf(browserIsMissing)('the levels on the page', () => {
     expect(page.complaints).toEqual([]);
   });
 
+  it('are said to be there while somebody hears the stream', async () => {
+    await start(tone('Tone'));
+    page = await openPage(browser, address());
+    const hint = cardOf('Tone').getByText('Levels show while somebody hears it.');
+    await hint.waitFor();
+    await listen('Tone');
+    await expectLevel('Tone', -20);
+    expect(await hint.count()).toBe(0);
+    expect(page.complaints).toEqual([]);
+  });
+
   it('do not scroll for those who want no motion', async () => {
     await start(tone('Tone'));
     await listen('Tone');

@@ -30,6 +30,13 @@ export function isPresent({ clientIds }: Group): boolean {
   return clientIds.some((id) => house.clients.get(id)?.value.connected);
 }
 
+/** Whether any player of a group is connected, and not muted. */
+export function isHeard({ clientIds, muted }: Group): boolean {
+  const isLoud = (id: string) =>
+    house.clients.get(id)?.value.connected && house.volumes.get(id)?.value.muted === false;
+  return !muted && clientIds.some(isLoud);
+}
+
 /** Groups that play a stream. */
 export function groupsOf(streamId: string): readonly Group[] {
   return house.groups.ids.value

@@ -1,4 +1,5 @@
 import '../style/live.css';
+import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { melOf } from '../../dsp/mel-scale.ts';
 import type { MeterRecord } from '../../metering/meter-frame.ts';
@@ -15,6 +16,8 @@ import { PeakHold } from './peak-hold.ts';
 interface StreamLevelsProps {
   readonly id: string;
   readonly name: string;
+  /** Others the server does not read, as a rule. */
+  readonly isHeard: boolean;
 }
 
 const figuresMs = 500;
@@ -23,14 +26,18 @@ const figures = ['momentary', 'shortTerm', 'integrated', 'truePeak'] as const;
 type Figure = (typeof figures)[number];
 
 /** The levels of a stream, as they are heard; measured only while they are seen. */
-export function StreamLevels({ id, name }: StreamLevelsProps) {
+export function StreamLevels({ id, name, isHeard }: StreamLevelsProps) {
   const box = useRef<HTMLDivElement>(null);
+  const isMeasured = useSignal(false);
   const { channels = 2, rate = 48_000 } = meteredStreams.value.get(id) ?? {};
   const { live: words } = texts.value;
-  useEffect(
-    () => (box.current ? showWhileSeen(box.current, id, channels) : undefined),
-    [id, channels],
-  );
+  useEffect(() => {
+    if (!box.current) return undefined;
+    const onLevels = () => {
+      isMeasured.value = true;
+    };
+    return showWhileSeen(box.current, { id, channels, onLevels });
+  }, [id, channels]);
   return (
     <div ref={box} class="levels">
       <LevelMeters name={name} channels={channels} />
@@ -50,6 +57,7 @@ export function StreamLevels({ id, name }: StreamLevelsProps) {
           </div>
         ))}
       </dl>
+      {!isHeard && !isMeasured.value && <p class="hint">{words.unheard}</p>}
     </div>
   );
 }
@@ -61,9 +69,17 @@ export function LevelNotes() {
   return hasTruePeak.value ? null : <p class="hint">{words.noTruePeak}</p>;
 }
 
+interface ShownLevels {
+  /** Of the stream. */
+  readonly id: string;
+  readonly channels: number;
+  /** They are measured. */
+  readonly onLevels: () => void;
+}
+
 /** Returns what ends it. */
-function showWhileSeen(box: HTMLElement, id: string, channels: number): () => void {
-  const view = new LevelView(box, channels);
+function showWhileSeen(box: HTMLElement, { id, channels, onLevels }: ShownLevels): () => void {
+  const view = new LevelView(box, channels, onLevels);
   let unwatch: (() => void) | undefined;
   const seen = new IntersectionObserver((entries) => {
     unwatch?.();
@@ -84,10 +100,12 @@ class LevelView implements MeterView {
   readonly #endRecolouring: () => void;
   readonly #written = new Paced(figuresMs, () => this.#write());
   readonly #truePeak = new PeakHold();
+  readonly #onLevels: () => void;
   #truePeakDb = Number.NEGATIVE_INFINITY;
   #levels: MeterRecord['levels'];
 
-  constructor(box: HTMLElement, channels: number) {
+  constructor(box: HTMLElement, channels: number, onLevels: () => void) {
+    this.#onLevels = onLevels;
     this.#channels = new ChannelMeters(box, channels);
     this.#strip = new MelStrip(box.querySelector<HTMLCanvasElement>('canvas.mel')!);
     this.#elements = new Map(
@@ -100,6 +118,7 @@ class LevelView implements MeterView {
     if (mel) this.#strip.take(heardUs, mel);
     if (!levels) return;
     this.#levels = levels;
+    this.#onLevels();
     this.#channels.take(levels, heardUs);
     const truePeakDb = Math.max(...Array.from(levels.truePeakDb));
     this.#truePeakDb = this.#truePeak.take(truePeakDb, heardUs / 1000);

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { attempt, requestStream, setStream } from '../control/actions.ts';
 import { permit } from '../control/login.ts';
-import { groupName, groupsOf, isPresent, streamName } from '../control/names.ts';
+import { groupName, groupsOf, isHeard, isPresent, streamName } from '../control/names.ts';
 import { house, link, refresh } from '../control/server.ts';
 import type { StreamObject } from '../control/status-objects.ts';
 import { Forbidden } from '../parts/forbidden.tsx';
@@ -77,7 +77,9 @@ function StreamCard({ id }: { readonly id: string }) {
         <br />
         {rooms.length > 0 ? words.heardIn(listOf(rooms)) : words.heardNowhere}
       </p>
-      {stream.status !== 'disabled' && <StreamLevels id={id} name={streamName(stream)} />}
+      {stream.status !== 'disabled' && (
+        <StreamLevels id={id} name={streamName(stream)} isHeard={groupsOf(id).some(isHeard)} />
+      )}
       <div class="buttons">
         <button type="button" {...permit('Group.SetStream')} onClick={begin('play')}>
           <Icon name="play" /> {words.playHere}
