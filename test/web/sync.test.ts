@@ -93,6 +93,8 @@ describe.skipIf(browserIsMissing)('the place that tells who is in step', () => {
     const player = await ScriptedClient.greet(server.port, 'Bath', { hostName: 'Bath' });
     await page.getByRole('listitem').getByText('Bath has come').waitFor();
     await row(page, 'good', 'Bath').waitFor();
+    await server.application.request('Announce.Play', { targets: { all: true }, chime: 'ding' });
+    await page.getByText('Announcement: On its way', { exact: true }).waitFor();
     player.close();
     await page.getByText(/Bath has gone: closed by the client/).waitFor();
     await page.getByText('1 offline').waitFor();

@@ -2,6 +2,7 @@ import type { EventKind, Evidence, Reason, SyncEvent } from '../../observing/syn
 import { nameOfClient } from '../control/names.ts';
 import { language } from '../settings.ts';
 import { syncTexts } from '../text/sync-texts.ts';
+import { texts } from '../text/texts.ts';
 
 type Say = (value: number) => string;
 
@@ -45,6 +46,10 @@ export function sayReason({ reason, value }: Evidence): string {
 export function sayEvent({ what, side, id, value = 0, text = '' }: SyncEvent): string {
   const say = syncTexts.value.happened[what];
   const figure = countedEvents.includes(what) ? number(value, 0) : duration(value);
+  if (what === 'announcement') {
+    const states: Readonly<Record<string, string>> = texts.value.announce.states;
+    return say(states[text] ?? text, '', '');
+  }
   if (id === undefined) return say(text === '' ? figure : text, '', '');
   const isOfStream = side === 'source' || side === 'server' || what.startsWith('stream');
   return say(isOfStream ? id : nameOfClient(id), figure, text);

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { Fragment } from 'preact';
 import { nameOfClient } from '../control/names.ts';
 import { live } from '../live/own-live.ts';
 import { Icon } from '../parts/icons.tsx';
@@ -122,16 +123,15 @@ function Places() {
         <dt>{words.server}</dt>
         <dd>{words.serverFacts(duration(loopDelayMs), Math.round(100 * cpuShare))}</dd>
         {facts.streams.value.map(({ id, state, chunkAgeMs, encodeShare, breaks }) => (
-          <>
-            <dt key={id} class="cut">
-              {id}
-            </dt>
+          <Fragment key={id}>
+            <dt class="cut">{id}</dt>
             <dd>
-              {texts.value.streams.status[state as 'idle']} ·{' '}
-              {words.streamFacts(duration(chunkAgeMs), number(100 * encodeShare, 1))}
+              {texts.value.streams.status[state as 'idle']}
+              {state === 'playing' &&
+                ` · ${words.streamFacts(duration(chunkAgeMs), number(100 * encodeShare, 1))}`}
               {breaks > 0 && ` · ${words.breaks(breaks)}`}
             </dd>
-          </>
+          </Fragment>
         ))}
       </dl>
       {!hasTcpFacts && <p class="hint">{words.noTcpFacts}</p>}
