@@ -64,6 +64,18 @@ describe.skipIf(browserIsMissing)('the page of a house with a thousand players',
     await page.getByRole('searchbox').fill('');
   });
 
+  it('does not scroll below a sheet, which would go with its row', async () => {
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.getByRole('button', { name: 'Silent' }).first().click();
+    await page.getByRole('dialog').waitFor();
+    await page.mouse.move(5, 5);
+    await page.mouse.wheel(0, 5000);
+    await page.waitForTimeout(300);
+    expect(await page.evaluate(() => scrollY)).toBe(0);
+    expect(await page.getByRole('dialog').count()).toBe(1);
+    await page.keyboard.press('Escape');
+  });
+
   it('tells of each of them whether it is in step, with no more rows than one sees', async () => {
     await page.goto(`http://127.0.0.1:${server.httpPort}/#/sync`);
     await page.getByText('1000 players have a fault').waitFor();
