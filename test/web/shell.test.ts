@@ -79,7 +79,11 @@ describe.skipIf(browserIsMissing)('the page', () => {
     await player('a');
     const page = await open();
     await slider(page, 'a').waitFor();
-    for (const place of places) await page.goto(`http://127.0.0.1:${server.httpPort}/#/${place}`);
+    for (const place of places) {
+      await page.goto(`http://127.0.0.1:${server.httpPort}/#/${place}`);
+      // Most places are loaded when they are first shown.
+      await page.locator('main :is(section, fieldset)').first().waitFor();
+    }
     const hosts = new Set(page.addresses.map((address) => new URL(address).host));
     expect([...hosts]).toEqual([`127.0.0.1:${server.httpPort}`]);
     expect(page.complaints).toEqual([]);
