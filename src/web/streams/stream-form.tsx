@@ -128,7 +128,7 @@ function Field({ name, value, fault, onInput }: FieldProps) {
         <select {...attributes} onChange={({ currentTarget }) => onInput(currentTarget.value)}>
           {codecs.map((codec) => (
             <option key={codec} value={codec}>
-              {codec === '' ? '–' : codec}
+              {codec === '' ? texts.value.streams.usualCodec : codec}
             </option>
           ))}
         </select>

@@ -4,7 +4,7 @@ import { Sheet } from '../parts/sheet.tsx';
 import { Spark } from '../parts/spark.tsx';
 import { syncTexts } from '../text/sync-texts.ts';
 import { EventList } from './event-list.tsx';
-import { sayReason } from './sentences.ts';
+import { number, sayReason } from './sentences.ts';
 import { historyLooks, type PlayerHistory } from './sync-facts.ts';
 import { facts, useFactsOf } from './sync-watch.ts';
 import { VerdictMark } from './verdict-mark.tsx';
@@ -61,7 +61,7 @@ function Evidence({ history }: { readonly history: PlayerHistory }) {
         <Measure
           name={words.roundTrip}
           value={known.roundTripMs}
-          more={known.roundTripDeviationMs === undefined ? '' : ` ± ${known.roundTripDeviationMs}`}
+          deviation={known.roundTripDeviationMs}
           unit="ms"
           spark={<Spark values={history.roundTripMs} places={historyLooks} least={20} />}
         />
@@ -95,12 +95,12 @@ interface MeasureProps {
   readonly name: string;
   readonly value: number | undefined;
   readonly unit: string;
-  readonly more?: string;
+  readonly deviation?: number | undefined;
   readonly absent?: string;
   readonly spark?: ComponentChildren;
 }
 
-function Measure({ name, value, unit, more = '', absent, spark }: MeasureProps) {
+function Measure({ name, value, unit, deviation, absent, spark }: MeasureProps) {
   return (
     <>
       <dt>{name}</dt>
@@ -110,8 +110,9 @@ function Measure({ name, value, unit, more = '', absent, spark }: MeasureProps) 
         ) : (
           <>
             <span>
-              {value}
-              {more} {unit}
+              {number(value, 2)}
+              {deviation !== undefined && ` ± ${number(deviation, 2)}`}
+              {unit !== '' && `\u00a0${unit}`}
             </span>
             {spark}
           </>

@@ -30,7 +30,8 @@ export function duration(ms: number): string {
 }
 
 export function number(value: number, digits: number): string {
-  return new Intl.NumberFormat(language.value, { maximumFractionDigits: digits }).format(value);
+  const { format } = new Intl.NumberFormat(language.value, { maximumFractionDigits: digits });
+  return format(value).replace('-', '−');
 }
 
 function percent(share: number): string {

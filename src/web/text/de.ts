@@ -138,6 +138,7 @@ export const de: Texts = {
       sampleformat: 'Abtastformat',
       freq: 'Frequenz',
     },
+    usualCodec: 'wie der Server eingestellt ist',
     address: 'Adresse des Streams',
   },
   group: {

@@ -137,6 +137,7 @@ export const en = {
       sampleformat: 'Sample format',
       freq: 'Frequency',
     },
+    usualCodec: 'as the server is set',
     address: 'Address of the stream',
   },
   group: {
