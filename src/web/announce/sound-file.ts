@@ -5,6 +5,9 @@ const rateHz = 48_000;
 /** More would be too much for the memory of a phone. */
 const maxFileBytes = 64 * 1024 * 1024;
 const peakCount = 120;
+/** What is said of a duration before all is decoded may be a guess. */
+const guessedPart = 2;
+const guessTimeoutMs = 2000;
 
 interface SoundLimits {
   readonly maxSeconds: number;
@@ -42,6 +45,8 @@ export async function readSoundFile(
   { maxSeconds, maxBytes, onPart }: SoundLimits & { readonly onPart: (part: number) => void },
 ): Promise<SoundFile> {
   if (file.size > maxFileBytes) throw new SoundFileError('tooLarge');
+  // Decoded, an hour of music would fill the memory of a phone.
+  if ((await guessedSeconds(file)) > guessedPart * maxSeconds) throw new SoundFileError('tooLong');
   const audio = await decoded(file);
   if (audio.duration > maxSeconds) throw new SoundFileError('tooLong');
   const all = Array.from({ length: Math.min(2, audio.numberOfChannels) }, (_, index) =>
@@ -65,4 +70,24 @@ export async function decoded(file: Blob): Promise<AudioBuffer> {
     // Said by the error below.
   }
   throw new SoundFileError('unreadable');
+}
+
+/** Zero where the browser does not tell. */
+async function guessedSeconds(file: Blob): Promise<number> {
+  const address = URL.createObjectURL(file);
+  const audio = new Audio();
+  audio.preload = 'metadata';
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, guessTimeoutMs);
+    for (const event of ['loadedmetadata', 'error']) {
+      audio.addEventListener(event, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }
+    audio.src = address;
+  });
+  URL.revokeObjectURL(address);
+  // That of a recording of the browser itself has no end.
+  return Number.isFinite(audio.duration) ? audio.duration : 0;
 }
