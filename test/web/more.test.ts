@@ -99,6 +99,8 @@ describe.skipIf(browserIsMissing)('the place More', () => {
 
   it('shows the address of the server as a code that is read', async () => {
     const page = await open();
+    // From then on its address is known as other devices see it.
+    await page.getByText('Zerocast 0.1.0, Node.js').waitFor();
     const code = page.getByRole('img', { name: /^QR code of http/ });
     const side = 165;
     const pixels = await code.evaluate(async (element, pictureSide) => {
