@@ -1,10 +1,10 @@
 import type { MelShape } from './mel-plan.ts';
+import { displayBands } from './mel-scale.ts';
 
 export const melPresetNames = ['speech', 'display'] as const;
 export type MelPresetName = (typeof melPresetNames)[number];
 
 const speechRateHz = 16_000;
-const displayBands = 80;
 const displayRowsPerSecond = 25;
 /** Windows for display last so long at least. */
 const displayWindowMs = 40;

@@ -1,6 +1,7 @@
 import type { Stream } from '../audio/stream.ts';
+import { displayBands } from '../dsp/mel-scale.ts';
 import type { LevelReading } from '../metering/level-meter.ts';
-import { MeterFrameWriter } from '../metering/meter-frame.ts';
+import { MeterFrameWriter, meterFrameVersion } from '../metering/meter-frame.ts';
 import type { StreamMeters } from '../metering/stream-meters.ts';
 import type { LiveViewer } from './live-topic.ts';
 
@@ -87,8 +88,8 @@ export class MeterFeed {
       const { format, options } = stream;
       return { id, channels: format.channels, rate: format.rateHz, bufferMs: options.bufferMs };
     });
-    const mel = this.#watch.withMel ? 80 : 0;
-    return { version: 1, truePeak: measuresTruePeak, mel, streams };
+    const mel = this.#watch.withMel ? displayBands : 0;
+    return { version: meterFrameVersion, truePeak: measuresTruePeak, mel, streams };
   }
 
   #measure(id: string): () => void {

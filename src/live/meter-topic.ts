@@ -1,4 +1,5 @@
 import type { JsonObject } from '../base/files/json-fields.ts';
+import { displayBands } from '../dsp/mel-scale.ts';
 import type { Change } from '../streams/change.ts';
 import {
   type BeginWatch,
@@ -10,7 +11,7 @@ import { MeterFeed, type MeterFeedOptions, type MeterWatch } from './meter-feed.
 
 /** Names of streams in one watch. */
 const maxNames = 256;
-const bandCounts: readonly unknown[] = [0, 80];
+const bandCounts: readonly unknown[] = [0, displayBands];
 
 /** Levels, loudness and spectrum of streams. Source: docs/protocol.md, "Live". */
 export class MeterTopic implements LiveTopic {
@@ -26,7 +27,7 @@ export class MeterTopic implements LiveTopic {
   plan(wanted: JsonObject): BeginWatch | undefined {
     const { meters, mel = 0 } = wanted;
     if (!bandCounts.includes(mel)) {
-      throw new LiveRequestError('"mel" is the number of bands: 80, or 0 for none');
+      throw new LiveRequestError(`"mel" is the number of bands: ${displayBands}, or 0 for none`);
     }
     if (meters === undefined) {
       if (wanted.mel === undefined) return undefined;

@@ -2,7 +2,7 @@
  * What `/live` tells of the levels of streams, many records in one message; little-endian.
  * Shared with the page, so it knows nothing of Node. Source: docs/protocol.md, "Live".
  */
-const version = 1;
+export const meterFrameVersion = 1;
 /** Of binary messages on `/live`, in their first byte. */
 export const meterFrameKind = 1;
 
@@ -77,7 +77,7 @@ export class MeterFrameWriter {
   /** The message, which is not written to any more; the next record begins another one. */
   take(): Uint8Array<ArrayBuffer> {
     this.#view.setUint8(0, meterFrameKind);
-    this.#view.setUint8(1, version);
+    this.#view.setUint8(1, meterFrameVersion);
     this.#view.setUint16(2, this.#records, true);
     const frame = this.#bytes.subarray(0, this.#end);
     this.#expectedBytes = this.#end;
@@ -130,7 +130,7 @@ export class MeterFrameWriter {
 /** Failure: throws a `RangeError` for what is no such message, or was cut. */
 export function readMeterFrame(frame: ArrayBuffer): readonly MeterRecord[] {
   const view = new DataView(frame);
-  if (view.getUint8(0) !== meterFrameKind || view.getUint8(1) !== version) {
+  if (view.getUint8(0) !== meterFrameKind || view.getUint8(1) !== meterFrameVersion) {
     throw new RangeError('this is no frame of meters of this version');
   }
   const records: MeterRecord[] = [];

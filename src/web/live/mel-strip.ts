@@ -1,10 +1,10 @@
+import { displayBands } from '../../dsp/mel-scale.ts';
 import { isStill } from '../settings.ts';
 import { colourOf } from './canvas-colours.ts';
 
 /** Ten seconds. */
 const columns = 250;
 const columnUs = 40_000;
-export const bands = 80;
 const steps = 256;
 
 interface Row {
@@ -26,11 +26,11 @@ export class MelStrip {
   /** Shape: `canvas` is made as wide and as high as it needs; its style says how large it looks. */
   constructor(canvas: HTMLCanvasElement) {
     canvas.width = columns;
-    canvas.height = bands;
+    canvas.height = displayBands;
     this.#canvas = canvas;
     // Kept where single columns are cheap.
     this.#context = canvas.getContext('2d', { willReadFrequently: true })!;
-    this.#column = new ImageData(1, bands);
+    this.#column = new ImageData(1, displayBands);
     this.#pixels = new Uint32Array(this.#column.data.buffer);
     this.#palette = paletteOf(canvas);
   }

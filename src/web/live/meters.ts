@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
+import { displayBands } from '../../dsp/mel-scale.ts';
 import { type MeterRecord, meterFrameKind, readMeterFrame } from '../../metering/meter-frame.ts';
-import { bands } from './mel-strip.ts';
 import { live } from './own-live.ts';
 import { PlayoutQueue } from './playout-queue.ts';
 
@@ -53,7 +53,7 @@ export function watchMeters(streamId: string, view: MeterView): () => void {
 
 function tellWants(): void {
   const meters = [...views.keys()];
-  live.want('meters', meters.length > 0 ? { meters, mel: bands } : undefined);
+  live.want('meters', meters.length > 0 ? { meters, mel: displayBands } : undefined);
 }
 
 live.onText('meters', (value) => {
