@@ -24,10 +24,11 @@ export async function configuredAccess(
   present?: AccessEntries,
 ): Promise<AccessEntries> {
   const { enabled, role, user } = config.authorization;
+  const { allowCapture } = config.stream;
   const originsOf = (key: string) => origins.get(key) ?? [];
   try {
     const tokens = enabled ? await readTokenMaterial(tokenSettings(config)) : undefined;
-    const basis = { enabled, roles: role, users: user, tokens };
+    const basis = { enabled, allowCapture, roles: role, users: user, tokens };
     if (present && isDeepStrictEqual(bases.get(present), basis)) return present;
     const ownKey = (present && ownKeys.get(present)) ?? new OwnTokenKey();
     const entries = await createAccess({

@@ -36,16 +36,26 @@ export interface AccessEntries extends Required<Omit<Access, 'anonymous'>> {
   renew(login: Login): Login | undefined;
 }
 
-const everybody: Login = { user: '', permits: () => true };
+/** To add streams that hear this machine: nobody has it merely because no login is needed. */
+export const capturePermission = 'Stream.AddStream.Capture';
+
 const acceptedSchemes = new Set(['basic', 'plain']);
 
-/** Authorization is off: every peer may do everything, and every password is right. */
-export const openAccess: AccessEntries = {
-  anonymous: everybody,
-  login: async ({ scheme }) => {
-    if (acceptedSchemes.has(scheme.toLowerCase())) return everybody;
-    throw new RpcError(1, 'Authentication scheme not supported');
-  },
-  issueToken: async () => undefined,
-  renew: () => everybody,
-};
+/** Authorization is off: every peer may do everything but hear this machine, and every password is right. */
+export const openAccess = accessOfEverybody((permission) => permission !== capturePermission);
+
+/** The same where every peer may hear this machine, too. */
+export const openAccessWithCapture = accessOfEverybody(() => true);
+
+function accessOfEverybody(permits: Login['permits']): AccessEntries {
+  const everybody: Login = { user: '', permits };
+  return {
+    anonymous: everybody,
+    login: async ({ scheme }) => {
+      if (acceptedSchemes.has(scheme.toLowerCase())) return everybody;
+      throw new RpcError(1, 'Authentication scheme not supported');
+    },
+    issueToken: async () => undefined,
+    renew: () => everybody,
+  };
+}

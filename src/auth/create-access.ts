@@ -1,6 +1,6 @@
 import { type Clock, monotonicClock } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
-import { type AccessEntries, type Login, openAccess } from './access.ts';
+import { type AccessEntries, type Login, openAccess, openAccessWithCapture } from './access.ts';
 import {
   maxCredentialCharacters,
   type NameAndPassword,
@@ -16,6 +16,8 @@ import { type Password, readUsers, type User, type UserEntries } from './user-en
 
 export interface AccessOptions extends UserEntries {
   readonly enabled: boolean;
+  /** Where that is false: every peer may add streams that hear this machine. */
+  readonly allowCapture?: boolean;
   /** Without any of it there are no Bearer tokens but those that were issued here. */
   readonly tokens?: TokenMaterial | undefined;
   /** For these; what it has signed holds for other entries that get it, too. */
@@ -33,7 +35,7 @@ export interface AccessOptions extends UserEntries {
  * Source: protocol reference, 13.
  */
 export async function createAccess(options: AccessOptions): Promise<AccessEntries> {
-  if (!options.enabled) return openAccess;
+  if (!options.enabled) return options.allowCapture ? openAccessWithCapture : openAccess;
   const users = readUsers(options);
   const { tokens = {}, ownKey = new OwnTokenKey() } = options;
   const keys = new TokenKeys(tokens, ownKey);

@@ -34,6 +34,14 @@ export const streamSettings = {
         'Folder of the files and pipes that streams added at run time may read; what not everybody ' +
         'on the machine may read, and what belongs to the server itself, is refused all the same.',
     }),
+    allow_capture: scalar({
+      isLive: true,
+      default: 'false',
+      parser: truth,
+      doc:
+        'Whether controllers may add streams that hear this machine, of microphones and of sound ' +
+        'servers, while no login is needed; with logins that is the permission Stream.AddStream.Capture.',
+    }),
     persist_added: scalar({
       default: 'false',
       parser: truth,

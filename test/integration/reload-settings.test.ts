@@ -566,6 +566,15 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await rig.reload(`${tone}source_dir = ${rig.folder}\n`);
     expect(await add(uri)).toEqual({ id: 'Added' });
   },
+  async 'stream.allow_capture'() {
+    await start();
+    const client = await controller();
+    // Refused in any case, as there is no such codec.
+    const address = { streamUri: 'alsa:///?name=Heard&codec=none' };
+    expect(await ask(client, 'Stream.AddStream', address)).toContain('allow_capture');
+    await rig.reload(`${tone}allow_capture = true\n`);
+    expect(await ask(client, 'Stream.AddStream', address)).toContain('codec');
+  },
   async 'stream.sandbox_dir'() {
     await start();
     const add = () =>

@@ -1,5 +1,5 @@
 import { maxStreamUriLength, parseStreamUri } from '../../audio/stream-uri.ts';
-import type { Login } from '../../auth/access.ts';
+import { capturePermission } from '../../auth/access.ts';
 import { forbidden, internalError } from '../rpc-errors.ts';
 import type { RpcMethod } from '../rpc-method.ts';
 import { controlCommands, controlStream } from './stream-control.ts';
@@ -10,8 +10,18 @@ import { idOf, onStream } from './targets.ts';
 const readFiles = 'Stream.AddStream.File';
 /** And for what is mixed over other streams. */
 const makeAnnouncements = 'Announce.Play';
-/** Kinds of sources that bring nothing from here, or what a folder of their own holds. */
-const harmless: ReadonlySet<string> = new Set(['clip', 'tcp', 'tone', 'process']);
+const withoutLogins = 'allow_capture in the section [stream] gives it without logins';
+
+/** What other kinds of sources need: nothing where they bring nothing from here, or what a folder of their own holds. */
+const needed: ReadonlyMap<string, string | undefined> = new Map([
+  ['alsa', capturePermission],
+  ['jack', capturePermission],
+  ['pipewire', capturePermission],
+  ['clip', undefined],
+  ['tcp', undefined],
+  ['tone', undefined],
+  ['process', undefined],
+]);
 
 export const streamMethods: readonly RpcMethod[] = [
   {
@@ -32,11 +42,11 @@ export const streamMethods: readonly RpcMethod[] = [
         const fault = `the stream address is longer than ${maxStreamUriLength} characters: shorten it`;
         throw internalError(fault);
       }
-      if (!mayReadFiles(caller.login ?? access.anonymous) && readsFiles(address)) {
-        throw forbidden(`the permission "${readFiles}" is missing`);
-      }
-      if (!(caller.login ?? access.anonymous)?.permits(makeAnnouncements) && announces(address)) {
-        throw forbidden(`the permission "${makeAnnouncements}" is missing`);
+      const login = caller.login ?? access.anonymous;
+      const missing = permissionsFor(address).find((permission) => !login?.permits(permission));
+      if (missing !== undefined) {
+        const advice = login === access.anonymous ? `: ${withoutLogins}` : '';
+        throw forbidden(`the permission "${missing}" is missing${advice}`);
       }
       const { id } = await streams.add(address, caller);
       return { id };
@@ -80,16 +90,10 @@ export const streamMethods: readonly RpcMethod[] = [
   }),
 ];
 
-function mayReadFiles(login: Login | undefined): boolean {
-  return login?.permits(readFiles) === true;
-}
-
-/** Failure: as `readsFiles`. */
-function announces(address: string): boolean {
-  return 'announce' in parseStreamUri(address).query;
-}
-
 /** Failure: throws a `SourceError` for what is no address. */
-function readsFiles(address: string): boolean {
-  return !harmless.has(parseStreamUri(address).scheme);
+function permissionsFor(address: string): readonly string[] {
+  const { scheme, query } = parseStreamUri(address);
+  const ofKind = needed.has(scheme) ? needed.get(scheme) : readFiles;
+  const ofUse = 'announce' in query ? makeAnnouncements : undefined;
+  return [ofKind, ofUse].filter((permission) => permission !== undefined);
 }

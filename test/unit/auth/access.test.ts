@@ -31,6 +31,15 @@ describe('access', () => {
     expect(access).toBe(openAccess);
   });
 
+  it('lets all hear this machine only where that is allowed', async () => {
+    const off = { enabled: false, roles: [], users: [] };
+    for (const allowCapture of [false, true]) {
+      const { anonymous } = await createAccess({ ...off, allowCapture });
+      expect(anonymous?.permits('Stream.AddStream.Capture')).toBe(allowCapture);
+      expect(anonymous?.permits('Stream.AddStream.File')).toBe(true);
+    }
+  });
+
   it('is open to any password when authorization is off, but to no other scheme', async () => {
     for (const credentials of [plain('x'), basic(''), { ...basic(''), scheme: 'PLAIN' }]) {
       expect((await openAccess.login(credentials)).permits('Server.GetStatus')).toBe(true);

@@ -49,7 +49,7 @@ describe('Stream.AddStream', () => {
     rig.caller.login = { user: 'ann', permits: (name) => permissions.includes(name) };
     const addStream = (streamUri: string) => rig.call('Stream.AddStream', { streamUri });
     const local = [`pipe://${rig.folder}/fifo?name=F`, `file://${rig.folder}/player?name=F`];
-    for (const address of [...local, 'PIPE:///x?name=F', 'alsa:///?name=F']) {
+    for (const address of [...local, 'PIPE:///x?name=F', 'unheard-of:///?name=F']) {
       expect(await addStream(address)).toEqual({
         code: 403,
         message: 'Forbidden',
@@ -59,6 +59,30 @@ describe('Stream.AddStream', () => {
     expect(await addStream('tcp://127.0.0.1:0?name=T')).toEqual({ id: 'T' });
     permissions.push('Stream.AddStream.File');
     expect(await addStream(local[0] ?? '')).toEqual({ id: 'F' });
+  });
+
+  it.each(['alsa', 'jack', 'pipewire'])(
+    'needs a permission of its own for what %s hears of this machine',
+    async (scheme) => {
+      const permissions = ['Stream.AddStream', 'Stream.AddStream.File'];
+      rig.caller.login = { user: 'ann', permits: (name) => permissions.includes(name) };
+      // With a codec that there is not, it fails also when it is permitted.
+      const add = () =>
+        rig.call('Stream.AddStream', { streamUri: `${scheme}:///?name=M&codec=none` });
+      expect(await add()).toMatchObject({
+        code: 403,
+        data: expect.stringContaining('the permission "Stream.AddStream.Capture" is missing'),
+      });
+      permissions.push('Stream.AddStream.Capture');
+      expect(await add()).toMatchObject({ code: -32603, data: expect.stringContaining('codec') });
+    },
+  );
+
+  it('names the setting by which all may hear this machine where there are no logins', async () => {
+    expect(await rig.call('Stream.AddStream', { streamUri: 'alsa:///?name=M' })).toMatchObject({
+      code: 403,
+      data: expect.stringContaining('allow_capture in the section [stream]'),
+    });
   });
 
   it.each([
