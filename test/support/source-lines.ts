@@ -1,0 +1,161 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { parseStreamUri, type StreamUri } from '../../src/audio/stream-uri.ts';
+import { feedPipe, feedTcp } from './feeder.ts';
+import { makeFifoAt } from './fifo.ts';
+import { wavFile } from './pcm-fixtures.ts';
+import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
+import { freePort } from './server-process.ts';
+import { TestServer } from './test-server.ts';
+import { uniqueSignal } from './test-signal.ts';
+import { until } from './waiting.ts';
+
+/** The addresses that a configuration, or a piece of one, gives to `source`. */
+export function sourcesIn(text: string): string[] {
+  return [...text.matchAll(/^\s*(?:source|stream)\s*=\s*(\S.*?)\s*$/gm)].map(
+    ([, line = '']) => line,
+  );
+}
+
+/** What became of one line: it was heard, waits for its producer, or the log says what it lacks. */
+export type Outcome =
+  | { readonly became: 'heard' | 'waiting' }
+  | { readonly became: 'missing'; readonly says: string };
+
+/** A house that the lines find: files, fifos, peers, all of them of the test. */
+interface House {
+  readonly folder: string;
+  /** Servers that the sources connect to. */
+  readonly peers: Server[];
+}
+
+/** Plays to a source that waits for its producer, for as long as it is read. */
+type Feeder = (uri: StreamUri) => Promise<void>;
+
+const music = uniqueSignal({ format: SampleFormat.parse('48000:16:2'), seconds: 2 });
+
+/**
+ * By scheme: who plays to it. Those that are no key have all they need, or nobody here who could play
+ * to them.
+ */
+const feeders: ReadonlyMap<string, Feeder> = new Map<string, Feeder>([
+  ['pipe', ({ path }) => feedPipe(path, music)],
+  ['tcp', async ({ query, port }) => (query.mode === 'client' ? undefined : feedTcp(port!, music))],
+]);
+
+/** Kinds that play by themselves as soon as somebody listens: waiting is not enough. */
+const performers: ReadonlySet<string> = new Set(['clip', 'file', 'process', 'tone']);
+
+/** What tells of a thing that is not there, in a line of the log. */
+const lacking =
+  /not installed|not found|no such|does not exist|there is no|is missing|cannot find|cannot be found|cannot connect/i;
+
+/**
+ * Starts a server with the lines, plays to all of them, and listens to each.
+ *
+ * Failure: rejects when one is neither heard nor waits nor has told what it lacks.
+ */
+export async function playLines(lines: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
+  const house = await openHouse();
+  const addresses = await Promise.all(lines.map((line) => ofThisMachine(line, house)));
+  const server = await TestServer.start(
+    `server.datadir=${house.folder}`,
+    ...addresses.map((address) => `stream.source=${address}`),
+  );
+  try {
+    const outcomes = new Map<string, Outcome>();
+    for (const [at, address] of addresses.entries()) {
+      outcomes.set(lines[at] ?? '', await outcomeOf(address, server));
+    }
+    return outcomes;
+  } finally {
+    await server.stop();
+    closeHouse(house);
+  }
+}
+
+async function outcomeOf(address: string, server: TestServer): Promise<Outcome> {
+  const uri = parseStreamUri(address);
+  const channel = server.application.streams.channels.get(uri.query.name ?? '');
+  if (!channel) throw new Error(`${address} makes no stream: ${spokenOf(uri, server)}`);
+  const feed = feeders.get(uri.scheme);
+  // The source goes while it is played to.
+  const fed = feed?.(uri).catch(() => undefined);
+  const reader = channel.openReader(0, () => undefined);
+  const mustPlay = feed !== undefined || performers.has(uri.scheme);
+  const isHeard = () => channel.stream.state === 'playing';
+  const saysLack = () => lacking.exec(spokenOf(uri, server)) !== null;
+  const startMs = performance.now();
+  // A program that ends at once has said so by then.
+  const hasWaited = () => !mustPlay && performance.now() - startMs > 3000;
+  try {
+    await until(() => isHeard() || saysLack() || hasWaited(), `${address} is heard`).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}; the log: ${spokenOf(uri, server)}`);
+      },
+    );
+    if (isHeard()) return { became: 'heard' };
+    if (saysLack()) return { became: 'missing', says: spokenOf(uri, server) };
+    if (channel.stream.state === 'disabled') {
+      throw new Error(`${address} is disabled, and does not say what is missing`);
+    }
+    return { became: 'waiting' };
+  } finally {
+    channel.closeReader(reader);
+    await server.application.streams.remove(channel.id);
+    await fed;
+  }
+}
+
+/** What the log complains of. */
+function spokenOf({ query }: StreamUri, { log }: TestServer): string {
+  return log.lines
+    .filter(
+      ({ level, fields }) =>
+        isComplaint(level) && JSON.stringify(fields).includes(`"${query.name}"`),
+    )
+    .map(({ phrase, fields }) => `${phrase} ${JSON.stringify(fields)}`)
+    .join('\n');
+}
+
+function isComplaint(level: string): boolean {
+  return ['warn', 'error', 'fatal'].includes(level);
+}
+
+async function openHouse(): Promise<House> {
+  const folder = makeScratchFolder();
+  const wav = wavFile(music);
+  for (const name of ['clips', 'music', 'run']) mkdirSync(join(folder, name));
+  for (const name of ['loop.wav', 'album.flac']) writeFileSync(join(folder, 'music', name), wav);
+  writeFileSync(join(folder, 'clips', 'bell.wav'), wav);
+  return { folder, peers: [] };
+}
+
+function closeHouse({ folder, peers }: House): void {
+  for (const peer of peers) peer.close();
+  removeScratchFolder(folder);
+}
+
+/** The line with files, ports and hosts that this machine has instead of those of the reader. */
+async function ofThisMachine(line: string, house: House): Promise<string> {
+  const { folder } = house;
+  const own = line
+    .replace(/(?<=\/\/| )\/music\//g, `${folder}/music/`)
+    .replace(/^pipe:\/\/\/[^?]*\/([^/?]+)/, `pipe://${folder}/run/$1`);
+  if (own.startsWith('pipe:') && own.includes('mode=read')) makeFifoAt(parseStreamUri(own).path);
+  const [, host, port] = /^tcp:\/\/([^:?/]*)(:\d+)?/.exec(own) ?? [];
+  if (host === undefined) return own;
+  const isServer = !own.includes('mode=client');
+  const ownPort = isServer ? await freePort() : await serveMusic(house);
+  return own.replace(`tcp://${host}${port ?? ''}`, `tcp://127.0.0.1:${ownPort}`);
+}
+
+/** For a client of TCP. */
+async function serveMusic({ peers }: House): Promise<number> {
+  const server = createServer((socket) => socket.on('error', () => undefined).end(music));
+  peers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
