@@ -7,9 +7,10 @@ import { keyOf } from './chosen-changes.mjs';
 
 const usage = `usage: scripts/mutate [options] [FOLDER|FILE ...]
 
-Changes the source (all of src unless something is named) at one place after the other, runs the tests
-that touch the place, and lists the changes that no test has noticed. A change that the unit tests miss
-is shown to the integration tests, then to those of the program itself. Options:
+Changes the source (all of src but the page, unless something is named) at one place after the other,
+runs the tests that touch the place, and lists the changes that no test has noticed. A change that the
+unit tests miss is shown to the integration tests, then to those of the program itself; what runs in
+the browser only unit tests can be shown. Options:
   --sample N            only N changes, drawn by chance
   --seed N              the same ones again; without it new ones
   --unit                only the unit tests
@@ -41,7 +42,7 @@ async function main() {
   const seed = Number(values.seed ?? Date.now() % 1_000_000);
   const sample = values.sample === undefined ? Number.POSITIVE_INFINITY : Number(values.sample);
   const concurrency = Number(values.concurrency);
-  let files = positionals.length > 0 ? positionals.map(patternOf) : ['src/**/*.ts'];
+  let files = positionals.length > 0 ? positionals.map(patternOf) : ['src/**/*.ts', '!src/web/**'];
   let chosenChanges = { sample: Math.min(sample, Number.MAX_SAFE_INTEGER), seed };
   const results = new Map();
   for (const suite of values.unit ? suites.slice(0, 1) : suites) {
@@ -76,7 +77,7 @@ async function judge(suite, { files, chosenChanges, concurrency }) {
     // What a program does that a test has started is not seen from the test.
     coverageAnalysis: isProcess ? 'off' : 'perTest',
     buildCommand: 'node test/mutation/build.mjs',
-    disableTypeChecks: 'src/**/*.ts',
+    disableTypeChecks: '{src,test}/**/*.{ts,tsx}',
     ignorePatterns: ['/dist/**/*.js', '/dist/**/*.d.ts', '/build/**/obj.target'],
     reporters: ['progress-append-only'],
     timeoutMS: timeoutMs,

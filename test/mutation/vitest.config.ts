@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const suites: Readonly<Record<string, { readonly include: string[]; readonly exclude: string[] }>> =
   {
     unit: {
-      include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
+      include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/web/unit/*.test.ts'],
       // A day in virtual time would take hours with every branch counted.
       exclude: ['layers', 'names', 'release', 'audio/drift'].map(
         (name) => `test/unit/${name}.test.ts`,
