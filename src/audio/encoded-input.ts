@@ -14,9 +14,9 @@ import { PacedReader } from './paced-reader.ts';
 import type { PcmPast } from './pcm-past.ts';
 import type { SampleFormat } from './sample-format.ts';
 import { prepareSource } from './sources/prepare-source.ts';
-import { createSource } from './sources/sources.ts';
+import { openSource } from './sources/sources.ts';
 import {
-  type SourceFactory,
+  type SourceContext,
   type SourceSurroundings,
   type StreamSource,
   warnOfAddress,
@@ -55,7 +55,7 @@ interface EncodedInputContext {
   readonly onTrouble?: (trouble: StreamTrouble) => void;
   readonly surroundings?: SourceSurroundings | undefined;
   /** Makes the source; absent: by the scheme of the address. */
-  readonly createSource?: SourceFactory;
+  readonly createSource?: (context: SourceContext) => StreamSource | Promise<StreamSource>;
 }
 
 interface Parts {
@@ -298,7 +298,7 @@ export class EncodedInput implements Stream {
     if (this.#isStopped) return undefined;
     if (own) return own(context);
     const prepared = await prepareSource(context);
-    return this.#isStopped ? undefined : createSource(prepared);
+    return this.#isStopped ? undefined : openSource(prepared);
   }
 
   #begin(source: StreamSource, encoding: Encoding): void {

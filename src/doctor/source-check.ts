@@ -4,7 +4,7 @@ import { type ChunkTiming, chunkTiming } from '../audio/encoders/chunk-timing.ts
 import { codecName, createEncoder } from '../audio/encoders/codecs.ts';
 import type { SampleFormat } from '../audio/sample-format.ts';
 import { prepareClip } from '../audio/sources/clip-source.ts';
-import { createSource } from '../audio/sources/sources.ts';
+import { openSource } from '../audio/sources/sources.ts';
 import { parseStreamOptions, type StreamOptions } from '../audio/stream-options.ts';
 import { textOf } from '../audio/stream-parameters.ts';
 import { messageOf, RpcError } from '../base/errors.ts';
@@ -65,7 +65,7 @@ async function checkSource(
   const logger = new NoteTaker();
   const findClip = async (name: string) => clipFileOf(name, context);
   const surroundings = { ...options, logger, findClip };
-  const { format } = createSource(
+  const { format } = await openSource(
     options.uri.scheme === 'clip' ? await prepareClip(surroundings) : surroundings,
   );
   const problems = [

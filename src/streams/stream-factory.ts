@@ -4,8 +4,12 @@ import { EncodeTurns } from '../audio/encode-turns.ts';
 import { EncodedInput } from '../audio/encoded-input.ts';
 import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
 import type { FileGate } from '../audio/sources/file-gate.ts';
-import { createSource } from '../audio/sources/sources.ts';
-import type { SourceFactory, SourceSurroundings } from '../audio/sources/stream-source.ts';
+import { openSource } from '../audio/sources/sources.ts';
+import type {
+  SourceContext,
+  SourceSurroundings,
+  StreamSource,
+} from '../audio/sources/stream-source.ts';
 import {
   type CustomStreamOptions,
   customStreamOptions,
@@ -59,7 +63,7 @@ export interface ChannelRequest {
   /** Not from a controller: programs and scripts may lie anywhere. */
   readonly isTrusted: boolean;
   /** Makes the source; absent: by the scheme of the address. */
-  readonly createSource?: SourceFactory;
+  readonly createSource?: (context: SourceContext) => StreamSource | Promise<StreamSource>;
   /** No caller waits for an answer: a control script that is not there may come later. */
   readonly isPatient?: boolean;
 }
@@ -125,8 +129,7 @@ export class StreamFactory {
     const program = await allowedProgram(path, settings().sandboxDir);
     return {
       ...request,
-      createSource: (context) =>
-        createSource({ ...context, uri: { ...context.uri, path: program } }),
+      createSource: (context) => openSource({ ...context, uri: { ...context.uri, path: program } }),
     };
   }
 

@@ -1,10 +1,13 @@
 import { SampleFormat } from '../../src/audio/sample-format.ts';
-import { createSource } from '../../src/audio/sources/sources.ts';
+import { createSource, openSource } from '../../src/audio/sources/sources.ts';
 import type {
   InputQueue,
+  SourceContext,
   SourceSink,
+  SourceSurroundings,
   StreamSource,
 } from '../../src/audio/sources/stream-source.ts';
+import type { StreamProperties } from '../../src/audio/stream-properties.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import type { SourceError } from '../../src/base/errors.ts';
 import type { LogFields, Logger } from '../../src/base/logger.ts';
@@ -39,38 +42,60 @@ export function recordingLogger(): { readonly logger: Logger; readonly records: 
   return { logger, records };
 }
 
+function sourceContext(
+  address: string,
+  logger: Logger,
+  sampleformat = '48000:16:2',
+  inputQueue?: InputQueue | undefined,
+): SourceContext {
+  const uri = parseStreamUri(address);
+  return {
+    uri,
+    format: SampleFormat.parse(uri.query.sampleformat ?? sampleformat),
+    formatIsExplicit: uri.query.sampleformat !== undefined,
+    packed24: ['true', '1'].includes(uri.query.packed_s24le ?? ''),
+    bufferMs: 1000,
+    resyncToleranceMs: 250,
+    inputQueue,
+    logger,
+  };
+}
+
 /** Reads a source the way a stream does and remembers what it was told. */
 export class SourceHarness implements SourceSink {
   readonly source: StreamSource;
   readonly records: LogRecord[];
   readonly interruptions: string[] = [];
   readonly failures: SourceError[] = [];
+  /** What was played at each time. */
+  readonly told: StreamProperties[] = [];
   filledCount = 0;
 
-  /** `origin`: an address, or a source that is made already. */
+  /** `origin`: an address, or a source that is made already, and what its making logged. */
   constructor(
     origin: string | StreamSource,
-    sampleformat = '48000:16:2',
+    sampleformat?: string | undefined,
     inputQueue?: InputQueue | undefined,
+    records: LogRecord[] = [],
   ) {
     if (typeof origin !== 'string') {
       this.source = origin;
-      this.records = [];
+      this.records = records;
       return;
     }
-    const uri = parseStreamUri(origin);
+    const recording = recordingLogger();
+    this.records = recording.records;
+    this.source = createSource(sourceContext(origin, recording.logger, sampleformat, inputQueue));
+  }
+
+  /** Also of kinds whose code is loaded when it is needed. */
+  static async open(
+    address: string,
+    { sampleformat, ...surroundings }: { sampleformat?: string } & SourceSurroundings = {},
+  ): Promise<SourceHarness> {
     const { logger, records } = recordingLogger();
-    this.records = records;
-    this.source = createSource({
-      uri,
-      format: SampleFormat.parse(uri.query.sampleformat ?? sampleformat),
-      formatIsExplicit: uri.query.sampleformat !== undefined,
-      packed24: ['true', '1'].includes(uri.query.packed_s24le ?? ''),
-      bufferMs: 1000,
-      resyncToleranceMs: 250,
-      inputQueue,
-      logger,
-    });
+    const context = { ...sourceContext(address, logger, sampleformat), ...surroundings };
+    return new SourceHarness(await openSource(context), undefined, undefined, records);
   }
 
   start(): this {
@@ -86,7 +111,9 @@ export class SourceHarness implements SourceSink {
     this.interruptions.push(reason);
   }
 
-  properties(): void {}
+  properties(properties: StreamProperties): void {
+    this.told.push(properties);
+  }
 
   failed(error: SourceError): void {
     this.failures.push(error);

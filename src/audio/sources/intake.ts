@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { assert, type SourceError } from '../../base/errors.ts';
 import type { ReadInto } from '../../base/net/adopt-socket.ts';
+import type { StreamProperties } from '../stream-properties.ts';
 import type { InputQueue, SourceSink } from './stream-source.ts';
 
 /** The least that a kernel may keep of a producer, whatever the rate of its audio is. */
@@ -160,6 +161,11 @@ export class Intake {
     target.copyWithin(0, wholeBytes, this.#filledBytes);
     this.#filledBytes = cutBytes;
     return wholeBytes;
+  }
+
+  /** Tells what the producer plays. */
+  tell(properties: StreamProperties): void {
+    this.#sink?.properties(properties);
   }
 
   /** Closes and says that no producer will come any more. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
+import type { Writable } from 'node:stream';
 import { LineSplitter } from '../../base/children/line-splitter.ts';
 import { type ProcessExit, ProcessGroup } from '../../base/children/process-group.ts';
 import { assert } from '../../base/errors.ts';
@@ -30,22 +31,30 @@ export class ProducerProcess {
   static async start(options: {
     readonly program: string;
     readonly args: readonly string[];
+    /** Added to that of the server. */
+    readonly environment?: Readonly<Record<string, string>> | undefined;
     /** Takes each line of the standard error. */
     readonly line: (text: string) => void;
+    /** Takes the standard input, whose faults need no look; absent: there is none. */
+    readonly takeInput?: ((stdin: Writable) => void) | undefined;
     /** Where the pipe for the output may lie for a moment. */
     readonly scratchFolders?: readonly string[];
   }): Promise<ProducerProcess> {
-    const { program, args } = options;
+    const { program, args, environment, takeInput } = options;
     const pipe = await openAnonymousPipe(options.scratchFolders).catch(() => undefined);
     try {
       const child = spawn(program, args, {
         cwd: dirname(program),
         detached: true,
-        stdio: ['ignore', pipe?.writeFd ?? 'pipe', 'pipe'],
+        stdio: [takeInput ? 'pipe' : 'ignore', pipe?.writeFd ?? 'pipe', 'pipe'],
+        ...(environment && { env: { ...process.env, ...environment } }),
       });
       const lines = new LineSplitter(options.line);
       child.stderr?.on('data', (data: Buffer) => lines.write(data));
       child.stderr?.on('error', () => undefined); // then there are no more lines
+      const { stdin } = child;
+      stdin?.on('error', () => undefined); // the program no longer reads, or has ended
+      if (stdin) takeInput?.(stdin);
       return new ProducerProcess(child, pipe?.readFd);
     } catch (error) {
       if (pipe) closeSync(pipe.readFd);

@@ -17,7 +17,16 @@ const factories: ReadonlyMap<string, SourceFactory> = new Map([
   ['tone', createToneSource],
 ]);
 
+/** Kinds that few servers have: their code is loaded when it is first needed. */
+const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map();
+
 /** The source for the scheme of the address. Failure: a `SourceError` where it cannot be used. */
+export async function openSource(context: SourceContext): Promise<StreamSource> {
+  const load = loaders.get(context.uri.scheme);
+  return load ? (await load())(context) : createSource(context);
+}
+
+/** The same of what is always loaded. */
 export function createSource(context: SourceContext): StreamSource {
   const { scheme } = context.uri;
   const create = factories.get(scheme);
@@ -26,6 +35,6 @@ export function createSource(context: SourceContext): StreamSource {
   if (advice !== undefined) throw new SourceError('source-not-supported', advice);
   throw new SourceError(
     'unknown-source',
-    `Unknown stream type: ${scheme}: write one of ${[...factories.keys()].join(', ')}`,
+    `Unknown stream type: ${scheme}: write one of ${[...factories.keys(), ...loaders.keys()].sort().join(', ')}`,
   );
 }

@@ -1,0 +1,184 @@
+import type { Writable } from 'node:stream';
+import type { GiveBack } from '../../base/children/child-places.ts';
+import type { ProcessExit } from '../../base/children/process-group.ts';
+import { monotonicClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { LogFields } from '../../base/logger.ts';
+import { PatientTimer } from '../../base/time/patient-timer.ts';
+import { within } from '../../base/time/within.ts';
+import type { StreamProperties } from '../stream-properties.ts';
+import type { Intake } from './intake.ts';
+import { ProducerProcess } from './producer-process.ts';
+import { ProgramLog } from './program-log.ts';
+import { type Connector, SocketSource } from './socket-source.ts';
+import type { SourceContext, StreamSource } from './stream-source.ts';
+
+const firstRestartMs = 100;
+const slowestRestartMs = 10_000;
+/** A program that ran this long was well: its next restart comes soon. */
+const healthyRunMs = 10_000;
+/** Why a program ended stands in the last lines that it wrote; most say more than one. */
+const maxKeptLines = 20;
+
+/** What is executed by one start of a program. */
+interface ProgramStart {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Added to the environment of the server. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** What to do when one of the last lines of a program that ended matches. */
+type ProgramHint = readonly [pattern: RegExp, hint: string];
+
+/** A program whose standard output is the audio of a stream, and which is started whenever it ended. */
+interface SupervisedProgram {
+  /** Failure: rejects; that counts as a start that failed, and is tried again later. */
+  prepare(): ProgramStart | Promise<ProgramStart>;
+  /** Zero: the program may be silent on its standard error for as long as it likes. */
+  readonly watchdogMs: number;
+  /** Takes each line of the standard error; empty ones are left out, long ones come in pieces. */
+  line?(text: string): void;
+  readonly hints?: readonly ProgramHint[];
+  /** Takes the standard input of each start; absent: the program has none. */
+  input?(stdin: Writable): void;
+  /** Releases what `prepare` has made; called after each end, also of a start that failed. */
+  ended?(exit: ProcessExit | undefined): void | Promise<void>;
+}
+
+/** What a supervised program has of its stream. */
+interface ProgramContext {
+  readonly log: ProgramLog;
+  /** Tells what is played; nothing happens when the source was stopped meanwhile. */
+  readonly tell: (properties: StreamProperties) => void;
+}
+
+/**
+ * A source that runs a program. Failure: throws a `SourceError` when there are too many programs, or
+ * whatever `describe` throws.
+ */
+export function programSource(
+  context: SourceContext,
+  describe: (own: ProgramContext) => SupervisedProgram,
+): StreamSource {
+  const { uri, logger } = context;
+  const streamId = uri.query.name ?? '';
+  const log = new ProgramLog({ logger, clock: monotonicClock, kind: 'program', streamId });
+  return new SocketSource(context, (intake) => {
+    const program = describe({ log, tell: (properties) => intake.tell(properties) });
+    return new ProgramConnector(intake, { program, log, giveBackPlace: context.children?.take() });
+  });
+}
+
+interface ConnectorParts {
+  readonly program: SupervisedProgram;
+  readonly log: ProgramLog;
+  /** A stream keeps its place while its program is started again. */
+  readonly giveBackPlace: GiveBack | undefined;
+}
+
+/** Connects the standard output of a program and starts the program again whenever it ends. */
+class ProgramConnector implements Connector {
+  readonly #intake: Intake;
+  readonly #program: SupervisedProgram;
+  readonly #log: ProgramLog;
+  readonly #giveBackPlace: GiveBack | undefined;
+  #lastLines: string[] = [];
+  #running: Promise<void> = Promise.resolve();
+  #endWait: () => void = () => undefined;
+
+  constructor(intake: Intake, { program, log, giveBackPlace }: ConnectorParts) {
+    this.#intake = intake;
+    this.#program = program;
+    this.#log = log;
+    this.#giveBackPlace = giveBackPlace;
+  }
+
+  start(): void {
+    this.#running = this.#keepRunning();
+  }
+
+  async stop(): Promise<void> {
+    this.#log.part();
+    this.#endWait();
+    await this.#running;
+    this.#log.close();
+    this.#giveBackPlace?.();
+  }
+
+  async #keepRunning(): Promise<void> {
+    let restartMs = firstRestartMs;
+    while (this.#intake.isOpen) {
+      const startedMs = performance.now();
+      const fields = await this.#runOnce();
+      if (!this.#intake.isOpen) return;
+      if (performance.now() - startedMs >= healthyRunMs) restartMs = firstRestartMs;
+      this.#log.own('warn', 'program ended', { ...fields, ...this.#lastWords(), restartMs });
+      const stopped = new Promise<void>((resolve) => {
+        this.#endWait = resolve;
+      });
+      await within(stopped, restartMs);
+      restartMs = Math.min(2 * restartMs, slowestRestartMs);
+    }
+  }
+
+  /** Runs the program until its output ends; returns what there is to log about that. */
+  async #runOnce(): Promise<LogFields> {
+    this.#lastLines = [];
+    let fields: LogFields = {};
+    let exit: ProcessExit | undefined;
+    try {
+      const start = await this.#program.prepare();
+      fields = { program: start.program };
+      if (this.#intake.isOpen) exit = await this.#play(start);
+      return { ...fields, ...exit };
+    } catch (error) {
+      return { ...fields, error: messageOf(error) };
+    } finally {
+      await this.#program.ended?.(exit);
+    }
+  }
+
+  async #play({ program, args, environment }: ProgramStart): Promise<ProcessExit> {
+    const { watchdogMs } = this.#program;
+    let watchdog: PatientTimer | undefined;
+    const line = (text: string) => {
+      if (this.#lastLines.push(text) > maxKeptLines) this.#lastLines.shift();
+      watchdog?.restart();
+      this.#program.line?.(text);
+    };
+    const takeInput = this.#program.input?.bind(this.#program);
+    const producer = await ProducerProcess.start({
+      ...{ program, args, environment, line, takeInput },
+    });
+    await new Promise<void>((resolve) => {
+      this.#endWait = resolve;
+      if (!this.#intake.isOpen) resolve();
+      this.#intake.connect(
+        (readInto) => producer.connect(readInto),
+        () => resolve(),
+      );
+      void producer.exited.then(({ error }) => {
+        if (error !== undefined) resolve();
+      });
+      if (watchdogMs > 0) {
+        watchdog = new PatientTimer(watchdogMs, () => {
+          this.#log.own('warn', 'program is silent and is ended', { program, watchdogMs });
+          void producer.end('SIGINT').then(() => resolve());
+        });
+        watchdog.restart();
+      }
+    });
+    watchdog?.stop();
+    watchdog = undefined; // a late line must not wake it
+    this.#intake.end('the program ended its output');
+    return producer.finish(() => !this.#intake.isOpen);
+  }
+
+  #lastWords(): LogFields {
+    const lines = this.#lastLines;
+    const lastLine = lines.at(-1) ?? '';
+    const hint = this.#program.hints?.find(([pattern]) => lines.some((line) => pattern.test(line)));
+    return { lastLine, ...(hint && { hint: hint[1] }) };
+  }
+}
