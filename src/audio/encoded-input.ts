@@ -149,7 +149,7 @@ export class EncodedInput implements Stream {
   activate(): void {
     this.#isActive = true;
     this.#parts?.encoding.activate();
-    this.#parts?.reader.resume();
+    this.#listen();
   }
 
   deactivate(): void {
@@ -160,7 +160,7 @@ export class EncodedInput implements Stream {
 
   addPcmListener(): void {
     this.#pcmListeners += 1;
-    this.#parts?.reader.resume();
+    this.#listen();
   }
 
   removePcmListener(): void {
@@ -247,8 +247,15 @@ export class EncodedInput implements Stream {
     return this.#isActive || this.#pcmListeners > 0;
   }
 
+  #listen(): void {
+    this.#parts?.source.listen?.(true);
+    this.#parts?.reader.resume();
+  }
+
   #pauseUnwanted(): void {
-    if (!this.#isWanted) this.#parts?.reader.pause();
+    if (this.#isWanted) return;
+    this.#parts?.source.listen?.(false);
+    this.#parts?.reader.pause();
   }
 
   async #open(): Promise<void> {
@@ -346,6 +353,7 @@ export class EncodedInput implements Stream {
       format: String(source.format),
       codec: options.codec,
     });
+    source.listen?.(this.#isWanted);
     // The first chunk is read in any case: it tells whether the stream plays.
     reader.start();
     this.#pauseUnwanted();

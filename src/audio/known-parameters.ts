@@ -33,7 +33,7 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['clip', []],
   ['file', []],
   ['pipe', ['mode']],
-  ['process', ['params', 'wd_timeout', 'log_stderr']],
+  ['process', ['params', 'wd_timeout', 'log_stderr', 'on_demand', 'linger_ms']],
   ['tcp', ['mode', 'port']],
   ['tone', ['freq', 'pattern', 'level']],
 ]);

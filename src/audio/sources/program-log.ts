@@ -58,8 +58,10 @@ export class ProgramLog {
     this.#windowLines = 0;
   }
 
+  /** Says what was left out; what is said from here on counts anew. */
   close(): void {
     this.#reportDropped();
+    this.#maxLines = maxWindowLines;
   }
 
   get #isParting(): boolean {

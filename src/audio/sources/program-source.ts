@@ -54,26 +54,29 @@ interface ProgramContext {
 }
 
 /**
- * A source that runs a program. Failure: throws a `SourceError` when there are too many programs, or
- * whatever `describe` throws.
+ * A source that runs a program; with `lingerMs`, while there is somebody who listens, as `Demand` does.
+ *
+ * Failure: throws a `SourceError` when there are too many programs, or whatever `describe` throws.
  */
 export function programSource(
   context: SourceContext,
   describe: (own: ProgramContext) => SupervisedProgram,
+  lingerMs?: number | undefined,
 ): StreamSource {
   const { uri, logger } = context;
   const streamId = uri.query.name ?? '';
   const log = new ProgramLog({ logger, clock: monotonicClock, kind: 'program', streamId });
-  return new SocketSource(context, (intake) => {
+  const connectorFor = (intake: Intake) => {
     const program = describe({ log, tell: (properties) => intake.tell(properties) });
     return new ProgramConnector(intake, { program, log, giveBackPlace: context.children?.take() });
-  });
+  };
+  return new SocketSource(context, connectorFor, lingerMs);
 }
 
 interface ConnectorParts {
   readonly program: SupervisedProgram;
   readonly log: ProgramLog;
-  /** A stream keeps its place while its program is started again. */
+  /** A stream keeps its place while its program is started again, or is not needed. */
   readonly giveBackPlace: GiveBack | undefined;
 }
 
@@ -85,6 +88,7 @@ class ProgramConnector implements Connector {
   readonly #giveBackPlace: GiveBack | undefined;
   #lastLines: string[] = [];
   #running: Promise<void> = Promise.resolve();
+  #isStopped = false;
   #endWait: () => void = () => undefined;
 
   constructor(intake: Intake, { program, log, giveBackPlace }: ConnectorParts) {
@@ -95,23 +99,28 @@ class ProgramConnector implements Connector {
   }
 
   start(): void {
+    this.#isStopped = false;
     this.#running = this.#keepRunning();
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#log.part();
     this.#endWait();
     await this.#running;
     this.#log.close();
+  }
+
+  release(): void {
     this.#giveBackPlace?.();
   }
 
   async #keepRunning(): Promise<void> {
     let restartMs = firstRestartMs;
-    while (this.#intake.isOpen) {
+    while (!this.#isStopped) {
       const startedMs = performance.now();
       const fields = await this.#runOnce();
-      if (!this.#intake.isOpen) return;
+      if (this.#isStopped) return;
       if (performance.now() - startedMs >= healthyRunMs) restartMs = firstRestartMs;
       this.#log.own('warn', 'program ended', { ...fields, ...this.#lastWords(), restartMs });
       const stopped = new Promise<void>((resolve) => {
@@ -130,7 +139,7 @@ class ProgramConnector implements Connector {
     try {
       const start = await this.#program.prepare();
       fields = { program: start.program };
-      if (this.#intake.isOpen) exit = await this.#play(start);
+      if (!this.#isStopped) exit = await this.#play(start);
       return { ...fields, ...exit };
     } catch (error) {
       return { ...fields, error: messageOf(error) };
@@ -153,7 +162,7 @@ class ProgramConnector implements Connector {
     });
     await new Promise<void>((resolve) => {
       this.#endWait = resolve;
-      if (!this.#intake.isOpen) resolve();
+      if (this.#isStopped) resolve();
       this.#intake.connect(
         (readInto) => producer.connect(readInto),
         () => resolve(),
@@ -172,7 +181,7 @@ class ProgramConnector implements Connector {
     watchdog?.stop();
     watchdog = undefined; // a late line must not wake it
     this.#intake.end('the program ended its output');
-    return producer.finish(() => !this.#intake.isOpen);
+    return producer.finish(() => this.#isStopped);
   }
 
   #lastWords(): LogFields {

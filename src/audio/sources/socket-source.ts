@@ -1,5 +1,6 @@
 import { arrivingFrameBytes } from '../int24.ts';
 import type { SampleFormat } from '../sample-format.ts';
+import { Demand } from './demand.ts';
 import { Intake } from './intake.ts';
 import type { SourceContext, SourceSink, StreamSource } from './stream-source.ts';
 
@@ -8,10 +9,12 @@ const seenBeyondMs = 150;
 
 /** Finds producers for an intake: connects it to one socket after another. */
 export interface Connector {
-  /** Begins to look for a producer; called once. */
+  /** Begins to look for a producer; where `stop` was called before, once more. */
   start(): void;
-  /** Releases everything but the intake, which is closed already; resolves when that is done. */
+  /** Releases everything but the intake, which is disconnected already; resolves when that is done. */
   stop(): Promise<void>;
+  /** Neither will be called again. */
+  release?(): void;
 }
 
 /** A source whose audio comes through sockets, which pipes and the output of programs are, too. */
@@ -20,8 +23,14 @@ export class SocketSource implements StreamSource {
   readonly packed24: boolean;
   readonly #intake: Intake;
   readonly #connector: Connector;
+  readonly #demand: Demand;
 
-  constructor(context: SourceContext, connectorFor: (intake: Intake) => Connector) {
+  /** `lingerMs` as of `Demand`; absent: always connected. */
+  constructor(
+    context: SourceContext,
+    connectorFor: (intake: Intake) => Connector,
+    lingerMs?: number | undefined,
+  ) {
     const { format, packed24, bufferMs, resyncToleranceMs, inputQueue: queue } = context;
     this.format = format;
     this.packed24 = packed24;
@@ -30,11 +39,19 @@ export class SocketSource implements StreamSource {
     const aheadBytes = format.framesIn(resyncToleranceMs + seenBeyondMs) * frameBytes;
     this.#intake = new Intake({ frameBytes, queueBytes, aheadBytes, queue });
     this.#connector = connectorFor(this.#intake);
+    this.#demand = new Demand(lingerMs, {
+      start: () => this.#connector.start(),
+      stop: () => this.#disconnect(),
+    });
   }
 
   start(sink: SourceSink): void {
     this.#intake.open(sink);
-    this.#connector.start();
+    this.#demand.open();
+  }
+
+  listen(isListened: boolean): void {
+    this.#demand.listen(isListened);
   }
 
   read(target: Uint8Array): void {
@@ -58,6 +75,12 @@ export class SocketSource implements StreamSource {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#intake.close(), this.#connector.stop()]);
+    await Promise.all([this.#intake.close(), this.#demand.close()]);
+    this.#connector.release?.();
+  }
+
+  async #disconnect(): Promise<void> {
+    this.#intake.interrupt('nobody listens');
+    await this.#connector.stop();
   }
 }

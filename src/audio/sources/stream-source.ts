@@ -41,6 +41,11 @@ export interface StreamSource {
   /** Begins to wait for data; called once. Faults are told to the sink, never thrown. */
   start(sink: SourceSink): void;
   /**
+   * Somebody listens, or nobody any more: told at each change, before the start, too. Sources that cost
+   * nothing while they are not read lack it.
+   */
+  listen?(isListened: boolean): void;
+  /**
    * Asks for `target` to be filled to its last byte, straight from the outside.
    *
    * Ownership: `target` belongs to the source until `filled` or `failed` is called, or `stop`
