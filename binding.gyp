@@ -14,12 +14,14 @@
             "native/core/dsp/plain-loops.cpp",
             "native/core/dsp/spectra.cpp",
             "native/core/flac-encoder.cpp",
-            "native/core/libflac.cpp"
+            "native/core/libflac.cpp",
+            "native/core/system-library.cpp"
           ]
         }],
         ["OS=='linux'", {
           "sources": [
             "native/binding/acceptor-binding.cpp",
+            "native/binding/capture-binding.cpp",
             "native/binding/completion-poll.cpp",
             "native/binding/fan-out-binding.cpp",
             "native/binding/file-copy-binding.cpp",
@@ -27,6 +29,10 @@
             "native/core/acceptor.cpp",
             "native/core/arrival-clock.cpp",
             "native/core/audio-socket.cpp",
+            "native/core/capture/alsa-capture.cpp",
+            "native/core/capture/capture-pipe.cpp",
+            "native/core/capture/capture-run.cpp",
+            "native/core/capture/libasound.cpp",
             "native/core/chunk-holds.cpp",
             "native/core/completion-ledger.cpp",
             "native/core/datagram.cpp",

@@ -115,8 +115,8 @@ function reasonIn(output) {
 function isStale() {
   if (!existsSync(addonFile)) return true;
   const builtMs = statSync(addonFile).mtimeMs;
-  const folders = ['native/binding', 'native/core', 'native/core/dsp'].map((folder) =>
-    join(root, folder),
+  const folders = ['native/binding', 'native/core', 'native/core/capture', 'native/core/dsp'].map(
+    (folder) => join(root, folder),
   );
   const sources = folders.flatMap((folder) =>
     readdirSync(folder).map((file) => join(folder, file)),

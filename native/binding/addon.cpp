@@ -10,6 +10,7 @@
 #endif
 #ifdef __linux__
 #include "acceptor-binding.hpp"
+#include "capture-binding.hpp"
 #include "fan-out-binding.hpp"
 #include "file-copy-binding.hpp"
 #include "system-binding.hpp"
@@ -124,6 +125,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("FanOut", FanOutBinding::define(env));
   zerocast::defineSystemCalls(env, exports);
   zerocast::defineFileCopy(env, exports);
+  zerocast::defineCaptures(env, exports);
 #endif
   return exports;
 }

@@ -28,6 +28,9 @@ class Descriptor {
   [[nodiscard]] int fd() const noexcept { return fd_; }
   [[nodiscard]] bool isOpen() const noexcept { return fd_ >= 0; }
 
+  // The caller closes it.
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+
  private:
   void swap(Descriptor& other) noexcept { std::swap(fd_, other.fd_); }
 

@@ -1,22 +1,6 @@
 #include "libflac.hpp"
 
-#include <dlfcn.h>
-
 #include <array>
-#include <cerrno>
-#include <cstring>
-
-// glibc 2.34 gave these a new version when it moved them. The old one is there as well, and is what
-// older systems have, so that an addon that was built here runs there, too.
-#if defined(__GLIBC__) && defined(__x86_64__)
-__asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
-__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
-__asm__(".symver dlerror, dlerror@GLIBC_2.2.5");
-#elif defined(__GLIBC__) && defined(__aarch64__)
-__asm__(".symver dlopen, dlopen@GLIBC_2.17");
-__asm__(".symver dlsym, dlsym@GLIBC_2.17");
-__asm__(".symver dlerror, dlerror@GLIBC_2.17");
-#endif
 
 namespace zerocast {
 
@@ -29,42 +13,8 @@ constexpr std::array<const char*, 3> files = {"libFLAC.14.dylib", "libFLAC.12.dy
 constexpr std::array<const char*, 3> files = {"libFLAC.so.14", "libFLAC.so.12", "libFLAC.so.8"};
 #endif
 
-// Takes symbols out of a library, and keeps the name of the first that it lacks.
-class Symbols {
- public:
-  explicit Symbols(void* library) noexcept : library_(library) {}
-
-  template <typename Function>
-  void take(Function*& target, const char* name) noexcept {
-    takeIfThere(target, name);
-    if (target == nullptr && missing_ == nullptr) missing_ = name;
-  }
-
-  template <typename Function>
-  void takeIfThere(Function*& target, const char* name) noexcept {
-    target = reinterpret_cast<Function*>(::dlsym(library_, name));
-  }
-
-  [[nodiscard]] const char* missing() const noexcept { return missing_; }
-
- private:
-  void* library_;
-  const char* missing_ = nullptr;
-};
-
-// Why the loader did not take the file; empty when there is no such file.
-std::string refusalOf(const std::string& file) {
-  const char* const text = ::dlerror();
-  const std::string reason = text == nullptr ? file + " cannot be loaded" : text;
-  const bool isAbsent = reason.find(std::strerror(ENOENT)) != std::string::npos;
-  // A library that the file itself needs may be what is absent.
-  return isAbsent && reason.find(file) != std::string::npos ? "" : reason;
-}
-
 LibflacSearch load(const char* file) {
-  void* const handle = ::dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (handle == nullptr) return {std::nullopt, refusalOf(file)};
-  Symbols symbols(handle);
+  SystemLibrary symbols(file);
   Libflac library{};
   symbols.take(library.create, "FLAC__stream_encoder_new");
   symbols.take(library.destroy, "FLAC__stream_encoder_delete");
@@ -80,9 +30,7 @@ LibflacSearch load(const char* file) {
   symbols.take(library.stateText, "FLAC__stream_encoder_get_resolved_state_string");
   const char* const* version = nullptr;
   symbols.take(version, "FLAC__VERSION_STRING");
-  if (symbols.missing() != nullptr) {
-    return {std::nullopt, std::string(file) + " has no " + symbols.missing()};
-  }
+  if (!symbols.isWhole()) return {std::nullopt, symbols.fault()};
   library.version = *version;
   library.file = file;
   return {library, ""};

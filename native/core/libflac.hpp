@@ -2,14 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string>
+
+#include "system-library.hpp"
 
 namespace zerocast {
 
-// What we use of the system's libFLAC, found by name at run time: no part of it is needed to build
-// the addon, and a machine without it loses speed only.
+// What we use of the system's libFLAC: a machine without it loses speed only.
 //
 // Its structs are never looked into, as each version lays them out in its own way.
 // Source: FLAC/stream_encoder.h; the same from libFLAC 1.3 (libFLAC.so.8) on.
@@ -43,11 +42,7 @@ struct Libflac {
 // The names of the versions that are known to fit, the newest first.
 [[nodiscard]] std::span<const char* const> libflacFiles() noexcept;
 
-struct LibflacSearch {
-  std::optional<Libflac> library;
-  // Why there is none, in words.
-  std::string reason;
-};
+using LibflacSearch = LibrarySearch<Libflac>;
 
 // Takes the first of `files` that can be used. A file is searched for by its name alone, where the
 // system has its libraries, and stays loaded until the process ends.

@@ -57,6 +57,21 @@ export interface NativeAddon {
    */
   copyRange?(from: number, to: number, at: number, bytes: number): Promise<number>;
   sendRange?(from: number, to: number, at: number, bytes: number): Promise<number>;
+  /** Looks for the system's libasound. Linux only. */
+  findLibasound?(): { readonly version: string } | { readonly reason: string };
+  /**
+   * Hears an ALSA device in a thread of its own, until it is stopped or the device ends. Linux only.
+   *
+   * Failure: throws when there is no libasound, or no thread or descriptor to spare; what is wrong with
+   * the device is told by `fault`.
+   */
+  startAlsa?(settings: AlsaSettings): NativeCapture;
+  /**
+   * Opens an ALSA device and closes it again; resolves with the nearest rate that it has. Linux only.
+   *
+   * Failure: throws as `startAlsa`.
+   */
+  tryAlsa?(settings: AlsaSettings): Promise<{ readonly rateHz: number } | CaptureFault>;
   /** Sends a datagram to a Unix socket; 0, or an error number. Linux only. */
   sendDatagram?(path: string, text: string): number;
   /** Sends a few pages without copying to a connection of its own; takes a second at most. Linux only. */
@@ -123,6 +138,42 @@ export interface NativeFlacEncoder {
   take(target: Uint8Array): void;
   stateText(): string;
   close(): void;
+}
+
+/** See native/core/capture/alsa-capture.hpp. */
+export interface AlsaSettings {
+  /** As `arecord -D` takes it. */
+  readonly device: string;
+  readonly rateHz: number;
+  readonly channels: number;
+  /** 8, 16, 24 in four bytes, or 32. */
+  readonly bits: number;
+  /** How much the device hears before it says so, and how much of it waits for us at most. */
+  readonly periodUs: number;
+  readonly bufferUs: number;
+}
+
+/** A device of this machine that is heard; see native/core/capture/capture-run.hpp. */
+export interface NativeCapture {
+  /**
+   * The reading end of the pipe that the audio comes by. It ends when the device does and is free again.
+   *
+   * Ownership: the caller closes it.
+   */
+  readonly descriptor: number;
+  /** Why it has ended; absent while it runs, and when it was stopped. */
+  fault(): CaptureFault | undefined;
+  /** How often audio was lost, because it was not read in time. */
+  overruns(): number;
+  /** Resolves when the device is free; with false when it hangs. */
+  stop(): Promise<boolean>;
+}
+
+/** Why a device is not heard, or not any more. */
+export interface CaptureFault {
+  /** An error number; 0 where there is none. */
+  readonly error: number;
+  readonly reason: string;
 }
 
 /** See native/core/acceptor.hpp. */
