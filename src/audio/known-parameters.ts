@@ -33,10 +33,14 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['clip', []],
   ['file', []],
   ['pipe', ['mode']],
+  ['pipewire', ['target', 'capture_sink', 'remote', 'runtime_dir']],
   ['process', ['params', 'wd_timeout', 'log_stderr', 'on_demand', 'linger_ms']],
   ['tcp', ['mode', 'port']],
   ['tone', ['freq', 'pattern', 'level']],
 ]);
+
+/** Kinds that hear this machine all the time: most of that is silence, which is not sent unless asked for. */
+export const capturingSchemes: ReadonlySet<string> = new Set(['alsa', 'jack', 'pipewire']);
 
 /** Controllers send addresses, too. */
 const maxListed = 10;

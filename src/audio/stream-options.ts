@@ -1,6 +1,6 @@
 import { messageOf, SourceError } from '../base/errors.ts';
 import { cutText } from '../base/foreign-text.ts';
-import { unknownParameters } from './known-parameters.ts';
+import { capturingSchemes, unknownParameters } from './known-parameters.ts';
 import { SampleFormat } from './sample-format.ts';
 import {
   badParameter,
@@ -107,7 +107,7 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
     chunkMs: numberOf(parameters, 'chunk_ms', chunkRangeMs(defaults.chunkMs)),
     idleThresholdMs: numberOf(parameters, 'idle_threshold', idleThreshold),
     silenceThresholdPercent: numberOf(parameters, 'silence_threshold_percent', silenceThreshold),
-    sendSilence: flagOf(parameters, 'send_silence', true),
+    sendSilence: flagOf(parameters, 'send_silence', !capturingSchemes.has(uri.scheme)),
     packed24,
     warnings,
   };

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { findIdentity } from '../app/daemon/identity.ts';
@@ -23,7 +23,7 @@ export interface ServerUser {
 export function ownUser(): ServerUser {
   const uid = process.geteuid?.() ?? -1;
   const gids = [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])];
-  return { name: nameOf(uid), uid, gids, isOwn: true };
+  return { name: userNameOf(uid), uid, gids, isOwn: true };
 }
 
 /**
@@ -79,13 +79,20 @@ function foldersAbove(path: string): string[] {
   return folder === path ? [] : [...foldersAbove(folder), folder];
 }
 
-function nameOf(uid: number): string {
-  if (uid === 0) return 'root';
+/** Also of one that has none. */
+export function userNameOf(uid: number): string {
   try {
-    return userInfo().username;
+    const own = userInfo();
+    if (own.uid === uid) return own.username;
+    return nameInDatabase(uid) ?? `user ${uid}`;
   } catch {
-    return `user ${uid}`;
+    return uid === 0 ? 'root' : `user ${uid}`;
   }
+}
+
+function nameInDatabase(uid: number): string | undefined {
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  return lines.map((line) => line.split(':')).find(([, , id]) => id === `${uid}`)?.[0];
 }
 
 /** Without the primary one. */

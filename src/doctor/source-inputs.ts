@@ -7,6 +7,7 @@ import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
 import { type Finding, fault, note } from './finding.ts';
+import { inspectPipeWire } from './pipewire-inspection.ts';
 import { tryPort } from './port-trial.ts';
 import { refusalOf } from './server-user.ts';
 
@@ -19,6 +20,7 @@ const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>
   ['pipe', inspectFifo],
   ['clip', inspectClip],
   ['file', inspectFile],
+  ['pipewire', inspectPipeWire],
   ['process', inspectProgram],
   ['tcp', inspectTcp],
 ]);

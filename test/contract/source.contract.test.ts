@@ -85,7 +85,14 @@ function harnessOf(input: AsyncIterable<Uint8Array>): SourceHarness {
 function clipHarness(clipFile: string): SourceHarness {
   const uri = parseStreamUri(`clip:///${basename(clipFile)}`);
   const format = SampleFormat.parse('48000:16:2');
-  const options = { format, formatIsExplicit: false, packed24: false, bufferMs: 1000 };
+  const options = {
+    format,
+    formatIsExplicit: false,
+    packed24: false,
+    chunkMs: 20,
+    bufferMs: 1000,
+    sendSilence: true,
+  };
   const { logger } = recordingLogger();
   return new SourceHarness(
     createSource({ ...options, uri, resyncToleranceMs: 250, logger, clipFile }),

@@ -1,3 +1,5 @@
+import type { SampleFormat } from '../../src/audio/sample-format.ts';
+
 /** Bytes that never repeat within 2^24 words, so that any loss, copy or swap of them shows. */
 export function numberedBytes(bytes: number, firstWord = 0): Buffer {
   const buffer = Buffer.alloc(Math.ceil(bytes / 4) * 4);
@@ -54,6 +56,12 @@ export function riffChunk(name: string, body: Uint8Array, claimedBytes = body.le
   header.writeUInt32LE(claimedBytes, 4);
   const padding = Buffer.alloc(body.length % 2);
   return Buffer.concat([header, body, padding]);
+}
+
+/** A WAV file of PCM that lies in the containers of the wire: 24 bit in 4 bytes, which files have in 3. */
+export function wavFileOf(pcm: Uint8Array, { rateHz, channels, bits }: SampleFormat): Buffer {
+  const audio = bits === 24 ? pcm.filter((_, index) => index % 4 !== 3) : pcm;
+  return wavFile(audio, { rateHz, channels, bits });
 }
 
 /** A WAV file with `audio` in it. */

@@ -54,6 +54,8 @@ function sourceContext(
     format: SampleFormat.parse(uri.query.sampleformat ?? sampleformat),
     formatIsExplicit: uri.query.sampleformat !== undefined,
     packed24: ['true', '1'].includes(uri.query.packed_s24le ?? ''),
+    chunkMs: 20,
+    sendSilence: uri.query.send_silence === 'true',
     bufferMs: 1000,
     resyncToleranceMs: 250,
     inputQueue,

@@ -39,6 +39,8 @@ export class Intake {
   #target: Uint8Array | undefined;
   #filledBytes = 0;
   #connectionBytes = 0;
+  /** What is still to come of the present connection before its audio begins. */
+  #skipBytes = 0;
   #capacityBytes = 0;
   /** Why the producer of what lies in the landing ended; the present one waits until that is read. */
   #endReason: string | undefined;
@@ -100,10 +102,16 @@ export class Intake {
 
   /**
    * Releases the present socket and fills from the one that `open` makes. `ended` is told once
-   * when that socket has nothing more to give, not when it was disconnected from here.
+   * when that socket has nothing more to give, not when it was disconnected from here. Of what comes
+   * the first `skipBytes` are no audio.
    */
-  connect(open: (readInto: ReadInto) => Socket, ended: (error?: Error) => void): Socket {
+  connect(
+    open: (readInto: ReadInto) => Socket,
+    ended: (error?: Error) => void,
+    skipBytes = 0,
+  ): Socket {
     this.disconnect();
+    this.#skipBytes = skipBytes;
     const socket = open({
       buffer: () => this.#memoryForNext(),
       callback: (bytes, buffer) => this.#arrived(bytes, buffer),
@@ -238,6 +246,7 @@ export class Intake {
   }
 
   #memoryForNext(): Uint8Array {
+    if (this.#skipBytes > 0) return this.#oneByte;
     if (this.#target) return this.#target.subarray(this.#filledBytes);
     // Node asks also when it is to stop reading, and will read into this when it goes on.
     const isFull = this.#landedBytes === this.#landing.length;
@@ -246,8 +255,11 @@ export class Intake {
 
   /** Node stops reading when this is false. */
   #arrived(bytes: number, buffer: Uint8Array): boolean {
-    this.#connectionBytes += bytes;
-    this.#accept(buffer.subarray(0, bytes));
+    if (this.#skipBytes > 0) this.#skipBytes -= bytes;
+    else {
+      this.#connectionBytes += bytes;
+      this.#accept(buffer.subarray(0, bytes));
+    }
     return this.#target !== undefined || this.#readsAhead;
   }
 

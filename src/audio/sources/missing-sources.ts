@@ -24,7 +24,6 @@ const programs: ReadonlyMap<string, (context: Described) => Program> = new Map([
   ['alsa', arecord],
   ['jack', jackStdout],
   ['librespot', librespot],
-  ['pipewire', pwRecord],
   ['spotify', librespot],
 ]);
 
@@ -148,44 +147,6 @@ function jackStdout({ uri, format }: Described): Program {
       'the rate of sampleformat must be that of JACK, and ports other than system:capture are what jack_lsp names',
     ],
   };
-}
-
-function pwRecord({ uri, format }: Described): Program {
-  const target = textOf(uri, 'target');
-  const isMonitor = isSet(uri, 'capture_sink');
-  // It has no 24 bit that a stream could read.
-  const bits = format.bits === 24 ? 16 : format.bits;
-  return {
-    path: '/usr/bin/pw-record',
-    words: [
-      ...pipeWireNode(uri, { target, isMonitor }),
-      ...['--latency', '20ms', '--rate', `${format.rateHz}`, '--channels', `${format.channels}`],
-      ...['--format', `s${bits}`],
-      ...paramsOf(uri),
-      '-',
-    ],
-    sampleFormat: `${format.rateHz}:${bits}:${format.channels}`,
-    used: ['target', 'capture_sink'],
-    remarks: [
-      'the server must run as the user of PipeWire, and where "pw-record --help" names --raw, params need it too',
-      ...(bits === format.bits ? [] : ['pw-record has no 24 bit']),
-    ],
-  };
-}
-
-/** Without a target the stream is a sink, which programs can play to. */
-function pipeWireNode(
-  { query }: StreamUri,
-  { target, isMonitor }: { target: string | undefined; isMonitor: boolean },
-): readonly string[] {
-  if (isMonitor) {
-    const where = target === undefined ? [] : ['--target', target];
-    return ['-P', '{ stream.capture.sink=true }', ...where];
-  }
-  if (target !== undefined) return ['--target', target];
-  const name = JSON.stringify(query.name ?? '');
-  const sink = `media.class=Audio/Sink node.name=${name} node.description=${name} node.virtual=true`;
-  return ['-P', `{ ${sink} }`, '--target', '0'];
 }
 
 function deviceName(uri: StreamUri): string {

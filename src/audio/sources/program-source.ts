@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { GiveBack } from '../../base/children/child-places.ts';
 import type { ProcessExit } from '../../base/children/process-group.ts';
 import { monotonicClock } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
+import { messageOf, type SourceError } from '../../base/errors.ts';
 import type { LogFields } from '../../base/logger.ts';
 import { PatientTimer } from '../../base/time/patient-timer.ts';
 import { within } from '../../base/time/within.ts';
@@ -13,8 +13,8 @@ import { ProgramLog } from './program-log.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';
 
-const firstRestartMs = 100;
-const slowestRestartMs = 10_000;
+/** After how long a program is started again: at first, and at most, when it fails again and again. */
+const usualRestartMs = [100, 10_000] as const;
 /** A program that ran this long was well: its next restart comes soon. */
 const healthyRunMs = 10_000;
 /** Why a program ended stands in the last lines that it wrote; most say more than one. */
@@ -29,7 +29,7 @@ interface ProgramStart {
 }
 
 /** What to do when one of the last lines of a program that ended matches. */
-type ProgramHint = readonly [pattern: RegExp, hint: string];
+export type ProgramHint = readonly [pattern: RegExp, hint: string];
 
 /** A program whose standard output is the audio of a stream, and which is started whenever it ended. */
 interface SupervisedProgram {
@@ -40,6 +40,13 @@ interface SupervisedProgram {
   /** Takes each line of the standard error; empty ones are left out, long ones come in pieces. */
   line?(text: string): void;
   readonly hints?: readonly ProgramHint[];
+  /** Lines that are none of its words, though `line` gets them. */
+  readonly noise?: RegExp;
+  readonly restartMs?: readonly [first: number, slowest: number];
+  /** What its output begins with that is no audio. */
+  readonly skipBytes?: number;
+  /** It may write its last words into its output: what comes last is not played. */
+  readonly endsInWords?: boolean;
   /** Takes the standard input of each start; absent: the program has none. */
   input?(stdin: Writable): void;
   /** Releases what `prepare` has made; called after each end, also of a start that failed. */
@@ -51,6 +58,10 @@ interface ProgramContext {
   readonly log: ProgramLog;
   /** Tells what is played; nothing happens when the source was stopped meanwhile. */
   readonly tell: (properties: StreamProperties) => void;
+  /** Ends the program that runs, which is of no use any more, and starts it again; `why` are its last words. */
+  readonly restart: (why: string) => void;
+  /** Says that no program will ever play; ends the one that runs. */
+  readonly fail: (error: SourceError) => void;
 }
 
 /**
@@ -67,8 +78,15 @@ export function programSource(
   const streamId = uri.query.name ?? '';
   const log = new ProgramLog({ logger, clock: monotonicClock, kind: 'program', streamId });
   const connectorFor = (intake: Intake) => {
-    const program = describe({ log, tell: (properties) => intake.tell(properties) });
-    return new ProgramConnector(intake, { program, log, giveBackPlace: context.children?.take() });
+    const program = describe({
+      log,
+      tell: (properties) => intake.tell(properties),
+      restart: (why) => connector.restart(why),
+      fail: (error) => connector.fail(error),
+    });
+    const giveBackPlace = context.children?.take();
+    const connector = new ProgramConnector(intake, { program, log, giveBackPlace });
+    return connector;
   };
   return new SocketSource(context, connectorFor, lingerMs);
 }
@@ -87,6 +105,9 @@ class ProgramConnector implements Connector {
   readonly #log: ProgramLog;
   readonly #giveBackPlace: GiveBack | undefined;
   #lastLines: string[] = [];
+  /** What was said of the end before. */
+  #lastEnd = '';
+  #isUseless = false;
   #running: Promise<void> = Promise.resolve();
   #isStopped = false;
   #endWait: () => void = () => undefined;
@@ -103,6 +124,18 @@ class ProgramConnector implements Connector {
     this.#running = this.#keepRunning();
   }
 
+  restart(why: string): void {
+    this.#keep(why);
+    this.#isUseless = true;
+    this.#endWait();
+  }
+
+  fail(error: SourceError): void {
+    this.#isStopped = true;
+    this.#intake.fail(error);
+    this.#endWait();
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#log.part();
@@ -116,24 +149,29 @@ class ProgramConnector implements Connector {
   }
 
   async #keepRunning(): Promise<void> {
-    let restartMs = firstRestartMs;
+    const [firstMs, slowestMs] = this.#program.restartMs ?? usualRestartMs;
+    let restartMs = firstMs;
     while (!this.#isStopped) {
       const startedMs = performance.now();
       const fields = await this.#runOnce();
       if (this.#isStopped) return;
-      if (performance.now() - startedMs >= healthyRunMs) restartMs = firstRestartMs;
-      this.#log.own('warn', 'program ended', { ...fields, ...this.#lastWords(), restartMs });
+      if (performance.now() - startedMs >= healthyRunMs) {
+        restartMs = firstMs;
+        this.#lastEnd = '';
+      }
+      this.#logEnd({ ...fields, ...this.#lastWords() }, restartMs);
       const stopped = new Promise<void>((resolve) => {
         this.#endWait = resolve;
       });
       await within(stopped, restartMs);
-      restartMs = Math.min(2 * restartMs, slowestRestartMs);
+      restartMs = Math.min(2 * restartMs, slowestMs);
     }
   }
 
   /** Runs the program until its output ends; returns what there is to log about that. */
   async #runOnce(): Promise<LogFields> {
     this.#lastLines = [];
+    this.#isUseless = false;
     let fields: LogFields = {};
     let exit: ProcessExit | undefined;
     try {
@@ -149,10 +187,10 @@ class ProgramConnector implements Connector {
   }
 
   async #play({ program, args, environment }: ProgramStart): Promise<ProcessExit> {
-    const { watchdogMs } = this.#program;
+    const { watchdogMs, noise, skipBytes, endsInWords } = this.#program;
     let watchdog: PatientTimer | undefined;
     const line = (text: string) => {
-      if (this.#lastLines.push(text) > maxKeptLines) this.#lastLines.shift();
+      if (!noise?.test(text)) this.#keep(text);
       watchdog?.restart();
       this.#program.line?.(text);
     };
@@ -166,6 +204,7 @@ class ProgramConnector implements Connector {
       this.#intake.connect(
         (readInto) => producer.connect(readInto),
         () => resolve(),
+        skipBytes,
       );
       void producer.exited.then(({ error }) => {
         if (error !== undefined) resolve();
@@ -180,8 +219,25 @@ class ProgramConnector implements Connector {
     });
     watchdog?.stop();
     watchdog = undefined; // a late line must not wake it
-    this.#intake.end('the program ended its output');
+    const reason = 'the program ended its output';
+    if (endsInWords) this.#intake.interrupt(reason);
+    else this.#intake.end(reason);
+    if (this.#isUseless) return producer.end('SIGINT');
     return producer.finish(() => this.#isStopped);
+  }
+
+  #keep(line: string): void {
+    if (this.#lastLines.push(line) > maxKeptLines) this.#lastLines.shift();
+  }
+
+  /** A program that fails again and again in the same way has been complained of. */
+  #logEnd(fields: LogFields, restartMs: number): void {
+    const end = JSON.stringify(fields);
+    this.#log.own(end === this.#lastEnd ? 'debug' : 'warn', 'program ended', {
+      ...fields,
+      restartMs,
+    });
+    this.#lastEnd = end;
   }
 
   #lastWords(): LogFields {

@@ -18,7 +18,9 @@ const factories: ReadonlyMap<string, SourceFactory> = new Map([
 ]);
 
 /** Kinds that few servers have: their code is loaded when it is first needed. */
-const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map();
+const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map([
+  ['pipewire', async () => (await import('./pipewire-source.ts')).createPipeWireSource],
+]);
 
 /** The source for the scheme of the address. Failure: a `SourceError` where it cannot be used. */
 export async function openSource(context: SourceContext): Promise<StreamSource> {

@@ -111,7 +111,14 @@ export interface SourceContext
   extends SourceSurroundings,
     Pick<
       StreamOptions,
-      'uri' | 'format' | 'formatIsExplicit' | 'packed24' | 'bufferMs' | 'resyncToleranceMs'
+      | 'uri'
+      | 'format'
+      | 'formatIsExplicit'
+      | 'packed24'
+      | 'chunkMs'
+      | 'bufferMs'
+      | 'resyncToleranceMs'
+      | 'sendSilence'
     > {
   readonly logger: Logger;
   /** What `findClip` has found. */

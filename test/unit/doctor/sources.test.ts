@@ -317,3 +317,40 @@ describe('the files of the system', () => {
     expect(new SystemFiles().text('/proc/self/comm')).toBeTruthy();
   });
 });
+
+describe('PipeWire', () => {
+  const address = () => `pipewire://?name=A&runtime_dir=${folder}`;
+
+  it('is looked for where the address says', async () => {
+    expect(await problemsOf(address())).toEqual([
+      expect.stringMatching(
+        new RegExp(`there is no PipeWire at ${folder}/pipewire-0: .* -> start it as `),
+      ),
+    ]);
+    writeFileSync(join(folder, 'other'), '');
+    expect(await problemsOf(`${address()}&remote=other`)).toEqual([]);
+    expect(await problemsOf(`pipewire://?name=A&remote=${folder}/other`)).toEqual([]);
+  });
+
+  it('is looked for where the server will find it', async () => {
+    const environment = { XDG_RUNTIME_DIR: folder };
+    const [finding] = await problemsOf('pipewire://?name=A', { environment });
+    expect(finding).toContain(`no PipeWire at ${folder}/pipewire-0`);
+  });
+
+  it.runIf(isRoot)('of another user is a fault, but for root', async () => {
+    const socket = join(folder, 'pipewire-0');
+    writeFileSync(socket, '');
+    chmodSync(socket, 0o755);
+    const serverUser: ServerUser = { name: 'anna', uid: 4711, gids: [4711], isOwn: false };
+    expect(await problemsOf(address(), { serverUser })).toEqual([
+      expect.stringMatching(/that of root: .*written by anna -> .* user = root in \[server\]/),
+    ]);
+    chownSync(socket, 4711, 4711);
+    expect(await problemsOf(address(), { serverUser })).toEqual([]);
+    expect(await problemsOf(address())).toEqual([]);
+    expect(await textsOf(check([address()]), 'note')).toEqual([
+      expect.stringMatching(/is that of user 4711/),
+    ]);
+  });
+});

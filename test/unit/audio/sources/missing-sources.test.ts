@@ -74,25 +74,6 @@ const cases: readonly (readonly [string, string, RegExp?])[] = [
       `JACK_DEFAULT_SERVER=zc jack-stdout -q -b 24 ${ports} system:capture_3`,
     /left out \(autoconnect\)/,
   ],
-  [
-    'pipewire://?name=House&send_silence=false',
-    '/usr/bin/pw-record?name=House&sampleformat=48000:16:2&send_silence=false&params=-P ' +
-      '%22{ media.class=Audio/Sink node.name=%5C%22House%5C%22 node.description=%5C%22House%5C%22 ' +
-      'node.virtual=true }%22 --target 0 --latency 20ms --rate 48000 --channels 2 --format s16 -',
-    /--raw/,
-  ],
-  [
-    'pipewire://?name=House&target=speakers&capture_sink=true&sampleformat=48000:24:2',
-    '/usr/bin/pw-record?name=House&sampleformat=48000:16:2&params=-P ' +
-      '%22{ stream.capture.sink=true }%22 --target speakers --latency 20ms --rate 48000 ' +
-      '--channels 2 --format s16 -',
-    /pw-record has no 24 bit/,
-  ],
-  [
-    'pipewire://?name=House&target=mic&sampleformat=48000:32:1',
-    '/usr/bin/pw-record?name=House&sampleformat=48000:32:1&params=--target mic --latency 20ms ' +
-      '--rate 48000 --channels 1 --format s32 -',
-  ],
 ];
 
 function adviceFor(address: string): string {
@@ -127,7 +108,7 @@ describe('the advice for a kind of stream that is missing', () => {
 
   it('survives names of any kind, in the configuration file too', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((it) => !it.includes('\0'));
-    const schemes = fc.constantFrom('librespot', 'airplay', 'alsa', 'jack', 'pipewire');
+    const schemes = fc.constantFrom('librespot', 'airplay', 'alsa', 'jack');
     fc.assert(
       fc.property(schemes, text, text, (scheme, name, device) => {
         const query = { name, devicename: device, device, server_name: device, target: device };
@@ -152,7 +133,7 @@ describe('the advice for a kind of stream that is missing', () => {
     const pairs = [...text.matchAll(/^# .*?(\w+:\/\/\S+)\nsource = (process:.*)$/gm)];
     for (const [, address, advised] of pairs) expect(advisedFor(address!)).toBe(advised);
     const schemes = pairs.map(([, address]) => address!.split(':')[0]);
-    expect(schemes).toEqual(['librespot', 'airplay', 'alsa', 'jack', 'pipewire']);
+    expect(schemes).toEqual(['librespot', 'airplay', 'alsa', 'jack']);
   });
 });
 

@@ -17,7 +17,9 @@ function processSource(children: ChildPlaces): StreamSource {
     formatIsExplicit: false,
     packed24: false,
     bufferMs: 1000,
+    chunkMs: 20,
     resyncToleranceMs: 250,
+    sendSilence: true,
     logger: new LogLines(),
     children,
   });

@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { OutputLog } from './output-log.ts';
+import { until } from './waiting.ts';
+
+/** A program that a test runs beside, with all that it starts in turn. */
+export class SideProgram {
+  readonly log: OutputLog;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
+
+  constructor(command: readonly string[], env: NodeJS.ProcessEnv) {
+    const [file = '', ...args] = command;
+    this.#child = spawn(file, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.log = new OutputLog(file, this.#child);
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('close', (exitCode) => resolve(exitCode));
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Resolves with its exit status; a signal has none. */
+  get ended(): Promise<number | null> {
+    return this.#ended;
+  }
+
+  /** Ends it and what it has started; resolves when nothing of that is left. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#signal(signal);
+    let looks = 0;
+    await until(() => {
+      looks += 1;
+      return !this.#signal(looks % 1000 === 0 ? 'SIGKILL' : 0);
+    }, `${this.#child.spawnfile} has ended`);
+    await this.#ended;
+  }
+
+  #signal(signal: NodeJS.Signals | 0): boolean {
+    if (this.#child.pid === undefined) return false;
+    try {
+      return process.kill(-this.#child.pid, signal);
+    } catch {
+      return false;
+    }
+  }
+}
