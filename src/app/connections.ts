@@ -13,7 +13,9 @@ interface Connections {
   /** What all connections to the ports pass. */
   readonly admission: Admission;
   /** What the sources of all streams share. */
-  readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate' | 'findClip'>>;
+  readonly surroundings: Required<
+    Omit<SourceSurroundings, 'coverKeeper' | 'fileGate' | 'findClip'>
+  >;
 }
 
 /** What the server lets in and what its sources reach out with; says whether all players fit. */

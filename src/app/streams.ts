@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import type { FileGate } from '../audio/sources/file-gate.ts';
-import type { SourceSurroundings } from '../audio/sources/stream-source.ts';
+import type { CoverKeeper, SourceSurroundings } from '../audio/sources/stream-source.ts';
 import type { StreamDefaults } from '../audio/stream-options.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import { AddedStreams } from '../streams/added-streams.ts';
 import type { ChangeListener } from '../streams/change.ts';
 import type { StartControlScript } from '../streams/control-script.ts';
-import type { ImageStore } from '../streams/image-store.ts';
+import { type ImageStore, imageAddress, maxImageBytes } from '../streams/image-store.ts';
 import { StreamPlugin } from '../streams/plugin/stream-plugin.ts';
 import { SourceFolders } from '../streams/source-folders.ts';
 import { StreamDirectory } from '../streams/stream-directory.ts';
@@ -31,7 +31,7 @@ interface StreamsOptions {
   readonly fanOut: FanOut;
   readonly images: ImageStore;
   /** What the sources of all streams share. */
-  readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate'>>;
+  readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate' | 'coverKeeper'>>;
   readonly onChange: ChangeListener;
   readonly onTrouble: Required<StreamFactoryOptions>['onTrouble'];
   readonly persist: AddedStreams | undefined;
@@ -56,7 +56,7 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     broadcast: broadcastOptions(settings()),
     fileGate: openFileGate(options),
     startControlScript: controlScriptStarter(options),
-    surroundings: options.surroundings,
+    surroundings: { ...options.surroundings, coverKeeper: coverKeepers(options) },
     onState: (channel) => streams.stateChanged(channel),
     onProperties: (channel) => streams.propertiesChanged(channel),
     onTrouble: options.onTrouble,
@@ -143,6 +143,18 @@ function controlScriptStarter(options: StreamsOptions): StartControlScript {
       children: surroundings.children,
     });
   };
+}
+
+/** Covers that sources bring have the limit and the addresses of those of control scripts. */
+function coverKeepers({ settings, images, httpPort }: StreamsOptions) {
+  return (streamId: string): CoverKeeper => ({
+    keep: (cover) => {
+      if (cover.bytes.length > maxImageBytes) return undefined;
+      const name = images.put(streamId, cover);
+      return imageAddress(imagePrefix(settings(), httpPort()), name);
+    },
+    forget: () => images.remove(streamId),
+  });
 }
 
 /** Source: protocol reference, 12 and 16.6. */

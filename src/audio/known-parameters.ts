@@ -28,13 +28,20 @@ export const announcingParameters: readonly string[] = [
   'max_seconds',
 ];
 
+const librespot: readonly string[] = [
+  ...['devicename', 'username', 'password', 'bitrate', 'volume', 'cache', 'disable_audio_cache'],
+  ...['normalize', 'autoplay', 'onevent', 'killall', 'wd_timeout', 'params'],
+];
 /** By scheme, those of its own; what other schemes have is not known. */
 const own: ReadonlyMap<string, readonly string[]> = new Map([
+  ['airplay', ['devicename', 'port', 'password', 'params']],
   ['clip', []],
   ['file', []],
+  ['librespot', librespot],
   ['pipe', ['mode']],
   ['pipewire', ['target', 'capture_sink', 'remote', 'runtime_dir']],
   ['process', ['params', 'wd_timeout', 'log_stderr', 'on_demand', 'linger_ms']],
+  ['spotify', librespot],
   ['tcp', ['mode', 'port']],
   ['tone', ['freq', 'pattern', 'level']],
 ]);

@@ -1,7 +1,7 @@
 import { SourceError } from '../base/errors.ts';
 import type { StreamUri } from './stream-uri.ts';
 
-const maxPort = 65_535;
+export const maxPort = 65_535;
 const flags: ReadonlyMap<string, boolean> = new Map([
   ['true', true],
   ['yes', true],

@@ -28,6 +28,11 @@ const unknownContentType = 'application/octet-stream';
 /** Digits of the hash in a name: enough to be unique, as many as existing servers use. */
 const hashDigits = 32;
 
+/** Where controllers get the image of that name. Source: protocol reference, 16.6. */
+export function imageAddress(prefix: string, name: string): string {
+  return `${prefix.replace(/\/+$/, '')}/__image_cache?name=${name}`;
+}
+
 /** Cover art, one image per stream, in memory. Source: protocol reference, 16.6. */
 export class ImageStore {
   readonly #images = new Map<string, Image>();

@@ -1,5 +1,5 @@
 import { realpath, stat } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { StreamUri } from '../audio/stream-uri.ts';
 import { findProgram } from '../base/children/find-program.ts';
 import { RpcError, SourceError } from '../base/errors.ts';
@@ -54,6 +54,46 @@ export async function allowedProgram(path: string, sandboxDir: string): Promise<
   }
   // A source would go on and take a program of the same name from PATH.
   return findProgram(real ?? path, noSearchPath);
+}
+
+/** Kinds of sources that run a program, and the usual one of those that need not be told. */
+const programs: ReadonlyMap<string, string> = new Map([
+  ['airplay', 'shairport-sync'],
+  ['librespot', 'librespot'],
+  ['process', ''],
+  ['spotify', 'librespot'],
+]);
+/** By these the usual programs write to any file, or start any other program. */
+const unsafeParameters = ['params', 'cache'];
+
+/**
+ * The address of a stream that a controller adds, with the programs that it starts; `undefined` when
+ * it starts none.
+ *
+ * Failure: as `allowedProgram`; also for parameters that would lead around it.
+ */
+export async function allowedPrograms(
+  uri: StreamUri,
+  sandboxDir: string,
+): Promise<StreamUri | undefined> {
+  const usual = programs.get(uri.scheme);
+  if (usual === undefined) return undefined;
+  if (usual === '') return { ...uri, path: await allowedProgram(uri.path, sandboxDir) };
+  const unsafe = unsafeParameters.find((key) => (uri.query[key] ?? '') !== '');
+  if (unsafe !== undefined) {
+    throw new SourceError(
+      'unsafe-parameter',
+      `${uri.scheme}: ${unsafe} may be given in the configuration only, as by it ${usual} writes to ` +
+        'files and starts programs',
+    );
+  }
+  const named = /^\/?$/.test(uri.path) ? join(sandboxDir, usual) : uri.path;
+  const path = await allowedProgram(named, sandboxDir);
+  const { onevent = '' } = uri.query;
+  if (onevent === '') return { ...uri, path };
+  const [program = '', ...words] = onevent.split(/\s+/);
+  const allowed = await allowedProgram(program, sandboxDir);
+  return { ...uri, path, query: { ...uri.query, onevent: [allowed, ...words].join(' ') } };
 }
 
 /**

@@ -27,7 +27,7 @@ import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import { longestGroupMs } from '../transport/playability.ts';
 import type { ControlScript, ControlScriptRequest, StartControlScript } from './control-script.ts';
-import { allowedProgram, allowedScript } from './sandbox.ts';
+import { allowedPrograms, allowedScript } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
 import { timingProblem } from './stream-timing.ts';
 
@@ -125,12 +125,9 @@ export class StreamFactory {
     const { settings, fileGate } = this.#options;
     const { scheme, path } = request.options.uri;
     if (namesPath(scheme, path)) fileGate.checkPath(path);
-    if (scheme !== 'process') return request;
-    const program = await allowedProgram(path, settings().sandboxDir);
-    return {
-      ...request,
-      createSource: (context) => openSource({ ...context, uri: { ...context.uri, path: program } }),
-    };
+    const uri = await allowedPrograms(request.options.uri, settings().sandboxDir);
+    if (!uri) return request;
+    return { ...request, createSource: (context) => openSource({ ...context, uri }) };
   }
 
   async #scriptOf(request: ChannelRequest): Promise<string | undefined> {

@@ -210,12 +210,12 @@ describe('a server that is started again', () => {
     const given = saved();
     expect([...given.values()]).toEqual(['First', 'Second', 'Third', 'Fourth']);
     const [a = '', b = '', c = '', d = ''] = tones;
-    const librespot = (name: string) => `librespot:///nowhere?name=${name}`;
+    const missing = (name: string) => `process:///nowhere/none?name=${name}`;
     for (const sources of [
-      [librespot('First'), b, c, librespot('Fourth')],
+      [missing('First'), b, c, missing('Fourth')],
       [c],
       [c, b],
-      [librespot('Second'), `pipe:///dev/null?name=Third`, 'tone:///?name=Other'],
+      [missing('Second'), `pipe:///dev/null?name=Third`, 'tone:///?name=Other'],
       [d, c, b, a],
     ]) {
       await run(sources, connectAll);

@@ -82,7 +82,7 @@ describe('streams of a configuration that is read again', () => {
     await rig.application.request('Group.SetStream', given);
     for (const broken of [
       [],
-      ['librespot:///nowhere?name=Radio'],
+      ['process:///nowhere/none?name=Radio'],
       ['pipe:///dev/null?name=Radio'],
     ]) {
       await reload(toneA, ...broken);

@@ -42,7 +42,8 @@ export function recordingLogger(): { readonly logger: Logger; readonly records: 
   return { logger, records };
 }
 
-function sourceContext(
+/** What a factory of sources is given for an address. */
+export function sourceContext(
   address: string,
   logger: Logger,
   sampleformat = '48000:16:2',

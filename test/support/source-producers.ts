@@ -1,9 +1,11 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
+import { createAirplaySource } from '../../src/audio/sources/airplay-source.ts';
+import { createLibrespotSource } from '../../src/audio/sources/librespot-source.ts';
 import type { InputQueue } from '../../src/audio/sources/stream-source.ts';
 import { FifoWriter, makeFifoAt } from './fifo.ts';
-import { SourceHarness } from './source-harness.ts';
+import { recordingLogger, SourceHarness, sourceContext } from './source-harness.ts';
 import { until } from './waiting.ts';
 
 const pieceBytes = 16_384;
@@ -40,7 +42,9 @@ export interface RigKind {
 /** Every kind of source that waits for a producer. */
 export const rigKinds: readonly RigKind[] = [
   { kind: 'pipe', open: openPipeRig },
-  { kind: 'process', open: openProcessRig },
+  { kind: 'process', open: (...where) => openProgramRig('process', ...where) },
+  { kind: 'librespot', open: (...where) => openProgramRig('librespot', ...where) },
+  { kind: 'airplay', open: (...where) => openProgramRig('airplay', ...where) },
   { kind: 'tcp server', open: openServerRig },
   { kind: 'tcp client', open: openClientRig },
 ];
@@ -51,14 +55,23 @@ async function openPipeRig(folder: string, queue?: InputQueue): Promise<SourceRi
 }
 
 /** The program passes on what comes through a fifo, and ends with it. */
-async function openProcessRig(folder: string, queue?: InputQueue): Promise<SourceRig> {
+async function openProgramRig(
+  scheme: 'process' | 'librespot' | 'airplay',
+  folder: string,
+  queue?: InputQueue,
+): Promise<SourceRig> {
   const path = join(folder, 'feed');
   makeFifoAt(path);
   return fifoRig(path, (name) => {
     const program = join(folder, `program-${name}`);
     writeFileSync(program, '#!/bin/sh\nexec cat feed\n');
     chmodSync(program, 0o755);
-    return harnessOf(`process://${program}`, queue);
+    const address = `${scheme}://${program}`;
+    if (scheme === 'process') return harnessOf(address, queue);
+    const { logger, records } = recordingLogger();
+    const create = scheme === 'airplay' ? createAirplaySource : createLibrespotSource;
+    const source = create(sourceContext(address, logger, undefined, queue));
+    return new SourceHarness(source, undefined, undefined, records);
   });
 }
 

@@ -18,7 +18,7 @@ import type { FileGate } from './file-gate.ts';
 const run = promisify(execFile);
 const mkfifoTimeoutMs = 5000;
 /** Where a fifo without a lasting name may be made, best first. */
-const scratchFolders = [tmpdir(), '/dev/shm', '/run'];
+export const scratchFolders: readonly string[] = [tmpdir(), '/dev/shm', '/run'];
 
 const noFolder = 'No such file or directory';
 
@@ -42,7 +42,10 @@ interface FifoMaking {
  *
  * Failure: rejects when the command `mkfifo` is missing or refuses, and says what to do.
  */
-async function makeFifo(path: string, { mode = '666', folder }: FifoMaking = {}): Promise<void> {
+export async function makeFifo(
+  path: string,
+  { mode = '666', folder }: FifoMaking = {},
+): Promise<void> {
   try {
     const options = {
       timeout: mkfifoTimeoutMs,
@@ -139,9 +142,7 @@ interface AnonymousPipe {
  * Ownership: the caller closes both descriptors.
  * Failure: rejects when no folder can hold a fifo for a moment.
  */
-export async function openAnonymousPipe(
-  folders: readonly string[] = scratchFolders,
-): Promise<AnonymousPipe> {
+export async function openAnonymousPipe(folders = scratchFolders): Promise<AnonymousPipe> {
   let fault: unknown;
   for (const folder of folders) {
     try {

@@ -1,6 +1,6 @@
 import { quoteWord, splitCommandLine } from '../../base/children/command-line.ts';
 import { isSecretName, mask, withoutSecrets } from '../../base/secrets.ts';
-import { flagOf, textOf } from '../stream-parameters.ts';
+import { textOf } from '../stream-parameters.ts';
 import { legible, type StreamUri } from '../stream-uri.ts';
 import type { SourceContext } from './stream-source.ts';
 
@@ -20,11 +20,8 @@ type Described = Pick<SourceContext, 'uri' | 'format'>;
 
 /** Kinds of upstream that are not built yet, and the programs to run by a `process` stream meanwhile. */
 const programs: ReadonlyMap<string, (context: Described) => Program> = new Map([
-  ['airplay', shairportSync],
   ['alsa', arecord],
   ['jack', jackStdout],
-  ['librespot', librespot],
-  ['spotify', librespot],
 ]);
 
 /** Parameters that mean the same in every address. */
@@ -66,52 +63,6 @@ function metaAdvice({ path }: StreamUri): string {
   return `leave this line out and let a controller give the groups one of ${streams}`;
 }
 
-/** Since 0.5 it knows no user names any more. */
-function librespot({ uri }: Described): Program {
-  const hasLogin = ['username', 'password'].some((key) => textOf(uri, key) !== undefined);
-  return {
-    path: programPath(uri, 'librespot'),
-    words: [
-      ...paramsOf(uri),
-      ...['--name', deviceName(uri)],
-      ...['--bitrate', textOf(uri, 'bitrate') ?? '320'],
-      ...['--initial-volume', textOf(uri, 'volume') ?? '100'],
-      ...option(uri, 'cache', '--cache'),
-      ...flag(uri, 'disable_audio_cache', '--disable-audio-cache'),
-      ...flag(uri, 'normalize', '--enable-volume-normalisation'),
-      ...flag(uri, 'autoplay', '--autoplay', 'on'),
-      ...option(uri, 'onevent', '--onevent'),
-      ...['--backend', 'pipe'],
-    ],
-    sampleFormat: '44100:16:2',
-    used: [
-      ...['devicename', 'username', 'password', 'bitrate', 'volume', 'cache'],
-      ...['disable_audio_cache', 'normalize', 'autoplay', 'onevent'],
-    ],
-    remarks: hasLogin
-      ? ['Spotify takes no user name and password any more, choose the player in its app']
-      : [],
-  };
-}
-
-function shairportSync({ uri }: Described): Program {
-  const port = textOf(uri, 'port');
-  const password = textOf(uri, 'password');
-  return {
-    path: programPath(uri, 'shairport-sync'),
-    words: [
-      `--name=${deviceName(uri)}`,
-      '--output=stdout',
-      ...(port === undefined ? [] : [`--port=${port}`]),
-      ...(password === undefined ? [] : [`--password=${password}`]),
-      // Last, as what follows `--` in them is for the output.
-      ...paramsOf(uri),
-    ],
-    sampleFormat: '44100:16:2',
-    used: ['devicename', 'port', 'password'],
-  };
-}
-
 /** Short periods, as `arecord` writes one at a time. */
 const alsaPeriodUs = 20_000;
 const alsaFormats = { 8: 'S8', 16: 'S16_LE', 24: 'S24_LE', 32: 'S32_LE' } as const;
@@ -149,32 +100,8 @@ function jackStdout({ uri, format }: Described): Program {
   };
 }
 
-function deviceName(uri: StreamUri): string {
-  return textOf(uri, 'devicename') ?? textOf(uri, 'name') ?? 'Zerocast';
-}
-
-/** A name without folder is looked for in PATH, also by upstream. */
-function programPath({ path }: StreamUri, usual: string): string {
-  const name = path.replace(/^\/+/, '');
-  return name.includes('/') ? path : `/usr/bin/${name || usual}`;
-}
-
 function paramsOf({ query }: StreamUri): readonly string[] {
   return splitCommandLine(query.params ?? '');
-}
-
-function option(uri: StreamUri, key: string, name: string): readonly string[] {
-  const value = textOf(uri, key);
-  return value === undefined ? [] : [name, value];
-}
-
-function flag(uri: StreamUri, key: string, ...words: readonly string[]): readonly string[] {
-  return isSet(uri, key) ? words : [];
-}
-
-/** The advice names what it makes of a word that is neither yes nor no. */
-function isSet(uri: StreamUri, key: string): boolean {
-  return flagOf({ uri, warn: () => undefined }, key, false);
 }
 
 function addressOf(

@@ -19,13 +19,20 @@ const factories: ReadonlyMap<string, SourceFactory> = new Map([
 
 /** Kinds that few servers have: their code is loaded when it is first needed. */
 const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map([
+  ['airplay', async () => (await import('./airplay-source.ts')).createAirplaySource],
+  ['librespot', loadLibrespot],
   ['pipewire', async () => (await import('./pipewire-source.ts')).createPipeWireSource],
+  ['spotify', loadLibrespot],
 ]);
 
 /** The source for the scheme of the address. Failure: a `SourceError` where it cannot be used. */
 export async function openSource(context: SourceContext): Promise<StreamSource> {
   const load = loaders.get(context.uri.scheme);
   return load ? (await load())(context) : createSource(context);
+}
+
+async function loadLibrespot(): Promise<SourceFactory> {
+  return (await import('./librespot-source.ts')).createLibrespotSource;
 }
 
 /** The same of what is always loaded. */

@@ -92,6 +92,13 @@ export interface InputQueue {
   widen(socket: Socket, bytes: number): number;
 }
 
+/** Keeps the cover of what one stream plays for controllers. */
+export interface CoverKeeper {
+  /** In place of the one before; returns its address, or `undefined` when it is too large. */
+  keep(cover: { readonly bytes: Buffer; readonly extension: string }): string | undefined;
+  forget(): void;
+}
+
 /** What the sources of all streams share. */
 export interface SourceSurroundings {
   /** Absent: the system does not tell. */
@@ -104,6 +111,8 @@ export interface SourceSurroundings {
   readonly fileGate?: FileGate;
   /** Where the file of a clip lies, by its name. Absent: there is no library. */
   readonly findClip?: (name: string) => Promise<string>;
+  /** Absent: covers are shown nowhere. */
+  readonly coverKeeper?: (streamId: string) => CoverKeeper;
 }
 
 /** What a source needs to know of the options of its stream. */

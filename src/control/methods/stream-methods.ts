@@ -21,6 +21,9 @@ const needed: ReadonlyMap<string, string | undefined> = new Map([
   ['tcp', undefined],
   ['tone', undefined],
   ['process', undefined],
+  ['airplay', undefined],
+  ['librespot', undefined],
+  ['spotify', undefined],
 ]);
 
 export const streamMethods: readonly RpcMethod[] = [

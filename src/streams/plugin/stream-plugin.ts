@@ -7,7 +7,7 @@ import { isObject, type JsonObject } from '../../base/files/json-fields.ts';
 import { parseJson } from '../../base/foreign-text.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ControlScript, ControlScriptRequest } from '../control-script.ts';
-import type { ImageStore } from '../image-store.ts';
+import { type ImageStore, imageAddress } from '../image-store.ts';
 import { cut, severityNamed } from './plugin-log.ts';
 import { type CoverArt, parseProperties } from './plugin-properties.ts';
 import { PluginRequests } from './plugin-requests.ts';
@@ -175,7 +175,7 @@ export class StreamPlugin implements ControlScript {
   #keepImage(image: CoverArt): string {
     const { images, request, imagePrefix } = this.#options;
     const name = images.put(request.streamId, image);
-    return `${imagePrefix().replace(/\/+$/, '')}/__image_cache?name=${name}`;
+    return imageAddress(imagePrefix(), name);
   }
 
   /** Each fault once: scripts send their properties every second. */

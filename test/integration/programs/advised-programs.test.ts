@@ -63,11 +63,6 @@ describe('a program that finds no server to record from', () => {
     ['arecord', 'alsa:///?name=A&device=hw:77', /audio open error/],
     ['jack-stdout', 'jack:///?name=A&sampleformat=48000:24:2', /not connect to JACK/],
     ['jack-stdout', 'jack:///?name=A&server_name=absent', /not connect to JACK/],
-    [
-      'shairport-sync',
-      'airplay:///?name=A&devicename=Living Room&password=x&port=5999',
-      /mDNS advertisement/,
-    ],
   ] as const)(
     '%s understands its arguments: %s',
     async ([program, address, complaint], { skip }) => {

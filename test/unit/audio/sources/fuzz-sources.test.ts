@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDecoder } from '../../../../src/audio/decoders/decoders.ts';
 import { parseCodec } from '../../../../src/audio/encoders/codecs.ts';
 import { SampleFormat } from '../../../../src/audio/sample-format.ts';
+import { type MetadataItem, MetadataItems } from '../../../../src/audio/sources/metadata-items.ts';
 import { readWavHeader } from '../../../../src/audio/sources/wav-header.ts';
 import { formatStreamUri, parseStreamUri } from '../../../../src/audio/stream-uri.ts';
 import { splitCommandLine } from '../../../../src/base/children/command-line.ts';
@@ -13,6 +14,7 @@ import { LineSplitter, maxLineLength } from '../../../../src/base/children/line-
 import { ProtocolError, SourceError, ZerocastError } from '../../../../src/base/errors.ts';
 import { benchFor } from '../../../support/encoding.ts';
 import { cuts, hostileText, inPieces, mutationsOf } from '../../../support/hostile-values.ts';
+import { coverItems, metadataItem, songItems } from '../../../support/metadata-items.ts';
 import { asRifx, longWavFile, riffChunk, wavFile } from '../../../support/pcm-fixtures.ts';
 
 const realAddresses = [
@@ -198,6 +200,27 @@ describe('what a program writes', () => {
         expect(lines.join('')).toBe(bytes.toString().replace(/[\r\n]/g, ''));
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('the metadata pipe of shairport-sync', () => {
+  it('with any damage, in any pieces, gives items and goes on with the next whole one', () => {
+    const cover = Buffer.from('89504e470d0a1a0a'.repeat(20), 'hex');
+    const real = [songItems('Title', 'Artist', 'Album'), coverItems(cover)];
+    const whole = metadataItem('core', 'minm', 'Whole');
+    fc.assert(
+      fc.property(mutationsOf(real), cuts, (bytes, shares) => {
+        const taken: MetadataItem[] = [];
+        const items = new MetadataItems((item) => void taken.push(item));
+        for (const piece of inPieces(Buffer.concat([bytes, whole]), shares)) items.write(piece);
+        expect(taken.at(-1)).toEqual({ type: 'core', code: 'minm', data: Buffer.from('Whole') });
+        for (const { type, code, data } of taken) {
+          expect([type.length, code.length]).toEqual([4, 4]);
+          expect(data.length).toBeLessThanOrEqual(bytes.length + whole.length);
+        }
+      }),
+      { numRuns: 1000 },
     );
   });
 });
