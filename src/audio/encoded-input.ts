@@ -12,6 +12,7 @@ import { type EncodeFigures, Encoding, noEncodeFigures } from './encoding.ts';
 import type { Mixer, MixerOutput } from './mixer.ts';
 import { PacedReader } from './paced-reader.ts';
 import type { PcmPast } from './pcm-past.ts';
+import type { Reception } from './reception.ts';
 import type { SampleFormat } from './sample-format.ts';
 import { prepareSource } from './sources/prepare-source.ts';
 import { openSource } from './sources/sources.ts';
@@ -124,6 +125,10 @@ export class EncodedInput implements Stream {
 
   get backlogMs(): number | undefined {
     return this.#parts?.reader.backlogMs;
+  }
+
+  get reception(): Reception | undefined {
+    return this.#parts?.source.reception;
   }
 
   get streamController(): StreamController | undefined {

@@ -32,6 +32,20 @@ const librespot: readonly string[] = [
   ...['devicename', 'username', 'password', 'bitrate', 'volume', 'cache', 'disable_audio_cache'],
   ...['normalize', 'autoplay', 'onevent', 'killall', 'wd_timeout', 'params'],
 ];
+const networkParameters = [
+  'port',
+  'encoding',
+  'payload_type',
+  'ssrc',
+  'source',
+  'iface',
+  'jitter_ms',
+  'buffer_ms',
+  'sdp',
+  'sap',
+  'session',
+];
+
 /** By scheme, those of its own; what other schemes have is not known. */
 const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['airplay', ['devicename', 'port', 'password', 'params']],
@@ -42,7 +56,9 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['pipewire', ['target', 'capture_sink', 'remote', 'runtime_dir']],
   ['process', ['params', 'wd_timeout', 'log_stderr', 'on_demand', 'linger_ms']],
   ['spotify', librespot],
+  ['rtp', networkParameters],
   ['tcp', ['mode', 'port']],
+  ['udp', ['mode', ...networkParameters]],
   ['tone', ['freq', 'pattern', 'level']],
 ]);
 

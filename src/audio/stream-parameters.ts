@@ -36,7 +36,7 @@ export function choiceOf<Word extends string>(
 ): Word {
   const text = textOf(uri, key);
   if (text === undefined) return words[0];
-  const word = words.find((known) => known === text.toLowerCase());
+  const word = words.find((known) => known.toLowerCase() === text.toLowerCase());
   if (word === undefined) throw badParameter(uri, key, `write ${words.join(' or ')}`);
   return word;
 }

@@ -2,6 +2,7 @@ import type { SourceError } from '../base/errors.ts';
 import type { EncodeFigures } from './encoding.ts';
 import type { Mixer } from './mixer.ts';
 import type { PcmPast } from './pcm-past.ts';
+import type { Reception } from './reception.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { StageChain } from './stage-chain.ts';
 import type { StreamController } from './stream-controller.ts';
@@ -34,6 +35,8 @@ export interface Stream {
   readonly driftPpm: number;
   /** Audio that has arrived and waits to be read; `undefined` where that cannot be told. */
   readonly backlogMs: number | undefined;
+  /** Of a source that receives packets. */
+  readonly reception?: Reception | undefined;
   /** Of its source; `undefined` while that takes no commands. */
   readonly streamController?: StreamController | undefined;
   /** What its PCM passes, of `format`; `undefined` while there is none. */

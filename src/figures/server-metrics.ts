@@ -1,5 +1,6 @@
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
+import type { Reception } from '../audio/reception.ts';
 import type { Registry } from '../clients/registry.ts';
 import type { CopyStatistics } from '../clips/copy-statistics.ts';
 import type { Config } from '../config/config.ts';
@@ -172,6 +173,51 @@ function clientCounts({ clients }: Registry): Sample[] {
   ];
 }
 
+/** Of streams whose audio comes in packets. */
+const receptionFigures: readonly {
+  readonly type?: Metric['type'];
+  readonly name: string;
+  readonly help: string;
+  readonly of: (reception: Reception) => number;
+}[] = [
+  {
+    name: 'zerocast_stream_packets_total',
+    help: 'Packets that came from the sender of the stream',
+    of: ({ packets }) => packets,
+  },
+  {
+    name: 'zerocast_stream_lost_packets_total',
+    help: 'Packets that did not come, or not in time',
+    of: ({ lostPackets }) => lostPackets,
+  },
+  {
+    name: 'zerocast_stream_late_packets_total',
+    help: 'Packets that came when their time was over',
+    of: ({ latePackets }) => latePackets,
+  },
+  {
+    name: 'zerocast_stream_duplicate_packets_total',
+    help: 'Packets that came once more',
+    of: ({ duplicatePackets }) => duplicatePackets,
+  },
+  {
+    name: 'zerocast_stream_ignored_packets_total',
+    help: 'Packets that were malformed, from another sender, or of a kind that is not played',
+    of: ({ ignoredPackets }) => ignoredPackets,
+  },
+  {
+    name: 'zerocast_stream_concealed_seconds_total',
+    help: 'Audio that was put in the place of lost audio',
+    of: ({ concealedMs }) => concealedMs / msPerSecond,
+  },
+  {
+    type: 'gauge',
+    name: 'zerocast_stream_packet_jitter_seconds',
+    help: 'How much the time between packets varies',
+    of: ({ jitterMs }) => jitterMs / msPerSecond,
+  },
+];
+
 function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
   const perStream = (read: (channel: StreamChannel) => number | undefined) => () =>
     [...streams.channels.values()].flatMap((channel) => {
@@ -248,6 +294,13 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
       value: ({ stream: { backlogMs } }) =>
         backlogMs === undefined ? undefined : backlogMs / msPerSecond,
     }),
+    ...receptionFigures.map(({ type = 'counter', name, help, of }) =>
+      metric(type, {
+        name,
+        help,
+        value: ({ stream: { reception } }) => reception && of(reception),
+      }),
+    ),
     metric('gauge', {
       name: 'zerocast_stream_max_chunk_age_seconds',
       help: 'The longest such time of the last minute',

@@ -3,8 +3,9 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { parseStreamUri, type StreamUri } from '../../src/audio/stream-uri.ts';
-import { feedPipe, feedTcp } from './feeder.ts';
+import { feedPipe, feedRtp, feedTcp, feedUdp } from './feeder.ts';
 import { makeFifoAt } from './fifo.ts';
+import { LoopbackAnnouncer } from './loopback-announcer.ts';
 import { wavFile } from './pcm-fixtures.ts';
 import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
 import { freePort } from './server-process.ts';
@@ -35,6 +36,8 @@ interface House {
 type Feeder = (uri: StreamUri) => Promise<void>;
 
 const music = uniqueSignal({ format: SampleFormat.parse('48000:16:2'), seconds: 2 });
+/** Datagrams are sent in real time. */
+const shortMusic = music.subarray(0, music.length / 2);
 
 /**
  * By scheme: who plays to it. Those that are no key have all they need, or nobody here who could play
@@ -42,11 +45,26 @@ const music = uniqueSignal({ format: SampleFormat.parse('48000:16:2'), seconds: 
  */
 const feeders: ReadonlyMap<string, Feeder> = new Map<string, Feeder>([
   ['pipe', ({ path }) => feedPipe(path, music)],
+  [
+    'rtp',
+    ({ query, port }) =>
+      query.sap === 'listen' ? feedAnnounced(query.session!) : feedRtp(port!, shortMusic),
+  ],
   ['tcp', async ({ query, port }) => (query.mode === 'client' ? undefined : feedTcp(port!, music))],
+  ['udp', ({ query, port }) => (query.mode === 'rtp' ? feedRtp : feedUdp)(port!, shortMusic)],
 ]);
 
 /** Kinds that play by themselves as soon as somebody listens: waiting is not enough. */
 const performers: ReadonlySet<string> = new Set(['clip', 'file', 'process', 'tone']);
+
+const sessionDescription = `v=0
+o=- 1 1 IN IP4 192.0.2.20
+s=Studio
+c=IN IP4 239.69.1.3/32
+t=0 0
+m=audio 5004 RTP/AVP 98
+a=rtpmap:98 L16/48000/2
+`;
 
 /** What tells of a thing that is not there, in a line of the log. */
 const lacking =
@@ -130,6 +148,7 @@ async function openHouse(): Promise<House> {
   for (const name of ['clips', 'music', 'run']) mkdirSync(join(folder, name));
   for (const name of ['loop.wav', 'album.flac']) writeFileSync(join(folder, 'music', name), wav);
   writeFileSync(join(folder, 'clips', 'bell.wav'), wav);
+  writeFileSync(join(folder, 'music', 'studio.sdp'), sessionDescription);
   return { folder, peers: [] };
 }
 
@@ -145,11 +164,30 @@ async function ofThisMachine(line: string, house: House): Promise<string> {
     .replace(/(?<=\/\/| )\/music\//g, `${folder}/music/`)
     .replace(/^pipe:\/\/\/[^?]*\/([^/?]+)/, `pipe://${folder}/run/$1`);
   if (own.startsWith('pipe:') && own.includes('mode=read')) makeFifoAt(parseStreamUri(own).path);
+  if (/^(?:rtp|udp):/.test(own)) return ofThisNetwork(own, house);
   const [, host, port] = /^tcp:\/\/([^:?/]*)(:\d+)?/.exec(own) ?? [];
   if (host === undefined) return own;
   const isServer = !own.includes('mode=client');
   const ownPort = isServer ? await freePort() : await serveMusic(house);
   return own.replace(`tcp://${host}${port ?? ''}`, `tcp://127.0.0.1:${ownPort}`);
+}
+
+async function feedAnnounced(name: string): Promise<void> {
+  const port = await freePort();
+  const announcer = new LoopbackAnnouncer({ name, port, encoding: 'L24' });
+  await announcer.announce();
+  await feedRtp(port, shortMusic);
+  announcer.close();
+}
+
+/** Groups are those of the loopback device, and senders, too. */
+async function ofThisNetwork(line: string, { folder }: House): Promise<string> {
+  const place = line.includes('sap=listen') ? '' : `127.0.0.1:${await freePort()}`;
+  const isTold = /sap=(?:listen|true|announce)/.test(line);
+  return `${line
+    .replace(/^(\w+:\/\/)[^?/]*/, `$1${place}`)
+    .replace(/&(?:iface|source)=[^&]*/g, '')
+    .replace('/etc/zerocast/', `${folder}/music/`)}${isTold ? '&iface=127.0.0.1' : ''}`;
 }
 
 /** For a client of TCP. */

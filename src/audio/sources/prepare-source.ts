@@ -12,7 +12,9 @@ const preparations: ReadonlyMap<string, (context: SourceContext) => Promise<Sour
   new Map([
     ['clip', prepareClip],
     ['pipe', preparePipe],
+    ['rtp', prepareNetwork],
     ['tcp', prepareTcp],
+    ['udp', prepareNetwork],
   ]);
 
 /**
@@ -75,4 +77,8 @@ async function prepareTcp(context: SourceContext): Promise<SourceContext> {
       { cause },
     );
   }
+}
+
+async function prepareNetwork(context: SourceContext): Promise<SourceContext> {
+  return (await import('./rtp/prepare-network.ts')).prepareNetwork(context);
 }

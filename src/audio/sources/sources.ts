@@ -23,6 +23,8 @@ const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map([
   ['librespot', loadLibrespot],
   ['pipewire', async () => (await import('./pipewire-source.ts')).createPipeWireSource],
   ['spotify', loadLibrespot],
+  ['rtp', loadNetworkSource],
+  ['udp', loadNetworkSource],
 ]);
 
 /** The source for the scheme of the address. Failure: a `SourceError` where it cannot be used. */
@@ -46,4 +48,8 @@ export function createSource(context: SourceContext): StreamSource {
     'unknown-source',
     `Unknown stream type: ${scheme}: write one of ${[...factories.keys(), ...loaders.keys()].sort().join(', ')}`,
   );
+}
+
+async function loadNetworkSource(): Promise<SourceFactory> {
+  return (await import('./rtp/network-source.ts')).createNetworkSource;
 }

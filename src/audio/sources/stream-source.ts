@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ChildPlaces } from '../../base/children/child-places.ts';
 import type { SourceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { Reception } from '../reception.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { StreamController } from '../stream-controller.ts';
 import type { StreamOptions } from '../stream-options.ts';
@@ -9,6 +10,7 @@ import type { StreamParameters } from '../stream-parameters.ts';
 import type { StreamProperties } from '../stream-properties.ts';
 import type { StreamUri } from '../stream-uri.ts';
 import type { FileGate } from './file-gate.ts';
+import type { RtpSession } from './rtp/session-description.ts';
 
 /** What a source tells the stream that reads it. */
 export interface SourceSink {
@@ -76,6 +78,8 @@ export interface StreamSource {
   capacityBytes?(): number;
   /** Makes that at least `bytes`, where it can be. */
   widen?(bytes: number): void;
+  /** What has come by the network; sources that receive no packets lack it. */
+  readonly reception?: Reception;
   /** Releases everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }
@@ -132,6 +136,8 @@ export interface SourceContext
   readonly logger: Logger;
   /** What `findClip` has found. */
   readonly clipFile?: string | undefined;
+  /** What the description says that `sdp` names. */
+  readonly session?: RtpSession | undefined;
 }
 
 /** Checks the address and builds the source; throws a `SourceError` that says how to fix it. */

@@ -1,8 +1,8 @@
 import net from 'node:net';
-import { codeOf, SourceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { adoptSocket } from '../../base/net/adopt-socket.ts';
 import type { Intake } from './intake.ts';
+import { listenFault } from './listen-fault.ts';
 import { type Connector, SocketSource } from './socket-source.ts';
 import type { SourceContext, StreamSource } from './stream-source.ts';
 import { addressText, lossText, type TcpAddress } from './tcp-address.ts';
@@ -80,23 +80,6 @@ class TcpServerConnector implements Connector {
 
   #fail(error: Error): void {
     void this.stop();
-    const [code, hint] = faults[codeOf(error)] ?? ['tcp-listen', 'fix the address'];
-    const address = addressText(this.#address);
-    this.#intake.fail(
-      new SourceError(code, `cannot listen on ${address}: ${error.message}: ${hint}`, {
-        cause: error,
-      }),
-    );
+    this.#intake.fail(listenFault(addressText(this.#address), error));
   }
 }
-
-/** Code of our own and advice for the faults that one meets. */
-const faults: Readonly<Record<string, readonly [code: string, hint: string]>> = {
-  EADDRINUSE: [
-    'address-in-use',
-    'another stream or program has this port: stop it, or choose another port',
-  ],
-  EADDRNOTAVAIL: ['address-unknown', 'this machine has no such address: choose one, or 0.0.0.0'],
-  ENOTFOUND: ['address-unknown', 'no such host name: fix it, or write 0.0.0.0'],
-  EACCES: ['address-refused', 'ports below 1024 need privileges: choose a higher one'],
-};

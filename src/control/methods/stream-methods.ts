@@ -18,8 +18,10 @@ const needed: ReadonlyMap<string, string | undefined> = new Map([
   ['jack', capturePermission],
   ['pipewire', capturePermission],
   ['clip', undefined],
+  ['rtp', undefined],
   ['tcp', undefined],
   ['tone', undefined],
+  ['udp', undefined],
   ['process', undefined],
   ['airplay', undefined],
   ['librespot', undefined],
@@ -98,5 +100,6 @@ function permissionsFor(address: string): readonly string[] {
   const { scheme, query } = parseStreamUri(address);
   const ofKind = needed.has(scheme) ? needed.get(scheme) : readFiles;
   const ofUse = 'announce' in query ? makeAnnouncements : undefined;
-  return [ofKind, ofUse].filter((permission) => permission !== undefined);
+  const ofDescription = 'sdp' in query ? readFiles : undefined;
+  return [ofKind, ofDescription, ofUse].filter((permission) => permission !== undefined);
 }
