@@ -1,12 +1,24 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
+import { readSapPacket, type SapPacket, sapPort } from '../../src/audio/sources/rtp/sap-packet.ts';
+import {
+  readSessionDescription,
+  writeSessionDescription,
+} from '../../src/audio/sources/rtp/session-description.ts';
+import { feedRtp } from '../support/feeder.ts';
 import { scratchFolder } from '../support/fifo.ts';
+import { LoopbackAnnouncer } from '../support/loopback-announcer.ts';
+import { ip, NetworkNamespace, namespacesAreOff } from '../support/network-namespace.ts';
 import { exactRuns } from '../support/pcm-compare.ts';
 import { wavFile } from '../support/pcm-fixtures.ts';
+import { freePort } from '../support/server-process.ts';
 import { StreamRig } from '../support/stream-rig.ts';
 import { uniqueSignal } from '../support/test-signal.ts';
 import { UdpRelay } from '../support/udp-relay.ts';
@@ -61,6 +73,179 @@ function packed24(pcm: Buffer): Buffer {
   for (let at = 0; at < pcm.length / 4; at += 1) pcm.copy(packed, at * 3, at * 4, at * 4 + 3);
   return packed;
 }
+
+/** Is told where a stream is waited for. */
+async function announcements(): Promise<SapPacket[]> {
+  const heard: SapPacket[] = [];
+  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  socket.on('message', (datagram) => {
+    const packet = readSapPacket(datagram);
+    if (packet) heard.push(packet);
+  });
+  socket.bind(sapPort);
+  await once(socket, 'listening');
+  socket.addMembership('239.255.255.255', '127.0.0.1');
+  onTestFinished(() => void socket.close());
+  return heard;
+}
+
+describe('sessions', () => {
+  it('are played where they are announced, follow there, and end with their announcement', async () => {
+    const fed = uniqueSignal({ format: format16, seconds: 1 });
+    const rig = await playing('rtp:///?name=N&sap=listen&session=Main&iface=127.0.0.1');
+    const ports = [await freePort(), await freePort()] as const;
+    const other = new LoopbackAnnouncer({ name: 'Other', port: 9, hash: 9 });
+    const first = new LoopbackAnnouncer({ name: 'Main', port: ports[0] });
+    const second = new LoopbackAnnouncer({ name: 'Main', port: ports[1], hash: 2 });
+    onTestFinished(() => {
+      for (const one of [other, first, second]) one.close();
+    });
+    // The source may not listen yet.
+    await until(() => {
+      void other.announce();
+      return rig.log.with('another session is announced').length > 0;
+    });
+    for (const [announcer, port] of [
+      [first, ports[0]],
+      [second, ports[1]],
+    ] as const) {
+      await announcer.announce();
+      await until(() => openPorts(rig).includes(port), 'it listens');
+      await feedRtp(port, fed);
+      await until(() => rig.states.at(-1) === 'idle', 'the stream is idle');
+    }
+    const runs = exactRuns({ fed, recorded: rig.audio, format: format16 });
+    expect(runs.map(({ share }) => Math.round(10 * share))).toEqual([10, 10]);
+    await second.announce({ isDeletion: true });
+    await until(() => rig.log.with('the session has ended').length === 1);
+  });
+
+  it('of another rate are refused with what to write', async () => {
+    const rig = await playing('rtp:///?name=N&sap=listen&session=Main&iface=127.0.0.1');
+    const announcer = new LoopbackAnnouncer({ name: 'Main', port: 9, rateHz: 44_100 });
+    onTestFinished(() => announcer.close());
+    await until(() => {
+      void announcer.announce();
+      return rig.log.with('packets are not played').length > 0;
+    });
+    const [line] = rig.log.with('packets are not played');
+    expect(line?.fields.reason).toContain('write sampleformat=44100:16:2');
+    expect(rig.log.with('session found')).toEqual([]);
+  });
+
+  it('are announced while they are waited for, and taken back in the end', async () => {
+    const heard = await announcements();
+    const port = await freePort();
+    const address = `udp://127.0.0.1:${port}?name=Box&mode=rtp&sap=true&iface=127.0.0.1`;
+    const rig = await new StreamRig(address).play();
+    await until(() => heard.length > 0, 'it is announced');
+    expect(await readSessionDescription(heard[0]!.description)).toMatchObject({
+      ...{ name: 'Box', address: '127.0.0.1', port, encoding: 'L16', rateHz: 48_000, channels: 2 },
+    });
+    await rig.stream.stop();
+    await until(() => heard.some(({ isDeletion }) => isDeletion), 'it is taken back');
+    expect(heard.at(-1)?.hash).toBe(heard[0]?.hash);
+    rig.pool.close();
+  });
+
+  it.each(['file', 'URL'])('are described by a %s', async (kind) => {
+    const port = await freePort();
+    const sdp = sdpOf(port);
+    const file = join(folder.path, 'x.sdp');
+    writeFileSync(file, sdp);
+    const server = createServer((_, response) => response.end(sdp));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port: httpPort } = server.address() as AddressInfo;
+    const place = kind === 'URL' ? `http://127.0.0.1:${httpPort}/x.sdp` : file;
+    const rig = await playing(`rtp://127.0.0.1?name=N&sdp=${encodeURIComponent(place)}`);
+    expect(`${rig.stream.format}`).toBe('44100:24:1');
+    await until(() => openPorts(rig).includes(port), 'it listens');
+  });
+});
+
+function sdpOf(port: number): string {
+  const session = {
+    name: 'S',
+    address: '239.1.2.3',
+    port,
+    payloadType: 96,
+    encoding: 'L24',
+  } as const;
+  return writeSessionDescription(
+    { ...session, rateHz: 44_100, channels: 1 },
+    { sessionId: 1, ownAddress: '192.0.2.1' },
+  );
+}
+
+function openPorts(rig: StreamRig): number[] {
+  return rig.log
+    .with('waiting for a sender')
+    .map(({ fields }) => Number(String(fields.address).split(':').at(-1)));
+}
+
+describe.skipIf(namespacesAreOff || isMissing)('a group', () => {
+  let there: NetworkNamespace;
+  beforeEach(() => {
+    there = new NetworkNamespace();
+    ip('-n', there.name, 'route', 'add', '224.0.0.0/4', 'dev', there.devices[1]);
+  });
+  afterEach(() => there.close());
+
+  /** The real sender over there. */
+  function send(fed: Buffer, output: readonly string[]): ChildProcess {
+    const file = join(folder.path, 'audio.wav');
+    writeFileSync(file, wavFile(fed));
+    const args = ['-nostdin', '-loglevel', 'error', '-re', '-i', file, '-c:a', 'pcm_s16be'];
+    const command = ['netns', 'exec', there.name, 'ffmpeg', ...args, ...output];
+    const child = spawn('ip', command, { stdio: ['ignore', 'ignore', 'inherit'] });
+    onTestFinished(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    });
+    return child;
+  }
+
+  it('is joined on its interface, for its sender alone', async () => {
+    const fed = uniqueSignal({ format: format16, seconds: 2 });
+    const [iface] = there.devices;
+    const own = await playing(`rtp://239.69.7.1:5010?name=N&iface=${iface}&source=${there.there}`);
+    const foreign = await playing(
+      `rtp://239.69.7.1:5010?name=F&iface=${there.here}&source=10.9.9.9`,
+    );
+    await until(() => [own, foreign].every((rig) => openPorts(rig).length === 1), 'both listen');
+    await once(send(fed, ['-f', 'rtp', 'rtp://239.69.7.1:5010?pkt_size=300']), 'exit');
+    await until(() => own.states.at(-1) === 'idle', 'the stream is idle');
+    const runs = exactRuns({ fed, recorded: own.audio, format: format16 });
+    expect(runs.map(({ share }) => Math.round(100 * share))).toEqual([100]);
+    expect(foreign.published).toEqual([]);
+  });
+
+  it('is found by the announcement of ffmpeg', async () => {
+    const fed = uniqueSignal({ format: format16, seconds: 12 });
+    const rig = await playing(`rtp:///?name=N&sap=listen&iface=${there.devices[0]}`);
+    const child = send(fed, ['-f', 'sap', 'sap://239.69.7.2:5010?ttl=4']);
+    await until(() => rig.states.at(-1) === 'playing', 'it plays');
+    await until(() => rig.audio.length > 1.5 * 192_000, 'more than a second is heard');
+    child.kill('SIGINT');
+    await until(() => rig.states.at(-1) === 'idle', 'the stream is idle');
+    const runs = exactRuns({ fed, recorded: rig.audio, format: format16 });
+    expect(runs).toHaveLength(1);
+    expect(rig.stream.reception).toMatchObject({ lostPackets: 0 });
+  });
+
+  it('that cannot be joined yet is joined when it can', async () => {
+    const [iface] = there.devices;
+    ip('addr', 'flush', 'dev', iface);
+    const rig = await playing(`rtp://239.69.7.3:5010?name=N&iface=${iface}`);
+    await until(() => rig.log.with('the group cannot be joined yet').length > 0);
+    ip('addr', 'add', `${there.here}/30`, 'dev', iface);
+    await until(() => openPorts(rig).length === 1, 'it listens');
+    expect(rig.log.with('the group cannot be joined yet')).toHaveLength(1);
+  });
+});
 
 describe.skipIf(isMissing)('ffmpeg as a sender', () => {
   it.each([

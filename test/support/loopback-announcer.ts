@@ -19,6 +19,7 @@ export interface AnnouncedSession {
 export class LoopbackAnnouncer {
   readonly #socket: Socket = createSocket('udp4');
   readonly #session: AnnouncedSession;
+  #isBound = false;
 
   constructor(session: AnnouncedSession) {
     this.#session = session;
@@ -42,8 +43,6 @@ export class LoopbackAnnouncer {
       this.#socket.send(packet, sapPort, siteGroup, () => resolve()),
     );
   }
-
-  #isBound = false;
 
   close(): void {
     this.#socket.close();

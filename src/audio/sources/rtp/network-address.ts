@@ -13,6 +13,8 @@ export interface NetworkAddress {
   readonly mode: 'raw' | 'rtp';
   readonly place: DatagramPlace;
   readonly format: SampleFormat;
+  /** 24 bits come without a container. */
+  readonly packed24: boolean;
   readonly encoding: RtpEncoding;
   readonly payloadType: number | undefined;
   readonly ssrc: number | undefined;
@@ -50,10 +52,12 @@ export function readNetworkAddress(context: SourceContext): NetworkAddress {
   const sap = sapOf(uri);
   const payloadType = session?.payloadType ?? integerOf(uri, 'payload_type', maxPayloadType);
   const jitterKey = textOf(uri, 'jitter_ms') === undefined ? 'buffer_ms' : 'jitter_ms';
+  const shape = formatOf(context, { mode, payloadType });
   const address: NetworkAddress = {
     mode,
     place: placeOf(uri, session),
-    ...formatOf(context, { mode, payloadType }),
+    ...shape,
+    packed24: mode === 'raw' ? context.packed24 : shape.format.bits === 24,
     payloadType,
     ssrc: integerOf(uri, 'ssrc', maxSsrc),
     jitterMs: numberOf(parameters, jitterKey, jitter),
