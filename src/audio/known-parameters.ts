@@ -65,6 +65,15 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
 /** Kinds that hear this machine all the time: most of that is silence, which is not sent unless asked for. */
 export const capturingSchemes: ReadonlySet<string> = new Set(['alsa', 'jack', 'pipewire']);
 
+/** Programs that have one format only, whatever the address says. Source: protocol reference, 15.3. */
+export const playedFormat = '44100:16:2';
+const players: readonly string[] = ['airplay', 'librespot', 'spotify'];
+
+/** What `sampleformat` always is for a kind of source; `undefined` where it may be chosen. */
+export function fixedFormat({ scheme }: StreamUri): string | undefined {
+  return players.includes(scheme) ? playedFormat : undefined;
+}
+
 /** Controllers send addresses, too. */
 const maxListed = 10;
 

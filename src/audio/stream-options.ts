@@ -1,6 +1,6 @@
 import { messageOf, SourceError } from '../base/errors.ts';
 import { cutText } from '../base/foreign-text.ts';
-import { capturingSchemes, unknownParameters } from './known-parameters.ts';
+import { capturingSchemes, fixedFormat, unknownParameters } from './known-parameters.ts';
 import { SampleFormat } from './sample-format.ts';
 import {
   badParameter,
@@ -87,9 +87,14 @@ export function parseStreamOptions(text: string, defaults: StreamDefaults): Stre
     const fault = `the stream name "${start}" is longer than ${maxStreamNameLength} characters`;
     throw new SourceError('long-name', `${fault}: shorten it`);
   }
-  const formatText = textOf(uri, 'sampleformat');
-  const format = formatText === undefined ? defaults.format : parseFormat(uri, formatText);
   const warnings = unknownParameters(uri);
+  const fixed = fixedFormat(uri);
+  const said = textOf(uri, 'sampleformat');
+  if (fixed !== undefined && said !== undefined && said !== fixed) {
+    warnings.push(`sampleformat=${said} has no effect: ${uri.scheme} always plays ${fixed}`);
+  }
+  const formatText = fixed ?? said;
+  const format = formatText === undefined ? defaults.format : parseFormat(uri, formatText);
   const parameters: StreamParameters = { uri, warn: (sentence) => warnings.push(sentence) };
   const isAnnouncer = textOf(uri, 'announce') !== undefined;
   const packed24 = flagOf(parameters, 'packed_s24le', false);

@@ -51,6 +51,8 @@ const pairs: readonly RegExp[] = [
 /** Texts that are secrets without a name of their own: all but what the first group has. */
 const others: readonly RegExp[] = [
   /(:\/\/)[^\s/"'?#&]{1,2000}(?=@)/g,
+  // A token of librespot; other programs have no values as long for it.
+  /((?<![\w.-])-k(?:\s+|=|%20)["']?)[\w.~+/=-]{32,}/g,
   /((?<![\w./:@-])[\w.-]{1,64}:)[^\s/"'@]{1,200}(?=@[\w[])/g,
   /(\b(?:bearer|basic)(?:\s+|%20))[\w.~+/=-]{16,}/gi,
   /((?<![\w.-])(?:-u|--(?:proxy-)?user)(?:\s+|=|%20)["']?[^\s:"']{1,200}:)[^\s"']+/g,

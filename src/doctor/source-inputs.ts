@@ -8,6 +8,7 @@ import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
 import { type Finding, fault, note } from './finding.ts';
 import { inspectPipeWire } from './pipewire-inspection.ts';
+import { inspectAirplay, inspectLibrespot } from './player-inspection.ts';
 import { tryPort } from './port-trial.ts';
 import { refusalOf } from './server-user.ts';
 
@@ -17,6 +18,9 @@ type Inspection = (
 ) => Promise<readonly Finding[]> | readonly Finding[];
 
 const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>([
+  ['airplay', inspectAirplay],
+  ['librespot', inspectLibrespot],
+  ['spotify', inspectLibrespot],
   ['pipe', inspectFifo],
   ['clip', inspectClip],
   ['file', inspectFile],

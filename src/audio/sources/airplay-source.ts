@@ -30,6 +30,9 @@ export function createAirplaySource(context: SourceContext): StreamSource {
   const program = findPlayer(uri, 'shairport-sync');
   const password = textOf(uri, 'password');
   const params = splitCommandLine(uri.query.params ?? '');
+  // What follows `--` is for the output alone.
+  const cut = params.includes('--') ? params.indexOf('--') : params.length;
+  const [general, ofOutput] = [params.slice(0, cut), params.slice(cut)];
   const firstPort = portOf(uri, 'port', usualPort);
   let port = firstPort;
   return programSource(playedContext(context), ({ log, tell }) => {
@@ -47,8 +50,9 @@ export function createAirplaySource(context: SourceContext): StreamSource {
         const args = [
           ...[`--name=${deviceName(uri)}`, '--output=stdout', '--get-coverart'],
           ...(password === undefined ? [] : [`--password=${password}`]),
-          ...params,
+          ...general,
           ...[`--metadata-pipename=${fifo.path}`, `--port=${port}`],
+          ...ofOutput,
         ];
         return { program, args };
       },

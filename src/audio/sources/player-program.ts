@@ -1,21 +1,14 @@
 import { findProgram } from '../../base/children/find-program.ts';
 import { SourceError } from '../../base/errors.ts';
+import { playedFormat } from '../known-parameters.ts';
 import { SampleFormat } from '../sample-format.ts';
 import { textOf } from '../stream-parameters.ts';
 import type { StreamUri } from '../stream-uri.ts';
-import { type SourceContext, warnOfAddress } from './stream-source.ts';
+import type { SourceContext } from './stream-source.ts';
 
-/** What both protocols carry; no setting changes it. */
-const playedFormat = SampleFormat.parse('44100:16:2');
-
-/** The context of a source whose program has one format only, whatever the address says. */
+/** The context of a source whose program has one format only. */
 export function playedContext(context: SourceContext): SourceContext {
-  const { uri, logger, format, formatIsExplicit } = context;
-  if (formatIsExplicit && !format.equals(playedFormat)) {
-    const fault = `sampleformat=${format} has no effect: ${uri.scheme} always plays ${playedFormat}`;
-    warnOfAddress(logger, uri, fault);
-  }
-  return { ...context, format: playedFormat, packed24: false };
+  return { ...context, format: SampleFormat.parse(playedFormat), packed24: false };
 }
 
 /**

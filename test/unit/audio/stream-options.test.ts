@@ -142,6 +142,18 @@ describe('options that are not right', () => {
   });
 });
 
+describe('a kind of source that has one format', () => {
+  it.each(['airplay', 'librespot', 'spotify'])('%s has it whatever the address says', (scheme) => {
+    expect(String(parse(`${scheme}:///?name=x`).format)).toBe('44100:16:2');
+    const { format, warnings } = parse(`${scheme}:///?name=x&sampleformat=48000:24:2`);
+    expect(String(format)).toBe('44100:16:2');
+    expect(warnings).toEqual([
+      `sampleformat=48000:24:2 has no effect: ${scheme} always plays 44100:16:2`,
+    ]);
+    expect(parse(`${scheme}:///?name=x&sampleformat=44100:16:2`).warnings).toEqual([]);
+  });
+});
+
 describe('options that cannot be used', () => {
   it.each([
     ['chunk_ms=twenty', 'from 1 to 1000'],

@@ -81,6 +81,7 @@ describe('a text', () => {
     ['token="a\\"b" c', 'token=*** c'],
     ["token=it's&b=2", 'token=***&b=2'],
     ['--pass:abc', '--pass:***'],
+    [`-k ${'BQ-a_'.repeat(8)} -n x`, '-k *** -n x'],
     [`${'a'.repeat(100)}_token=abc`, `${'a'.repeat(100)}_token=***`],
     ['Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30.sig', 'Authorization: Bearer ***'],
   ])('%j is shown as %j', (text, shown) => {
@@ -90,6 +91,7 @@ describe('a text', () => {
   it.each([
     'Wrong user or password: unknown user',
     '--verbose --force now',
+    'curl -k https://host/path?x=1 -o file',
     'the pipe /tmp/a@b cannot be used',
     'write user:password, Basic or Bearer',
     '"password" is written twice: remove one',

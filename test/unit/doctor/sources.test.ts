@@ -306,6 +306,69 @@ describe.skipIf(!isRoot)('another user', () => {
   });
 });
 
+describe('a player', () => {
+  let program: string;
+  beforeEach(() => {
+    program = join(folder, 'player');
+    writeFileSync(program, '#!/bin/sh\n');
+    chmodSync(program, 0o755);
+  });
+
+  it('that is not there is a fault, with where it was looked for', async () => {
+    expect(await problemsOf('spotify:///nowhere/spot?name=A')).toEqual([
+      expect.stringMatching(
+        /librespot not found at \/nowhere\/spot -> install it, or write its path/,
+      ),
+    ]);
+  });
+
+  it('by AirPlay is found where avahi-daemon runs', async () => {
+    const address = `airplay://${program}?name=A`;
+    const without = systemWith(folder, {});
+    expect(await problemsOf(address, { files: without })).toEqual([
+      expect.stringMatching(/"A": avahi-daemon does not run.* -> start it/),
+    ]);
+    const files = systemWith(folder, { '/run/avahi-daemon/socket': '' });
+    expect(await problemsOf(address, { files })).toEqual([]);
+    const notes = await textsOf(check([`${address}&password=geheim`], { files }), 'note');
+    expect(notes).toEqual([expect.stringMatching(/its password is seen by all users/)]);
+    expect(notes.join()).not.toContain('geheim');
+  });
+
+  it('that Spotify would refuse, or that has a limp, is told as its source tells it', async () => {
+    const address = `librespot://${program}?name=A`;
+    expect(await problemsOf(`${address}&username=me&password=geheim`)).toEqual([
+      expect.stringMatching(/"A": Spotify takes no user name and password any more/),
+    ]);
+    expect(await problemsOf(`${address}&killall=true&cash=/x`)).toEqual([
+      expect.stringMatching(/"cash" has no effect: cache may be meant/),
+      expect.stringMatching(/killall=true has no effect/),
+    ]);
+  });
+
+  it('that was found elsewhere is told', async () => {
+    const notes = await textsOf(check([`librespot:///nowhere/sleep?name=A`]), 'note');
+    expect(notes).toEqual([
+      expect.stringMatching(/\/nowhere\/sleep does not exist, .*\/sleep is used/),
+    ]);
+  });
+
+  it.skipIf(!isRoot)(
+    'must be one that the server may start, with a cache that it may write',
+    async () => {
+      chmodSync(folder, 0o755);
+      chmodSync(program, 0o700);
+      const cache = join(folder, 'cache');
+      mkdirSync(cache, { mode: 0o755 });
+      const address = `librespot://${program}?name=A&cache=${cache}`;
+      expect(await problemsOf(address, { serverUser: serverUserOf('nobody', '') })).toEqual([
+        expect.stringMatching(/player may not be executed by nobody -> chmod 755/),
+        expect.stringMatching(/cache: .*cache may not be written by nobody -> chown nobody/),
+      ]);
+    },
+  );
+});
+
 describe('the files of the system', () => {
   it('are read below a root', () => {
     const files = systemWith(folder, { '/proc/sys/x': '12\n', '/proc/word': 'word' });

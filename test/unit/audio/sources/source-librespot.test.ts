@@ -97,10 +97,6 @@ describe('the parameters of a librespot source', () => {
       'killall=true has no effect: it would end programs that are not of this server',
     ],
     ['volume=200', 'volume=200 is taken as 100'],
-    [
-      'sampleformat=48000:24:2',
-      'sampleformat=48000:24:2 has no effect: librespot always plays 44100:16:2',
-    ],
   ])('%s is told and not done', async (query, reason) => {
     const player = fake();
     const harness = await open(player, `name=A&${query}`);
