@@ -7,6 +7,7 @@
 
 #include "capture/alsa-capture.hpp"
 #include "capture/capture-run.hpp"
+#include "capture/jack-capture.hpp"
 
 namespace zerocast {
 
@@ -187,12 +188,65 @@ Napi::Value tryAlsaOf(const Napi::CallbackInfo& info) {
   return capture ? tryCapture(info.Env(), std::move(capture)) : info.Env().Undefined();
 }
 
+std::string textOf(const Napi::Object& settings, const char* name) {
+  const Napi::Value value = settings.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+}
+
+// Nothing when it was called in a wrong way; then an exception is pending.
+std::unique_ptr<Capture> jackCaptureOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto options = info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(env);
+  const Napi::Value pattern = options.Get("pattern");
+  JackCapture::Settings settings{
+      .name = textOf(options, "name"),
+      .server = textOf(options, "server"),
+      .format = {.rateHz = numberOf(options, "rateHz"),
+                 .channels = numberOf(options, "channels"),
+                 .bits = numberOf(options, "bits")},
+      .pattern = std::nullopt,
+      .skippedPorts = numberOf(options, "skippedPorts"),
+  };
+  if (pattern.IsString()) settings.pattern = pattern.As<Napi::String>().Utf8Value();
+  const auto [rateHz, channels, bits] = settings.format;
+  const bool knowsBits = bits == 16 || bits == 24 || bits == 32;
+  if (!knowsBits || channels == 0 || channels > JackCapture::maxChannels || rateHz == 0) {
+    refuse(env, "JACK is heard in 16, 24 or 32 bit, by 1 to 8 ports, at some rate");
+    return nullptr;
+  }
+  const LibrarySearch<Libjack> search = findLibjack();
+  if (!search.library) {
+    Napi::Error::New(env, search.reason).ThrowAsJavaScriptException();
+    return nullptr;
+  }
+  return std::make_unique<JackCapture>(*search.library, std::move(settings));
+}
+
+// Why it cannot be used; nothing where it can.
+Napi::Value findLibjackOf(const Napi::CallbackInfo& info) {
+  const LibrarySearch<Libjack> search = findLibjack();
+  return search.library ? info.Env().Undefined() : Napi::String::New(info.Env(), search.reason);
+}
+
+Napi::Value startJackOf(const Napi::CallbackInfo& info) {
+  auto capture = jackCaptureOf(info);
+  return capture ? startCapture(info.Env(), std::move(capture)) : info.Env().Undefined();
+}
+
+Napi::Value tryJackOf(const Napi::CallbackInfo& info) {
+  auto capture = jackCaptureOf(info);
+  return capture ? tryCapture(info.Env(), std::move(capture)) : info.Env().Undefined();
+}
+
 }  // namespace
 
 void defineCaptures(Napi::Env env, Napi::Object exports) {
   exports.Set("findLibasound", Napi::Function::New(env, findLibasoundOf, "findLibasound"));
   exports.Set("startAlsa", Napi::Function::New(env, startAlsaOf, "startAlsa"));
   exports.Set("tryAlsa", Napi::Function::New(env, tryAlsaOf, "tryAlsa"));
+  exports.Set("findLibjack", Napi::Function::New(env, findLibjackOf, "findLibjack"));
+  exports.Set("startJack", Napi::Function::New(env, startJackOf, "startJack"));
+  exports.Set("tryJack", Napi::Function::New(env, tryJackOf, "tryJack"));
 }
 
 }  // namespace zerocast

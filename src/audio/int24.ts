@@ -14,17 +14,22 @@ export function packedTail(target: Buffer, samples: number): Buffer {
   return target.subarray(samples, samples * containerBytes);
 }
 
-/** Widens packed samples at the end of `target` to sign-extended 4-byte containers, in place. */
-export function expandPacked24(target: Buffer, samples: number): void {
-  // Reading position samples + 3i never falls behind the writing position 4i.
+/**
+ * Widens packed samples at the end of `target` to their 4-byte containers, in place: sign-extended
+ * where the format has 24 bits, as the upper three bytes where it has 32.
+ */
+export function expandPacked24(target: Buffer, samples: number, bits: number): void {
+  const offset = bits === 32 ? 1 : 0;
+  // Reading position samples + 3i never falls behind the writing position 4i, with or without offset.
   for (let index = 0; index < samples; index += 1) {
     const from = samples + index * packedSampleBytes;
-    const to = index * containerBytes;
+    const to = index * containerBytes + offset;
     target[to] = target[from]!;
     target[to + 1] = target[from + 1]!;
     target[to + 2] = target[from + 2]!;
+    if (offset > 0) target[to - 1] = 0;
   }
-  signExtend24(target, samples);
+  if (offset === 0) signExtend24(target, samples);
 }
 
 /**

@@ -51,6 +51,7 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['airplay', ['devicename', 'port', 'password', 'params']],
   ['clip', []],
   ['file', []],
+  ['jack', ['server_name', 'autoconnect', 'autoconnect_skip']],
   ['librespot', librespot],
   ['pipe', ['mode']],
   ['pipewire', ['target', 'capture_sink', 'remote', 'runtime_dir']],

@@ -312,8 +312,9 @@ export class PacedReader {
   /** The target in the chunk is full: brings 24-bit samples into the one shape of all that follows. */
   #complete(chunk: Chunk): void {
     chunk.payloadBytes = this.#chunkBytes;
-    if (this.#source.packed24) expandPacked24(chunk.writable, this.#samples);
-    else if (this.#source.format.bits === 24) signExtend24(chunk.writable, this.#samples);
+    const { format, packed24 } = this.#source;
+    if (packed24) expandPacked24(chunk.writable, this.#samples, format.bits);
+    else if (format.bits === 24) signExtend24(chunk.writable, this.#samples);
   }
 
   get #samples(): number {

@@ -7,6 +7,7 @@ import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
 import { type Finding, fault, note } from './finding.ts';
+import { inspectJack } from './jack-inspection.ts';
 import { inspectPipeWire } from './pipewire-inspection.ts';
 import { inspectAirplay, inspectLibrespot } from './player-inspection.ts';
 import { tryPort } from './port-trial.ts';
@@ -24,6 +25,7 @@ const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>
   ['pipe', inspectFifo],
   ['clip', inspectClip],
   ['file', inspectFile],
+  ['jack', inspectJack],
   ['pipewire', inspectPipeWire],
   ['process', inspectProgram],
   ['tcp', inspectTcp],

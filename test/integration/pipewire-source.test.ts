@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { openInputQueue } from '../../src/transport/input-queue.ts';
+import { childPrograms } from '../support/child-programs.ts';
 import { longestExactRun } from '../support/pcm-compare.ts';
 import { PipeWireSession, pipeWireIsMissing } from '../support/pipewire-session.ts';
 import { StreamRig } from '../support/stream-rig.ts';
@@ -163,19 +163,3 @@ describe.skipIf(pipeWireIsMissing)('a stream of PipeWire', () => {
     await expectExact(rig, 'Patient');
   });
 });
-
-/** Names of the programs that this process has started. */
-function childPrograms(): string[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/stat`, 'utf8');
-      } catch {
-        return '';
-      }
-    })
-    .map((stat) => /\((.*)\) \S (\d+)/s.exec(stat) ?? [])
-    .filter(([, , parent]) => Number(parent) === process.pid)
-    .map(([, name = '']) => name);
-}

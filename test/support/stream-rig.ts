@@ -2,7 +2,11 @@ import type { Chunk } from '../../src/audio/chunk.ts';
 import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { EncodeTurns } from '../../src/audio/encode-turns.ts';
 import { EncodedInput } from '../../src/audio/encoded-input.ts';
-import type { SourceSurroundings } from '../../src/audio/sources/stream-source.ts';
+import type {
+  SourceContext,
+  SourceSurroundings,
+  StreamSource,
+} from '../../src/audio/sources/stream-source.ts';
 import type { StreamState } from '../../src/audio/stream.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
 import { type Clock, monotonicClock } from '../../src/base/clock.ts';
@@ -32,6 +36,7 @@ export class StreamRig {
     defaults: Partial<StreamDefaults> = {},
     clock: Clock = monotonicClock,
     surroundings: SourceSurroundings = {},
+    createSource?: (context: SourceContext) => StreamSource,
   ) {
     this.stream = new EncodedInput(
       parseStreamOptions(address, { ...streamDefaults, ...defaults }),
@@ -48,6 +53,7 @@ export class StreamRig {
           this.onChunk(chunk);
         },
         surroundings,
+        ...(createSource && { createSource }),
         onOutdated: () => {
           this.outdated += 1;
         },

@@ -9,20 +9,14 @@ interface Program {
   readonly path: string;
   readonly words: readonly string[];
   readonly sampleFormat: string;
-  readonly isPacked24?: boolean;
   /** Parameters of the address that `words` hold. */
   readonly used: readonly string[];
-  /** What the reader has to know or to do besides. */
-  readonly remarks?: readonly string[];
 }
 
 type Described = Pick<SourceContext, 'uri' | 'format'>;
 
 /** Kinds of upstream that are not built yet, and the programs to run by a `process` stream meanwhile. */
-const programs: ReadonlyMap<string, (context: Described) => Program> = new Map([
-  ['alsa', arecord],
-  ['jack', jackStdout],
-]);
+const programs: ReadonlyMap<string, (context: Described) => Program> = new Map([['alsa', arecord]]);
 
 /** Parameters that mean the same in every address. */
 const common = [
@@ -50,7 +44,6 @@ export function missingSourceAdvice({ uri, format }: Described): string | undefi
   const lost = Object.keys(uri.query).filter((key) => !known.includes(key));
   const { text, hasSecrets } = addressOf(program, uri);
   const remarks = [
-    ...(program.remarks ?? []),
     ...(lost.length > 0 ? [`what has no counterpart is left out (${lost.join(', ')})`] : []),
     ...(hasSecrets ? ['put the secret in the place of ***'] : []),
   ];
@@ -81,25 +74,6 @@ function arecord({ uri, format }: Described): Program {
   };
 }
 
-/** JACK is float inside: `jack-stdout` makes 16 bit of it, or 24 in three bytes. */
-function jackStdout({ uri, format }: Described): Program {
-  const bits = format.bits > 16 ? 24 : 16;
-  const server = textOf(uri, 'server_name');
-  const ports = Array.from({ length: format.channels }, (_, at) => `system:capture_${at + 1}`);
-  const words = ['-q', '-b', `${bits}`, ...paramsOf(uri), ...ports];
-  return {
-    path: server === undefined ? '/usr/bin/jack-stdout' : '/usr/bin/env',
-    words:
-      server === undefined ? words : [`JACK_DEFAULT_SERVER=${server}`, 'jack-stdout', ...words],
-    sampleFormat: `${format.rateHz}:${bits}:${format.channels}`,
-    isPacked24: bits === 24,
-    used: ['server_name'],
-    remarks: [
-      'the rate of sampleformat must be that of JACK, and ports other than system:capture are what jack_lsp names',
-    ],
-  };
-}
-
 function paramsOf({ query }: StreamUri): readonly string[] {
   return splitCommandLine(query.params ?? '');
 }
@@ -117,7 +91,6 @@ function addressOf(
   const pairs: readonly (readonly [string, string])[] = [
     ['name', query.name ?? ''],
     ['sampleformat', program.sampleFormat],
-    ...(program.isPacked24 ? [['packed_s24le', 'true'] as const] : []),
     ...kept,
     ['params', params],
   ];

@@ -243,7 +243,12 @@ class ProgramConnector implements Connector {
   #lastWords(): LogFields {
     const lines = this.#lastLines;
     const lastLine = lines.at(-1) ?? '';
-    const hint = this.#program.hints?.find(([pattern]) => lines.some((line) => pattern.test(line)));
-    return { lastLine, ...(hint && { hint: hint[1] }) };
+    return { lastLine, ...hintFor(lines, this.#program.hints) };
   }
+}
+
+/** The first of the hints that one of the lines matches. */
+export function hintFor(lines: readonly string[], hints: readonly ProgramHint[] = []): LogFields {
+  const hint = hints.find(([pattern]) => lines.some((line) => pattern.test(line)));
+  return hint ? { hint: hint[1] } : {};
 }

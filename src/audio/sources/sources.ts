@@ -20,6 +20,7 @@ const factories: ReadonlyMap<string, SourceFactory> = new Map([
 /** Kinds that few servers have: their code is loaded when it is first needed. */
 const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map([
   ['airplay', async () => (await import('./airplay-source.ts')).createAirplaySource],
+  ['jack', async () => (await import('./jack-source.ts')).createJackSource],
   ['librespot', loadLibrespot],
   ['pipewire', async () => (await import('./pipewire-source.ts')).createPipeWireSource],
   ['spotify', loadLibrespot],

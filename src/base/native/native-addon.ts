@@ -72,6 +72,11 @@ export interface NativeAddon {
    * Failure: throws as `startAlsa`.
    */
   tryAlsa?(settings: AlsaSettings): Promise<{ readonly rateHz: number } | CaptureFault>;
+  /** Why the system's libjack cannot be used; nothing where it can. Linux only. */
+  findLibjack?(): string | undefined;
+  /** The same for what is connected to a client of JACK, which it becomes. */
+  startJack?(settings: JackSettings): NativeCapture;
+  tryJack?(settings: JackSettings): Promise<{ readonly rateHz: number } | CaptureFault>;
   /** Sends a datagram to a Unix socket; 0, or an error number. Linux only. */
   sendDatagram?(path: string, text: string): number;
   /** Sends a few pages without copying to a connection of its own; takes a second at most. Linux only. */
@@ -174,6 +179,21 @@ export interface CaptureFault {
   /** An error number; 0 where there is none. */
   readonly error: number;
   readonly reason: string;
+}
+
+/** See native/core/capture/jack-capture.hpp. */
+export interface JackSettings {
+  /** Of the client. */
+  readonly name: string;
+  /** Absent: the usual one. */
+  readonly server?: string;
+  readonly rateHz: number;
+  readonly channels: number;
+  /** 16, 24 in four bytes, or 32. */
+  readonly bits: number;
+  /** Which output ports are connected, an extended regular expression; absent: none. */
+  readonly pattern?: string;
+  readonly skippedPorts: number;
 }
 
 /** See native/core/acceptor.hpp. */

@@ -18,8 +18,16 @@ it('widens packed samples in place, sign included', () => {
   const tail = packedTail(target, values.length);
   expect(tail.length).toBe(values.length * 3);
   for (const [index, value] of values.entries()) tail.writeIntLE(value, index * 3, 3);
-  expandPacked24(target, values.length);
+  expandPacked24(target, values.length, 24);
   expect(containersIn(target)).toEqual(values);
+});
+
+it('makes packed samples the upper three of four bytes', () => {
+  const target = Buffer.alloc(values.length * 4, 0xee);
+  const tail = packedTail(target, values.length);
+  for (const [index, value] of values.entries()) tail.writeIntLE(value, index * 3, 3);
+  expandPacked24(target, values.length, 32);
+  expect(containersIn(target)).toEqual(values.map((value) => value * 256));
 });
 
 it.each([0x00, 0x7f, 0x80, 0xff])('replaces the fourth byte %i by the sign', (garbage) => {

@@ -417,3 +417,26 @@ describe('PipeWire', () => {
     ]);
   });
 });
+
+describe('JACK', () => {
+  const address = 'jack:///?name=A&server_name=zerocast-test';
+  const serverUser: ServerUser = { name: 'anna', uid: 4711, gids: [4711], isOwn: false };
+
+  it('is looked for by the name of its server', async () => {
+    const files = systemWith(folder, { '/dev/shm/jack_other_4711_0': '' });
+    for (const user of [serverUser, ownUser()]) {
+      expect(await problemsOf(address, { files, serverUser: user })).toEqual([
+        expect.stringMatching(/there is no JACK server "zerocast-test": .* -> start it as /),
+      ]);
+    }
+    const environment = { JACK_DEFAULT_SERVER: 'other' };
+    expect(await problemsOf('jack:///?name=A', { files, serverUser, environment })).toEqual([]);
+  });
+
+  it('of another user is a fault', async () => {
+    const files = systemWith(folder, { '/dev/shm/jack_zerocast-test_0_0': '' });
+    expect(await problemsOf(address, { files, serverUser })).toEqual([
+      expect.stringMatching(/"zerocast-test" is that of root.* -> .* user = root in \[server\]/),
+    ]);
+  });
+});

@@ -10,8 +10,6 @@ import { scratchFolder } from '../../../support/fifo.ts';
 import { SourceHarness } from '../../../support/source-harness.ts';
 import { until } from '../../../support/waiting.ts';
 
-const ports = 'system:capture_1 system:capture_2';
-
 /** An address of upstream, what is advised instead, and what the advice says besides. */
 const cases: readonly (readonly [string, string, RegExp?])[] = [
   [
@@ -23,17 +21,6 @@ const cases: readonly (readonly [string, string, RegExp?])[] = [
     'alsa://?name=Line&device=plughw:CARD=X,DEV=0&sampleformat=96000:24:1&idle_threshold=5000',
     '/usr/bin/arecord?name=Line&sampleformat=96000:24:1&idle_threshold=5000&params=-q -t raw ' +
       '-D plughw:CARD=X,DEV=0 -f S24_LE -r 96000 -c 1 -F 20000',
-  ],
-  [
-    'jack:///?name=Jack',
-    `/usr/bin/jack-stdout?name=Jack&sampleformat=48000:16:2&params=-q -b 16 ${ports}`,
-    /the rate of sampleformat must be that of JACK/,
-  ],
-  [
-    'jack:///?name=Jack&server_name=zc&autoconnect=player&sampleformat=44100:32:3',
-    '/usr/bin/env?name=Jack&sampleformat=44100:24:3&packed_s24le=true&params=' +
-      `JACK_DEFAULT_SERVER=zc jack-stdout -q -b 24 ${ports} system:capture_3`,
-    /left out \(autoconnect\)/,
   ],
 ];
 
@@ -69,7 +56,7 @@ describe('the advice for a kind of stream that is missing', () => {
 
   it('survives names of any kind, in the configuration file too', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((it) => !it.includes('\0'));
-    const schemes = fc.constantFrom('alsa', 'jack');
+    const schemes = fc.constantFrom('alsa');
     fc.assert(
       fc.property(schemes, text, text, (scheme, name, device) => {
         const query = { name, devicename: device, device, server_name: device, target: device };
@@ -93,7 +80,7 @@ describe('the advice for a kind of stream that is missing', () => {
     const pairs = [...text.matchAll(/^# .*?(\w+:\/\/\S+)\nsource = (process:.*)$/gm)];
     for (const [, address, advised] of pairs) expect(advisedFor(address!)).toBe(advised);
     const schemes = pairs.map(([, address]) => address!.split(':')[0]);
-    expect(schemes).toEqual(['alsa', 'jack']);
+    expect(schemes).toEqual(['alsa']);
   });
 });
 

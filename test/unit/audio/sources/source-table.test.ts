@@ -13,7 +13,7 @@ describe('the table of sources', () => {
     );
   });
 
-  it.each(['alsa', 'jack', 'meta'])(
+  it.each(['alsa', 'meta'])(
     'says that %s is not supported yet and what to use instead',
     (scheme) => {
       expect(() => new SourceHarness(`${scheme}:///?name=n`)).toThrow(/not supported yet[;:] .*\w/);
