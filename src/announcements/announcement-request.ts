@@ -2,9 +2,9 @@ import { RpcError } from '../base/errors.ts';
 import { isObject, type JsonObject } from '../base/files/json-fields.ts';
 import { cutText } from '../base/foreign-text.ts';
 import { likelyWord } from '../base/nearest-word.ts';
+import { maxUrlLength } from '../base/net/open-url.ts';
 import { type Priority, priorities } from './announcement-queue.ts';
 import { chimeNames, isChime } from './chimes.ts';
-import { maxUrlLength } from './clip-download.ts';
 import { Sound } from './sound.ts';
 
 const maxTextLength = 5000;

@@ -3,12 +3,15 @@ import { once } from 'node:events';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { SampleFormat } from '../audio/sample-format.ts';
+import { decoderArguments, decoderProgram } from '../audio/sources/decoder-arguments.ts';
 import { readWavHeader, type WavLayout } from '../audio/sources/wav-header.ts';
 import { findProgram } from '../base/children/find-program.ts';
 import { LineSplitter } from '../base/children/line-splitter.ts';
 import { ProcessGroup } from '../base/children/process-group.ts';
 import { codeOf } from '../base/errors.ts';
 import { cutText } from '../base/foreign-text.ts';
+import { ArrivingBytes } from '../base/net/arriving-bytes.ts';
+import { UrlError } from '../base/net/open-url.ts';
 import { clipAudioOf } from '../clips/clip-audio.ts';
 import { AnnounceError } from './announce-error.ts';
 import { failed, maxDownloadBytes, tooLarge } from './clip-download.ts';
@@ -25,8 +28,6 @@ const maxHeaderBytes = 64 * 1024;
 /** Of what ffmpeg makes of it. */
 const decoded = { format: SampleFormat.parse('48000:32:2'), isFloat: true, bigEndian: false };
 const maxFaultLength = 200;
-/** What a stream may be taken for; nothing that names other files. */
-const demuxers = 'aac,ac3,aiff,amr,asf,au,caf,flac,matroska,webm,mov,mp4,mp3,mpegts,ogg,wav,w64';
 
 interface ArrivalLimits {
   readonly maxSeconds: number;
@@ -38,48 +39,25 @@ interface ArrivalLimits {
 
 /** Takes what arrives, piece by piece; ends it when nothing comes, or too much. */
 export class Arrival {
-  readonly #body: Readable;
+  readonly #body: ArrivingBytes;
   readonly #limits: ArrivalLimits;
-  readonly #iterator: AsyncIterator<Buffer>;
   #bytes = 0;
-  #next: Promise<IteratorResult<Buffer>> | undefined;
 
   constructor(body: Readable, limits: ArrivalLimits) {
-    this.#body = body;
+    this.#body = new ArrivingBytes(body, limits.signal);
     this.#limits = limits;
-    this.#iterator = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-    // An error before the first read would end the process; reading meets it.
-    body.on('error', () => undefined);
   }
 
   /** `undefined` at the end. Failure: rejects with an `AnnounceError`, or by the reason of `signal`. */
   async next(): Promise<Buffer | undefined> {
-    const { signal, stallMs = maxStallMs, firstByteMs = stallMs } = this.#limits;
+    const { stallMs = maxStallMs, firstByteMs = stallMs } = this.#limits;
     const waitMs = this.#bytes === 0 ? firstByteMs : stallMs;
-    const timer = setTimeout(
-      () => this.#body.destroy(failed(`nothing came for ${waitMs / 1000} s`)),
-      waitMs,
-    );
-    const stop = () => this.#body.destroy();
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      signal.throwIfAborted();
-      this.#next ??= this.#iterator.next();
-      const { done, value } = await this.#next;
-      this.#next = undefined;
-      signal.throwIfAborted();
-      if (done) return undefined;
-      this.#bytes += value.length;
-      if (this.#bytes > maxDownloadBytes) throw tooLarge();
-      return value;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof AnnounceError) throw error;
-      throw failed(`it broke off: ${cutText(String(error), maxFaultLength)}`);
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
-    }
+    const piece = await this.#body.next(waitMs).catch((error: unknown) => {
+      throw error instanceof UrlError ? failed(error.message) : error;
+    });
+    this.#bytes += piece?.length ?? 0;
+    if (this.#bytes > maxDownloadBytes) throw tooLarge();
+    return piece;
   }
 
   /** What comes within `ms`; `isComplete` when that is all. */
@@ -99,7 +77,7 @@ export class Arrival {
   }
 
   close(): void {
-    this.#body.destroy();
+    this.#body.close();
   }
 }
 
@@ -250,7 +228,7 @@ async function feed(
 
 function findDecoder(): string {
   try {
-    return findProgram('/usr/bin/ffmpeg');
+    return findProgram(decoderProgram);
   } catch {
     throw decoderMissing('it is no WAV, and there is no ffmpeg to decode it: install ffmpeg');
   }
@@ -258,8 +236,7 @@ function findDecoder(): string {
 
 function argumentsFor(maxSeconds: number): string[] {
   return [
-    ...['-v', 'error', '-nostdin', '-threads', '1', '-max_alloc', '67108864'],
-    ...['-protocol_whitelist', 'pipe', '-format_whitelist', demuxers],
+    ...decoderArguments('pipe'),
     // Begins to decode with little, as the rest may take as long as it is spoken.
     ...['-probesize', '32768', '-analyzeduration', '0'],
     ...['-t', `${maxSeconds + 1}`, '-i', 'pipe:0', '-map', '0:a:0', '-flush_packets', '1'],

@@ -1,9 +1,9 @@
 import type { ChildPlaces } from '../base/children/child-places.ts';
 import { messageOf, SourceError } from '../base/errors.ts';
+import { AddressRules } from '../base/net/address-rules.ts';
 import type { ClipDecoder } from '../clips/clip-decoder.ts';
 import type { ClipLibrary } from '../clips/clip-library.ts';
 import { TurnQueue } from '../clips/turn-queue.ts';
-import { AddressRules } from './address-rules.ts';
 import { AnnounceError } from './announce-error.ts';
 import type { AnnouncementRequest } from './announcement-request.ts';
 import { Arrival, decodeArriving } from './arriving-sound.ts';

@@ -14,7 +14,7 @@ interface Connections {
   readonly admission: Admission;
   /** What the sources of all streams share. */
   readonly surroundings: Required<
-    Omit<SourceSurroundings, 'coverKeeper' | 'fileGate' | 'findClip'>
+    Omit<SourceSurroundings, 'allowsPrivateHosts' | 'coverKeeper' | 'fileGate' | 'findClip'>
   >;
 }
 

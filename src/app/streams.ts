@@ -31,7 +31,9 @@ interface StreamsOptions {
   readonly fanOut: FanOut;
   readonly images: ImageStore;
   /** What the sources of all streams share. */
-  readonly surroundings: Required<Omit<SourceSurroundings, 'fileGate' | 'coverKeeper'>>;
+  readonly surroundings: Required<
+    Omit<SourceSurroundings, 'allowsPrivateHosts' | 'coverKeeper' | 'fileGate'>
+  >;
   readonly onChange: ChangeListener;
   readonly onTrouble: Required<StreamFactoryOptions>['onTrouble'];
   readonly persist: AddedStreams | undefined;
@@ -50,8 +52,8 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     logger,
     fanOut,
     settings: () => {
-      const { pluginDir, sandboxDir } = settings().stream;
-      return { defaults: streamDefaults(settings()), pluginDir, sandboxDir };
+      const { pluginDir, sandboxDir, radioPrivate } = settings().stream;
+      return { defaults: streamDefaults(settings()), pluginDir, sandboxDir, radioPrivate };
     },
     broadcast: broadcastOptions(settings()),
     fileGate: openFileGate(options),

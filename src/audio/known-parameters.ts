@@ -56,6 +56,7 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['pipe', ['mode']],
   ['pipewire', ['target', 'capture_sink', 'remote', 'runtime_dir']],
   ['process', ['params', 'wd_timeout', 'log_stderr', 'on_demand', 'linger_ms']],
+  ['radio', ['url', 'format', 'prebuffer_ms', 'title', 'user_agent', 'on_demand', 'linger_ms']],
   ['spotify', librespot],
   ['rtp', networkParameters],
   ['tcp', ['mode', 'port']],

@@ -130,7 +130,7 @@ async function run(options: {
 
 function argumentsFor(maxSeconds: number): string[] {
   return [
-    ...decoderArguments,
+    ...decoderArguments('file'),
     // One second more: what is cut off shall be noticed.
     ...['-t', `${maxSeconds + 1}`, '-i', '/dev/stdin', '-map', '0:a:0', '-map_metadata', '-1'],
     ...['-c:a', 'pcm_f32le', '-bitexact', '-f', 'wav', 'pipe:1'],

@@ -10,7 +10,7 @@ export const streamSettings = {
       parser: someText('the address of a source, for example pipe:///tmp/snapfifo?name=default'),
       doc:
         'Where audio comes from: scheme://host/path?name=<name>[&key=value...]; ' +
-        'schemes: pipe, file, clip, process, tcp, tone. The first source is the stream of new groups. ' +
+        'schemes: pipe, file, clip, process, radio, tcp, tone. The first source is the stream of new groups. ' +
         'Common keys: codec, sampleformat, chunk_ms, idle_threshold, silence_threshold_percent, ' +
         'send_silence.',
     }),
@@ -41,6 +41,14 @@ export const streamSettings = {
       doc:
         'Whether controllers may add streams that hear this machine, of microphones and of sound ' +
         'servers, while no login is needed; with logins that is the permission Stream.AddStream.Capture.',
+    }),
+    radio_private: scalar({
+      isLive: true,
+      default: 'false',
+      parser: truth,
+      doc:
+        'Whether radio streams that controllers add may ask hosts whose address is private, and play HLS; ' +
+        'streams of the configuration may.',
     }),
     persist_added: scalar({
       default: 'false',

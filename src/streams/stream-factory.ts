@@ -43,6 +43,8 @@ export interface StreamFactoryOptions {
     readonly pluginDir: string;
     /** Where the programs lie that controllers may have started. */
     readonly sandboxDir: string;
+    /** Whether streams of controllers may ask hosts of the networks of this machine; absent: no. */
+    readonly radioPrivate?: boolean;
   };
   readonly broadcast: BroadcastOptions;
   /** Which files and pipes controllers may have read. */
@@ -144,7 +146,8 @@ export class StreamFactory {
     script: string | undefined,
   ): StreamChannel {
     const { pool, clock, logger, fanOut, onState, onProperties, onTrouble } = this.#options;
-    const { surroundings, fileGate } = this.#options;
+    const { surroundings, fileGate, settings } = this.#options;
+    const allowsPrivateHosts = () => settings().radioPrivate === true;
     const createBroadcast = () => new Broadcast(fanOut, clock, this.#options.broadcast);
     const broadcast = createBroadcast();
     const stream = new EncodedInput(options, {
@@ -161,7 +164,7 @@ export class StreamFactory {
       },
       onProperties: (properties) => channel.takeSourceProperties(properties),
       onTrouble: (trouble) => onTrouble?.(options.name, trouble),
-      surroundings: isTrusted ? surroundings : { ...surroundings, fileGate },
+      surroundings: isTrusted ? surroundings : { ...surroundings, fileGate, allowsPrivateHosts },
       ...(createSource && { createSource }),
     });
     const channel: StreamChannel = new StreamChannel(stream, broadcast, {

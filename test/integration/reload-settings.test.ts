@@ -575,6 +575,18 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await rig.reload(`${tone}allow_capture = true\n`);
     expect(await ask(client, 'Stream.AddStream', address)).toContain('codec');
   },
+  async 'stream.radio_private'() {
+    await start();
+    const client = await controller();
+    const address = (name: string) => ({
+      streamUri: `radio:///?name=${name}&url=http://127.0.0.1:1/`,
+    });
+    const refusal = await ask(client, 'Stream.AddStream', address('A'));
+    expect(refusal).toContain('127.0.0.1 is a private address');
+    expect(refusal).toContain('radio_private');
+    await rig.reload(`${tone}radio_private = true\n`);
+    expect(await ask(client, 'Stream.AddStream', address('B'))).toContain('"B"');
+  },
   async 'stream.sandbox_dir'() {
     await start();
     const add = () =>

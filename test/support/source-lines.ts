@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { parseStreamUri, type StreamUri } from '../../src/audio/stream-uri.ts';
@@ -55,7 +55,7 @@ const feeders: ReadonlyMap<string, Feeder> = new Map<string, Feeder>([
 ]);
 
 /** Kinds that play by themselves as soon as somebody listens: waiting is not enough. */
-const performers: ReadonlySet<string> = new Set(['clip', 'file', 'process', 'tone']);
+const performers: ReadonlySet<string> = new Set(['clip', 'file', 'process', 'radio', 'tone']);
 
 const sessionDescription = `v=0
 o=- 1 1 IN IP4 192.0.2.20
@@ -164,6 +164,10 @@ async function ofThisMachine(line: string, house: House): Promise<string> {
     .replace(/(?<=\/\/| )\/music\//g, `${folder}/music/`)
     .replace(/^pipe:\/\/\/[^?]*\/([^/?]+)/, `pipe://${folder}/run/$1`);
   if (own.startsWith('pipe:') && own.includes('mode=read')) makeFifoAt(parseStreamUri(own).path);
+  if (own.startsWith('radio:')) {
+    const url = `http://127.0.0.1:${await serveRadio(house)}/music.wav`;
+    return own.replace(/\burl=[^&]*/, `url=${encodeURIComponent(url)}`);
+  }
   if (/^(?:rtp|udp):/.test(own)) return ofThisNetwork(own, house);
   const [, host, port] = /^tcp:\/\/([^:?/]*)(:\d+)?/.exec(own) ?? [];
   if (host === undefined) return own;
@@ -191,8 +195,22 @@ async function ofThisNetwork(line: string, { folder }: House): Promise<string> {
 }
 
 /** For a client of TCP. */
-async function serveMusic({ peers }: House): Promise<number> {
-  const server = createServer((socket) => socket.on('error', () => undefined).end(music));
+function serveMusic(house: House): Promise<number> {
+  return serve(house, (socket) => socket.end(music));
+}
+
+function serveRadio(house: House): Promise<number> {
+  const head = 'HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n';
+  return serve(house, (socket) =>
+    socket.once('data', () => {
+      socket.write(head);
+      socket.end(wavFile(music));
+    }),
+  );
+}
+
+async function serve({ peers }: House, answer: (socket: Socket) => void): Promise<number> {
+  const server = createServer((socket) => answer(socket.on('error', () => undefined)));
   peers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;

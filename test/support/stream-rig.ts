@@ -9,6 +9,7 @@ import type {
 } from '../../src/audio/sources/stream-source.ts';
 import type { StreamState } from '../../src/audio/stream.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
+import type { StreamProperties } from '../../src/audio/stream-properties.ts';
 import { type Clock, monotonicClock } from '../../src/base/clock.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
@@ -27,6 +28,7 @@ export class StreamRig {
   readonly stream: EncodedInput;
   readonly published: Published[] = [];
   readonly states: StreamState[] = [];
+  readonly properties: StreamProperties[] = [];
   outdated = 0;
   /** Called for each chunk: a place to do harm. */
   onChunk: (chunk: Chunk) => void = () => undefined;
@@ -58,6 +60,7 @@ export class StreamRig {
           this.outdated += 1;
         },
         onState: (state) => this.states.push(state),
+        onProperties: (properties) => this.properties.push(properties),
       },
     );
   }

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { quoteWord } from '../../base/children/command-line.ts';
 import { codeOf, messageOf, SourceError, ZerocastError } from '../../base/errors.ts';
 import type { SampleFormat } from '../sample-format.ts';
-import { decoderArguments, decoderProgram } from './decoder-arguments.ts';
+import { decoderArguments, decoderProgram, pcmArguments } from './decoder-arguments.ts';
 import type { FileGate } from './file-gate.ts';
 import { createFileSource } from './file-source.ts';
 import { pathOf } from './local-path.ts';
@@ -68,11 +68,11 @@ function isPcm(path: string): boolean {
   }
 }
 
-function decodingOf(path: string, { rateHz, bits, channels }: SampleFormat): string {
-  const encoding = bits === 8 ? 's8' : `s${bits}le`;
+function decodingOf(path: string, format: SampleFormat): string {
   const input = ['-stream_loop', '-1', '-i', `file:${path}`, '-map', '0:a:0'];
-  const output = ['-f', encoding, '-ar', `${rateHz}`, '-ac', `${channels}`, '-'];
-  return [...decoderArguments, ...input, ...output].map(quoteWord).join(' ');
+  return [...decoderArguments('file'), ...input, ...pcmArguments(format), '-']
+    .map(quoteWord)
+    .join(' ');
 }
 
 /** The library has said which file it is: that one, and no link that was put there since. */

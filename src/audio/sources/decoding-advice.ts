@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { quoteWord } from '../../base/children/command-line.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import { legible, type StreamUri } from '../stream-uri.ts';
+import { pcmArguments } from './decoder-arguments.ts';
 import type { FileKind } from './file-kind.ts';
 
 /** Of the parameters that every stream has; no others, as those may hold secrets. */
@@ -38,16 +39,14 @@ export function decodingAdvice(file: Omit<UnplayableFile, 'head'>): string {
 }
 
 function decodingAddress({ uri, format }: Omit<UnplayableFile, 'head'>, input: string): string {
-  const { rateHz, bits, channels } = format;
   const loop = input.startsWith('/') ? '-stream_loop -1 ' : '';
-  const encoding = bits === 8 ? 's8' : `s${bits}le`;
-  const output = `-f ${encoding} -ar ${rateHz} -ac ${channels} -`;
+  const output = [...pcmArguments(format), '-'].join(' ');
   const kept = keptParameters.flatMap((key) => (uri.query[key] ? [[key, uri.query[key]]] : []));
   const query: Record<string, string> = {
     name: 'default',
     ...Object.fromEntries(kept),
     sampleformat: `${format}`,
-    ...(bits === 24 && { packed_s24le: 'true' }),
+    ...(format.bits === 24 && { packed_s24le: 'true' }),
     params: `-v error ${loop}-i ${quoteWord(input)} ${output}`,
   };
   const pairs = Object.entries(query).map(([key, value]) => `${key}=${legible(value)}`);

@@ -12,6 +12,7 @@ const preparations: ReadonlyMap<string, (context: SourceContext) => Promise<Sour
   new Map([
     ['clip', prepareClip],
     ['pipe', preparePipe],
+    ['radio', async (context) => (await import('./radio/prepare-radio.ts')).prepareRadio(context)],
     ['rtp', prepareNetwork],
     ['tcp', prepareTcp],
     ['udp', prepareNetwork],

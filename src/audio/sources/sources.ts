@@ -23,6 +23,7 @@ const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map([
   ['jack', async () => (await import('./jack-source.ts')).createJackSource],
   ['librespot', loadLibrespot],
   ['pipewire', async () => (await import('./pipewire-source.ts')).createPipeWireSource],
+  ['radio', async () => (await import('./radio/radio-source.ts')).createRadioSource],
   ['spotify', loadLibrespot],
   ['rtp', loadNetworkSource],
   ['udp', loadNetworkSource],

@@ -113,6 +113,8 @@ export interface SourceSurroundings {
   readonly children?: ChildPlaces;
   /** Absent: any file and fifo that the server may open. */
   readonly fileGate?: FileGate;
+  /** Whether hosts of the networks of this machine may be asked. Absent: yes. */
+  readonly allowsPrivateHosts?: () => boolean;
   /** Where the file of a clip lies, by its name. Absent: there is no library. */
   readonly findClip?: (name: string) => Promise<string>;
   /** Absent: covers are shown nowhere. */

@@ -17,6 +17,7 @@ const needed: ReadonlyMap<string, string | undefined> = new Map([
   ['alsa', capturePermission],
   ['jack', capturePermission],
   ['pipewire', capturePermission],
+  ['radio', 'Stream.AddStream.Radio'],
   ['clip', undefined],
   ['rtp', undefined],
   ['tcp', undefined],

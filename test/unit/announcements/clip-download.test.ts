@@ -3,9 +3,9 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { AddressRules } from '../../../src/announcements/address-rules.ts';
 import { Arrival } from '../../../src/announcements/arriving-sound.ts';
 import { maxDownloadBytes, openDownload } from '../../../src/announcements/clip-download.ts';
+import { AddressRules } from '../../../src/base/net/address-rules.ts';
 
 const servers: Server[] = [];
 const never = new AbortController().signal;

@@ -78,6 +78,18 @@ describe('Stream.AddStream', () => {
     },
   );
 
+  it('needs a permission of its own for radio stations', async () => {
+    const permissions = ['Stream.AddStream', 'Stream.AddStream.File'];
+    rig.caller.login = { user: 'ann', permits: (name) => permissions.includes(name) };
+    const add = () => rig.call('Stream.AddStream', { streamUri: 'radio:///?name=M' });
+    expect(await add()).toMatchObject({
+      code: 403,
+      data: expect.stringContaining('the permission "Stream.AddStream.Radio" is missing'),
+    });
+    permissions.push('Stream.AddStream.Radio');
+    expect(await add()).toMatchObject({ code: -32603, data: expect.stringContaining('URL') });
+  });
+
   it('names the setting by which all may hear this machine where there are no logins', async () => {
     expect(await rig.call('Stream.AddStream', { streamUri: 'alsa:///?name=M' })).toMatchObject({
       code: 403,

@@ -29,8 +29,8 @@ const localNetworks: readonly string[] = [
 const local = networks(localNetworks);
 
 /**
- * Which hosts announcements may be fetched from: all that the whole internet can reach, and of the
- * others those that the configuration names, by name, address or network; `*` stands for all.
+ * Which hosts others may have asked: all that the whole internet can reach, and of the rest those that
+ * the configuration names, by name, address or network; `*` stands for all.
  */
 export class AddressRules {
   readonly #names: ReadonlySet<string>;
@@ -42,9 +42,13 @@ export class AddressRules {
     this.#networks = networks(allowed.filter(isNetwork));
   }
 
+  get permitsAll(): boolean {
+    return this.#names.has('*');
+  }
+
   /** Shape: `host` as the address names it, `address` what it stands for. */
   permits(host: string, address: string): boolean {
-    if (this.#names.has('*') || this.#names.has(host.toLowerCase())) return true;
+    if (this.permitsAll || this.#names.has(host.toLowerCase())) return true;
     const family = isIPv6(address) ? 'ipv6' : 'ipv4';
     return !local.check(address, family) || this.#networks.check(address, family);
   }
