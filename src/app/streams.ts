@@ -68,7 +68,10 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
     onChange,
     logger,
     persist,
-    settings: () => settings().limits,
+    settings: () => ({
+      ...settings().limits,
+      defaultSource: settings().stream.defaultSource,
+    }),
   });
   return streams;
 }

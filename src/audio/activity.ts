@@ -8,7 +8,7 @@ export class Activity implements Stage {
   readonly delayFrames = 0;
   readonly #silence: SilenceDetector;
   readonly #options: StreamOptions;
-  readonly #onChange: (isPlaying: boolean) => void;
+  readonly #onChange: (isPlaying: boolean, atUs?: number) => void;
   #isPlaying = false;
   #silentSinceUs: number | undefined;
   #isKeptBack = false;
@@ -16,7 +16,8 @@ export class Activity implements Stage {
   constructor(
     format: SampleFormat,
     options: StreamOptions,
-    onChange: (isPlaying: boolean) => void,
+    /** `atUs`: since the audio that was captured then; absent when none comes any more. */
+    onChange: (isPlaying: boolean, atUs?: number) => void,
   ) {
     this.#silence = new SilenceDetector(format, options.silenceThresholdPercent);
     this.#options = options;
@@ -38,18 +39,18 @@ export class Activity implements Stage {
   #isUnwanted({ chunk, timestampUs }: TimedPcm): boolean {
     if (!this.#silence.isSilent(chunk.payload)) {
       this.#silentSinceUs = undefined;
-      this.#setPlaying(true);
+      this.#setPlaying(true, timestampUs);
       return false;
     }
     this.#silentSinceUs ??= timestampUs;
     const silentUs = timestampUs - this.#silentSinceUs;
-    if (silentUs >= this.#options.idleThresholdMs * 1000) this.#setPlaying(false);
+    if (silentUs >= this.#options.idleThresholdMs * 1000) this.#setPlaying(false, timestampUs);
     return !this.#options.sendSilence && !this.#isPlaying;
   }
 
-  #setPlaying(isPlaying: boolean): void {
+  #setPlaying(isPlaying: boolean, atUs?: number): void {
     if (isPlaying === this.#isPlaying) return;
     this.#isPlaying = isPlaying;
-    this.#onChange(isPlaying);
+    this.#onChange(isPlaying, atUs);
   }
 }

@@ -74,6 +74,20 @@ export class ChunkPool {
     return chunk;
   }
 
+  /**
+   * The chunk, for who changes it: a copy of it when another part has it, too.
+   *
+   * Ownership: takes over the reference to the chunk, and hands on that of the one it returns.
+   */
+  unshared(chunk: Chunk, owner: string): Chunk {
+    if (!chunk.isShared) return chunk;
+    const copy = this.acquire(chunk.payloadBytes, owner);
+    copy.payloadBytes = chunk.payloadBytes;
+    chunk.payload.copy(copy.writable);
+    chunk.release();
+    return copy;
+  }
+
   get statistics(): ChunkPoolStatistics {
     const slabs = this.#slabs();
     const totalSlots = sum(slabs, (slab) => slab.slotCount);

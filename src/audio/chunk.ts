@@ -100,6 +100,11 @@ export class Chunk {
     return this.#sealed;
   }
 
+  /** Another part may read it, or has sealed it. */
+  get isShared(): boolean {
+    return this.#references > 1 || this.#sealed;
+  }
+
   /** The complete `WireChunk` message. */
   get tcpMessage(): Buffer {
     assert(this.#tcpMessage !== undefined, 'was sent before it was sealed', this);

@@ -25,6 +25,8 @@ import {
 import { StageChain } from './stage-chain.ts';
 import type { Stream, StreamState } from './stream.ts';
 import type { StreamController } from './stream-controller.ts';
+import type { StreamFeed, StreamReader } from './stream-feed.ts';
+import { StreamFollowers } from './stream-followers.ts';
 import type { StreamOptions } from './stream-options.ts';
 import { noProperties, type StreamProperties } from './stream-properties.ts';
 import type { StreamTrouble } from './stream-trouble.ts';
@@ -57,11 +59,13 @@ interface EncodedInputContext {
   readonly surroundings?: SourceSurroundings | undefined;
   /** Makes the source; absent: by the scheme of the address. */
   readonly createSource?: (context: SourceContext) => StreamSource | Promise<StreamSource>;
+  /** In the place of a source. */
+  readonly feed?: StreamFeed;
 }
 
 interface Parts {
-  readonly source: StreamSource;
-  readonly reader: PacedReader;
+  readonly source: StreamSource | StreamFeed;
+  readonly reader: StreamReader;
   readonly stages: StageChain;
   readonly encoding: Encoding;
 }
@@ -81,6 +85,7 @@ export class EncodedInput implements Stream {
   #parts: Parts | undefined;
   #mixer: Mixer | undefined;
   #past: PcmPast | undefined;
+  readonly followers: StreamFollowers;
   #isPlaying = false;
   /** Sound is mixed over silence. */
   #isFilling = false;
@@ -101,6 +106,7 @@ export class EncodedInput implements Stream {
     this.#format = options.format;
     this.#context = context;
     this.#logger = context.logger.tagged('Stream');
+    this.followers = new StreamFollowers((error) => this.#tellObserver(error));
   }
 
   get state(): StreamState {
@@ -128,11 +134,11 @@ export class EncodedInput implements Stream {
   }
 
   get reception(): Reception | undefined {
-    return this.#parts?.source.reception;
+    return this.#source?.reception;
   }
 
   get streamController(): StreamController | undefined {
-    return this.#parts?.source.streamController;
+    return this.#source?.streamController;
   }
 
   get stages(): Stream['stages'] {
@@ -248,19 +254,24 @@ export class EncodedInput implements Stream {
     await this.#closing;
   }
 
+  get #source(): StreamSource | undefined {
+    const source = this.#parts?.source;
+    return source && 'read' in source ? source : undefined;
+  }
+
   get #isWanted(): boolean {
     return this.#isActive || this.#pcmListeners > 0;
   }
 
   #listen(): void {
     this.#parts?.source.listen?.(true);
-    this.#parts?.reader.resume();
+    this.#parts?.reader.resume?.();
   }
 
   #pauseUnwanted(): void {
     if (this.#isWanted) return;
     this.#parts?.source.listen?.(false);
-    this.#parts?.reader.pause();
+    this.#parts?.reader.pause?.();
   }
 
   async #open(): Promise<void> {
@@ -302,25 +313,22 @@ export class EncodedInput implements Stream {
   }
 
   /** Nothing when the stream was stopped meanwhile. */
-  async #createSource(): Promise<StreamSource | undefined> {
-    const { createSource: own, surroundings } = this.#context;
+  async #createSource(): Promise<StreamSource | StreamFeed | undefined> {
+    const { createSource: own, surroundings, feed } = this.#context;
     const context = { ...this.options, ...surroundings, logger: this.#logger };
     // A caller that stops the stream in the same turn shall find nothing begun.
     await Promise.resolve();
     if (this.#isStopped) return undefined;
+    if (feed) return feed;
     if (own) return own(context);
     const prepared = await prepareSource(context);
     return this.#isStopped ? undefined : openSource(prepared);
   }
 
-  #begin(source: StreamSource, encoding: Encoding): void {
+  #begin(source: StreamSource | StreamFeed, encoding: Encoding): void {
     const { options } = this;
-    const { pool, clock, onOutdated, onTrouble } = this.#context;
+    const { pool, onOutdated } = this.#context;
     const { format } = source;
-    const activity = new Activity(format, options, (isPlaying) => {
-      this.#isPlaying = isPlaying;
-      this.#showState();
-    });
     const stages = new StageChain({
       pool,
       format,
@@ -334,9 +342,32 @@ export class EncodedInput implements Stream {
       },
       onFailure: (error) => this.#disable(error),
       onObserverFailure: (error) => this.#tellObserver(error),
+      followers: this.followers,
     });
+    const reader =
+      'read' in source ? this.#read(source, stages) : this.#take(source, stages, encoding);
+    this.#parts = { source, reader, stages, encoding };
+    if (this.#isActive) encoding.activate();
+    this.#logger.info('stream started', {
+      stream: this.id,
+      source: options.uri.scheme,
+      format: String(source.format),
+      codec: options.codec,
+    });
+    source.listen?.(this.#isWanted);
+    // The first chunk is read in any case: it tells whether the stream plays.
+    reader.start();
+    this.#pauseUnwanted();
+  }
+
+  #read(source: StreamSource, stages: StageChain): PacedReader {
+    const { options } = this;
+    const { pool, clock, onTrouble } = this.#context;
+    const activity = new Activity(source.format, options, (isPlaying, atUs) =>
+      this.#setPlaying(isPlaying, atUs),
+    );
     stages.add(activity);
-    const reader = new PacedReader(source, options, {
+    return new PacedReader(source, options, {
       pool,
       clock,
       logger: this.#logger,
@@ -350,18 +381,21 @@ export class EncodedInput implements Stream {
       },
       onFailure: (error) => this.#disable(error),
     });
-    this.#parts = { source, reader, stages, encoding };
-    if (this.#isActive) encoding.activate();
-    this.#logger.info('stream started', {
-      stream: this.id,
-      source: options.uri.scheme,
-      format: String(source.format),
-      codec: options.codec,
+  }
+
+  #take(feed: StreamFeed, stages: StageChain, { maxPaddingUs }: Encoding): StreamReader {
+    return feed.open({
+      stages,
+      maxPaddingUs,
+      groupMs: () => this.#groupMs,
+      onPlaying: (isPlaying, atUs) => this.#setPlaying(isPlaying, atUs),
     });
-    source.listen?.(this.#isWanted);
-    // The first chunk is read in any case: it tells whether the stream plays.
-    reader.start();
-    this.#pauseUnwanted();
+  }
+
+  #setPlaying(isPlaying: boolean, atUs?: number): void {
+    this.#isPlaying = isPlaying;
+    this.#showState();
+    this.followers.playing(isPlaying, atUs);
   }
 
   #disable(error: unknown): void {

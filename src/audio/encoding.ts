@@ -346,24 +346,34 @@ export class Encoding {
     }
   }
 
+  /** What another stream has sealed, with the same time, serves here as well. */
+  #sealedAt(chunk: Chunk, timestampUs: number, durationUs: number): Chunk {
+    const isSame = chunk.isSealed && Math.abs(chunk.timestampUs - timestampUs) < sameTimeUs;
+    if (isSame) return chunk;
+    const own = chunk.isSealed ? this.#options.pool.unshared(chunk, 'an encoding') : chunk;
+    own.seal({ timestampUs, durationUs });
+    return own;
+  }
+
   readonly #seal: Emit = (chunk, frames) => {
     if (this.#isTailOld) {
       chunk.release();
       return;
     }
     const { format, delayFrames } = this.#encoder;
-    chunk.seal({
-      timestampUs: this.#runTime.at(format.durationUs(this.#frames - delayFrames)),
-      durationUs: format.durationUs(frames),
-    });
+    const timestampUs = this.#runTime.at(format.durationUs(this.#frames - delayFrames));
+    const sealed = this.#sealedAt(chunk, timestampUs, format.durationUs(frames));
     this.#frames += frames;
     this.#figures.encodedChunks += 1;
     const startMs = performance.now();
-    this.#options.publish(chunk);
+    this.#options.publish(sealed);
     // The encoder waits here for its chunk to be sent, which is no work of its own.
     this.#figures.encodeUs -= (performance.now() - startMs) * 1000;
   };
 }
+
+/** What calculating leaves between the times of one chunk in two streams. */
+const sameTimeUs = 1;
 
 function cpuUs(): number {
   const { user, system } = process.cpuUsage();

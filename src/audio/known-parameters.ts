@@ -53,6 +53,7 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['file', []],
   ['jack', ['server_name', 'autoconnect', 'autoconnect_skip']],
   ['librespot', librespot],
+  ['meta', ['mode', 'missing', 'hold_ms', 'fade_ms']],
   ['pipe', ['mode']],
   ['pipewire', ['target', 'capture_sink', 'remote', 'runtime_dir']],
   ['process', ['params', 'wd_timeout', 'log_stderr', 'on_demand', 'linger_ms']],

@@ -112,8 +112,9 @@ export class MixBus {
 
   /** Mixes from the first ramp to the end of the last one; what is before or behind stays as it is. */
   #process(pcm: TimedPcm): void {
-    const { format, dsp } = this.#options;
-    const { chunk, timestampUs, stretch } = pcm;
+    const { format, dsp, pool } = this.#options;
+    const chunk = pool.unshared(pcm.chunk, 'a mix');
+    const { timestampUs, stretch } = pcm;
     const head = this.#limiter ? 0 : Math.min(...this.#voices.map(({ waitFrames }) => waitFrames));
     for (const voice of this.#voices) voice.skip(head);
     this.#limiter ??= this.#newLimiter();
@@ -125,7 +126,7 @@ export class MixBus {
     if (frames - mixed < delay || frames === mixed) {
       dsp.limit(this.#limiter, floats.subarray(mixed * format.channels));
       this.#put(floats, chunk, head);
-      this.#sendPart(pcm, head);
+      this.#sendPart({ ...pcm, chunk }, head);
       return;
     }
     const out = floats.subarray(0, (mixed + delay) * format.channels);
@@ -138,7 +139,8 @@ export class MixBus {
     const done = head + mixed;
     chunk.writable.copyWithin(0, done * format.frameBytes, chunk.payloadBytes);
     chunk.payloadBytes -= done * format.frameBytes;
-    this.#options.onPcm({ ...pcm, timestampUs: timestampUs + done * this.#frameUs * stretch });
+    const restUs = timestampUs + done * this.#frameUs * stretch;
+    this.#options.onPcm({ ...pcm, chunk, timestampUs: restUs });
   }
 
   #limitLast(ahead: Float32Array): void {

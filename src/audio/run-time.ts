@@ -1,5 +1,8 @@
 import type { Place } from './pacer.ts';
 
+/** What calculating leaves; a run that goes on with other audio is nearer to its own sample than this to the next. */
+const roundingUs = 0.5;
+
 /** From `sinceUs` of the run on, its audio lies at `timestampUs` and is stretched. */
 interface Segment {
   readonly sinceUs: number;
@@ -12,12 +15,16 @@ interface Segment {
  * those that went into the encoder.
  */
 export class RunTime {
-  /** A new one only where the stretch changes, so that sample counts stay exact. */
+  /** A new one only where the stretch or the grid of samples changes, so that sample counts stay exact. */
   readonly #segments: Segment[] = [];
 
   /** The audio from `sinceUs` of the run on has this place. */
   add(sinceUs: number, { timestampUs, stretch }: Place): void {
-    if (this.#segments.at(-1)?.stretch === stretch) return;
+    const last = this.#segments.at(-1);
+    if (last?.stretch === stretch) {
+      const toldUs = last.timestampUs + (sinceUs - last.sinceUs) * stretch;
+      if (Math.abs(timestampUs - toldUs) < roundingUs) return;
+    }
     this.#segments.push({ sinceUs, timestampUs, stretch });
   }
 

@@ -4,6 +4,7 @@ import type { ChunkPool } from './chunk-pool.ts';
 import type { AudioPosition, Mixer, MixerOutput } from './mixer.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { PcmObserver, Stage, TimedPcm } from './stage.ts';
+import type { StreamFollowers } from './stream-followers.ts';
 
 export interface StageChainOptions {
   readonly pool: ChunkPool;
@@ -22,6 +23,8 @@ export interface StageChainOptions {
   readonly onFailure: (error: unknown) => void;
   /** An observer has thrown, and sees nothing any more. */
   readonly onObserverFailure: (error: unknown) => void;
+  /** Get what is sent before anything is mixed over it. */
+  readonly followers?: StreamFollowers;
 }
 
 /**
@@ -108,7 +111,12 @@ export class StageChain {
   take(pcm: TimedPcm): number {
     if (this.#stages !== this.#linked) this.#link();
     if (pcm.startsRun) this.#break();
-    this.#pass(pcm, 0);
+    // A stage may change it.
+    const isOwn = this.#links.length === 0 || !pcm.chunk.isShared;
+    this.#pass(
+      isOwn ? pcm : { ...pcm, chunk: this.#options.pool.unshared(pcm.chunk, 'a stage') },
+      0,
+    );
     return this.#takePostponed();
   }
 
@@ -123,18 +131,21 @@ export class StageChain {
   suspend(): void {
     this.#isSuspended = true;
     this.#mixer?.suspend();
+    this.#options.followers?.suspend();
     this.#outdatedTimer.restart();
   }
 
   resume(): void {
     this.#isSuspended = false;
     this.#mixer?.resume();
+    this.#options.followers?.resume();
   }
 
   /** What was sent is too old to be played. */
   clear(): void {
     this.#earliestUs = Number.NEGATIVE_INFINITY;
     this.#options.onOutdated();
+    this.#options.followers?.clear();
   }
 
   /** Nothing is told any more. */
@@ -143,6 +154,7 @@ export class StageChain {
     this.#outdatedTimer.stop();
     this.#mixer?.close();
     for (const observer of this.#observers) this.#dismiss(observer);
+    this.#options.followers?.close();
   }
 
   /** How far that has got which is not led through the mixer. */
@@ -235,13 +247,24 @@ export class StageChain {
     this.#stretch = pcm.stretch;
     const isAsTold = startsRun === pcm.startsRun && timestampUs === pcm.timestampUs;
     const sent = isAsTold ? pcm : { ...pcm, startsRun, timestampUs };
+    const { followers } = this.#options;
+    const followed = followers && !followers.isEmpty ? sent.chunk.retain() : undefined;
+    const us = this.#deliverOrMix(sent);
+    if (!followed) return;
+    followers?.take(us === 0 ? sent : { ...sent, timestampUs: timestampUs + us });
+    followed.release();
+  }
+
+  /** Returns how much later than told it is sent. */
+  #deliverOrMix(sent: TimedPcm): number {
     if (!this.#mixer?.isOn) {
       this.#deliver(sent);
-      return;
+      return 0;
     }
     const us = this.#mixer.take(sent);
     this.#postponedUs += us;
     this.#endUs += us;
+    return us;
   }
 
   #deliver(pcm: TimedPcm): void {
@@ -261,6 +284,7 @@ export class StageChain {
     if (this.#isClosed) return;
     if (this.#mixer?.isOn) this.#mixer.end();
     else this.#deliverEnd();
+    this.#options.followers?.endRun();
   }
 
   #deliverEnd(): void {

@@ -6,6 +6,7 @@ import type { Reception } from './reception.ts';
 import type { SampleFormat } from './sample-format.ts';
 import type { StageChain } from './stage-chain.ts';
 import type { StreamController } from './stream-controller.ts';
+import type { StreamFollowers } from './stream-followers.ts';
 import type { StreamOptions } from './stream-options.ts';
 import type { VariantInput, VariantOutput } from './variant-input.ts';
 
@@ -41,6 +42,8 @@ export interface Stream {
   readonly streamController?: StreamController | undefined;
   /** What its PCM passes, of `format`; `undefined` while there is none. */
   readonly stages?: Pick<StageChain, 'add' | 'remove' | 'observe' | 'unobserve'> | undefined;
+  /** Those that take what it sends; absent: it has no PCM to give. */
+  readonly followers?: Pick<StreamFollowers, 'add' | 'remove'>;
   /**
    * Begins to deliver.
    *

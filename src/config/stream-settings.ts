@@ -10,9 +10,17 @@ export const streamSettings = {
       parser: someText('the address of a source, for example pipe:///tmp/snapfifo?name=default'),
       doc:
         'Where audio comes from: scheme://host/path?name=<name>[&key=value...]; ' +
-        'schemes: pipe, file, clip, process, radio, tcp, tone. The first source is the stream of new groups. ' +
+        'schemes: pipe, file, clip, process, radio, tcp, meta, tone. The first source is the stream of new groups. ' +
         'Common keys: codec, sampleformat, chunk_ms, idle_threshold, silence_threshold_percent, ' +
         'send_silence.',
+    }),
+    default_source: scalar({
+      isLive: true,
+      default: '',
+      parser: someText('the name of a source', /^/),
+      doc:
+        'Name of the stream of new groups, and of those whose stream is gone; while it cannot be ' +
+        'played, and when none is named, that is the first source that can.',
     }),
     plugin_dir: scalar({
       isLive: true,

@@ -15,6 +15,7 @@ import type { PlayabilityOptions } from '../transport/playability.ts';
 import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
+import { checkMeta } from './meta-check.ts';
 import { NoteTaker } from './note-taker.ts';
 import { refusalOf } from './server-user.ts';
 import { inspectInput } from './source-inputs.ts';
@@ -44,6 +45,11 @@ async function checkSources(context: DoctorContext): Promise<readonly Finding[]>
       findings.push(faultOf(error, addressAdvice));
     }
   }
+  const { defaultSource } = context.config.stream;
+  if (defaultSource !== '' && !names.has(defaultSource)) {
+    const text = `default_source names "${defaultSource}", which is no source`;
+    findings.push(warning(text, 'correct default_source in [stream]'));
+  }
   if (findings.length === 0) return [note('there are no sources')];
   return [
     ...findings,
@@ -65,15 +71,19 @@ async function checkSource(
   const logger = new NoteTaker();
   const findClip = async (name: string) => clipFileOf(name, context);
   const surroundings = { ...options, logger, findClip };
-  const { format } = await openSource(
-    options.uri.scheme === 'clip' ? await prepareClip(surroundings) : surroundings,
-  );
+  const isMeta = options.uri.scheme === 'meta';
+  const { format } = isMeta
+    ? options
+    : await openSource(
+        options.uri.scheme === 'clip' ? await prepareClip(surroundings) : surroundings,
+      );
   const problems = [
     ...options.warnings.map((text) => warning(text, addressAdvice)),
     ...logger.take(),
+    ...(isMeta ? checkMeta(options.uri, context) : []),
     ...(await inspectInput(options, context)),
     ...(await checkEncoder(options, { format, sending: broadcastOptions(context.config) })),
-    ...(await checkScript(options, context)),
+    ...(isMeta ? [] : await checkScript(options, context)),
   ].map((finding) => ofStream(options, finding));
   const { scheme, host, path } = options.uri;
   const facts = `${scheme}://${host}${path}, ${format}, ${options.codec}`;

@@ -15,6 +15,18 @@ import { Variant } from './variant.ts';
 /** What is mixed for some listeners of a stream at one time; beyond, no more is begun. */
 const maxVariants = 8;
 
+/** The streams of one that is made of others. */
+export interface StreamChildren {
+  /** As its address says. */
+  readonly names: readonly string[];
+  /** Streams have come or gone, or have other places. */
+  link(channels: ReadonlyMap<string, StreamChannel>): void;
+  /** The properties of a stream are other ones. */
+  propertiesChanged(channel: StreamChannel): void;
+  /** Whom a command, or without one a property, is for. */
+  targetOf(command?: string): StreamChannel | undefined;
+}
+
 interface StreamChannelOptions {
   /** Makes the way of a variant to its sessions; absent: there are none. */
   readonly createBroadcast?: () => Broadcast;
@@ -24,6 +36,8 @@ interface StreamChannelOptions {
   readonly startControlScript?:
     | ((onProperties: (properties: StreamProperties) => void) => ControlScript | undefined)
     | undefined;
+  /** Of a stream that is made of others. */
+  readonly children?: StreamChildren;
 }
 
 /** A stream together with its way to the sessions that play it, and what controllers can do with it. */
@@ -60,6 +74,16 @@ export class StreamChannel {
   /** Takes commands: the control script, or else the source; `undefined` while neither does. */
   get streamController(): StreamController | undefined {
     return this.#controlScript ?? this.stream.streamController;
+  }
+
+  /** Of one that is made of others. */
+  get children(): StreamChildren | undefined {
+    return this.#options.children;
+  }
+
+  /** The one that a command, or without one a property, is for: this one, or what it is made of. */
+  targetOf(command?: string): StreamChannel {
+    return this.children?.targetOf(command)?.targetOf(command) ?? this;
   }
 
   get properties(): StreamProperties {

@@ -6,7 +6,7 @@ import { RpcError, SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { addressMask, isMasked } from '../base/secrets.ts';
 import type { AddedStreams } from './added-streams.ts';
-import type { ChangeListener, Requester } from './change.ts';
+import type { Change, ChangeListener, Requester } from './change.ts';
 import { ConfiguredStreams, type StreamsReport } from './configured-streams.ts';
 import { FifoRetry } from './fifo-retry.ts';
 import { SampleBudget, type SampleLimits, type SampleShare } from './sample-budget.ts';
@@ -24,7 +24,11 @@ interface StreamDirectoryOptions {
    * `maxStreams`: at one time, those that are just being opened included. The streams of the
    * configuration count, but are never refused.
    */
-  readonly settings: () => SampleLimits & { readonly maxStreams: number };
+  readonly settings: () => SampleLimits & {
+    readonly maxStreams: number;
+    /** Name of the default stream; absent or empty: the first one. */
+    readonly defaultSource?: string;
+  };
   /** Where streams that controllers add are saved; absent: they are gone after a restart. */
   readonly persist?: AddedStreams | undefined;
 }
@@ -35,7 +39,7 @@ interface AddRequest extends ChannelRequest {
   readonly savedAs?: string;
 }
 
-/** The streams of the server, in their order; the first that clients can play is the default. */
+/** The streams of the server, in their order. */
 export class StreamDirectory {
   readonly #options: StreamDirectoryOptions;
   readonly #logger: Logger;
@@ -50,7 +54,10 @@ export class StreamDirectory {
     this.#options = options;
     this.#logger = options.logger.tagged('Stream');
     this.#budget = new SampleBudget(options.settings);
-    this.#list = new StreamList(options.onChange);
+    this.#list = new StreamList((change, by) => {
+      options.onChange(change, by);
+      this.#tellMetas(change);
+    });
     this.#configured = new ConfiguredStreams(options.factory, this.#list);
     this.#fifoRetry = new FifoRetry({
       isPresent: (channel) => this.#list.has(channel) && !this.#configured.isLeaving(channel),
@@ -62,8 +69,10 @@ export class StreamDirectory {
     return this.#list.channels;
   }
 
-  /** The first stream that clients can play. */
+  /** The one that is named, or else the first that clients can play. */
   get default(): StreamChannel | undefined {
+    const named = this.channels.get(this.#options.settings().defaultSource ?? '');
+    if (named?.isPlayable) return named;
     for (const channel of this.channels.values()) if (channel.isPlayable) return channel;
     return undefined;
   }
@@ -237,7 +246,7 @@ export class StreamDirectory {
     const { options, isTrusted, isConfigured = false, savedAs, by, predecessor, share } = request;
     // What had this name may still hold the port or the fifo.
     await this.#list.released(options.name);
-    const channel = await this.#options.factory.build(request);
+    const channel = await this.#options.factory.build({ ...request, others: () => this.#staying });
     try {
       await channel.start(predecessor);
       const { fault } = channel.stream;
@@ -259,10 +268,23 @@ export class StreamDirectory {
     return channel;
   }
 
-  #warnOfSharedFifo(opened: StreamChannel): void {
-    const running = [...this.channels.values()].filter(
-      (channel) => !this.#configured.isLeaving(channel),
+  get #staying(): ReadonlyMap<string, StreamChannel> {
+    return new Map(
+      [...this.channels].filter(([, channel]) => !this.#configured.isLeaving(channel)),
     );
+  }
+
+  /** Streams that are made of others follow what becomes of those. */
+  #tellMetas(change: Change): void {
+    if (!('channel' in change) && change.kind !== 'stream-order') return;
+    for (const { children } of this.channels.values()) {
+      if (change.kind === 'stream-properties') children?.propertiesChanged(change.channel);
+      else if (change.kind !== 'stream-state') children?.link(this.channels);
+    }
+  }
+
+  #warnOfSharedFifo(opened: StreamChannel): void {
+    const running = [...this.#staying.values()];
     const shared = sharedFifos(running.map(({ stream }) => stream.options));
     const found = shared.find(({ names }) => names.includes(opened.id));
     if (found) {

@@ -27,6 +27,7 @@ import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import { longestGroupMs } from '../transport/playability.ts';
 import type { ControlScript, ControlScriptRequest, StartControlScript } from './control-script.ts';
+import type { OpenedMeta } from './open-meta.ts';
 import { allowedPrograms, allowedScript } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
 import { timingProblem } from './stream-timing.ts';
@@ -68,6 +69,14 @@ export interface ChannelRequest {
   readonly createSource?: (context: SourceContext) => StreamSource | Promise<StreamSource>;
   /** No caller waits for an answer: a control script that is not there may come later. */
   readonly isPatient?: boolean;
+  /** The streams that a meta stream may be made of. */
+  readonly others?: () => ReadonlyMap<string, StreamChannel>;
+}
+
+/** What a channel has beside its stream, if it has. */
+interface Belongings {
+  readonly script: string | undefined;
+  readonly meta: OpenedMeta | undefined;
 }
 
 interface Script extends Pick<ControlScriptRequest, 'script' | 'onProperties'> {
@@ -118,8 +127,27 @@ export class StreamFactory {
    * file or pipe that may not be used.
    */
   async build(request: ChannelRequest): Promise<StreamChannel> {
-    const script = await this.#scriptOf(request);
-    return this.#wire(request.isTrusted ? request : await this.#confined(request), script);
+    let channel: StreamChannel | undefined;
+    const meta = await this.#metaOf(request, () => channel);
+    const script = meta ? undefined : await this.#scriptOf(request);
+    const confined = request.isTrusted ? request : await this.#confined(request);
+    channel = this.#wire(confined, { script, meta });
+    return channel;
+  }
+
+  async #metaOf(
+    { options, isPatient = false, others = () => new Map() }: ChannelRequest,
+    channel: () => StreamChannel | undefined,
+  ): Promise<OpenedMeta | undefined> {
+    if (options.uri.scheme !== 'meta') return undefined;
+    const { pool, clock, logger } = this.#options;
+    const { openMeta } = await import('./open-meta.ts');
+    return openMeta({
+      ...{ options, pool, clock, logger: logger.tagged('Stream') },
+      mayWait: isPatient,
+      channels: others(),
+      onProperties: (properties) => channel()?.takeSourceProperties(properties),
+    });
   }
 
   /** What a controller asks for is looked at here, to tell it, and again when it is opened. */
@@ -143,7 +171,7 @@ export class StreamFactory {
 
   #wire(
     { options, isTrusted, createSource, isPatient = false }: ChannelRequest,
-    script: string | undefined,
+    { script, meta }: Belongings,
   ): StreamChannel {
     const { pool, clock, logger, fanOut, onState, onProperties, onTrouble } = this.#options;
     const { surroundings, fileGate, settings } = this.#options;
@@ -166,10 +194,12 @@ export class StreamFactory {
       onTrouble: (trouble) => onTrouble?.(options.name, trouble),
       surroundings: isTrusted ? surroundings : { ...surroundings, fileGate, allowsPrivateHosts },
       ...(createSource && { createSource }),
+      ...(meta && { feed: meta.feed }),
     });
     const channel: StreamChannel = new StreamChannel(stream, broadcast, {
       onProperties: () => onProperties(channel),
       createBroadcast,
+      ...(meta && { children: meta.stream }),
       ...(script !== undefined && {
         startControlScript: (onProperties) =>
           this.#startControlScript(options, { script, isPatient, onProperties }),

@@ -548,6 +548,15 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await rig.reload(sources('tone:///?name=U'));
     expect(rig.streams).toEqual(['U']);
   },
+  async 'stream.default_source'() {
+    await start();
+    await rig.reload(`${tone}source = tone:///?name=U\ndefault_source = U\n`);
+    await player('p');
+    await untilConnected('p');
+    expect([...rig.application.registry.groups.values()].map(({ streamId }) => streamId)).toEqual([
+      'U',
+    ]);
+  },
   async 'stream.plugin_dir'() {
     await start();
     const add = () =>

@@ -8,6 +8,7 @@ import type {
   StreamSource,
 } from '../../src/audio/sources/stream-source.ts';
 import type { StreamState } from '../../src/audio/stream.ts';
+import type { StreamFeed } from '../../src/audio/stream-feed.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
 import type { StreamProperties } from '../../src/audio/stream-properties.ts';
 import { type Clock, monotonicClock } from '../../src/base/clock.ts';
@@ -37,7 +38,11 @@ export class StreamRig {
     address: string,
     defaults: Partial<StreamDefaults> = {},
     clock: Clock = monotonicClock,
-    surroundings: SourceSurroundings = {},
+    {
+      feed,
+      groupMs = 0,
+      ...surroundings
+    }: SourceSurroundings & { readonly feed?: StreamFeed; readonly groupMs?: number } = {},
     createSource?: (context: SourceContext) => StreamSource,
   ) {
     this.stream = new EncodedInput(
@@ -61,6 +66,8 @@ export class StreamRig {
         },
         onState: (state) => this.states.push(state),
         onProperties: (properties) => this.properties.push(properties),
+        onTiming: () => groupMs,
+        ...(feed && { feed }),
       },
     );
   }

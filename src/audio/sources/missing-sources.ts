@@ -37,7 +37,6 @@ const common = [
  */
 export function missingSourceAdvice({ uri, format }: Described): string | undefined {
   const fault = `streams of type "${uri.scheme}" are not supported yet`;
-  if (uri.scheme === 'meta') return `${fault}: ${metaAdvice(uri)}`;
   const program = programs.get(uri.scheme)?.({ uri, format });
   if (!program) return undefined;
   const known = [...common, ...program.used, 'name', 'sampleformat', 'params'];
@@ -48,12 +47,6 @@ export function missingSourceAdvice({ uri, format }: Described): string | undefi
     ...(hasSecrets ? ['put the secret in the place of ***'] : []),
   ];
   return `${[fault, ...remarks].join('; ')}: write source = ${text}`;
-}
-
-function metaAdvice({ path }: StreamUri): string {
-  const names = path.split('/').filter(Boolean);
-  const streams = names.length > 0 ? names.map((name) => `"${name}"`).join(', ') : 'its streams';
-  return `leave this line out and let a controller give the groups one of ${streams}`;
 }
 
 /** Short periods, as `arecord` writes one at a time. */

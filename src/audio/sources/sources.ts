@@ -48,7 +48,7 @@ export function createSource(context: SourceContext): StreamSource {
   if (advice !== undefined) throw new SourceError('source-not-supported', advice);
   throw new SourceError(
     'unknown-source',
-    `Unknown stream type: ${scheme}: write one of ${[...factories.keys(), ...loaders.keys()].sort().join(', ')}`,
+    `Unknown stream type: ${scheme}: write one of ${[...factories.keys(), ...loaders.keys(), 'meta'].sort().join(', ')}`,
   );
 }
 

@@ -50,10 +50,11 @@ export async function controlStream(channel: StreamChannel, params: RpcParams): 
   if (!command) throw invalidParams(`Command ${quoted(name)} not supported`);
   const values = readValues(command, params);
   const { needs, code, named = needs } = command;
-  if (channel.properties[needs] !== true) {
+  const target = channel.targetOf(name);
+  if (target.properties[needs] !== true) {
     throw new RpcError(code, `Stream property ${named} is false`);
   }
-  await streamControllerOf(channel).control(name, values);
+  await streamControllerOf(target).control(name, values);
   return 'ok';
 }
 

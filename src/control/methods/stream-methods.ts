@@ -19,6 +19,7 @@ const needed: ReadonlyMap<string, string | undefined> = new Map([
   ['pipewire', capturePermission],
   ['radio', 'Stream.AddStream.Radio'],
   ['clip', undefined],
+  ['meta', undefined],
   ['rtp', undefined],
   ['tcp', undefined],
   ['tone', undefined],

@@ -26,10 +26,11 @@ export async function setStreamProperty(channel: StreamChannel, params: RpcParam
   const check = checks.get(name);
   if (!check) throw invalidParams(`Property ${quoted(name)} not supported`);
   const value = check(params.value('value'));
-  if (!channel.properties.canControl) {
+  const target = channel.targetOf();
+  if (!target.properties.canControl) {
     throw new RpcError(7, 'Stream property canControl is false');
   }
-  await streamControllerOf(channel).setProperty(name, value);
+  await streamControllerOf(target).setProperty(name, value);
   return 'ok';
 }
 

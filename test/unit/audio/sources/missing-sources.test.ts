@@ -48,12 +48,6 @@ describe('the advice for a kind of stream that is missing', () => {
     expect(adviceFor(address)).not.toMatch(/topsecret|a&b|a%26b/);
   });
 
-  it('names the streams that a meta stream is made of', () => {
-    expect(adviceFor('meta:///Spotify/MPD?name=All')).toMatch(
-      /"meta" are not supported yet: leave this line out .* one of "Spotify", "MPD"$/,
-    );
-  });
-
   it('survives names of any kind, in the configuration file too', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((it) => !it.includes('\0'));
     const schemes = fc.constantFrom('alsa');

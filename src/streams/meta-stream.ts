@@ -1,0 +1,107 @@
+import type { MetaFeed } from '../audio/meta-feed.ts';
+import { allOthers, type MetaOptions, maxMetaChildren, metaCircle } from '../audio/meta-options.ts';
+import { noProperties, type StreamProperties } from '../audio/stream-properties.ts';
+import { SourceError } from '../base/errors.ts';
+import type { StreamChannel, StreamChildren } from './stream-channel.ts';
+
+type Channels = ReadonlyMap<string, StreamChannel>;
+
+interface MetaStreamOptions {
+  readonly name: string;
+  readonly meta: MetaOptions;
+  readonly feed: MetaFeed;
+  /** What controllers are to see is that of another child, or other than before. */
+  readonly onProperties: (properties: StreamProperties) => void;
+}
+
+/** A stream made of others: finds them by their names, and leads commands to the one that is heard. */
+export class MetaStream implements StreamChildren {
+  readonly #options: MetaStreamOptions;
+  #children: readonly StreamChannel[] = [];
+
+  constructor(options: MetaStreamOptions) {
+    this.#options = options;
+  }
+
+  get names(): readonly string[] {
+    return this.#options.meta.names;
+  }
+
+  link(channels: Channels): void {
+    const { name, feed } = this.#options;
+    const children = childrenOf(this.#options, channels).slice(0, maxMetaChildren);
+    const isSame =
+      children.length === this.#children.length &&
+      children.every((channel, index) => channel === this.#children[index]);
+    if (isSame || !channels.has(name)) return;
+    this.#children = children;
+    feed.setChildren(children.map(({ stream }) => stream));
+    this.showProperties();
+  }
+
+  /** Names of children that are not there. */
+  missing(channels: Channels): readonly string[] {
+    return this.names.filter((name) => name !== allOthers && !channels.has(name));
+  }
+
+  propertiesChanged(channel: StreamChannel): void {
+    if (channel === this.#active) this.showProperties();
+  }
+
+  showProperties(): void {
+    this.#options.onProperties(this.#active?.properties ?? noProperties);
+  }
+
+  targetOf(command?: string): StreamChannel | undefined {
+    const active = this.#active;
+    const isIdle = active?.stream.state !== 'playing';
+    const isToPlay = command === 'play' || (command === 'playPause' && isIdle);
+    if (!isToPlay || (isIdle && active?.properties.canPlay)) return active;
+    const canStart = ({ stream, properties }: StreamChannel) =>
+      stream.state === 'idle' && properties.canPlay;
+    return this.#children.find(canStart) ?? active;
+  }
+
+  get #active(): StreamChannel | undefined {
+    const { active } = this.#options.feed;
+    return this.#children.find(({ stream }) => stream === active);
+  }
+}
+
+/** Each once, at its first place. */
+function childrenOf(
+  { name: own, meta }: Pick<MetaStreamOptions, 'name' | 'meta'>,
+  channels: Channels,
+): readonly StreamChannel[] {
+  const { names } = meta;
+  const others = [...channels.values()].filter(
+    ({ id, stream, children }) =>
+      id !== own && !children && !stream.options.isAnnouncer && !names.includes(id),
+  );
+  return names.flatMap((name) => (name === allOthers ? others : (channels.get(name) ?? [])));
+}
+
+/**
+ * Looks whether a meta stream can be made of these.
+ *
+ * Failure: throws a `SourceError` when it would contain itself, or when a stream is missing that may not be.
+ */
+export function checkChildren(
+  { name, meta, mayWait }: { name: string; meta: MetaOptions; mayWait: boolean },
+  channels: Channels,
+): void {
+  const namesOf = (child: string) =>
+    child === name ? meta.names : channels.get(child)?.children?.names;
+  const circle = metaCircle(name, namesOf);
+  if (circle) {
+    throw new SourceError(
+      'meta-circle',
+      `Meta stream '${name}' would contain itself: ${circle.join(' → ')}`,
+    );
+  }
+  if (meta.missing === undefined ? mayWait : meta.missing === 'wait') return;
+  const missing = meta.names.find((child) => child !== allOthers && !channels.has(child));
+  if (missing !== undefined) {
+    throw new SourceError('unknown-stream', `Unknown stream: "${missing}"`);
+  }
+}
