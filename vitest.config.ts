@@ -21,6 +21,7 @@ const systemTests = [
 const aloneTests = [
   'test/e2e/bit-exact.test.ts',
   'test/e2e/late-join.test.ts',
+  'test/e2e/sound-servers.test.ts',
   'test/integration/doctor-mdns.test.ts',
 ];
 

@@ -136,6 +136,16 @@ describe('a process source', () => {
     expect(harness.logged('program says')).toEqual([]);
   });
 
+  it('complains once of a program that fails again and again in the same way', async () => {
+    const harness = run(
+      'test -e $D/second && echo other >&2; test -e $D/first && touch $D/second; touch $D/first; exit 1',
+    );
+    harness.ask(8);
+    await until(() => harness.logged('program ended').length >= 4, 'it ended four times');
+    const levels = harness.logged('program ended').map(({ level }) => level);
+    expect(levels.slice(0, 4)).toEqual(['warn', 'debug', 'warn', 'debug']);
+  });
+
   it('logs what the program says when it is asked to', async () => {
     const harness = run('echo one >&2; echo two >&2; sleep 60', '?log_stderr=true');
     await until(() => harness.logged('program says').length === 2, 'both lines are logged');
