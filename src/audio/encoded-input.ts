@@ -3,6 +3,7 @@ import { AssertionError, messageOf, SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { loadNativeAddon } from '../base/native/native-addon.ts';
 import { Activity } from './activity.ts';
+import type { Buffering } from './buffering.ts';
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import type { EncodeTurns } from './encode-turns.ts';
@@ -135,6 +136,10 @@ export class EncodedInput implements Stream {
 
   get reception(): Reception | undefined {
     return this.#source?.reception;
+  }
+
+  get buffering(): Buffering | undefined {
+    return this.#parts?.source.buffering;
   }
 
   get streamController(): StreamController | undefined {

@@ -56,7 +56,7 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['meta', ['mode', 'missing', 'hold_ms', 'fade_ms']],
   ['pipe', ['mode']],
   ['pipewire', ['target', 'capture_sink', 'remote', 'runtime_dir']],
-  ['process', ['params', 'wd_timeout', 'log_stderr', 'on_demand', 'linger_ms']],
+  ['process', ['params', 'wd_timeout', 'log_stderr', 'format', 'on_demand', 'linger_ms']],
   ['radio', ['url', 'format', 'prebuffer_ms', 'title', 'user_agent', 'on_demand', 'linger_ms']],
   ['spotify', librespot],
   ['rtp', networkParameters],

@@ -1,4 +1,5 @@
 import type { SourceError } from '../base/errors.ts';
+import type { Buffering } from './buffering.ts';
 import type { EncodeFigures } from './encoding.ts';
 import type { Mixer } from './mixer.ts';
 import type { PcmPast } from './pcm-past.ts';
@@ -38,6 +39,8 @@ export interface Stream {
   readonly backlogMs: number | undefined;
   /** Of a source that receives packets. */
   readonly reception?: Reception | undefined;
+  /** Of a source that buffers ahead. */
+  readonly buffering?: Buffering | undefined;
   /** Of its source; `undefined` while that takes no commands. */
   readonly streamController?: StreamController | undefined;
   /** What its PCM passes, of `format`; `undefined` while there is none. */

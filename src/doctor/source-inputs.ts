@@ -6,8 +6,9 @@ import { messageOf } from '../base/errors.ts';
 import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
-import { type Finding, fault, note } from './finding.ts';
+import { type Finding, fault, note, warning } from './finding.ts';
 import { inspectJack } from './jack-inspection.ts';
+import { NoteTaker } from './note-taker.ts';
 import { inspectPipeWire } from './pipewire-inspection.ts';
 import { inspectAirplay, inspectLibrespot } from './player-inspection.ts';
 import { tryPort } from './port-trial.ts';
@@ -28,6 +29,7 @@ const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>
   ['jack', inspectJack],
   ['pipewire', inspectPipeWire],
   ['process', inspectProgram],
+  ['radio', inspectRadio],
   ['tcp', inspectTcp],
 ]);
 
@@ -52,6 +54,32 @@ function inspectClip({ uri }: StreamOptions, context: DoctorContext): readonly F
   const path = clipFileOf(uri.path.slice(1), context);
   const refusal = refusalOf(serverUser, path, 'read');
   return refusal === undefined ? [] : [fault(refusal, `chown ${serverUser.name} ${path}`)];
+}
+
+/** Asks the station, and hangs up. */
+async function inspectRadio(options: StreamOptions): Promise<readonly Finding[]> {
+  const [{ radioAddressOf, faultText }, { findStation }, { AddressRules }] = await Promise.all([
+    import('../audio/sources/radio/radio-address.ts'),
+    import('../audio/sources/radio/station.ts'),
+    import('../base/net/address-rules.ts'),
+  ]);
+  const hangUp = new AbortController();
+  try {
+    const address = radioAddressOf({ ...options, logger: new NoteTaker() });
+    const rules = new AddressRules(['*']);
+    const found = await findStation(address.url, { ...address, rules, signal: hangUp.signal });
+    if ('listUrl' in found) return [note('its station answers: HLS')];
+    found.body.close();
+    const { name = 'without a name', kbps } = found.about;
+    const rate = kbps === undefined ? '' : `, ${kbps} kbit/s`;
+    return [note(`its station answers: ${name}, ${found.type}${rate}`)];
+  } catch (error) {
+    return [
+      warning(`its station is not heard: ${faultText(error)}`, 'see whether it plays elsewhere'),
+    ];
+  } finally {
+    hangUp.abort();
+  }
 }
 
 function inspectProgram({ uri }: StreamOptions, { serverUser }: DoctorContext): readonly Finding[] {

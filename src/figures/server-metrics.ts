@@ -294,6 +294,21 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
       value: ({ stream: { backlogMs } }) =>
         backlogMs === undefined ? undefined : backlogMs / msPerSecond,
     }),
+    metric('counter', {
+      name: 'zerocast_stream_connections_total',
+      help: 'Connections to the station of the stream, the first included',
+      value: ({ stream }) => stream.buffering?.connections,
+    }),
+    metric('counter', {
+      name: 'zerocast_stream_shortages_total',
+      help: 'How often the station was too slow, which is heard as a gap',
+      value: ({ stream }) => stream.buffering?.shortages,
+    }),
+    metric('gauge', {
+      name: 'zerocast_stream_buffered_seconds',
+      help: 'Audio of the station that waits to be read',
+      value: ({ stream: { buffering } }) => buffering && buffering.bufferedMs / msPerSecond,
+    }),
     ...receptionFigures.map(({ type = 'counter', name, help, of }) =>
       metric(type, {
         name,

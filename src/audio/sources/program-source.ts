@@ -4,6 +4,7 @@ import type { ProcessExit } from '../../base/children/process-group.ts';
 import { monotonicClock } from '../../base/clock.ts';
 import { messageOf, type SourceError } from '../../base/errors.ts';
 import type { LogFields } from '../../base/logger.ts';
+import type { ReadInto } from '../../base/net/adopt-socket.ts';
 import { PatientTimer } from '../../base/time/patient-timer.ts';
 import { within } from '../../base/time/within.ts';
 import type { StreamProperties } from '../stream-properties.ts';
@@ -45,6 +46,8 @@ interface SupervisedProgram {
   readonly restartMs?: readonly [first: number, slowest: number];
   /** What its output begins with that is no audio. */
   readonly skipBytes?: number;
+  /** Takes off the output of one start what is no audio; absent: it is all audio, but for `skipBytes`. */
+  strip?(audio: ReadInto): ReadInto;
   /** It may write its last words into its output: what comes last is not played. */
   readonly endsInWords?: boolean;
   /** Takes the standard input of each start; absent: the program has none. */
@@ -202,7 +205,7 @@ class ProgramConnector implements Connector {
       this.#endWait = resolve;
       if (this.#isStopped) resolve();
       this.#intake.connect(
-        (readInto) => producer.connect(readInto),
+        (readInto) => producer.connect(this.#program.strip?.(readInto) ?? readInto),
         () => resolve(),
         skipBytes,
       );

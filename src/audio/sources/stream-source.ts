@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ChildPlaces } from '../../base/children/child-places.ts';
 import type { SourceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { Buffering } from '../buffering.ts';
 import type { Reception } from '../reception.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import type { StreamController } from '../stream-controller.ts';
@@ -78,6 +79,8 @@ export interface StreamSource {
   capacityBytes?(): number;
   /** Makes that at least `bytes`, where it can be. */
   widen?(bytes: number): void;
+  /** Sources that do not buffer ahead of what is read lack it. */
+  readonly buffering?: Buffering;
   /** What has come by the network; sources that receive no packets lack it. */
   readonly reception?: Reception;
   /** Releases everything (descriptors, children, timers); resolves when that is done. */

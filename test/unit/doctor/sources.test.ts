@@ -47,6 +47,11 @@ describe('an address', () => {
     ['tone:///?name=A&codec=ogg', /codec ogg \(Vorbis\) is not supported yet -> use flac or opus/],
     ['process:///nonexistent/player?name=A', /nonexistent\/player does not exist.* -> /],
     ['tone:///?name=A&chunk_ms=20ms', /"A": chunk_ms=20ms is taken as 20/],
+    ['radio:///?name=A', /needs the URL of its station/],
+    [
+      'radio:///?name=A&url=http://127.0.0.1:1/',
+      /"A": its station is not heard: 127\.0\.0\.1:1 cannot be reached/,
+    ],
     ['tone:///?name=A&freq=1kHz', /"A".*freq=1kHz is taken as 1/],
     ['tone:///?name=A&cdec=pcm', /"A": the parameter "cdec" has no effect: codec may be meant/],
     [

@@ -1,6 +1,7 @@
 import type { GiveBack } from '../../../base/children/child-places.ts';
 import { codeOf } from '../../../base/errors.ts';
 import { within } from '../../../base/time/within.ts';
+import type { Buffering } from '../../buffering.ts';
 import { arrivingFrameBytes } from '../../int24.ts';
 import { ResyncLog } from '../../resync-log.ts';
 import type { SampleFormat } from '../../sample-format.ts';
@@ -68,6 +69,8 @@ export class RadioPlayer implements StreamSource {
   #prebuffer: Prebuffer | undefined;
   #decoder: RadioDecoder | undefined;
   #about: StationFacts = {};
+  #connections = 0;
+  #shortages = 0;
   #ending = new AbortController();
   #running: Promise<void> = Promise.resolve();
   /** The fault that was logged last: the same one is not logged each time. */
@@ -103,6 +106,11 @@ export class RadioPlayer implements StreamSource {
 
   capacityBytes(): number {
     return this.#bytesIn(this.#prebufferMs);
+  }
+
+  get buffering(): Buffering {
+    const bufferedMs = this.#msIn(this.#prebuffer?.keptBytes ?? 0);
+    return { connections: this.#connections, shortages: this.#shortages, bufferedMs };
   }
 
   async stop(): Promise<void> {
@@ -143,7 +151,8 @@ export class RadioPlayer implements StreamSource {
       onFilled: () => this.#sink?.filled(),
       onEmpty: (reason) => this.#sink?.interrupted(reason),
       onShort: (keptBytes) => {
-        const bufferedMs = Math.round((1000 * keptBytes) / this.#bytesIn(1000));
+        this.#shortages += 1;
+        const bufferedMs = Math.round(this.#msIn(keptBytes));
         this.#shortLog.tell('the station is too slow, buffering', { bufferedMs });
       },
     });
@@ -231,6 +240,7 @@ export class RadioPlayer implements StreamSource {
   }
 
   #connected(found: Station | PieceList): void {
+    this.#connections += 1;
     const { logger, uri } = this.#context;
     this.#about = 'about' in found ? found.about : {};
     const facts = 'listUrl' in found ? { type: 'HLS' } : { type: found.type, ...found.about };
@@ -271,6 +281,10 @@ export class RadioPlayer implements StreamSource {
 
   get #frameBytes(): number {
     return arrivingFrameBytes(this.format, this.packed24);
+  }
+
+  #msIn(bytes: number): number {
+    return (1000 * bytes) / this.#bytesIn(1000);
   }
 
   #bytesIn(ms: number): number {

@@ -6,7 +6,7 @@ import { ProducerProcess } from '../../../../src/audio/sources/producer-process.
 import { maxLastLines, maxWindowLines } from '../../../../src/audio/sources/program-log.ts';
 import { findProgram } from '../../../../src/base/children/find-program.ts';
 import { openDescriptors, scratchFolder } from '../../../support/fifo.ts';
-import { numberedBytes } from '../../../support/pcm-fixtures.ts';
+import { longWavFile, numberedBytes, riffChunk, wavFile } from '../../../support/pcm-fixtures.ts';
 import { SourceHarness } from '../../../support/source-harness.ts';
 import { turn, until } from '../../../support/waiting.ts';
 
@@ -52,6 +52,55 @@ function isAlive(name: string): boolean {
     return false;
   }
 }
+
+describe('a process source whose program writes WAV', () => {
+  const list = riffChunk('LIST', Buffer.from('INFO of odd length.'));
+
+  it.each([
+    ['plain', (audio: Buffer) => wavFile(audio)],
+    ['of open length', (audio: Buffer) => wavFile(audio, { dataBytes: 0xffff_ffff })],
+    ['of length 0', (audio: Buffer) => wavFile(audio, { dataBytes: 0 })],
+    ['with other chunks', (audio: Buffer) => wavFile(audio, { between: list })],
+    ['of 64 bit', (audio: Buffer) => longWavFile('RF64', audio)],
+  ])('reads all of the audio and nothing else: %s', async (_, make) => {
+    const audio = numberedBytes(100_000);
+    writeFileSync(join(folder.path, 'sound.wav'), make(audio));
+    // Byte by byte at first: no piece holds a part that is looked for.
+    const slowly =
+      'for i in $(seq 0 70); do dd if=$D/sound.wav bs=1 skip=$i count=1 status=none; done';
+    const harness = run(`${slowly}; tail -c +72 $D/sound.wav; sleep 60`, '?format=wav');
+    expect((await harness.read(100_000)).equals(audio)).toBe(true);
+  });
+
+  it('takes the header off each start', async () => {
+    writeFileSync(join(folder.path, 'short.wav'), wavFile(numberedBytes(4000)));
+    const harness = run('cat $D/short.wav', '?format=wav');
+    for (let start = 0; start < 2; start += 1) {
+      expect((await harness.read(4000)).equals(numberedBytes(4000))).toBe(true);
+    }
+  });
+
+  it.each([
+    [
+      'format=wav&sampleformat=44100:16:2',
+      /it writes WAV of 48000:16:2: write sampleformat=48000:16:2/,
+      'cat $D/short.wav',
+    ],
+    ['format=wav', /it does not write WAV/, 'head -c 5000 /dev/urandom'],
+    ['format=wav', /it does not write WAV/, 'yes'],
+  ])('says what is wrong, with %s', async (query, fault, body) => {
+    writeFileSync(join(folder.path, 'short.wav'), wavFile(numberedBytes(4000)));
+    const harness = run(body, `?${query}`);
+    harness.ask(4000);
+    await until(() => harness.logged('program ended').length > 0, 'it says so');
+    expect(harness.logged('program ended')[0]?.fields.lastLine).toMatch(fault);
+    expect(harness.filledCount).toBe(0);
+  });
+
+  it('refuses 24 bit that do not come in 3 bytes', () => {
+    expect(() => run('true', '?format=wav&sampleformat=48000:24:2')).toThrow(/packed_s24le=true/);
+  });
+});
 
 describe('a process source', () => {
   it('reads what the program writes, in the folder of the program and without input', async () => {

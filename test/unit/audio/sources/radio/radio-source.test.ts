@@ -94,6 +94,8 @@ describe.skipIf(ffmpegIsMissing)('a radio stream', () => {
     expect(lines.length).toBe(1);
     expect(lines[0]?.fields.bufferedMs).toBeGreaterThan(200);
     expect(lines[0]?.fields.bufferedMs).toBeLessThan(300);
+    expect(rig.stream.buffering).toMatchObject({ connections: 1, shortages: 1 });
+    expect(rig.stream.buffering?.bufferedMs).toBeGreaterThan(200);
   });
 
   it('holds back a station that sends all at once', async () => {
