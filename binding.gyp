@@ -8,6 +8,7 @@
           "sources": [
             "native/binding/dsp-binding.cpp",
             "native/binding/flac-encoder-binding.cpp",
+            "native/binding/vorbis-binding.cpp",
             "native/core/dsp/kernels-avx2.cpp",
             "native/core/dsp/kernels.cpp",
             "native/core/dsp/limiter.cpp",
@@ -15,7 +16,10 @@
             "native/core/dsp/spectra.cpp",
             "native/core/flac-encoder.cpp",
             "native/core/libflac.cpp",
-            "native/core/system-library.cpp"
+            "native/core/libvorbis.cpp",
+            "native/core/system-library.cpp",
+            "native/core/vorbis-decoder.cpp",
+            "native/core/vorbis-encoder.cpp"
           ]
         }],
         ["OS=='linux'", {

@@ -7,6 +7,7 @@
 #ifndef _WIN32
 #include "dsp-binding.hpp"
 #include "flac-encoder-binding.hpp"
+#include "vorbis-binding.hpp"
 #endif
 #ifdef __linux__
 #include "acceptor-binding.hpp"
@@ -118,6 +119,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("dsp", Napi::Value(env, defineDsp(env)));
   exports.Set("findLibflac", Napi::Function::New(env, FlacEncoderBinding::find, "findLibflac"));
   exports.Set("FlacEncoder", FlacEncoderBinding::define(env));
+  exports.Set("findLibvorbis", Napi::Function::New(env, VorbisEncoderBinding::find, "findLibvorbis"));
+  exports.Set("VorbisEncoder", VorbisEncoderBinding::define(env));
+  exports.Set("VorbisDecoder", VorbisDecoderBinding::define(env));
 #endif
 #ifdef __linux__
   exports.Set("zeroCopyRefusal", Napi::Function::New(env, zeroCopyRefusal, "zeroCopyRefusal"));

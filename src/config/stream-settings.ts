@@ -74,7 +74,7 @@ export const streamSettings = {
       default: 'flac',
       parser: someText('a codec as name or name:options, for example flac:2', /^[a-z0-9]+(:.*)?$/i),
       doc:
-        'Codec of streams that name none, as name or name:options: flac, opus, pcm, null. ' +
+        'Codec of streams that name none, as name or name:options: flac, opus, ogg, pcm, null. ' +
         '--stream.codec=<name>:? lists the options.',
     }),
     chunk_ms: scalar({

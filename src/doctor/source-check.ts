@@ -1,7 +1,8 @@
 import { broadcastOptions, streamDefaults } from '../app/streams.ts';
 import { ChunkPool } from '../audio/chunk-pool.ts';
 import { type ChunkTiming, chunkTiming } from '../audio/encoders/chunk-timing.ts';
-import { codecName, createEncoder } from '../audio/encoders/codecs.ts';
+import { codecName, createEncoder, parseCodec } from '../audio/encoders/codecs.ts';
+import { vorbisLibraryInUse } from '../audio/encoders/ogg-encoder.ts';
 import type { SampleFormat } from '../audio/sample-format.ts';
 import { prepareClip } from '../audio/sources/clip-source.ts';
 import { openSource } from '../audio/sources/sources.ts';
@@ -82,7 +83,11 @@ async function checkSource(
     ...logger.take(),
     ...(isMeta ? checkMeta(options.uri, context) : []),
     ...(await inspectInput(options, context)),
-    ...(await checkEncoder(options, { format, sending: broadcastOptions(context.config) })),
+    ...(await checkEncoder(options, {
+      format,
+      sending: broadcastOptions(context.config),
+      native: context.native,
+    })),
     ...(isMeta ? [] : await checkScript(options, context)),
   ].map((finding) => ofStream(options, finding));
   const { scheme, host, path } = options.uri;
@@ -95,9 +100,14 @@ function ofStream({ name }: StreamOptions, { text, ...rest }: Finding): Finding 
   return { ...rest, text: text.includes(`"${name}"`) ? text : `stream "${name}": ${text}` };
 }
 
+interface EncoderSurroundings extends Pick<DoctorContext, 'native'> {
+  readonly format: SampleFormat;
+  readonly sending: PlayabilityOptions;
+}
+
 async function checkEncoder(
   options: StreamOptions,
-  { format, sending }: { readonly format: SampleFormat; readonly sending: PlayabilityOptions },
+  { format, sending, native }: EncoderSurroundings,
 ): Promise<readonly Finding[]> {
   const pool = new ChunkPool();
   try {
@@ -105,7 +115,10 @@ async function checkEncoder(
     const sent = encoder.format;
     const timing = chunkTiming(encoder, { format, chunkMs: options.chunkMs });
     encoder.close();
-    const findings = checkTiming(options, timing, sending);
+    const findings = [
+      ...codecNotes(options.codec, native),
+      ...checkTiming(options, timing, sending),
+    ];
     if (sent.equals(format)) return findings;
     const converted = `the audio is converted from ${format} to ${sent} for ${options.codec}`;
     return [note(converted), ...findings];
@@ -114,6 +127,16 @@ async function checkEncoder(
   } finally {
     pool.close();
   }
+}
+
+function codecNotes(spec: string, native: DoctorContext['native']): readonly Finding[] {
+  const { name, caveat } = parseCodec(spec).codec;
+  const notes = caveat === undefined ? [] : [note(caveat)];
+  if (name !== 'ogg') return notes;
+  const { name: library, reason } = vorbisLibraryInUse(native);
+  if (reason === undefined) return notes;
+  const text = `ogg is encoded by ${library}, as the system's library is not used: ${reason}`;
+  return [...notes, note(text, 'install libvorbisenc2 (Debian, Ubuntu), libvorbis (others)')];
 }
 
 function checkTiming(

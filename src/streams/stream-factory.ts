@@ -3,6 +3,7 @@ import type { ChunkPool } from '../audio/chunk-pool.ts';
 import { EncodeTurns } from '../audio/encode-turns.ts';
 import { EncodedInput } from '../audio/encoded-input.ts';
 import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
+import { parseCodec } from '../audio/encoders/codecs.ts';
 import type { FileGate } from '../audio/sources/file-gate.ts';
 import { openSource } from '../audio/sources/sources.ts';
 import type {
@@ -215,6 +216,10 @@ export class StreamFactory {
    */
   #judge(options: StreamOptions, timing: ChunkTiming): number {
     const { broadcast, logger } = this.#options;
+    const { caveat } = parseCodec(options.codec).codec;
+    if (caveat !== undefined) {
+      logger.tagged('Stream').notice('not for every player', { stream: options.name, caveat });
+    }
     const problem = timingProblem(options, timing, broadcast);
     if (!problem) return longestGroupMs(timing, broadcast);
     const { plays, text, remedy } = problem;

@@ -56,6 +56,35 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
     );
   });
 
+  it.each(['44100:16:2', '48000:24:2'])(
+    'plays ogg at %s so that it correlates with what was fed, as loud',
+    async (formatText) => {
+      const format = SampleFormat.parse(formatText);
+      const fed = risingTone({ format, seconds });
+      await playEveryWay(
+        { format, codec: 'ogg', fed, via: 'tcp', earlyClients: 1 },
+        ([recording]) => {
+          const { coefficient, levelDb } = correlate({ fed, recorded: recording!.pcm, format });
+          expect(coefficient).toBeGreaterThanOrEqual(0.99);
+          expect(Math.abs(levelDb)).toBeLessThan(0.5);
+        },
+      );
+    },
+  );
+
+  it('joins an ogg stream in the middle and hears the rest, as loud', async () => {
+    const format = SampleFormat.parse('48000:16:2');
+    const fed = risingTone({ format, seconds });
+    const scene = { format, codec: 'ogg', fed, via: 'pipe', earlyClients: 0 } as const;
+    await playEveryWay({ ...scene, lateClientAfterMs: 1000 }, ([recording]) => {
+      const rest = fed.subarray(3 * format.rateHz * format.frameBytes);
+      const { pcm: recorded } = recording!;
+      const { coefficient, levelDb } = correlate({ fed: rest, recorded, format });
+      expect(coefficient).toBeGreaterThanOrEqual(0.99);
+      expect(Math.abs(levelDb)).toBeLessThan(0.5);
+    });
+  });
+
   it('receives the same bytes as another client of the stream', async () => {
     const format = SampleFormat.parse('48000:16:2');
     const fed = uniqueSignal({ format, seconds });

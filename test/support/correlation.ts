@@ -13,6 +13,8 @@ export interface Correlation {
   readonly lagFrames: number;
   /** Normalised correlation of all that was fed with what was recorded there, -1..1. */
   readonly coefficient: number;
+  /** By how much what was recorded there is louder than what was fed. */
+  readonly levelDb: number;
 }
 
 /**
@@ -39,7 +41,7 @@ export function correlate({ fed, recorded, format }: Comparison): Correlation {
     to: coarse * decimation + fineSearchFrames,
   });
   const lagFrames = fine - probeStart;
-  return { lagFrames, coefficient: coefficientAt(fed, recorded, format, lagFrames) };
+  return { lagFrames, ...likenessAt(fed, recorded, format, lagFrames) };
 }
 
 interface Search {
@@ -65,12 +67,12 @@ function bestOffset({ needle, haystack, from, to }: Search): number {
   return best.offset;
 }
 
-function coefficientAt(
+function likenessAt(
   fed: Buffer,
   recorded: Buffer,
   { sampleBytes, frameBytes }: SampleFormat,
   lagFrames: number,
-): number {
+): Pick<Correlation, 'coefficient' | 'levelDb'> {
   let product = 0;
   let fedEnergy = 0;
   let recordedEnergy = 0;
@@ -84,7 +86,10 @@ function coefficientAt(
     recordedEnergy += b * b;
   }
   const norm = Math.sqrt(fedEnergy * recordedEnergy);
-  return norm === 0 ? 0 : product / norm;
+  return {
+    coefficient: norm === 0 ? 0 : product / norm,
+    levelDb: 10 * Math.log10(recordedEnergy / fedEnergy),
+  };
 }
 
 function monoOf(pcm: Buffer, { channels, sampleBytes, frameBytes }: SampleFormat): Float64Array {

@@ -3,9 +3,14 @@ import { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import { createEncoder, parseCodec } from '../../src/audio/encoders/codecs.ts';
 import type { Emit, Encoder, EncoderContext } from '../../src/audio/encoders/encoder.ts';
 import { createFlacEncoder } from '../../src/audio/encoders/flac-encoder.ts';
+import { createOggEncoder } from '../../src/audio/encoders/ogg-encoder.ts';
 import { bytesOf, newSamples } from '../../src/audio/sample-conversion.ts';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import type { OpenFlacStream } from './flac-libraries.ts';
+import type { OpenVorbisStream } from './vorbis-libraries.ts';
+
+/** By which library a stream is encoded. */
+export type OpenLibrary = { readonly flac: OpenFlacStream } | { readonly vorbis: OpenVorbisStream };
 
 /** What an encoder emitted: a copy of each chunk's payload, and its frames. */
 export interface Emitted {
@@ -26,7 +31,7 @@ export interface Bench {
 export async function benchFor(
   spec: string,
   formatText: string,
-  openFlac?: OpenFlacStream,
+  open?: OpenLibrary,
 ): Promise<Bench> {
   const format = SampleFormat.parse(formatText);
   const pool = new ChunkPool({ verifySeals: true });
@@ -37,7 +42,7 @@ export async function benchFor(
     chunk.release();
   };
   return {
-    encoder: await encoderFor(spec, { format, pool }, openFlac),
+    encoder: await encoderFor(spec, { format, pool }, open),
     format,
     pool,
     emit,
@@ -48,10 +53,13 @@ export async function benchFor(
 function encoderFor(
   spec: string,
   context: Omit<EncoderContext, 'options'>,
-  openFlac: OpenFlacStream | undefined,
+  open: OpenLibrary | undefined,
 ): Promise<Encoder> {
-  if (!openFlac) return createEncoder(spec, context);
-  return createFlacEncoder({ ...context, options: parseCodec(spec).options }, openFlac);
+  if (!open) return createEncoder(spec, context);
+  const { options } = parseCodec(spec);
+  if ('flac' in open) return createFlacEncoder({ ...context, options }, open.flac);
+  const quality = Number(/^VBR:(.*)$/.exec(options)?.[1] ?? 0.9);
+  return createOggEncoder({ ...context, quality }, open.vorbis);
 }
 
 /** Cuts `pcm` into chunks of `chunkFrames` (taken in turn) and encodes them. */

@@ -1,11 +1,13 @@
 import { ProtocolError } from '../../base/errors.ts';
 import type { Decoder } from './decoder.ts';
 import { createFlacDecoder } from './flac-decoder.ts';
+import { createOggDecoder } from './ogg-decoder.ts';
 import { createOpusDecoder } from './opus-decoder.ts';
 import { createPcmDecoder } from './pcm-decoder.ts';
 
 const factories = new Map<string, (header: Uint8Array) => Decoder | Promise<Decoder>>([
   ['flac', createFlacDecoder],
+  ['ogg', createOggDecoder],
   ['opus', createOpusDecoder],
   ['pcm', createPcmDecoder],
 ]);

@@ -2,18 +2,14 @@ import { SourceError } from '../../base/errors.ts';
 import type { Codec, Encoder, EncoderContext } from './encoder.ts';
 import { flacCodec } from './flac-encoder.ts';
 import { nullCodec } from './null-encoder.ts';
+import { oggCodec } from './ogg-codec.ts';
 import { opusCodec } from './opus-encoder.ts';
 import { pcmCodec } from './pcm-encoder.ts';
 
 /** Every codec that a stream can be sent in, by name. */
 export const codecs: ReadonlyMap<string, Codec> = new Map(
-  [flacCodec, opusCodec, pcmCodec, nullCodec].map((codec) => [codec.name, codec]),
+  [flacCodec, opusCodec, pcmCodec, oggCodec, nullCodec].map((codec) => [codec.name, codec]),
 );
-
-/** Codecs of upstream's configuration files that are missing here, with what to do instead. */
-const missing: ReadonlyMap<string, string> = new Map([
-  ['ogg', 'codec ogg (Vorbis) is not supported yet: use flac or opus'],
-]);
 
 /** Reads `name[:options]`, as `flac:5`. Failure: a `SourceError` that names the known codecs. */
 export function parseCodec(spec: string): {
@@ -49,8 +45,5 @@ function codecNamed(text: string): Codec {
   const codec = codecs.get(name);
   if (codec) return codec;
   const known = [...codecs.keys()].join(', ');
-  throw new SourceError(
-    'unknown-codec',
-    missing.get(name) ?? `"${text}" is no codec: use one of ${known}`,
-  );
+  throw new SourceError('unknown-codec', `"${text}" is no codec: use one of ${known}`);
 }

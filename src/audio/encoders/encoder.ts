@@ -76,6 +76,8 @@ export interface Codec {
   readonly name: string;
   /** What `--stream.codec=<name>:?` prints: the options, their ranges and defaults. */
   readonly help: string;
+  /** One sentence on the players that cannot play it; absent: every known one can. */
+  readonly caveat?: string;
   /** Failure: rejects with a `SourceError` that says what options and formats are allowed. */
   create(context: EncoderContext): Promise<Encoder>;
   /** Does what all encoders of a kind share; absent: `create` does it. Failure: as `create`. */

@@ -1,7 +1,8 @@
 import { assert, SourceError } from '../../base/errors.ts';
 import { loadNativeAddon, type NativeAddonResult } from '../../base/native/native-addon.ts';
 import type { Chunk } from '../chunk.ts';
-import type { SampleFormat } from '../sample-format.ts';
+import { samplesOf } from '../sample-conversion.ts';
+import { SampleFormat } from '../sample-format.ts';
 import type { Codec, Emit, EncodedElsewhere, Encoder, EncoderContext } from './encoder.ts';
 import { flacHeader, isRateSelfDescribing } from './flac-header.ts';
 import type { FlacStream, FlacStreamSettings, FlacWork } from './flac-library.ts';
@@ -22,7 +23,7 @@ export const flacCodec: Codec = {
   name: 'flac',
   help:
     `flac[:level]: lossless; level 0 (fast) to 8 (small), default ${defaultLevel}; ` +
-    `levels 0 to ${lastShortLevel} send ${shortBlockFrames} samples per chunk, ` +
+    `of 32 bits the upper 24 are sent; levels 0 to ${lastShortLevel} send ${shortBlockFrames} samples per chunk, ` +
     `higher ones ${longBlockFrames} up to ${maxLongBlockChannels} channels`,
   create: (context) =>
     createFlacEncoder(context, (settings) => openFlacStream(loadNativeAddon(), settings)),
@@ -30,7 +31,7 @@ export const flacCodec: Codec = {
     const level = parseLevel(options);
     checkFormat(format);
     if ('reason' in findSystemLibflac(loadNativeAddon())) {
-      await warmUp(await loadLibflacjs(), { format, level });
+      await warmUp(await loadLibflacjs(), { format: sentFormat(format), level });
     }
   },
 };
@@ -44,7 +45,9 @@ export async function createFlacEncoder(
   checkFormat(format);
   const isShort = level <= lastShortLevel || format.channels > maxLongBlockChannels;
   const blockFrames = isShort ? shortBlockFrames : longBlockFrames;
-  return new FlacEncoder(await open({ format, level, blockFrames }), { format, blockFrames, pool });
+  const sent = sentFormat(format);
+  const stream = await open({ format: sent, level, blockFrames });
+  return new FlacEncoder(stream, { format: sent, isWide: format.bits === 32, blockFrames, pool });
 }
 
 /** Which library encodes FLAC here, with its version, for people. */
@@ -68,6 +71,8 @@ export async function openFlacStream(
 
 interface FlacSettings extends Pick<EncoderContext, 'format' | 'pool'> {
   readonly blockFrames: number;
+  /** The PCM has 32 bits, of which the upper 24 are sent. */
+  readonly isWide: boolean;
 }
 
 /**
@@ -88,16 +93,19 @@ class FlacEncoder implements Encoder {
   /** Frames handed to the library at once. */
   readonly #sliceFrames: number;
   readonly #stream: FlacStream;
+  /** Samples of 24 bits of a slice; absent: what comes in is sent as it is. */
+  readonly #narrowed: Int32Array<ArrayBuffer> | undefined;
   #hasInput = false;
   /** The number of the next frame, where the library counts from another one. */
   #number: number | undefined;
   #closed = false;
 
-  constructor(stream: FlacStream, { format, blockFrames, pool }: FlacSettings) {
+  constructor(stream: FlacStream, { format, blockFrames, isWide, pool }: FlacSettings) {
     this.format = format;
     this.blockFrames = blockFrames;
     this.#pool = pool;
     this.#sliceFrames = Math.floor(stream.maxSamples / format.channels);
+    if (isWide) this.#narrowed = new Int32Array(this.#sliceFrames * format.channels);
     this.header = flacHeader(format, blockFrames);
     this.#stream = stream;
     try {
@@ -117,8 +125,10 @@ class FlacEncoder implements Encoder {
       const frames = Math.min(leftFrames, this.#sliceFrames);
       if (frames === 0) return undefined;
       this.#hasInput = true;
-      // Not `payload`, which would make a view each time.
-      blocks = this.#stream.process(pcm.writable, startFrame, frames);
+      blocks = this.#narrowed
+        ? this.#stream.process(this.#narrow(this.#narrowed, pcm, startFrame), 0, frames)
+        : // Not `payload`, which would make a view each time.
+          this.#stream.process(pcm.writable, startFrame, frames);
       if (frames < leftFrames) next = startFrame + frames;
     } finally {
       if (next === undefined) pcm.release();
@@ -148,6 +158,14 @@ class FlacEncoder implements Encoder {
     if (this.#closed) return;
     this.#closed = true;
     this.#stream.close();
+  }
+
+  /** Others may still look at the PCM: it is not changed in its place. */
+  #narrow(target: Int32Array<ArrayBuffer>, { payload }: Chunk, startFrame: number): Uint8Array {
+    const samples = samplesOf(payload, this.format).subarray(startFrame * this.format.channels);
+    const count = Math.min(samples.length, target.length);
+    for (let index = 0; index < count; index += 1) target[index] = samples[index]! >> 8;
+    return new Uint8Array(target.buffer);
   }
 
   async #emitLater(work: Promise<FlacWork>, emit: Emit): EncodedElsewhere {
@@ -193,13 +211,13 @@ function parseLevel(options: string): number {
   );
 }
 
-function checkFormat({ bits, rateHz }: SampleFormat): void {
-  if (bits === 32) {
-    throw new SourceError(
-      'bad-codec-format',
-      'flac carries at most 24 bits here: use codec pcm, or a sample format of 24 or 16 bits',
-    );
-  }
+/** FLAC has 32 bits only since libFLAC 1.4, and no player reads them. */
+function sentFormat(format: SampleFormat): SampleFormat {
+  const { rateHz, channels } = format;
+  return format.bits === 32 ? new SampleFormat({ rateHz, channels, bits: 24 }) : format;
+}
+
+function checkFormat({ rateHz }: SampleFormat): void {
   if (!isRateSelfDescribing(rateHz)) {
     throw new SourceError(
       'bad-codec-format',

@@ -84,7 +84,7 @@ export interface NativeAddon {
   /** Signal processing. Not on Windows. */
   readonly dsp?: DspKernels;
   /** Looks for the system's libFLAC. Not on Windows. */
-  findLibflac?(): LibflacResult;
+  findLibflac?(): SystemLibraryResult;
   /**
    * Failure: throws an `Error` when there is no libFLAC, or no memory. Not on Windows.
    */
@@ -98,6 +98,20 @@ export interface NativeAddon {
     /** Where each call tells bytes and frames of the blocks that it has made. */
     readonly blocks: Uint32Array;
   }) => NativeFlacEncoder;
+  /** Looks for the system's libvorbisenc. Not on Windows. */
+  findLibvorbis?(): SystemLibraryResult;
+  /** Failure: throws an `Error` when there is no libvorbisenc; so does a decoder. Not on Windows. */
+  readonly VorbisEncoder?: new (settings: {
+    readonly rateHz: number;
+    readonly channels: number;
+    /** 8, 16, 24 in four bytes, or 32. */
+    readonly bits: number;
+    /** -0.1 to 1 */
+    readonly quality: number;
+    /** Where each call tells the bytes of the packets that it has made. */
+    readonly sizes: Uint32Array;
+  }) => NativeVorbisEncoder;
+  readonly VorbisDecoder?: new () => NativeVorbisDecoder;
   /**
    * Accepts in the place of a listening TCP socket, whose descriptor may be closed then; `onWaiting`
    * is called from the event loop while connections wait. Linux only.
@@ -126,8 +140,8 @@ export interface NativeAddon {
   }) => NativeFanOutAddon;
 }
 
-/** The system's libFLAC, or why it cannot be used, in words. */
-export type LibflacResult =
+/** A library of the system, or why it cannot be used, in words. */
+type SystemLibraryResult =
   | { readonly version: string; readonly file: string }
   | { readonly reason: string };
 
@@ -194,6 +208,26 @@ export interface JackSettings {
   /** Which output ports are connected, an extended regular expression; absent: none. */
   readonly pattern?: string;
   readonly skippedPorts: number;
+}
+
+/** See native/core/vorbis-encoder.hpp. */
+export interface NativeVorbisEncoder {
+  /** Returns how many packets wait, those of the header, or the negative status of the library. */
+  begin(): number;
+  /** Returns how many packets it has made, or -1. */
+  process(pcm: Uint8Array, startFrame: number, frames: number): number;
+  /** Copies the oldest packet that was not taken yet. */
+  take(target: Uint8Array): void;
+  close(): void;
+}
+
+/** See native/core/vorbis-decoder.hpp. */
+export interface NativeVorbisDecoder {
+  /** False when the packets are no header. */
+  open(identification: Uint8Array, comment: Uint8Array, setup: Uint8Array, bits: number): boolean;
+  /** The PCM that the packet adds, none for the first one; `undefined` for what is no packet. */
+  decode(packet: Uint8Array): Uint8Array | undefined;
+  close(): void;
 }
 
 /** See native/core/acceptor.hpp. */

@@ -17,7 +17,7 @@ function edited(header: Buffer, edit: (header: Buffer) => void): Buffer {
   return copy;
 }
 
-describe.each(['pcm', 'flac', 'opus'])('the decoder for %s', (codec) => {
+describe.each(['pcm', 'flac', 'opus', 'ogg'])('the decoder for %s', (codec) => {
   it('knows the format from the header', async () => {
     const decoder = await createDecoder(codec, await headerOf(codec));
     expect(`${decoder.format}`).toBe('48000:16:2');
@@ -66,7 +66,7 @@ describe('a header with impossible numbers', () => {
   });
 });
 
-it.each(['ogg', 'null', 'FLAC', '__proto__'])('there is no decoder for %s', async (codec) => {
+it.each(['vorbis', 'null', 'FLAC', '__proto__'])('there is no decoder for %s', async (codec) => {
   const creation = createDecoder(codec, new Uint8Array(64));
   await expect(creation).rejects.toMatchObject({ code: 'unknown-codec' });
 });

@@ -33,10 +33,6 @@ describe('a codec spec', () => {
     for (const name of codecs.keys()) expect(fault.message).toContain(name);
   });
 
-  it('for Vorbis says what to use instead', () => {
-    expect(faultOf(() => parseCodec('ogg:VBR:0.9')).message).toMatch(/not supported.*flac or opus/);
-  });
-
   it('rejects, not throws, when an encoder is asked for', async () => {
     await expect(benchFor('mp3', '48000:16:2')).rejects.toThrow(SourceError);
   });
@@ -51,6 +47,7 @@ describe('the help of a codec', () => {
     expect(codecHelp('flac')).toMatch(/0.*8.*default 2/);
     expect(codecHelp('opus')).toContain('BITRATE:<6000..512000|MAX|AUTO>,COMPLEXITY:<1..10>');
     expect(codecHelp('opus')).toContain('BITRATE:192000,COMPLEXITY:10');
+    expect(codecHelp('ogg')).toMatch(/VBR.*-0\.1.*1\.0.*default VBR:0\.9/);
   });
 
   it('is refused for an unknown codec', () => {
@@ -74,6 +71,14 @@ describe('codec options', () => {
     ['opus:COMPLEXITY:11', /1\.\.10/],
     ['opus:Speed:1', /"Speed:1".*BITRATE/],
     ['opus:BITRATE:64000,', /BITRATE/],
+    ['ogg:0.9', /^Invalid codec options: "0.9"/],
+    ['ogg:VBR', /^Invalid codec options: "VBR"/],
+    ['ogg:VBR:0.5:1', /^Invalid codec options: "VBR:0.5:1"/],
+    ['ogg:CBR:128', /^Unsupported codec mode: "CBR". Available: "VBR"/],
+    ['ogg:VBR:good', /^Invalid codec option: "good": write/],
+    ['ogg:VBR:', /^Invalid codec option: ""/],
+    ['ogg:VBR:1.1', /^Invalid codec option: "1.1": .* from -0.1 to 1.0/],
+    ['ogg:VBR:-0.2', /^Invalid codec option: "-0.2": .* from -0.1 to 1.0/],
   ])('%s is refused with what is allowed', async (spec, message) => {
     const fault = await benchFor(spec, '48000:16:2').catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(SourceError);
@@ -94,10 +99,10 @@ describe('codec options', () => {
 
 describe('a sample format that a codec cannot carry', () => {
   it.each([
-    ['flac', '48000:32:2', /at most 24 bits.*pcm/],
     ['flac', '65537:16:2', /65537 Hz/],
     ['flac', '768000:16:2', /768000 Hz/],
     ['opus', '48000:16:3', /one or two channels, not 3/],
+    ['ogg', '768000:16:2', /failed to init encoder: ogg of 768000 Hz and 2 channels/],
     ['opus', '500:16:2', /1000 to 192000 Hz, not 500/],
     ['opus', '384000:16:2', /1000 to 192000 Hz, not 384000/],
   ])('%s of %s is refused with a way out', async (spec, format, message) => {
@@ -117,7 +122,7 @@ it('building an encoder takes the options from the spec', async () => {
   short.encoder.close();
 });
 
-it.each(['flac', 'opus'])(
+it.each(['flac', 'opus', 'ogg'])(
   '%s used after it was closed is our bug, and leaks nothing',
   async (spec) => {
     const bench = await benchFor(spec, '44100:16:2');

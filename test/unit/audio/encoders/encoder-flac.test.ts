@@ -31,7 +31,7 @@ describe('the libraries', () => {
     async (spec) => {
       const sizes: number[] = [];
       for (const [, open] of flacLibraries) {
-        const bench = await benchFor(spec, '48000:16:2', open);
+        const bench = await benchFor(spec, '48000:16:2', { flac: open });
         const emitted = await encodeAll(bench, wild(bench.format, 96_000), [960]);
         bench.encoder.close();
         sizes.push(emitted.reduce((bytes, { payload }) => bytes + payload.length, 0));
@@ -49,7 +49,7 @@ const roundTripsByEach = flacLibraries.flatMap(([library, open]) =>
 
 describe.each(roundTripsByEach)('audio of %s through %s by %s', (formatText, spec, _, open) => {
   it('comes back bit by bit from our decoder, noise and full scale included', async () => {
-    const bench = await benchFor(spec, formatText, open);
+    const bench = await benchFor(spec, formatText, { flac: open });
     const pcm = wild(bench.format, 20_000);
     const emitted = await encodeAll(bench, pcm, [960]);
     const decoder = await createDecoder('flac', bench.encoder.header);
@@ -60,7 +60,7 @@ describe.each(roundTripsByEach)('audio of %s through %s by %s', (formatText, spe
   });
 
   it('comes back bit by bit from the flac command-line tool', async () => {
-    const bench = await benchFor(spec, formatText, open);
+    const bench = await benchFor(spec, formatText, { flac: open });
     const pcm = wild(bench.format, 20_000);
     const emitted = await encodeAll(bench, pcm, [960]);
     expect(flacTool(bench.encoder.header, emitted).equals(packed(pcm, bench.format))).toBe(true);
@@ -69,9 +69,27 @@ describe.each(roundTripsByEach)('audio of %s through %s by %s', (formatText, spe
   });
 });
 
+describe.each(flacLibraries)('audio of 32 bits by %s', (_, open) => {
+  it('is sent as its upper 24, and others find it as it was', async () => {
+    const bench = await benchFor('flac', '48000:32:2', { flac: open });
+    const pcm = wild(bench.format, 20_000);
+    const before = Buffer.from(pcm);
+    const emitted = await encodeAll(bench, pcm, [960, 7000]);
+    expect(`${bench.encoder.format}`).toBe('48000:24:2');
+    const decoder = await createDecoder('flac', bench.encoder.header);
+    const decoded = Buffer.concat(emitted.map(({ payload }) => decoder.decode(payload)));
+    const upper = Buffer.alloc(pcm.length);
+    for (let at = 0; at < pcm.length; at += 4) upper.writeInt32LE(pcm.readInt32LE(at) >> 8, at);
+    expect(decoded.equals(upper)).toBe(true);
+    expect(pcm.equals(before)).toBe(true);
+    bench.encoder.close();
+    expect(bench.pool.isFull).toBe(true);
+  });
+});
+
 describe.each(flacLibraries)('the flac header beside %s', (_, open) => {
   it('is STREAMINFO alone, flagged as last, as captured from upstream', async () => {
-    const { encoder, pool } = await benchFor('flac', '48000:16:2', open);
+    const { encoder, pool } = await benchFor('flac', '48000:16:2', { flac: open });
     // Protocol reference, appendix A.
     expect(Buffer.from(encoder.header).toString('hex')).toBe(
       `664c614380000022048004800000000000000bb802f000000000${'00'.repeat(16)}`,
@@ -85,7 +103,7 @@ describe.each(flacLibraries)('the flac header beside %s', (_, open) => {
     ['655350:8:8', 655_350, 8, 8],
     ['1:24:1', 1, 24, 1],
   ])('packs %s', async (formatText, rateHz, bits, channels) => {
-    const { encoder } = await benchFor('flac', formatText, open);
+    const { encoder } = await benchFor('flac', formatText, { flac: open });
     const packedFormat = Buffer.from(encoder.header).readUInt32BE(18);
     expect(packedFormat >>> 12).toBe(rateHz);
     expect(((packedFormat >>> 9) & 7) + 1).toBe(channels);
@@ -96,7 +114,7 @@ describe.each(flacLibraries)('the flac header beside %s', (_, open) => {
 
 describe.each(flacLibraries)('flac frames by %s', (_, open) => {
   it('of 48000:16:2 start as upstream sends them', async () => {
-    const bench = await benchFor('flac', '48000:16:2', open);
+    const bench = await benchFor('flac', '48000:16:2', { flac: open });
     const emitted = await encodeAll(bench, pcmOf(bench.format, 1153, music), [960]);
     expect(emitted[0]?.payload.toString('hex', 0, 3)).toBe('fff83a'); // then the stereo mode
     bench.encoder.close();
@@ -104,7 +122,7 @@ describe.each(flacLibraries)('flac frames by %s', (_, open) => {
   });
 
   it.each([0, 1, 2, 3, 8])('of level %i have the block size of upstream', async (level) => {
-    const bench = await benchFor(`flac:${level}`, '48000:16:2', open);
+    const bench = await benchFor(`flac:${level}`, '48000:16:2', { flac: open });
     const emitted = await encodeAll(bench, pcmOf(bench.format, 10_000, music), [960]);
     const block = level < 3 ? 1152 : 4096;
     const whole = Math.floor(10_000 / block);
@@ -127,7 +145,7 @@ describe.each(flacLibraries)('flac frames by %s', (_, open) => {
     '255000:16:2',
     '655350:16:2',
   ])('of %s name rate and depth themselves', async (formatText) => {
-    const bench = await benchFor('flac', formatText, open);
+    const bench = await benchFor('flac', formatText, { flac: open });
     const [first] = await encodeAll(bench, pcmOf(bench.format, 1200, music), [1200]);
     expect(first!.payload[2]! & 0x0f).not.toBe(0);
     expect((first!.payload[3]! >> 1) & 7).not.toBe(0);
@@ -136,7 +154,7 @@ describe.each(flacLibraries)('flac frames by %s', (_, open) => {
   });
 
   it('are numbered from 0 again after a flush, whose last frame may be one sample', async () => {
-    const bench = await benchFor('flac', '48000:16:2', open);
+    const bench = await benchFor('flac', '48000:16:2', { flac: open });
     const pcm = pcmOf(bench.format, 2 * 1152 + 1, music);
     for (const run of [await encodeAll(bench, pcm, [960]), await encodeAll(bench, pcm, [960])]) {
       expect(run.map(({ payload }) => payload[4])).toEqual([0, 1, 2]);
@@ -150,7 +168,7 @@ describe.each(flacLibraries)('flac frames by %s', (_, open) => {
 describe('the memory of libflacjs', () => {
   it('does not grow over thousands of runs', async () => {
     const { _module: module } = await loadLibflacjs();
-    const bench = await benchFor('flac', '48000:16:2', openLibflacjsHere);
+    const bench = await benchFor('flac', '48000:16:2', { flac: openLibflacjsHere });
     const pcm = pcmOf(bench.format, 1500, music);
     await encodeAll(bench, pcm, [1500]);
     const top = firstFreeAddress(module);
@@ -163,7 +181,7 @@ describe('the memory of libflacjs', () => {
   it('is given back by closing, with input left or not', async () => {
     const { _module: module } = await loadLibflacjs();
     const cycle = async (frames: number) => {
-      const bench = await benchFor('flac:8', '48000:24:8', openLibflacjsHere);
+      const bench = await benchFor('flac:8', '48000:24:8', { flac: openLibflacjsHere });
       await feed(bench, pcmOf(bench.format, frames, music), [frames]);
       bench.encoder.close();
       expect(bench.pool.isFull).toBe(true);
@@ -179,7 +197,7 @@ describe('the memory of libflacjs', () => {
     const { _module: module } = await loadLibflacjs();
     const benches = [];
     for (let index = 0; index < 60; index += 1)
-      benches.push(await benchFor('flac:8', '48000:24:8', openLibflacjsHere));
+      benches.push(await benchFor('flac:8', '48000:24:8', { flac: openLibflacjsHere }));
     expect(module.HEAP32.byteLength).toBeGreaterThan(16 * 1024 * 1024);
     const [first, second] = await Promise.all(
       benches.slice(-2).map((bench) => encodeAll(bench, wild(bench.format, 5000), [960])),
