@@ -22,6 +22,7 @@ import type { Announcer } from '../discovery/announcer.ts';
 import type { Diagnose, ServerHealth } from '../figures/server-health.ts';
 import { StatusReporter } from '../figures/status-reporter.ts';
 import { TimeWatch } from '../figures/time-watch.ts';
+import type { Hooks } from '../hooks/hooks.ts';
 import type { RecentWarning } from '../log/recent-warnings.ts';
 import { EventAxis } from '../observing/event-axis.ts';
 import { changeEvent, timeEvent, troubleEvent } from '../observing/noted-events.ts';
@@ -118,6 +119,8 @@ export class Application {
   readonly #native: NativeAddonResult;
   /** Since the first one was asked for. */
   #clips: Promise<ClipParts> | undefined;
+  /** Since there was one in the configuration. */
+  #hooks: Promise<Hooks> | undefined;
   /** Since it was first asked for. */
   #health: ServerHealth | undefined;
   readonly #startedMs = performance.now();
@@ -371,6 +374,7 @@ export class Application {
     await order.step('ports', () => this.#listeners.close());
     const parted = order.step('controllers', () => this.control.close());
     const untapped = order.step('taps', () => this.#observation.close());
+    await order.step('hooks', async () => (await this.#hooks)?.close());
     await order.step('announcements', async () => (await this.#announcements)?.close());
     await order.step('clips', async () => (await this.#clips)?.close());
     await order.step('players', () => this.server.close());
@@ -410,6 +414,25 @@ export class Application {
 
   async #reviewAnnouncers(): Promise<void> {
     (await this.#openAnnouncements()).reviewAnnouncers(this.streams.channels.values());
+  }
+
+  /** Also when the last one is gone: then nothing is run any more. */
+  #reviewHooks(): void {
+    const { onPlaying, onIdle } = this.#settings().hooks;
+    if (!this.#hooks && onPlaying.length + onIdle.length === 0) return;
+    this.#hooks ??= this.#loadHooks();
+    void this.#hooks.then((hooks) => hooks.review());
+  }
+
+  async #loadHooks(): Promise<Hooks> {
+    const { Hooks } = await import('../hooks/hooks.ts');
+    const { registry, streams } = this;
+    return new Hooks({
+      ...{ registry, streams },
+      children: this.#children,
+      logger: this.#options.logger,
+      settings: () => this.#settings().hooks,
+    });
   }
 
   #isAdopted(streamId: string): boolean {
@@ -501,7 +524,7 @@ export class Application {
   }
 
   async #reloadOn(run: (reload: ConfigReload) => Promise<ReloadReport>): Promise<ReloadReport> {
-    if (this.#reload) return run(this.#reload);
+    if (this.#reload) return run(this.#reload).finally(() => this.#reviewHooks());
     throw new ConfigError(
       'nothing-to-reload',
       'there is nothing to reload: this server was given its settings by a program',
@@ -553,6 +576,7 @@ export class Application {
     if (change.kind === 'stream-removed') this.server.streamRemoved();
     else if ('channel' in change) this.server.reroute();
     else if (change.kind !== 'stream-order') this.#stateFile?.schedule();
+    if (change.kind !== 'stream-properties') this.#reviewHooks();
     this.control.announce(change, by);
     this.#options.onChange?.(change);
   }

@@ -1,5 +1,6 @@
 import { announceSettings } from './announce-settings.ts';
 import { clipSettings } from './clip-settings.ts';
+import { hookSettings } from './hook-settings.ts';
 import { limitSettings } from './limit-settings.ts';
 import { listenerSettings } from './listener-settings.ts';
 import { serverSettings } from './server-settings.ts';
@@ -22,6 +23,7 @@ export const schema = {
   streaming_client: streamSettings.streaming_client,
   announce: announceSettings.announce,
   clips: clipSettings.clips,
+  hooks: hookSettings.hooks,
   limits: limitSettings.limits,
   logging: serverSettings.logging,
 } as const;

@@ -12,6 +12,7 @@ import { dataFolderCheck } from './data-folder-check.ts';
 import { checkText, reportJson, totalsOf, totalsText } from './doctor-report.ts';
 import { type Check, type Finding, faultOf, note, ok } from './finding.ts';
 import { flacCheck } from './flac-check.ts';
+import { hooksCheck } from './hooks-check.ts';
 import { limitsCheck } from './limits-check.ts';
 import { shown } from './masked-findings.ts';
 import { mdnsCheck } from './mdns-check.ts';
@@ -101,6 +102,7 @@ function checksOf(
     webCheck(context),
     dataFolderCheck(context),
     clipsCheck(context),
+    hooksCheck(context),
     addonCheck(context),
     zeroCopyCheck(context, loaded.config.stream.zerocopy),
     flacCheck(context),

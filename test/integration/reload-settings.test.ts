@@ -172,6 +172,8 @@ async function announced(query: string, seconds = 1): Promise<number> {
 }
 
 /** One proof for each setting that a reload puts into force. */
+const silent = sources('process:///bin/sleep?name=I&codec=pcm&params=600');
+
 const proofs: Readonly<Record<string, () => Promise<void>>> = {
   async 'announce.duck_db'() {
     const { depthDb } = await duckedBy('duck_db = -40\n');
@@ -222,6 +224,28 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     await rig.reload(`${both}[announce]\nadopt_ma = true\n`);
     await give('A (announcement)');
     expect(group).toMatchObject({ streamId: 'A (announcement)', underId: played });
+  },
+  async 'hooks.on_playing'() {
+    await start();
+    await rig.reload(`${tone}[hooks]\non_playing = /absent/playing\n`);
+    await player('P');
+    await until(() => rig.log.with('/absent/playing').length > 0, 'it is run');
+  },
+  async 'hooks.on_idle'() {
+    await start(silent);
+    await rig.reload(`${silent}[hooks]\nidle_after = 0\non_idle = /absent/idle\n`);
+    await until(() => rig.log.with('/absent/idle').length > 0, 'it is run');
+  },
+  async 'hooks.idle_after'() {
+    await start(`${silent}[hooks]\nidle_after = 3600\non_idle = /absent/idle\n`);
+    await rig.reload(`${silent}[hooks]\nidle_after = 0\non_idle = /absent/idle\n`);
+    await until(() => rig.log.with('/absent/idle').length > 0, 'it is run');
+  },
+  async 'hooks.timeout'() {
+    const slow = 'on_idle = /bin/sleep 60\nidle_after = 0\n';
+    await start(silent);
+    await rig.reload(`${silent}[hooks]\ntimeout = 1\n${slow}`);
+    await until(() => rig.log.with('it was ended after 1 s').length > 0, 'it is ended');
   },
   async 'announce.max_seconds'() {
     await start();

@@ -30,6 +30,7 @@ const order: readonly string[] = [
   'figures',
   'control',
   'announcements',
+  'hooks',
   'players',
   'streams',
   'clips',
