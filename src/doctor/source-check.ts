@@ -4,7 +4,7 @@ import { type ChunkTiming, chunkTiming } from '../audio/encoders/chunk-timing.ts
 import { codecName, createEncoder, parseCodec } from '../audio/encoders/codecs.ts';
 import { vorbisLibraryInUse } from '../audio/encoders/ogg-encoder.ts';
 import type { SampleFormat } from '../audio/sample-format.ts';
-import { prepareClip } from '../audio/sources/clip-source.ts';
+import { prepareSource } from '../audio/sources/prepare-source.ts';
 import { openSource } from '../audio/sources/sources.ts';
 import { parseStreamOptions, type StreamOptions } from '../audio/stream-options.ts';
 import { textOf } from '../audio/stream-parameters.ts';
@@ -21,6 +21,8 @@ import { NoteTaker } from './note-taker.ts';
 import { refusalOf } from './server-user.ts';
 import { inspectInput } from './source-inputs.ts';
 
+/** Preparing others changes something. */
+const isPrepared: ReadonlySet<string> = new Set(['clip', 'rtp', 'udp']);
 const addressAdvice = 'correct this source in [stream]';
 
 /** The streams of the configuration, without starting any of them. */
@@ -31,29 +33,32 @@ export function sourcesCheck(context: DoctorContext): Check {
 async function checkSources(context: DoctorContext): Promise<readonly Finding[]> {
   const { source: addresses } = context.config.stream;
   const names = new Set<string>();
-  const findings: Finding[] = [];
+  // Some take seconds, as they wait for a packet.
+  const findings: (readonly Finding[] | Promise<readonly Finding[]>)[] = [];
   const streams: StreamOptions[] = [];
   for (const address of addresses) {
     try {
       const options = parseStreamOptions(address, streamDefaults(context.config));
-      if (names.has(options.name)) findings.push(takenName(options.name));
+      if (names.has(options.name)) findings.push([takenName(options.name)]);
       else {
         streams.push(options);
-        findings.push(...(await checkSource(options, context)));
+        findings.push(
+          checkSource(options, context).catch((error) => [faultOf(error, addressAdvice)]),
+        );
       }
       names.add(options.name);
     } catch (error) {
-      findings.push(faultOf(error, addressAdvice));
+      findings.push([faultOf(error, addressAdvice)]);
     }
   }
   const { defaultSource } = context.config.stream;
   if (defaultSource !== '' && !names.has(defaultSource)) {
     const text = `default_source names "${defaultSource}", which is no source`;
-    findings.push(warning(text, 'correct default_source in [stream]'));
+    findings.push([warning(text, 'correct default_source in [stream]')]);
   }
   if (findings.length === 0) return [note('there are no sources')];
   return [
-    ...findings,
+    ...(await Promise.all(findings)).flat(),
     ...sharedFifos(streams).map((shared) => warning(shared.fault, sharedFifoAdvice)),
   ];
 }
@@ -76,7 +81,7 @@ async function checkSource(
   const { format } = isMeta
     ? options
     : await openSource(
-        options.uri.scheme === 'clip' ? await prepareClip(surroundings) : surroundings,
+        isPrepared.has(options.uri.scheme) ? await prepareSource(surroundings) : surroundings,
       );
   const problems = [
     ...options.warnings.map((text) => warning(text, addressAdvice)),

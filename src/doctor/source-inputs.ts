@@ -8,6 +8,7 @@ import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
 import { type Finding, fault, note, warning } from './finding.ts';
 import { inspectJack } from './jack-inspection.ts';
+import { inspectNetwork } from './network-inspection.ts';
 import { NoteTaker } from './note-taker.ts';
 import { inspectPipeWire } from './pipewire-inspection.ts';
 import { inspectAirplay, inspectLibrespot } from './player-inspection.ts';
@@ -30,7 +31,9 @@ const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>
   ['pipewire', inspectPipeWire],
   ['process', inspectProgram],
   ['radio', inspectRadio],
+  ['rtp', inspectNetwork],
   ['tcp', inspectTcp],
+  ['udp', inspectNetwork],
 ]);
 
 const defaultTcpPort = 4953;

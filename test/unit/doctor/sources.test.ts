@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,10 +8,18 @@ import type { DoctorContext } from '../../../src/doctor/context.ts';
 import { ownUser, type ServerUser, serverUserOf } from '../../../src/doctor/server-user.ts';
 import { sourcesCheck } from '../../../src/doctor/source-check.ts';
 import { SystemFiles } from '../../../src/doctor/system-files.ts';
-import { doctorContext, type Settings, systemWith, textsOf } from '../../support/doctor-rig.ts';
+import {
+  doctorContext,
+  findingsOf,
+  type Settings,
+  systemWith,
+  textsOf,
+} from '../../support/doctor-rig.ts';
+import { feedUdp } from '../../support/feeder.ts';
 import { makeFifoAt } from '../../support/fifo.ts';
 import { wavFile } from '../../support/pcm-fixtures.ts';
 import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
+import { freePort } from '../../support/server-process.ts';
 import { until } from '../../support/waiting.ts';
 
 const nobody = 65_534;
@@ -35,6 +44,38 @@ const problemsOf = async (address: string, changes: Partial<DoctorContext> = {})
   ...(await textsOf(check([address], changes), 'fault')),
   ...(await textsOf(check([address], changes), 'warning')),
 ];
+
+describe('a network source', () => {
+  it('says whether packets come, and what groups need when none do', async () => {
+    const port = await freePort();
+    const silent = await freePort();
+    const sending = check([
+      `rtp://127.0.0.1:${port}?name=A`,
+      `rtp://239.69.8.1:${silent}?name=B&iface=127.0.0.1`,
+      `udp://127.0.0.1:${silent}?name=C`,
+      'rtp:///?name=D&sap=listen&session=Main',
+    ]);
+    const fed = feedUdp(port, Buffer.alloc(192_000));
+    const found = await findingsOf(sending);
+    await fed;
+    const texts = found.map(({ level, text, mend }) => `${level}: ${text} -> ${mend}`);
+    const of = (name: string) => texts.filter((text) => text.includes(`"${name}"`)).join('\n');
+    expect(of('A')).toContain('packets come from 127.0.0.1');
+    expect(of('B')).toMatch(/warning: .*no packet has come .*within 5 s -> .*IGMP querier/);
+    expect(of('C')).toMatch(/warning: .*no packet has come .*within 5 s -> .*firewall/);
+    expect(of('D')).toMatch(/note: .*the session "Main" is waited for/);
+  });
+
+  it('leaves the port of a running server alone', async () => {
+    const socket = createSocket('udp4');
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    const { port } = socket.address();
+    const notes = await textsOf(check([`rtp://127.0.0.1:${port}?name=A`]), 'note');
+    expect(notes.join()).toContain(`ss -lunp sport = :${port}`);
+    socket.close();
+  });
+});
 
 describe('an address', () => {
   it.each([
