@@ -4,10 +4,12 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { iterableSource } from '../../src/audio/sources/iterable-source.ts';
+import { createNetworkSource } from '../../src/audio/sources/rtp/network-source.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { openInputQueue } from '../../src/transport/input-queue.ts';
+import { feedRtp, feedUdp } from '../support/feeder.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
 import { recordingLogger, SourceHarness } from '../support/source-harness.ts';
@@ -56,6 +58,16 @@ const sources = [
     },
   },
   {
+    kind: 'RTP',
+    create: () => networkHarness('rtp://127.0.0.1:0', feedRtp),
+    expected: () => numberedBytes(100_000),
+  },
+  {
+    kind: 'PCM in datagrams',
+    create: () => networkHarness('udp://127.0.0.1:0', feedUdp),
+    expected: () => numberedBytes(100_000),
+  },
+  {
     kind: 'async iterable',
     create: () => harnessOf(piecesInTime()),
     expected: () => numberedBytes(100_000),
@@ -80,6 +92,28 @@ async function* piecesInTime(): AsyncGenerator<Buffer> {
 
 function harnessOf(input: AsyncIterable<Uint8Array>): SourceHarness {
   return new SourceHarness(iterableSource({ format: SampleFormat.parse('48000:16:2'), input }));
+}
+
+/** Is sent to as soon as it listens; more than is read, as some is held back. */
+function networkHarness(
+  address: string,
+  feed: (port: number, pcm: Buffer) => Promise<void>,
+): SourceHarness {
+  const { logger, records } = recordingLogger();
+  const source = createNetworkSource({
+    ...{ uri: parseStreamUri(address), format: SampleFormat.parse('48000:16:2') },
+    ...{ formatIsExplicit: false, packed24: false, bufferMs: 1000, resyncToleranceMs: 250 },
+    ...{ chunkMs: 20, sendSilence: true },
+    logger: {
+      ...logger,
+      info: (phrase, fields) => {
+        logger.info(phrase, fields);
+        const port = Number(String(fields?.address).split(':').at(-1));
+        if (phrase === 'waiting for a sender') void feed(port, numberedBytes(120_000));
+      },
+    },
+  });
+  return new SourceHarness(source, undefined, undefined, records);
 }
 
 function clipHarness(clipFile: string): SourceHarness {

@@ -20,6 +20,7 @@ describe.skipIf(snapclientIsMissing)('a real client', { retry: 2 }, () => {
     ['flac', '48000:16:2', 'tcp'],
     ['flac', '44100:16:2', 'pipe'],
     ['flac', '96000:24:2', 'tcp'],
+    ['flac', '48000:16:2', 'rtp'],
   ] as const)('plays %s at %s bit-exactly, fed by %s', async (codec, formatText, via) => {
     const format = SampleFormat.parse(formatText);
     const fed = uniqueSignal({ format, seconds });

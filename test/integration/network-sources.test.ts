@@ -18,6 +18,7 @@ import { LoopbackAnnouncer } from '../support/loopback-announcer.ts';
 import { ip, NetworkNamespace, namespacesAreOff } from '../support/network-namespace.ts';
 import { exactRuns } from '../support/pcm-compare.ts';
 import { wavFile } from '../support/pcm-fixtures.ts';
+import { RtpSender } from '../support/rtp-packets.ts';
 import { freePort } from '../support/server-process.ts';
 import { StreamRig } from '../support/stream-rig.ts';
 import { uniqueSignal } from '../support/test-signal.ts';
@@ -184,6 +185,67 @@ function openPorts(rig: StreamRig): number[] {
     .with('waiting for a sender')
     .map(({ fields }) => Number(String(fields.address).split(':').at(-1)));
 }
+
+describe('an address', () => {
+  it.each([
+    ['encoding=L8', /write L16 or L24/],
+    ['payload_type=128', /payload_type=128 .* from 0 to 127/],
+    ['ssrc=x', /ssrc=x .* whole number/],
+    ['source=house', /IP address of the sender/],
+    ['sap=loud', /announce, listen or off/],
+    ['sampleformat=48000:32:2', /16 or 24 bits/],
+    ['payload_type=10&sampleformat=48000:16:2', /what is sent is 44100:16:2/],
+    ['sdp=/nonexistent/x.sdp', /x.sdp cannot be read/],
+  ])('with %s disables its stream and says what is allowed', async (query, reason) => {
+    const rig = await playing(`rtp://127.0.0.1:0?name=N&${query}`);
+    expect(rig.stream.state).toBe('disabled');
+    expect(rig.stream.fault?.message).toMatch(reason);
+  });
+
+  it.each([
+    ['rtp://127.0.0.1:0?name=N&payload_type=11', '44100:16:1'],
+    ['rtp://127.0.0.1:0?name=N&encoding=L24', '48000:24:2'],
+    ['rtp://127.0.0.1:0?name=N&encoding=L24&sampleformat=96000:16:6', '96000:16:6'],
+    ['udp://127.0.0.1:0?name=N&sampleformat=22050:8:1', '22050:8:1'],
+  ])('%s has the format %s', async (address, format) => {
+    expect(`${(await playing(address)).stream.format}`).toBe(format);
+  });
+
+  it('waits at the port that a parameter names, for the sender of that number and address', async () => {
+    const port = await freePort();
+    const query = 'ssrc=0x2&payload_type=98&jitter_ms=0&source=127.0.0.1';
+    const rig = await playing(`rtp://127.0.0.1?name=N&port=${port}&${query}`);
+    await until(() => openPorts(rig).includes(port), 'it listens');
+    const audio = uniqueSignal({ format: format16, seconds: 0.2 });
+    const socket = createSocket('udp4');
+    onTestFinished(() => void socket.close());
+    for (const [ssrc, payloadType] of [
+      [1, 98],
+      [2, 97],
+      [2, 98],
+    ] as const) {
+      const sender = new RtpSender({ ssrc, payloadType });
+      for (const packet of sender.packets(audio, 288)) {
+        socket.send(packet, port, '127.0.0.1');
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }
+    await until(() => rig.audio.length >= 0.9 * audio.length, 'it is heard');
+    await until(() => rig.states.at(-1) === 'idle', 'the stream is idle');
+    expect(rig.stream.reception?.packets).toBe(Math.ceil(audio.length / 4 / 288));
+    const runs = exactRuns({ fed: audio, recorded: rig.audio, format: format16 });
+    expect(runs.map(({ share }) => Math.round(share))).toEqual([1]);
+  });
+
+  it('whose port is taken says so', async () => {
+    const port = await freePort();
+    const first = await playing(`rtp://127.0.0.1:${port}?name=N`);
+    await until(() => openPorts(first).includes(port), 'it listens');
+    const second = await playing(`udp://127.0.0.1:${port}?name=M`);
+    await until(() => second.stream.state === 'disabled', 'it is disabled');
+    expect(second.stream.fault?.message).toContain('another stream or program has this port');
+  });
+});
 
 describe.skipIf(namespacesAreOff || isMissing)('a group', () => {
   let there: NetworkNamespace;

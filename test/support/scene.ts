@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { SampleFormat } from '../../src/audio/sample-format.ts';
-import { feedPipe, feedTcp } from './feeder.ts';
+import { feedPipe, feedRtp, feedTcp } from './feeder.ts';
 import { freePort, ServerProcess } from './server-process.ts';
 import { type Recording, Snapclient } from './snapclient.ts';
 
@@ -12,7 +12,7 @@ export interface Scene {
   readonly codec: string;
   /** The audio to feed, once. */
   readonly fed: Buffer;
-  readonly via: 'pipe' | 'tcp';
+  readonly via: 'pipe' | 'rtp' | 'tcp';
   /** Clients that are there before the feed begins. */
   readonly earlyClients: number;
   /** One more client that starts so long after the feed has begun. */
@@ -115,6 +115,10 @@ interface TestSource {
 
 async function sourceOf({ via, fed, format, codec }: Scene, folder: string): Promise<TestSource> {
   const query = `name=default&sampleformat=${format}&codec=${codec}`;
+  if (via === 'rtp') {
+    const port = await freePort();
+    return { address: `rtp://127.0.0.1:${port}?${query}`, feed: () => feedRtp(port, fed) };
+  }
   if (via === 'pipe') {
     const fifo = join(folder, 'fifo');
     return { address: `pipe://${fifo}?${query}&mode=create`, feed: () => feedPipe(fifo, fed) };

@@ -8,6 +8,8 @@ import { idOf, onStream } from './targets.ts';
 
 /** What a controller needs beside `Stream.AddStream` for what lies on this machine. */
 const readFiles = 'Stream.AddStream.File';
+/** And for what lies elsewhere. */
+const openUrls = 'Stream.AddStream.Radio';
 /** And for what is mixed over other streams. */
 const makeAnnouncements = 'Announce.Play';
 const withoutLogins = 'allow_capture in the section [stream] gives it without logins';
@@ -17,7 +19,7 @@ const needed: ReadonlyMap<string, string | undefined> = new Map([
   ['alsa', capturePermission],
   ['jack', capturePermission],
   ['pipewire', capturePermission],
-  ['radio', 'Stream.AddStream.Radio'],
+  ['radio', openUrls],
   ['clip', undefined],
   ['meta', undefined],
   ['rtp', undefined],
@@ -102,6 +104,13 @@ function permissionsFor(address: string): readonly string[] {
   const { scheme, query } = parseStreamUri(address);
   const ofKind = needed.has(scheme) ? needed.get(scheme) : readFiles;
   const ofUse = 'announce' in query ? makeAnnouncements : undefined;
-  const ofDescription = 'sdp' in query ? readFiles : undefined;
-  return [ofKind, ofDescription, ofUse].filter((permission) => permission !== undefined);
+  return [ofKind, permissionForDescription(query.sdp), ofUse].filter(
+    (permission) => permission !== undefined,
+  );
+}
+
+/** Of a network source. */
+function permissionForDescription(place: string | undefined): string | undefined {
+  if (place === undefined) return undefined;
+  return /^https?:/i.test(place) ? openUrls : readFiles;
 }

@@ -78,6 +78,25 @@ describe('Stream.AddStream', () => {
     },
   );
 
+  it.each([
+    ['/etc/x.sdp', 'Stream.AddStream.File'],
+    ['http://192.0.2.1/x.sdp', 'Stream.AddStream.Radio'],
+  ])('needs the permission for what describes a network source: %s', async (sdp, permission) => {
+    rig.caller.login = { user: 'ann', permits: (name) => name === 'Stream.AddStream' };
+    const add = (streamUri: string) => rig.call('Stream.AddStream', { streamUri });
+    expect(await add(`rtp:///?name=M&sdp=${sdp}`)).toMatchObject({
+      code: 403,
+      data: expect.stringContaining(`the permission "${permission}" is missing`),
+    });
+    // With a codec that there is not, it fails also when it is permitted.
+    for (const scheme of ['rtp', 'udp']) {
+      expect(await add(`${scheme}://127.0.0.1:0?name=M&codec=none`)).toMatchObject({
+        code: -32603,
+        data: expect.stringContaining('codec'),
+      });
+    }
+  });
+
   it('needs a permission of its own for radio stations', async () => {
     const permissions = ['Stream.AddStream', 'Stream.AddStream.File'];
     rig.caller.login = { user: 'ann', permits: (name) => permissions.includes(name) };
