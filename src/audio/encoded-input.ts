@@ -139,7 +139,7 @@ export class EncodedInput implements Stream {
   }
 
   get buffering(): Buffering | undefined {
-    return this.#parts?.source.buffering;
+    return this.#source?.buffering;
   }
 
   get streamController(): StreamController | undefined {
