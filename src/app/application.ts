@@ -1,9 +1,10 @@
 import type { AnnouncementDesk } from '../announcements/announcement-desk.ts';
 import { ChunkPool } from '../audio/chunk-pool.ts';
+import type { StreamOptions } from '../audio/stream-options.ts';
 import { AccessGate } from '../auth/access-gate.ts';
 import type { ChildPlaces } from '../base/children/child-places.ts';
-import { type Clock, monotonicClock } from '../base/clock.ts';
-import { ConfigError } from '../base/errors.ts';
+import { type Clock, monotonicClock, timelineId } from '../base/clock.ts';
+import { ConfigError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { loadNativeAddon, type NativeAddonResult } from '../base/native/native-addon.ts';
 import { Registry } from '../clients/registry.ts';
@@ -19,6 +20,7 @@ import type { RpcHandler } from '../control/rpc.ts';
 import { RpcDispatcher } from '../control/rpc-dispatcher.ts';
 import { StatusTree } from '../control/status-tree.ts';
 import type { Announcer } from '../discovery/announcer.ts';
+import type { TimeResponder } from '../edge/time-responder.ts';
 import type { Diagnose, ServerHealth } from '../figures/server-health.ts';
 import { StatusReporter } from '../figures/status-reporter.ts';
 import { TimeWatch } from '../figures/time-watch.ts';
@@ -29,10 +31,12 @@ import { changeEvent, timeEvent, troubleEvent } from '../observing/noted-events.
 import { GroupControl } from '../players/group-control.ts';
 import { MixControl } from '../players/mix-control.ts';
 import { PlayerServer } from '../players/player-server.ts';
+import type { OriginFacts } from '../protocol/messages.ts';
 import type { AddedStreams } from '../streams/added-streams.ts';
 import type { Change, ChangeListener, Requester } from '../streams/change.ts';
 import { ImageStore } from '../streams/image-store.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
+import type { StreamFactoryOptions } from '../streams/stream-factory.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import { openFanOut } from '../transport/open-fan-out.ts';
 import { announce, loadAnnouncer } from './announcement.ts';
@@ -41,6 +45,7 @@ import { ClosingOrder } from './closing-order.ts';
 import { ConfigReload, type ReloadInputs, type ReloadReport } from './config-reload.ts';
 import { configuredAccess } from './configured-access.ts';
 import { openConnections } from './connections.ts';
+import type { Edge } from './edge.ts';
 import { warmUp } from './encoder-warm-up.ts';
 import { Listeners } from './listeners.ts';
 import { Observation } from './observation.ts';
@@ -58,7 +63,7 @@ export interface ApplicationOptions {
   /** From where the configuration can be read again; absent: it cannot. */
   readonly reload?: ReloadInputs | undefined;
   readonly logger: Logger;
-  /** Stamps all audio and answers Time; absent: the monotonic clock of this machine. */
+  /** Stamps all audio and answers Time, of an edge it is set by; absent: the monotonic clock. */
   readonly clock?: Clock;
   /** Where clients, groups and added streams are saved; absent: nowhere. */
   readonly dataFolder?: string | undefined;
@@ -88,6 +93,17 @@ function isOfGroups({ kind }: Change): boolean {
 interface Prepared {
   readonly access: AccessGate;
   readonly persist: AddedStreams | undefined;
+  /** Absent unless the server is one. */
+  readonly edge: Edge | undefined;
+}
+
+type OpenedLink = Awaited<ReturnType<Required<StreamFactoryOptions>['openLink']>>;
+
+/** Loads what only an edge needs. */
+async function openEdge({ config, clock, logger }: ApplicationOptions): Promise<Edge | undefined> {
+  if (config.edge.origin === '') return undefined;
+  const { Edge } = await import('./edge.ts');
+  return Edge.open({ config, logger, local: clock });
 }
 
 /** The whole server: builds every part once and wires it. */
@@ -99,6 +115,8 @@ export class Application {
   readonly control: ControlServer;
   readonly mixes: MixControl;
   readonly #options: ApplicationOptions;
+  readonly #edge: Edge | undefined;
+  readonly #clock: Clock;
   readonly #fanOut: FanOut;
   readonly #status: StatusTree;
   readonly #rpc: RpcHandler;
@@ -124,6 +142,8 @@ export class Application {
   /** Since it was first asked for. */
   #health: ServerHealth | undefined;
   readonly #startedMs = performance.now();
+  /** Since the first edge has come. */
+  #time: TimeResponder | undefined;
   #stateFile: StateFile | undefined;
   #announcer: Announcer | undefined;
 
@@ -138,7 +158,8 @@ export class Application {
       logger: logger.tagged('Zerocast'),
     });
     await loadAnnouncer(config);
-    const application = new Application(options, { access, persist });
+    const edge = await openEdge(options);
+    const application = new Application(options, { access, persist, edge });
     try {
       await application.#open();
     } catch (error) {
@@ -148,17 +169,15 @@ export class Application {
     return application;
   }
 
-  private constructor(options: ApplicationOptions, { access, persist }: Prepared) {
-    const {
-      config,
-      logger,
-      clock = monotonicClock,
-      verifySeals = false,
-      statusIntervalMs,
-    } = options;
-    const live = new LiveConfig(config);
-    const settings = () => live.current;
+  private constructor(options: ApplicationOptions, { access, persist, edge }: Prepared) {
+    const { logger, verifySeals = false, statusIntervalMs } = options;
+    const live = new LiveConfig(options.config);
+    const settings = () => edge?.settingsOf(live.current) ?? live.current;
+    const config = settings();
+    const clock = edge?.link.timeline ?? options.clock ?? monotonicClock;
     this.#options = options;
+    this.#edge = edge;
+    this.#clock = clock;
     this.#settings = settings;
     this.#persist = persist;
     const onChange: ChangeListener = (change, by) => this.#onChange(change, by);
@@ -207,6 +226,7 @@ export class Application {
       },
       onChange,
       onTrouble: (id, trouble) => events.add(troubleEvent(id, trouble)),
+      openLink: (wanted) => this.#openLink(wanted),
       persist,
       own: this.#own,
       httpPort: () => this.ports.http || settings().http.port,
@@ -232,6 +252,12 @@ export class Application {
       streams: this.streams,
       access,
       onChange,
+      edges: {
+        bufferMs: () => settings().stream.buffer,
+        timelineId: () => edge?.link.timelineId || timelineId(),
+        openTime: () => this.#openTime(),
+      },
+      isReady: () => edge?.link.timeline.isKnown ?? true,
       onLeft: ({ id }, text) => events.add({ side: 'player', what: 'left', id, text }),
       settings: () => ({
         sendToMuted: settings().stream.sendToMuted,
@@ -314,6 +340,7 @@ export class Application {
           taps: () => this.#observation.taps,
           live: () => this.#observation.live,
           levels: () => this.#observation.readLevels(),
+          edge: this.#edge?.link,
           copies: async () => (await this.#clips)?.copier.statistics.figures,
           settings: () => settings().http,
         });
@@ -337,6 +364,11 @@ export class Application {
         streams,
         listeners: this.#listeners,
       });
+  }
+
+  /** To the origin; absent unless this is an edge. */
+  get edge() {
+    return this.#edge?.link;
   }
 
   /** The ports really bound; 0 for what is disabled. */
@@ -372,6 +404,7 @@ export class Application {
     this.#timeWatch.close();
     const goodbye = order.step('mDNS', () => this.#announcer?.close());
     await order.step('ports', () => this.#listeners.close());
+    this.#time?.close();
     const parted = order.step('controllers', () => this.control.close());
     const untapped = order.step('taps', () => this.#observation.close());
     await order.step('hooks', async () => (await this.#hooks)?.close());
@@ -383,6 +416,7 @@ export class Application {
       () => streams.close(),
       () => streams.held,
     );
+    this.#edge?.link.close();
     await order.step('fan-out', () => this.#fanOut.close());
     await Promise.all([goodbye, parted, untapped]);
     await order.step('state file', () => this.#stateFile?.close());
@@ -447,7 +481,7 @@ export class Application {
 
   async #loadAnnouncements(): Promise<AnnouncementDesk> {
     const { openDesk } = await import('./open-desk.ts');
-    const { logger, clock = monotonicClock } = this.#options;
+    const { logger } = this.#options;
     return openDesk({
       mixes: this.mixes,
       settings: this.#settings,
@@ -455,7 +489,7 @@ export class Application {
       streams: this.streams,
       children: this.#children,
       meters: () => this.#observation.openMeters(),
-      clock,
+      clock: this.#clock,
       logger,
       clips: await this.#openClips(),
       onUpdate: (params) => {
@@ -505,6 +539,7 @@ export class Application {
       streams: this.streams,
       registry: this.registry,
       native: this.#native,
+      edge: this.#edge?.link,
       settings: this.#settings,
       ports: () => this.ports,
       certificate: () => this.#listeners.certificate,
@@ -540,13 +575,68 @@ export class Application {
     }
     await this.#listeners.open();
     onBound?.();
-    for (const address of config.stream.source) await this.streams.addConfigured(address);
-    await this.streams.restoreAdded();
+    if (this.#edge) await this.#followOrigin(this.#edge);
+    const timeline = this.#edge?.link.timeline;
+    // Sources are read by a time that must not jump.
+    if (timeline && !timeline.isKnown) void timeline.locked().then(() => this.#openOwnStreams());
+    else await this.#openOwnStreams();
     // The first one costs most; no controller shall wait for it.
     this.#status.server();
     this.#listeners.release();
     this.#announcer = await announce(config, this.ports, { logger });
     this.#timeWatch.start();
+  }
+
+  async #openOwnStreams(): Promise<void> {
+    for (const address of this.#options.config.stream.source) {
+      await this.streams.addConfigured(address);
+    }
+    await this.streams.restoreAdded();
+  }
+
+  async #followOrigin(edge: Edge): Promise<void> {
+    const { RelayedStreams } = await import('../streams/relayed-streams.ts');
+    const { registry, streams, server } = this;
+    const { logger, config } = this.#options;
+    const { link } = edge;
+    const relayed = new RelayedStreams({ streams, link, wanted: config.edge.streams, logger });
+    let reviewed = Promise.resolve();
+    edge.follow(() => {
+      const { buffer } = this.#settings().stream;
+      if (registry.bufferMs !== buffer) {
+        registry.bufferMs = buffer;
+        for (const client of registry.clients.values()) server.sendSettings(client);
+      }
+      reviewed = relayed.review();
+    });
+    await reviewed;
+  }
+
+  /** The link of an edge serves all streams of its origin; others have one each. */
+  async #openLink(wanted: StreamOptions): Promise<OpenedLink> {
+    if (this.#edge?.isFrom(wanted)) return { link: this.#edge.link };
+    const { openLinkTo } = await import('./edge.ts');
+    const { logger } = this.#options;
+    const link = openLinkTo(wanted, { config: this.#settings(), clock: this.#clock, logger });
+    return { link, close: () => link.close() };
+  }
+
+  /** Failure: where it cannot be bound, edges ask by TCP; the log tells. */
+  async #openTime(): Promise<OriginFacts['time']> {
+    const { edge, tcpStreaming } = this.#settings();
+    const port = edge.timePort === 'auto' ? this.ports.streaming : edge.timePort;
+    if (port === 0) return undefined;
+    const { TimeResponder } = await import('../edge/time-responder.ts');
+    const { bindToAddress: addresses } = tcpStreaming;
+    try {
+      this.#time = await TimeResponder.open({ port, addresses, clock: this.#clock });
+      return this.#time.facts;
+    } catch (error) {
+      const reason = messageOf(error);
+      const logger = this.#options.logger.tagged('Edge');
+      logger.warn('edges are not told the time by UDP, they ask by TCP', { port, reason });
+      return undefined;
+    }
   }
 
   #onScenes(): void {

@@ -36,6 +36,7 @@ interface StreamsOptions {
   >;
   readonly onChange: ChangeListener;
   readonly onTrouble: Required<StreamFactoryOptions>['onTrouble'];
+  readonly openLink: Required<StreamFactoryOptions>['openLink'];
   readonly persist: AddedStreams | undefined;
   /** Files and folders of the server that the configuration does not name. */
   readonly own: readonly string[];
@@ -55,7 +56,9 @@ export function openStreams(options: StreamsOptions): StreamDirectory {
       const { pluginDir, sandboxDir, radioPrivate } = settings().stream;
       return { defaults: streamDefaults(settings()), pluginDir, sandboxDir, radioPrivate };
     },
-    broadcast: broadcastOptions(settings()),
+    broadcast: () => broadcastOptions(settings()),
+    openLink: options.openLink,
+    onOutmoded: (channel) => void streams.renew(channel),
     fileGate: openFileGate(options),
     startControlScript: controlScriptStarter(options),
     surroundings: { ...options.surroundings, coverKeeper: coverKeepers(options) },

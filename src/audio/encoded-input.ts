@@ -36,7 +36,7 @@ import type { VariantInput, VariantOutput } from './variant-input.ts';
 /** A stream that plays announcements alone is not idle between two of them. */
 const mixLingerMs = 200;
 
-interface EncodedInputContext {
+export interface EncodedInputContext {
   readonly pool: ChunkPool;
   readonly clock: Clock;
   readonly logger: Logger;

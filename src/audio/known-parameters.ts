@@ -60,6 +60,7 @@ const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['radio', ['url', 'format', 'prebuffer_ms', 'title', 'user_agent', 'on_demand', 'linger_ms']],
   ['spotify', librespot],
   ['rtp', networkParameters],
+  ['snap', []],
   ['tcp', ['mode', 'port']],
   ['udp', ['mode', ...networkParameters]],
   ['tone', ['freq', 'pattern', 'level']],

@@ -41,6 +41,8 @@ export interface Stream {
   readonly reception?: Reception | undefined;
   /** Of a source that buffers ahead. */
   readonly buffering?: Buffering | undefined;
+  /** Of a stream that is passed on: chunks that were not, by the reason. */
+  readonly relayFigures?: Readonly<Record<string, number>>;
   /** Of its source; `undefined` while that takes no commands. */
   readonly streamController?: StreamController | undefined;
   /** What its PCM passes, of `format`; `undefined` while there is none. */

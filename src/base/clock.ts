@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
 /**
  * The one clock of a server, which its audio and its answers about time follow: monotonic, never
  * touched by wall-clock changes.
@@ -25,3 +28,19 @@ function lookAtBothUs(): number {
 export const monotonicClock: Clock = {
   nowUs: () => originUs + performance.now() * 1000,
 };
+
+let knownId: string | undefined;
+
+/** The same for all processes of which the monotonic clock is the same: that of the boot of this machine. */
+export function timelineId(): string {
+  knownId ??= bootId() ?? randomUUID();
+  return knownId;
+}
+
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

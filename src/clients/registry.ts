@@ -22,6 +22,8 @@ const earliestPlausibleMs = Date.UTC(2025, 0);
 
 /** All clients and groups, in memory. */
 export class Registry {
+  /** End-to-end delay. */
+  bufferMs: number;
   readonly #options: RegistryOptions;
   readonly #clients = new Map<string, ClientRecord>();
   readonly #groups = new Map<string, GroupRecord>();
@@ -31,6 +33,7 @@ export class Registry {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.bufferMs = options.bufferMs;
   }
 
   /** By id. */
@@ -117,7 +120,7 @@ export class Registry {
 
   settingsOf(client: ClientRecord): ServerSettings {
     return {
-      bufferMs: this.#options.bufferMs,
+      bufferMs: this.bufferMs,
       latencyMs: client.latencyMs,
       muted: isMuted(client),
       volume: client.volume,

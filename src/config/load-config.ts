@@ -53,7 +53,7 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
     groupByRow(inputs.overrides ?? [], report),
   ];
   const settled = rows.map((row) => settle(row, layers, report));
-  const config = buildConfig(settled);
+  const config = buildConfig(settled.map((one) => withoutUnaskedSource(one, settled)));
   const origins = new Map(
     settled.map(({ section, key, origins }) => [`${section}.${key}`, origins] as const),
   );
@@ -115,17 +115,15 @@ function complainAboutUnknown(
   });
 }
 
-function settle(
-  row: Row,
-  layers: readonly Layer[],
-  report: Report,
-): {
+interface Settled {
   readonly section: string;
   readonly key: string;
   readonly value: unknown;
-  /** One per value. */
+  /** One per value; none of a default. */
   readonly origins: readonly string[];
-} {
+}
+
+function settle(row: Row, layers: readonly Layer[], report: Report): Settled {
   const { section, key, setting } = row;
   const [fromFile = [], fromEnvironment = [], fromOptions = []] = layers.map(
     (layer) => layer.get(row) ?? [],
@@ -149,6 +147,15 @@ function settle(
   const value = given.length > 0 ? given.at(-1) : defaultsOf(row, report)[0];
   const origins = originsOf([...fromFile, ...fromEnvironment, ...fromOptions]).slice(-1);
   return { section, key, origins, value };
+}
+
+/** An edge has its streams from its origin: of its own it has only those that were asked for. */
+function withoutUnaskedSource(one: Settled, all: readonly Settled[]): Settled {
+  if (one.section !== 'stream' || one.key !== 'source' || one.origins.length > 0) return one;
+  const isEdge = all.some(({ section, key, value }) => {
+    return section === 'edge' && key === 'origin' && value !== '';
+  });
+  return isEdge ? { ...one, value: [] } : one;
 }
 
 function originsOf(assignments: readonly Assignment[]): readonly string[] {

@@ -1,5 +1,6 @@
 import { announceSettings } from './announce-settings.ts';
 import { clipSettings } from './clip-settings.ts';
+import { edgeSettings } from './edge-settings.ts';
 import { hookSettings } from './hook-settings.ts';
 import { limitSettings } from './limit-settings.ts';
 import { listenerSettings } from './listener-settings.ts';
@@ -21,6 +22,7 @@ export const schema = {
   'tcp-streaming': listenerSettings['tcp-streaming'],
   stream: streamSettings.stream,
   streaming_client: streamSettings.streaming_client,
+  edge: edgeSettings.edge,
   announce: announceSettings.announce,
   clips: clipSettings.clips,
   hooks: hookSettings.hooks,

@@ -10,7 +10,7 @@ export const streamSettings = {
       parser: someText('the address of a source, for example pipe:///tmp/snapfifo?name=default'),
       doc:
         'Where audio comes from: scheme://host/path?name=<name>[&key=value...]; ' +
-        'schemes: pipe, file, clip, process, radio, tcp, meta, tone. The first source is the stream of new groups. ' +
+        'schemes: pipe, file, clip, process, radio, tcp, meta, snap, tone. The first source is the stream of new groups. ' +
         'Common keys: codec, sampleformat, chunk_ms, idle_threshold, silence_threshold_percent, ' +
         'send_silence.',
     }),

@@ -9,12 +9,14 @@ import { openSource } from '../audio/sources/sources.ts';
 import { parseStreamOptions, type StreamOptions } from '../audio/stream-options.ts';
 import { textOf } from '../audio/stream-parameters.ts';
 import { messageOf, RpcError } from '../base/errors.ts';
+import { nameAtOrigin } from '../edge/origin-address.ts';
 import { allowedScript } from '../streams/sandbox.ts';
 import { sharedFifoAdvice, sharedFifos } from '../streams/shared-fifos.ts';
 import { timingProblem } from '../streams/stream-timing.ts';
 import type { PlayabilityOptions } from '../transport/playability.ts';
 import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
+import { checkOrigin } from './edge-check.ts';
 import { type Check, type Finding, fault, faultOf, note, ok, warning } from './finding.ts';
 import { checkMeta } from './meta-check.ts';
 import { NoteTaker } from './note-taker.ts';
@@ -74,6 +76,17 @@ async function checkSource(
   options: StreamOptions,
   context: DoctorContext,
 ): Promise<readonly Finding[]> {
+  if (options.uri.scheme === 'snap') {
+    const { uri } = options;
+    const { login } = context.config.edge;
+    const question = {
+      uri,
+      login,
+      wanted: [nameAtOrigin(options)],
+      setting: 'this source in [stream]',
+    };
+    return (await checkOrigin(question)).map((finding) => ofStream(options, finding));
+  }
   const logger = new NoteTaker();
   const findClip = async (name: string) => clipFileOf(name, context);
   const surroundings = { ...options, logger, findClip };

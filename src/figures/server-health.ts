@@ -11,6 +11,7 @@ import type { Config } from '../config/config.ts';
 import { secretsOf } from '../config/secret-values.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { hostFacts } from '../control/host-facts.ts';
+import type { OriginLink } from '../edge/origin-link.ts';
 import type { RecentWarning } from '../log/recent-warnings.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
@@ -34,6 +35,8 @@ interface ServerHealthOptions {
   readonly streams: StreamDirectory;
   readonly registry: Registry;
   readonly native: NativeAddonResult;
+  /** To the origin of an edge. */
+  readonly edge: OriginLink | undefined;
   readonly settings: () => Config;
   readonly ports: () => {
     readonly streaming: number;
@@ -85,6 +88,8 @@ export class ServerHealth {
         controllers: control.sessionCount,
         clients: clients.length,
       },
+      edges: [...server.edgeNames],
+      ...(this.#options.edge && { origin: originFacts(this.#options.edge) }),
       limits: this.#limits(),
       controllers: control.peers.slice(0, maxListedControllers),
       checks: await this.#findings(),
@@ -147,6 +152,24 @@ export class ServerHealth {
       secrets.reduce((rest, secret) => rest.replaceAll(secret, mask), text);
     return warnings.map((warning) => ({ ...warning, text: masked(warning.text) }));
   }
+}
+
+/** Whole microseconds; what is not known is `null`. */
+function originFacts({ address, isUp, isByUdp, timeline }: OriginLink): object {
+  const { offsetUs, errorBoundUs, leastRoundTripUs, silentUs, ...others } = timeline.figures;
+  const known = (us: number) => (Number.isFinite(us) ? Math.round(us) : null);
+  return {
+    ...address,
+    isUp,
+    isByUdp,
+    time: {
+      ...others,
+      offsetUs: known(offsetUs),
+      errorBoundUs: known(errorBoundUs),
+      leastRoundTripUs: known(leastRoundTripUs),
+      silentUs: known(silentUs),
+    },
+  };
 }
 
 /** SHA-256, by which people compare what a phone has loaded. */

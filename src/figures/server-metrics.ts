@@ -5,11 +5,13 @@ import type { Registry } from '../clients/registry.ts';
 import type { CopyStatistics } from '../clips/copy-statistics.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlServer } from '../control/control-server.ts';
+import type { OriginLink } from '../edge/origin-link.ts';
 import type { LevelFigure } from '../metering/level-figures.ts';
 import type { PlayerServer } from '../players/player-server.ts';
 import type { StreamChannel } from '../streams/stream-channel.ts';
 import type { StreamDirectory } from '../streams/stream-directory.ts';
 import { clipMetrics } from './clip-metrics.ts';
+import { edgeMetrics } from './edge-metrics.ts';
 import { levelMetrics } from './level-metrics.ts';
 import { addMetric, type Metric, type Sample } from './metric.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -41,6 +43,8 @@ interface ServerMetricsOptions {
   readonly levels: () => Promise<readonly LevelFigure[]>;
   /** Absent while no controller has asked for a clip. */
   readonly copies: () => Promise<CopyStatistics['figures'] | undefined>;
+  /** To the origin of an edge. */
+  readonly edge: OriginLink | undefined;
   /** Whether there are figures, and a series for every single client. */
   readonly settings: () => Pick<Config['http'], 'metrics' | 'metricsPerClient'>;
 }
@@ -87,6 +91,7 @@ export class ServerMetrics {
       ...sendMetrics(sends),
       ...clipMetrics(this.#options.copies),
       ...timeMetrics(this.#options.time),
+      ...(this.#options.edge ? edgeMetrics(this.#options.edge) : []),
       ...levelMetrics(this.#options.levels),
       ...clientMetrics(() =>
         this.#options.settings().metricsPerClient ? sends() : { ofClients: [] },
@@ -125,6 +130,12 @@ function peerMetrics({
       name: 'zerocast_sessions',
       help: 'Connections of players',
       samples: () => [{ value: server.sessionCount }],
+    },
+    {
+      type: 'gauge',
+      name: 'zerocast_edges',
+      help: 'Servers that take streams from this one',
+      samples: () => [{ value: server.edgeNames.size }],
     },
     {
       type: 'gauge',
@@ -278,6 +289,19 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
       help: 'Chunks that were older than the buffer when they were ready, so that nobody got them',
       value: ({ broadcast }) => broadcast.outdatedChunks,
     }),
+    {
+      type: 'counter',
+      name: 'zerocast_stream_relay_dropped_chunks_total',
+      help: 'Chunks from another server that were not passed on',
+      labels: ['stream', 'reason'],
+      samples: () =>
+        [...streams.channels.values()].flatMap(({ id, stream: { relayFigures = {} } }) =>
+          Object.entries(relayFigures).map(([reason, value]) => ({
+            labels: { stream: id, reason },
+            value,
+          })),
+        ),
+    },
     metric('gauge', {
       name: 'zerocast_stream_chunk_age_seconds',
       help: 'Time from the first sample of the newest chunk to its publication',

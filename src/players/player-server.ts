@@ -10,6 +10,7 @@ import { isMuted, type Registry } from '../clients/registry.ts';
 import {
   type ClientInfo,
   clientIdOf,
+  type EdgeWish,
   type Hello,
   maxHelloTextLength,
   type Refusal,
@@ -23,6 +24,7 @@ import type { FanOut } from '../transport/fan-out.ts';
 import type { Framing, Link } from '../transport/link.ts';
 import { addSends, noSends, type SendStatistics } from '../transport/send-statistics.ts';
 import { ClientSessions, maxSessionsOfClient, silentUs } from './client-sessions.ts';
+import { EdgeDesk, type EdgeDeskOptions } from './edge-desk.ts';
 import { GroupStreams } from './group-streams.ts';
 import { loginOfPlayer, refusalFor } from './player-login.ts';
 import { Session, type SessionHost } from './session.ts';
@@ -52,6 +54,10 @@ export interface PlayerServerOptions {
   readonly variantFor?: (client: ClientRecord, channel: StreamChannel) => Variant | undefined;
   /** What clients are told in the place of their settings while they play a variant. */
   readonly overrideOf?: (variant: Variant) => SettingsOverride | undefined;
+  /** Whether it can tell the time; until then players are sent away, and try again. */
+  readonly isReady?: () => boolean;
+  /** What edges are told. */
+  readonly edges: Omit<EdgeDeskOptions, 'streams'>;
   readonly settings: () => {
     /** Whether audio goes to clients that are muted. */
     readonly sendToMuted: boolean;
@@ -82,6 +88,7 @@ export class PlayerServer implements SessionHost {
   readonly #sessionLog: SessionLog;
   readonly #sessions = new Set<Session>();
   readonly #ofClients = new ClientSessions();
+  readonly #edges: EdgeDesk;
   readonly #groupStreams: GroupStreams;
   /** When each session was last told what another one of its client said of its mixer. */
   readonly #mixerSetUs = new WeakMap<Session, number>();
@@ -108,6 +115,7 @@ export class PlayerServer implements SessionHost {
     this.#logger = options.logger.tagged('PlayerServer');
     this.#sessionLog = new SessionLog(this.#logger);
     const { registry, streams, onChange } = options;
+    this.#edges = new EdgeDesk({ ...options.edges, streams });
     registry.lookBy((client) => this.#lookForSigns(client));
     this.#groupStreams = new GroupStreams({ registry, streams, logger: this.#logger, onChange });
     this.#lookedUs = options.clock.nowUs();
@@ -119,6 +127,11 @@ export class PlayerServer implements SessionHost {
 
   get sessionCount(): number {
     return this.#sessions.size;
+  }
+
+  /** Names of the servers that take streams from this one. */
+  get edgeNames(): ReadonlySet<string> {
+    return this.#edges.names;
   }
 
   /** What the audio of sessions that are gone did since the start. */
@@ -200,7 +213,11 @@ export class PlayerServer implements SessionHost {
   }
 
   accept(link: Link): void {
-    const { clock, fanOut, settings } = this.#options;
+    const { clock, fanOut, settings, isReady } = this.#options;
+    if (isReady && !isReady()) {
+      link.socket.destroy();
+      return;
+    }
     const { helloTimeoutMs } = settings();
     const session = new Session({ link, clock, fanOut, helloTimeoutMs }, this);
     this.#sessions.add(session);
@@ -227,7 +244,9 @@ export class PlayerServer implements SessionHost {
       if (session.state === 'closed') return;
       if ('code' in entry) return session.refuse(entry, requestId);
       this.#logins.set(session, entry);
-      this.#admit({ session, id, hello, requestId });
+      this.#edges.forget(session);
+      if (hello.edge) this.#admitEdge({ session, id, hello, requestId }, hello.edge);
+      else this.#admit({ session, id, hello, requestId });
     };
     if (!access.anonymous) {
       const { remoteAddress } = session.connection;
@@ -265,6 +284,7 @@ export class PlayerServer implements SessionHost {
 
   onClose(session: Session, reason: string): void {
     this.#sessions.delete(session);
+    this.#edges.forget(session);
     if (this.#sessions.size === 0) this.#stopReviews();
     addSends(this.#endedSends, session.path.totals);
     this.#departures.soon(() => this.#closeSession(session, reason));
@@ -303,6 +323,11 @@ export class PlayerServer implements SessionHost {
       phrase: `Hello from ${id}`,
       fields: { address, host: hello.hostName, program, os: hello.os },
     });
+  }
+
+  #admitEdge({ session, requestId }: Greeting, wish: EdgeWish): void {
+    this.#forget(session);
+    this.#edges.greet(session, wish, requestId);
   }
 
   #admit({ session, id, hello, requestId }: Greeting): void {
@@ -416,6 +441,7 @@ export class PlayerServer implements SessionHost {
 
   #routeAll(): void {
     this.#groupStreams.review();
+    this.#edges.review();
     for (const session of this.#sessions) {
       if (session.client) this.#route(session, session.client);
     }

@@ -46,6 +46,8 @@ export class Session {
   readonly #host: SessionHost;
   readonly #helloTimer: PatientTimer;
   #client: ClientRecord | undefined;
+  /** Of an edge, which has no client: it says whether it has listeners. */
+  #onListening: ((isListening: boolean) => void) | undefined;
   #lastHeardUs = 0;
   #helloUs = 0;
   #askedUs = 0;
@@ -86,7 +88,7 @@ export class Session {
 
   get state(): 'greeting' | 'streaming' | 'closed' {
     if (this.connection.isClosed) return 'closed';
-    return this.#client ? 'streaming' : 'greeting';
+    return this.#client || this.#onListening ? 'streaming' : 'greeting';
   }
 
   get client(): ClientRecord | undefined {
@@ -134,7 +136,23 @@ export class Session {
     this.#helloTimer.stop();
     this.#leaveChannel();
     this.#client = client;
+    this.#onListening = undefined;
+    this.path.isEveryTick = false;
     this.#helloUs = this.lastHeardUs;
+    this.connection.send(encodeServerSettings(settings, requestId));
+  }
+
+  /** Answers the Hello `requestId` of a server that passes streams on; the session has no client. */
+  welcomeEdge(
+    settings: ServerSettings,
+    requestId: number,
+    onListening: (isListening: boolean) => void,
+  ): void {
+    this.#helloTimer.stop();
+    this.#leaveChannel();
+    this.#client = undefined;
+    this.#onListening = onListening;
+    this.path.isEveryTick = true;
     this.connection.send(encodeServerSettings(settings, requestId));
   }
 
@@ -228,6 +246,7 @@ export class Session {
   }
 
   #onClientInfo(message: IncomingMessage): void {
+    if (this.#onListening) this.#onListening(!decodeClientInfo(message.body).muted);
     if (!this.#client) return;
     this.#host.onClientInfo(this, this.#client, decodeClientInfo(message.body));
   }

@@ -17,6 +17,25 @@ export interface Credentials {
   readonly param: string;
 }
 
+/** What a server that takes its streams from another one wants of it: a member `Edge` of our own. */
+export interface EdgeWish {
+  /** Of the edge. */
+  readonly name: string;
+  /** Empty: only the facts are wanted. */
+  readonly stream: string;
+  /** It has listeners; otherwise the codec header is enough for now. */
+  readonly isListening: boolean;
+}
+
+/** What an origin tells its edges: a member `Origin` of our own. */
+export interface OriginFacts {
+  /** The same wherever the time is the same. */
+  readonly timeline: string;
+  readonly streams: readonly { readonly id: string; readonly isPlaying: boolean }[];
+  /** Where the time is told by UDP, to who knows the key; absent: nowhere. */
+  readonly time?: { readonly port: number; readonly key: string };
+}
+
 /** What a client says of itself. Source: protocol reference, 3.1. */
 export interface Hello {
   readonly mac: string;
@@ -30,6 +49,7 @@ export interface Hello {
   readonly protocolVersion: number;
   /** It only looks, and wants to be forgotten when it leaves: a member `Visitor` of our own. */
   readonly isVisitor?: boolean;
+  readonly edge?: EdgeWish;
   /** Secret: neither logged nor remembered. */
   readonly auth?: Credentials;
 }
@@ -41,6 +61,7 @@ export interface ServerSettings {
   readonly muted: boolean;
   /** Percent, 0..100. */
   readonly volume: number;
+  readonly origin?: OriginFacts | undefined;
 }
 
 /** Why a Hello was refused. Source: protocol reference, 3.7. */
@@ -71,6 +92,7 @@ export function decodeHello(body: Buffer): Hello {
   const json = decodeJsonObject('Hello', body);
   const mac = idOf('MAC', json.MAC);
   const auth = authOf(json.Auth);
+  const edge = edgeOf(json.Edge);
   return {
     mac,
     hostName: textOf(json.HostName),
@@ -82,6 +104,7 @@ export function decodeHello(body: Buffer): Hello {
     id: idOf('ID', json.ID) || mac,
     protocolVersion: integerOf(json.SnapStreamProtocolVersion, 1),
     ...(json.Visitor === true && { isVisitor: true }),
+    ...(edge && { edge }),
     ...(auth && { auth }),
   };
 }
@@ -104,6 +127,7 @@ export function encodeHello(hello: Hello, id: number): Buffer {
     ID: hello.id,
     SnapStreamProtocolVersion: hello.protocolVersion,
     Visitor: hello.isVisitor,
+    Edge: hello.edge,
     Auth: hello.auth,
   };
   return encodeJsonMessage({ type: messageType.hello, id }, json);
@@ -115,6 +139,7 @@ export function encodeServerSettings(settings: ServerSettings, refersTo: number)
     latency: settings.latencyMs,
     muted: settings.muted,
     volume: settings.volume,
+    Origin: settings.origin,
   };
   return encodeJsonMessage({ type: messageType.serverSettings, refersTo }, json);
 }
@@ -126,7 +151,13 @@ export function decodeServerSettings(body: Buffer): ServerSettings {
     latencyMs: integerOf(json.latency, 0),
     muted: json.muted === true,
     volume: integerOf(json.volume, 100),
+    origin: originOf(json.Origin),
   };
+}
+
+/** The state of the own mixer of a client. */
+export function encodeClientInfo(info: ClientInfo): Buffer {
+  return encodeJsonMessage({ type: messageType.clientInfo }, info);
 }
 
 /** The answer to a Hello that is refused. */
@@ -237,7 +268,7 @@ function readBlock(what: string, body: Buffer, offset: number): Buffer {
   return body.subarray(offset + 4, offset + 4 + length);
 }
 
-function decodeJsonObject(what: string, body: Buffer): Record<string, unknown> {
+function decodeJsonObject(what: string, body: Buffer): Readonly<Record<string, unknown>> {
   const text = readBlock(what, body, 0).toString();
   let json: unknown;
   try {
@@ -246,17 +277,40 @@ function decodeJsonObject(what: string, body: Buffer): Record<string, unknown> {
     // The parser's own words quote the text, which may hold credentials.
     throw new ProtocolError('bad-json', `a ${what} is not JSON`);
   }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new ProtocolError('bad-json', `a ${what} is no JSON object`);
-  }
-  return json as Record<string, unknown>;
+  if (!isObject(json)) throw new ProtocolError('bad-json', `a ${what} is no JSON object`);
+  return json;
 }
 
 /** Anything but two texts is no attempt to log in. */
 function authOf(value: unknown): Credentials | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { scheme, param } = value as Record<string, unknown>;
+  if (!isObject(value)) return undefined;
+  const { scheme, param } = value;
   return isAuthText(scheme) && isAuthText(param) ? { scheme, param } : undefined;
+}
+
+function edgeOf(value: unknown): EdgeWish | undefined {
+  if (!isObject(value)) return undefined;
+  const { name, stream, isListening } = value;
+  return { name: textOf(name), stream: wholeTextOf(stream), isListening: isListening === true };
+}
+
+/** What makes no sense is as if it was not said. */
+function originOf(value: unknown): OriginFacts | undefined {
+  if (!isObject(value)) return undefined;
+  const { timeline, streams, time } = value;
+  const listed = Array.isArray(streams) ? streams.filter(isObject) : [];
+  return {
+    timeline: textOf(timeline),
+    streams: listed.map(({ id, isPlaying }) => ({
+      id: wholeTextOf(id),
+      isPlaying: isPlaying === true,
+    })),
+    ...(isObject(time) && { time: { port: integerOf(time.port, 0), key: textOf(time.key) } }),
+  };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isAuthText(value: unknown): value is string {

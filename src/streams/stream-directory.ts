@@ -34,6 +34,8 @@ interface StreamDirectoryOptions {
 }
 
 interface AddRequest extends ChannelRequest {
+  /** Whose place it takes, whatever becomes of it. */
+  readonly renewed?: StreamChannel;
   /** Of the configuration: it is there also when its source cannot be opened. */
   readonly isConfigured?: boolean;
   readonly savedAs?: string;
@@ -145,6 +147,27 @@ export class StreamDirectory {
     });
   }
 
+  /** Takes the place of a stream that is passed on, with what its server sends now. */
+  async renew(old: StreamChannel): Promise<void> {
+    if (!this.#list.has(old)) return;
+    const isConfigured = this.#configured.has(old);
+    const options = this.#options.factory.optionsOf(formatStreamUri(old.stream.options.uri));
+    try {
+      await this.#add({ options, isTrusted: true, isPatient: true, isConfigured, renewed: old });
+    } catch (error) {
+      // Such as a reload that replaces it at the same time.
+      this.#skip(error);
+    }
+  }
+
+  /** Puts these in front of all others, in this order. */
+  putFirst(names: readonly string[]): void {
+    const before = [...this.channels.keys()];
+    this.#list.putFirst(names.flatMap((name) => this.channels.get(name) ?? []));
+    const isChanged = [...this.channels.keys()].some((name, index) => name !== before[index]);
+    if (isChanged) this.#list.announceOrder();
+  }
+
   /** Adds the saved streams; one that cannot be opened stays saved. */
   async restoreAdded(): Promise<void> {
     const { factory, persist } = this.#options;
@@ -244,13 +267,15 @@ export class StreamDirectory {
     },
   ): Promise<StreamChannel> {
     const { options, isTrusted, isConfigured = false, savedAs, by, predecessor, share } = request;
+    const { renewed } = request;
     // What had this name may still hold the port or the fifo.
     await this.#list.released(options.name);
     const channel = await this.#options.factory.build({ ...request, others: () => this.#staying });
     try {
       await channel.start(predecessor);
       const { fault } = channel.stream;
-      if (fault && !isConfigured) throw isTrusted ? fault : discreetFault(fault, options.uri);
+      if (fault && !isConfigured && !renewed)
+        throw isTrusted ? fault : discreetFault(fault, options.uri);
       if (this.#list.isClosed) throw new SourceError('server-stops', 'the server stops');
       share?.resize(channel.stream.format);
       // It led somewhere after all.
@@ -330,8 +355,10 @@ export class StreamDirectory {
    * Some producers never remove their stream and listen elsewhere after a restart: what they add
    * takes the place of what leads nowhere any more, or that name would be silent for ever.
    */
-  #predecessorOf({ options, isTrusted, isConfigured }: AddRequest): StreamChannel | undefined {
+  #predecessorOf(request: AddRequest): StreamChannel | undefined {
+    const { options, isTrusted, isConfigured, renewed } = request;
     const old = this.channels.get(options.name);
+    if (renewed) return renewed;
     // What has ended for this one, when the configuration was read again.
     if (isConfigured && old && this.#configured.isLeaving(old)) return old;
     if (isConfigured && old && this.#fifoRetry.has(old)) return old;

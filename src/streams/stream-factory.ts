@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
+import type { Chunk } from '../audio/chunk.ts';
 import type { ChunkPool } from '../audio/chunk-pool.ts';
 import { EncodeTurns } from '../audio/encode-turns.ts';
-import { EncodedInput } from '../audio/encoded-input.ts';
+import { EncodedInput, type EncodedInputContext } from '../audio/encoded-input.ts';
 import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
 import { parseCodec } from '../audio/encoders/codecs.ts';
 import type { FileGate } from '../audio/sources/file-gate.ts';
@@ -11,6 +12,7 @@ import type {
   SourceSurroundings,
   StreamSource,
 } from '../audio/sources/stream-source.ts';
+import type { Stream, StreamState } from '../audio/stream.ts';
 import {
   type CustomStreamOptions,
   customStreamOptions,
@@ -19,11 +21,14 @@ import {
   type StreamOptions,
 } from '../audio/stream-options.ts';
 import { textOf } from '../audio/stream-parameters.ts';
+import type { StreamProperties } from '../audio/stream-properties.ts';
 import type { StreamTrouble } from '../audio/stream-trouble.ts';
 import { formatStreamUri } from '../audio/stream-uri.ts';
 import type { Clock } from '../base/clock.ts';
 import { SourceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import type { OriginLink } from '../edge/origin-link.ts';
+import type { RelayedInputContext } from '../edge/relayed-input.ts';
 import { Broadcast, type BroadcastOptions } from '../transport/broadcast.ts';
 import type { FanOut } from '../transport/fan-out.ts';
 import { longestGroupMs } from '../transport/playability.ts';
@@ -48,7 +53,13 @@ export interface StreamFactoryOptions {
     /** Whether streams of controllers may ask hosts of the networks of this machine; absent: no. */
     readonly radioPrivate?: boolean;
   };
-  readonly broadcast: BroadcastOptions;
+  readonly broadcast: () => BroadcastOptions;
+  /** The way to the server of a stream that is passed on; `close` ends what is for this one alone. */
+  readonly openLink?: (
+    options: StreamOptions,
+  ) => Promise<{ readonly link: OriginLink; readonly close?: (() => void) | undefined }>;
+  /** It is to be replaced by one anew, as its codec is another one. */
+  readonly onOutmoded?: (channel: StreamChannel) => void;
   /** Which files and pipes controllers may have read. */
   readonly fileGate: FileGate;
   readonly startControlScript: StartControlScript;
@@ -78,7 +89,15 @@ export interface ChannelRequest {
 interface Belongings {
   readonly script: string | undefined;
   readonly meta: OpenedMeta | undefined;
+  readonly relay: Relay | undefined;
 }
+
+/** What comes of a stream that is passed on. */
+type Outputs = Pick<RelayedInputContext, 'onChunk' | 'onState' | 'onOutmoded'>;
+
+type Relay = (outputs: Outputs) => Stream;
+
+const relayScheme = 'snap';
 
 interface Script extends Pick<ControlScriptRequest, 'script' | 'onProperties'> {
   /** Its stream plays also without it. */
@@ -132,8 +151,19 @@ export class StreamFactory {
     const meta = await this.#metaOf(request, () => channel);
     const script = meta ? undefined : await this.#scriptOf(request);
     const confined = request.isTrusted ? request : await this.#confined(request);
-    channel = this.#wire(confined, { script, meta });
+    const relay = await this.#relayOf(request.options);
+    channel = this.#wire(confined, { script, meta, relay });
     return channel;
+  }
+
+  /** What makes a stream that is passed on; `undefined` for others. */
+  async #relayOf(options: StreamOptions): Promise<Relay | undefined> {
+    const { openLink, pool, clock, logger } = this.#options;
+    if (options.uri.scheme !== relayScheme || !openLink) return undefined;
+    const { RelayedInput } = await import('../edge/relayed-input.ts');
+    const { link, close: closeLink } = await openLink(options);
+    const own = { pool, clock, logger, link, closeLink };
+    return (outputs) => new RelayedInput(options, { ...own, ...outputs });
   }
 
   async #metaOf(
@@ -170,33 +200,23 @@ export class StreamFactory {
       : allowedScript({ script, pluginDir, isTrusted, mayBeMissing: isPatient });
   }
 
-  #wire(
-    { options, isTrusted, createSource, isPatient = false }: ChannelRequest,
-    { script, meta }: Belongings,
-  ): StreamChannel {
-    const { pool, clock, logger, fanOut, onState, onProperties, onTrouble } = this.#options;
-    const { surroundings, fileGate, settings } = this.#options;
-    const allowsPrivateHosts = () => settings().radioPrivate === true;
-    const createBroadcast = () => new Broadcast(fanOut, clock, this.#options.broadcast);
+  #wire(request: ChannelRequest, { script, meta, relay }: Belongings): StreamChannel {
+    const { options, isPatient = false } = request;
+    const { clock, logger, fanOut, onState, onProperties, onOutmoded } = this.#options;
+    const createBroadcast = () => new Broadcast(fanOut, clock, this.#options.broadcast());
     const broadcast = createBroadcast();
-    const stream = new EncodedInput(options, {
-      pool,
-      clock,
-      logger,
-      turns: this.#turns,
-      onTiming: (timing) => this.#judge(options, timing),
-      onChunk: (chunk) => channel.publish(chunk),
-      onOutdated: () => broadcast.clear(),
-      onState: (state) => {
+    const outputs = {
+      onChunk: (chunk: Chunk) => channel.publish(chunk),
+      onState: (state: StreamState) => {
         logger.tagged('Stream').info('state changed', { stream: options.name, state });
         onState(channel);
       },
-      onProperties: (properties) => channel.takeSourceProperties(properties),
-      onTrouble: (trouble) => onTrouble?.(options.name, trouble),
-      surroundings: isTrusted ? surroundings : { ...surroundings, fileGate, allowsPrivateHosts },
-      ...(createSource && { createSource }),
-      ...(meta && { feed: meta.feed }),
-    });
+      onOutdated: () => broadcast.clear(),
+      onOutmoded: () => onOutmoded?.(channel),
+      onProperties: (properties: StreamProperties) => channel.takeSourceProperties(properties),
+    };
+    const stream =
+      relay?.(outputs) ?? this.#encoded(request, { ...outputs, ...(meta && { feed: meta.feed }) });
     const channel: StreamChannel = new StreamChannel(stream, broadcast, {
       onProperties: () => onProperties(channel),
       createBroadcast,
@@ -209,13 +229,33 @@ export class StreamFactory {
     return channel;
   }
 
+  #encoded(
+    { options, isTrusted, createSource }: ChannelRequest,
+    outputs: Outputs & Pick<EncodedInputContext, 'onOutdated' | 'onProperties' | 'feed'>,
+  ): Stream {
+    const { pool, clock, logger, onTrouble, surroundings, fileGate, settings } = this.#options;
+    const allowsPrivateHosts = () => settings().radioPrivate === true;
+    return new EncodedInput(options, {
+      ...outputs,
+      pool,
+      clock,
+      logger,
+      turns: this.#turns,
+      onTiming: (timing) => this.#judge(options, timing),
+      onTrouble: (trouble) => onTrouble?.(options.name, trouble),
+      surroundings: isTrusted ? surroundings : { ...surroundings, fileGate, allowsPrivateHosts },
+      ...(createSource && { createSource }),
+    });
+  }
+
   /**
    * Returns for how long audio may be collected, milliseconds.
    *
    * Failure: throws a `SourceError` when nothing of the stream would be played.
    */
   #judge(options: StreamOptions, timing: ChunkTiming): number {
-    const { broadcast, logger } = this.#options;
+    const { logger } = this.#options;
+    const broadcast = this.#options.broadcast();
     const { caveat } = parseCodec(options.codec).codec;
     if (caveat !== undefined) {
       logger.tagged('Stream').notice('not for every player', { stream: options.name, caveat });

@@ -5,6 +5,8 @@ import { addSends, noSends, type SendStatistics, subtractSends } from './send-st
 /** The way of audio to one connection, and what happened on it. */
 export class AudioPath {
   readonly connection: Connection;
+  /** Its peer passes the audio on, and collects it itself: nothing waits for an interval. */
+  isEveryTick = false;
   /** What JavaScript counts; the addon counts for itself. */
   readonly counters: SendStatistics = noSends();
   readonly #totals = noSends();

@@ -261,7 +261,8 @@ export class Broadcast {
       const isInPhase = (head + interval - (cursor.ordinal % interval)) % interval < ticks;
       // Until the next time it would have more than its interval.
       const isPressing = ticks > 0 && backlog <= most && backlog + this.#nextTicks > interval;
-      if (isInPhase || isPressing) cursor.grantShare(Math.min(backlog, most));
+      const isDue = isInPhase || isPressing || cursor.path.isEveryTick;
+      if (isDue) cursor.grantShare(Math.min(backlog, most));
       const isJoining = cursor.sequence < servedHead && this.#joining.has(cursor);
       if (backlog > most || isJoining) this.#catchUp(cursor);
       else cursor.quota = this.#regularQuota(cursor);

@@ -67,12 +67,12 @@ export class DirectoryRig {
       logger: this.log,
       fanOut: new NodeFanOut(this.pool),
       settings: () => ({ defaults: streamDefaults, pluginDir, sandboxDir }),
-      broadcast: {
+      broadcast: () => ({
         bufferMs: 1000,
         sendIntervalMs: 'auto',
         instantStart: true,
         burstBytes: 4 * 1024 * 1024,
-      },
+      }),
       fileGate: new SourceFolders(() => ({ folders: options.sourceDirs ?? [tmpdir()], own: [] })),
       startControlScript: (request) => {
         const script = new IdleScript(request);

@@ -51,7 +51,7 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     logger,
     fanOut,
     settings: () => ({ defaults: streamDefaults, pluginDir: '/', sandboxDir: '/' }),
-    broadcast: { bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 },
+    broadcast: () => ({ bufferMs, sendIntervalMs: 0, instantStart: true, burstBytes: 2 ** 20 }),
     fileGate: new SourceFolders(() => ({ folders: [tmpdir()], own: [] })),
     startControlScript: () => {
       throw new Error('there are no control scripts here');
@@ -79,6 +79,11 @@ export function serverParts(options: ServerPartsOptions): ServerParts {
     access,
     onChange,
     settings: () => ({ sendToMuted: false, helloTimeoutMs: 5000, stallTimeoutMs: 5000 }),
+    edges: {
+      bufferMs: () => bufferMs,
+      timelineId: () => 'test',
+      openTime: async () => undefined,
+    },
     variantFor: (client, channel) => mixes.variantFor(client, channel),
     overrideOf: (variant) => mixes.overrideOf(variant),
     ...options.server,

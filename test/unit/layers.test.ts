@@ -33,6 +33,7 @@ const order: readonly string[] = [
   'hooks',
   'players',
   'streams',
+  'edge',
   'clips',
   'clients',
   'config',

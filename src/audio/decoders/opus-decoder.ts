@@ -14,7 +14,7 @@ const maxPacketBytes = 6 * 1275 + 14;
 
 /** Failure: rejects with a `ProtocolError` when `header` is no opus header. */
 export async function createOpusDecoder(header: Uint8Array): Promise<Decoder> {
-  const format = readHeader(header);
+  const format = readOpusHeader(header);
   const rate = rates.find((known) => known === format.rateHz);
   const channels = format.channels === 1 ? 1 : 2;
   if (!rate || format.bits !== 16 || format.channels !== channels) {
@@ -55,7 +55,8 @@ class OpusDecoder implements Decoder {
   close(): void {}
 }
 
-function readHeader(header: Uint8Array): SampleFormat {
+/** Failure: throws a `ProtocolError` when `header` is no opus header. */
+export function readOpusHeader(header: Uint8Array): SampleFormat {
   const bytes = bytesOf(header);
   if (bytes.length < headerBytes || bytes.readUInt32LE(0) !== magic) {
     throw new ProtocolError('bad-codec-header', 'the opus header does not start with "SUPO"');

@@ -152,12 +152,16 @@ describe('a Hello', () => {
       fc.property(json, (value) => {
         const hello = lenient(() => decodeHello(bodyOf(value)));
         if (!hello) return;
-        const { instance, protocolVersion, isVisitor = true, auth, ...texts } = hello;
+        const { instance, protocolVersion, isVisitor = true, auth, edge, ...texts } = hello;
         for (const text of Object.values(texts)) {
           expect(typeof text).toBe('string');
           expect(text.length).toBeLessThanOrEqual(maxHelloTextLength);
         }
         expect(isVisitor).toBe(true);
+        if (edge) {
+          const types = [typeof edge.name, typeof edge.stream, typeof edge.isListening];
+          expect(types).toEqual(['string', 'string', 'boolean']);
+        }
         expect(Number.isInteger(instance) && Number.isInteger(protocolVersion)).toBe(true);
         for (const text of Object.values(auth ?? {})) {
           expect(String(text).length).toBeLessThanOrEqual(maxAuthTextLength);
