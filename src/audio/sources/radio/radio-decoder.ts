@@ -137,6 +137,7 @@ export class RadioDecoder {
   async untilSilent(ms: number): Promise<void> {
     for (;;) {
       await this.#room();
+      if (this.#isEnded) return;
       const pcmBytes = this.#pcmBytes;
       await within(this.#nextPcm(), ms);
       if (this.#isEnded) return;

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { correlate } from '../support/correlation.ts';
+import { scratchFolder } from '../support/fifo.ts';
+import { encodeSound, ffmpegIsMissing, radioFormat, radioSound } from '../support/radio-station.ts';
+import { ScriptedClient } from '../support/scripted-client.ts';
+import { freePort } from '../support/server-process.ts';
+import { StreamRig } from '../support/stream-rig.ts';
+import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/waiting.ts';
+
+const pcm = radioSound(3);
+
+async function rigFor(url: string): Promise<StreamRig> {
+  const address = `radio:///?name=R&codec=pcm&prebuffer_ms=500&url=${encodeURIComponent(url)}`;
+  const rig = await new StreamRig(address).play();
+  onTestFinished(async () => {
+    await rig.stream.stop();
+    expect(rig.pool.isFull).toBe(true);
+    rig.pool.close();
+  });
+  return rig;
+}
+
+async function heardWhole(rig: StreamRig): Promise<number> {
+  await until(() => rig.audio.length >= pcm.length, 'all is heard');
+  return correlate({ fed: pcm, recorded: rig.audio, format: radioFormat }).coefficient;
+}
+
+/** A folder with a stream in pieces, on a web server. */
+async function serveHls(): Promise<string> {
+  const folder = scratchFolder();
+  writeFileSync(join(folder.path, 'all.ts'), encodeSound(pcm, '-f mpegts -c:a aac -b:a 192k'));
+  const cut = spawn('ffmpeg', [
+    ...['-v', 'error', '-i', join(folder.path, 'all.ts'), '-c', 'copy', '-f', 'hls'],
+    ...['-hls_time', '1', '-hls_list_size', '0', join(folder.path, 'list.m3u8')],
+  ]);
+  await once(cut, 'exit');
+  const server = createServer(({ url = '' }, response) => {
+    const type = url.endsWith('.m3u8') ? 'application/vnd.apple.mpegurl' : 'video/mp2t';
+    response.writeHead(200, { 'Content-Type': type }).end(readFileSync(join(folder.path, url)));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+    folder.remove();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/list.m3u8`;
+}
+
+describe.skipIf(ffmpegIsMissing)('a radio stream', () => {
+  it('plays a station that comes in pieces', async () => {
+    const rig = await rigFor(await serveHls());
+    expect(await heardWhole(rig)).toBeGreaterThan(0.97);
+    expect(rig.log.with('connected to station')[0]?.fields).toMatchObject({ type: 'HLS' });
+  });
+
+  it('plays what ffmpeg sends as a station', async () => {
+    const port = await freePort();
+    const sender = spawn('ffmpeg', [
+      ...'-v error -re -f s16le -ar 48000 -ac 2 -i pipe:0 -f mp3 -b:a 192k'.split(' '),
+      ...'-content_type audio/mpeg -listen 1'.split(' '),
+      `http://127.0.0.1:${port}/live`,
+    ]);
+    onTestFinished(() => void sender.kill('SIGKILL'));
+    sender.stdin.on('error', () => undefined);
+    sender.stdin.end(pcm);
+    const rig = await rigFor(`http://127.0.0.1:${port}/live`);
+    expect(await heardWhole(rig)).toBeGreaterThan(0.97);
+    expect(rig.log.with('connected to station')[0]?.fields).toMatchObject({ type: 'audio/mpeg' });
+  });
+});
+
+describe.skipIf(ffmpegIsMissing)('a station on demand', () => {
+  it('is connected while a player that is not muted is there', async () => {
+    const sound = encodeSound(radioSound(60), '-f mp3 -b:a 64k');
+    const connections = new Set<object>();
+    const station = createServer((request, response) => {
+      connections.add(request.socket);
+      request.socket.on('close', () => connections.delete(request.socket));
+      response.writeHead(200, { 'Content-Type': 'audio/mpeg' }).write(sound);
+    });
+    await once(station.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(station.address() as AddressInfo).port}/`;
+    const server = await TestServer.start(
+      `stream.source=radio:///?name=R&linger_ms=0&prebuffer_ms=500&url=${encodeURIComponent(url)}`,
+    );
+    onTestFinished(async () => {
+      await server.stop();
+      station.closeAllConnections();
+      station.close();
+    });
+    const stream = server.application.streams.channels.get('R')!.stream;
+    expect([stream.state, connections.size]).toEqual(['idle', 0]);
+    const player = await ScriptedClient.greet(server.port, 'player');
+    await until(() => stream.state === 'playing' && connections.size === 1, 'it plays');
+    const mute = (muted: boolean) =>
+      server.application.request('Client.SetVolume', { id: 'player', volume: { muted } });
+    await mute(true);
+    await until(() => stream.state === 'idle' && connections.size === 0, 'it is left');
+    await mute(false);
+    await until(() => stream.state === 'playing' && connections.size === 1, 'it plays again');
+    await player.close();
+    await until(() => stream.state === 'idle' && connections.size === 0, 'it is left again');
+  });
+});
