@@ -152,6 +152,7 @@ std::unique_ptr<Capture> alsaCaptureOf(const Napi::CallbackInfo& info, bool take
       .format = {.rateHz = numberOf(options, "rateHz"),
                  .channels = numberOf(options, "channels"),
                  .bits = numberOf(options, "bits")},
+      .isPacked24 = options.Get("packed24").ToBoolean(),
       .periodUs = numberOf(options, "periodUs"),
       .bufferUs = numberOf(options, "bufferUs"),
       .takesNearRate = takesNearRate,

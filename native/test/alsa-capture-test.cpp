@@ -110,6 +110,7 @@ Libasound scriptedLibrary() {
 AlsaCapture::Settings settingsOf(std::uint32_t bits = 16) {
   return {.device = "hw:0",
           .format = {.rateHz = 48'000, .channels = 2, .bits = bits},
+          .isPacked24 = false,
           .periodUs = 20'000,
           .bufferUs = 500'000,
           .takesNearRate = false};
@@ -163,6 +164,11 @@ int main() {
       static_cast<void>(hear(settingsOf(bits)));
       t.expect(device.format == format, "it is the right number");
     }
+    AlsaCapture::Settings packed = settingsOf(24);
+    packed.isPacked24 = true;
+    device = {};
+    static_cast<void>(hear(packed));
+    t.expect(device.format == 32, "also where 24 bit lie in three bytes");
   });
 
   run.it("goes on after an overrun and after sleep, and counts what was lost", [](Run& t) {

@@ -18,7 +18,7 @@ import type { SampleFormat } from './sample-format.ts';
 import { prepareSource } from './sources/prepare-source.ts';
 import { openSource } from './sources/sources.ts';
 import {
-  type SourceContext,
+  type OpenSource,
   type SourceSurroundings,
   type StreamSource,
   warnOfAddress,
@@ -59,7 +59,7 @@ export interface EncodedInputContext {
   readonly onTrouble?: (trouble: StreamTrouble) => void;
   readonly surroundings?: SourceSurroundings | undefined;
   /** Makes the source; absent: by the scheme of the address. */
-  readonly createSource?: (context: SourceContext) => StreamSource | Promise<StreamSource>;
+  readonly createSource?: OpenSource;
   /** In the place of a source. */
   readonly feed?: StreamFeed;
 }

@@ -49,6 +49,7 @@ const networkParameters = [
 /** By scheme, those of its own; what other schemes have is not known. */
 const own: ReadonlyMap<string, readonly string[]> = new Map([
   ['airplay', ['devicename', 'port', 'password', 'params']],
+  ['alsa', ['device']],
   ['clip', []],
   ['file', []],
   ['jack', ['server_name', 'autoconnect', 'autoconnect_skip']],

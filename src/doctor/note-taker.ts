@@ -11,7 +11,7 @@ export class NoteTaker implements Logger {
   }
 
   warn(phrase: string, fields: LogFields = {}): void {
-    const { remedy, ...facts } = fields;
+    const { hint, remedy = hint, ...facts } = fields;
     const text = Object.entries(facts).map(([name, value]) => `${name} ${value}`);
     const words = [phrase, ...text].join(', ');
     this.#findings.push(

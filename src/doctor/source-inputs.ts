@@ -3,6 +3,7 @@ import type { StreamOptions } from '../audio/stream-options.ts';
 import { choiceOf, portOf } from '../audio/stream-parameters.ts';
 import { findProgram } from '../base/children/find-program.ts';
 import { messageOf } from '../base/errors.ts';
+import { inspectAlsa } from './alsa-inspection.ts';
 import { clipFileOf } from './clips-check.ts';
 import type { DoctorContext } from './context.ts';
 import { inspectFifo } from './fifo-inspection.ts';
@@ -24,6 +25,7 @@ const inspections: ReadonlyMap<string, Inspection> = new Map<string, Inspection>
   ['airplay', inspectAirplay],
   ['librespot', inspectLibrespot],
   ['spotify', inspectLibrespot],
+  ['alsa', inspectAlsa],
   ['pipe', inspectFifo],
   ['clip', inspectClip],
   ['file', inspectFile],

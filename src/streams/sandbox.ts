@@ -3,8 +3,14 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { StreamUri } from '../audio/stream-uri.ts';
 import { findProgram } from '../base/children/find-program.ts';
 import { RpcError, SourceError } from '../base/errors.ts';
+import { cutText } from '../base/foreign-text.ts';
 
 const invalidParams = -32602;
+const plainDevice =
+  /^([A-Za-z][\w-]*)(?::(?:(?:CARD|DEV|SUBDEV)=)?\w+(?:,(?:(?:CARD|DEV|SUBDEV)=)?\w+){0,2})?$/;
+/** Kinds that work on files or other devices, which they are told in the same way. */
+const composedKinds: ReadonlySet<string> = new Set(['file', 'oss', 'plug', 'shm', 'tee']);
+const maxShownDevice = 64;
 /** Only the path itself counts: no other program of the same name is looked for. */
 const noSearchPath = '';
 
@@ -94,6 +100,22 @@ export async function allowedPrograms(
   const [program = '', ...words] = onevent.split(/\s+/);
   const allowed = await allowedProgram(program, sandboxDir);
   return { ...uri, path, query: { ...uri.query, onevent: [allowed, ...words].join(' ') } };
+}
+
+/**
+ * Refuses names of ALSA devices that are more than a name and the numbers or words of a card. All else is
+ * a language, which writes files and starts programs: `plug:{SLAVE={type file file "| …" …}}`.
+ *
+ * Failure: throws a `SourceError`.
+ */
+export function checkDeviceName(device: string): void {
+  const [, kind = ''] = plainDevice.exec(device) ?? [];
+  if (kind !== '' && !composedKinds.has(kind)) return;
+  throw new SourceError(
+    'not-allowed',
+    `the device "${cutText(device, maxShownDevice)}" is more than a name with a card, as hw:1 and ` +
+      'plughw:CARD=Line are: define it in asound.conf under a name of its own',
+  );
 }
 
 /**

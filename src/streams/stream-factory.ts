@@ -7,11 +7,7 @@ import type { ChunkTiming } from '../audio/encoders/chunk-timing.ts';
 import { parseCodec } from '../audio/encoders/codecs.ts';
 import type { FileGate } from '../audio/sources/file-gate.ts';
 import { openSource } from '../audio/sources/sources.ts';
-import type {
-  SourceContext,
-  SourceSurroundings,
-  StreamSource,
-} from '../audio/sources/stream-source.ts';
+import type { OpenSource, SourceSurroundings } from '../audio/sources/stream-source.ts';
 import type { Stream, StreamState } from '../audio/stream.ts';
 import {
   type CustomStreamOptions,
@@ -34,7 +30,7 @@ import type { FanOut } from '../transport/fan-out.ts';
 import { longestGroupMs } from '../transport/playability.ts';
 import type { ControlScript, ControlScriptRequest, StartControlScript } from './control-script.ts';
 import type { OpenedMeta } from './open-meta.ts';
-import { allowedPrograms, allowedScript } from './sandbox.ts';
+import { allowedPrograms, allowedScript, checkDeviceName } from './sandbox.ts';
 import { StreamChannel } from './stream-channel.ts';
 import { timingProblem } from './stream-timing.ts';
 
@@ -78,7 +74,7 @@ export interface ChannelRequest {
   /** Not from a controller: programs and scripts may lie anywhere. */
   readonly isTrusted: boolean;
   /** Makes the source; absent: by the scheme of the address. */
-  readonly createSource?: (context: SourceContext) => StreamSource | Promise<StreamSource>;
+  readonly createSource?: OpenSource;
   /** No caller waits for an answer: a control script that is not there may come later. */
   readonly isPatient?: boolean;
   /** The streams that a meta stream may be made of. */
@@ -186,6 +182,8 @@ export class StreamFactory {
     const { settings, fileGate } = this.#options;
     const { scheme, path } = request.options.uri;
     if (namesPath(scheme, path)) fileGate.checkPath(path);
+    const device = textOf(request.options.uri, 'device');
+    if (scheme === 'alsa' && device !== undefined) checkDeviceName(device);
     const uri = await allowedPrograms(request.options.uri, settings().sandboxDir);
     if (!uri) return request;
     return { ...request, createSource: (context) => openSource({ ...context, uri }) };

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { iterableSource } from '../../src/audio/sources/iterable-source.ts';
 import { createNetworkSource } from '../../src/audio/sources/rtp/network-source.ts';
@@ -9,6 +9,7 @@ import { createSource } from '../../src/audio/sources/sources.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
 import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { openInputQueue } from '../../src/transport/input-queue.ts';
+import { AlsaDevices, alsaIsMissing, alsaWays } from '../support/alsa-devices.ts';
 import { feedRtp, feedUdp } from '../support/feeder.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
@@ -77,6 +78,19 @@ const sources = [
     create: () => harnessOf(Readable.from(pieces(), { objectMode: false })),
     expected: () => numberedBytes(100_000),
   },
+  ...(alsaIsMissing
+    ? []
+    : alsaWays.map(([way, environment]) => ({
+        kind: `ALSA by ${way}`,
+        create: (folder: string) => {
+          for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+          const devices = new AlsaDevices(folder);
+          devices.hears('mic', numberedBytes(100_000));
+          vi.stubEnv('ALSA_CONFIG_PATH', devices.configuration);
+          return SourceHarness.open('alsa:///?name=A&device=mic');
+        },
+        expected: () => numberedBytes(100_000),
+      }))),
 ];
 
 function* pieces(): Generator<Buffer> {
@@ -137,7 +151,10 @@ let folder: ReturnType<typeof scratchFolder>;
 beforeEach(() => {
   folder = scratchFolder();
 });
-afterEach(() => folder.remove());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  folder.remove();
+});
 
 /** Reads `bytes` in targets of changing size, each within memory that nobody else may touch. */
 async function readInPieces(harness: SourceHarness, bytes: number): Promise<Buffer> {
@@ -174,7 +191,7 @@ async function stopDuringRead(harness: SourceHarness, descriptorsBefore: number)
 
 describe.each(sources)('the contract of sources: $kind', ({ create, expected }) => {
   it('fills targets of any size with exactly its bytes, in order', async () => {
-    const harness = create(folder.path).start();
+    const harness = (await create(folder.path)).start();
     expect((await readInPieces(harness, 100_000)).equals(expected())).toBe(true);
     expect(harness.interruptions).toEqual([]);
     await harness.source.stop();
@@ -182,12 +199,12 @@ describe.each(sources)('the contract of sources: $kind', ({ create, expected }) 
 
   it('releases everything when it is stopped during a read', async () => {
     const before = openDescriptors();
-    await stopDuringRead(create(folder.path).start(), before);
+    await stopDuringRead((await create(folder.path)).start(), before);
   });
 
   it('can be stopped before it was started, and twice', async () => {
     const before = openDescriptors();
-    const harness = create(folder.path);
+    const harness = await create(folder.path);
     await harness.source.stop();
     await harness.source.stop();
     expect(openDescriptors()).toBe(before);

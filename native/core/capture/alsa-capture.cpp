@@ -18,13 +18,17 @@ constexpr int emptyWaitMs = 5;
 constexpr int maxFailures = 10;
 
 // Numbers of `snd_pcm_format_t`, little-endian: 24 bit in the lower three of four bytes.
-int formatOf(std::uint32_t bits) {
-  if (bits == 8) return 0;
-  if (bits == 16) return 2;
-  return bits == 24 ? 6 : 10;
+int formatOf(const AlsaCapture::Settings& settings) {
+  if (settings.isPacked24) return 32;
+  if (settings.format.bits == 8) return 0;
+  if (settings.format.bits == 16) return 2;
+  return settings.format.bits == 24 ? 6 : 10;
 }
 
-std::size_t sampleBytes(std::uint32_t bits) { return bits == 24 ? 4 : bits / 8; }
+std::size_t frameBytesOf(const AlsaCapture::Settings& settings) {
+  const std::uint32_t bits = settings.format.bits == 24 && !settings.isPacked24 ? 32 : settings.format.bits;
+  return settings.format.channels * std::size_t{bits / 8};
+}
 
 }  // namespace
 
@@ -60,7 +64,7 @@ std::optional<CaptureFault> AlsaCapture::configure(Libasound::HardwareParameters
   if (error < 0) return faultOf(error, "it cannot be set up");
   error = library_.setAccess(pcm_, parameters, Libasound::interleaved);
   if (error < 0) return faultOf(error, "it does not mix its channels into one row");
-  error = library_.setFormat(pcm_, parameters, formatOf(format.bits));
+  error = library_.setFormat(pcm_, parameters, formatOf(settings_));
   if (error < 0) return faultOf(error, "it has no " + std::to_string(format.bits) + " bit");
   error = library_.setChannels(pcm_, parameters, format.channels);
   if (error < 0) return faultOf(error, "it has not " + std::to_string(format.channels) + " channels");
@@ -76,12 +80,12 @@ std::optional<CaptureFault> AlsaCapture::configure(Libasound::HardwareParameters
   error = library_.setParameters(pcm_, parameters);
   if (error < 0) return faultOf(error, "it cannot be set up");
   const std::uint64_t frames = std::uint64_t{format.rateHz} * settings_.periodUs / 1'000'000;
-  period_.resize(std::max<std::size_t>(frames, 1) * format.channels * sampleBytes(format.bits));
+  period_.resize(std::max<std::size_t>(frames, 1) * frameBytesOf(settings_));
   return std::nullopt;
 }
 
 std::optional<CaptureFault> AlsaCapture::run(CapturePipe& pipe) {
-  const std::size_t frameBytes = settings_.format.channels * sampleBytes(settings_.format.bits);
+  const std::size_t frameBytes = frameBytesOf(settings_);
   // Some begin by themselves when they are read, and refuse this.
   library_.start(pcm_);
   int waits = 0;

@@ -15,6 +15,8 @@ class AlsaCapture : public Capture {
     // As `arecord -D` takes it.
     std::string device;
     CaptureFormat format;
+    // 24 bit lie in three bytes instead of four.
+    bool isPacked24;
     // How much it hears before it says so, and how much of it is kept for us.
     std::uint32_t periodUs;
     std::uint32_t bufferUs;

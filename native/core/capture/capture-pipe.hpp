@@ -34,8 +34,11 @@ class CapturePipe {
   // Ends what waits here, now and later.
   void stop() noexcept;
 
-  // The reader finds the end of the audio.
-  void closeWriteEnd() noexcept { writeEnd_ = Descriptor(); }
+  // The reader finds the end of the audio; nothing else is called any more.
+  void close() noexcept {
+    writeEnd_ = Descriptor();
+    stopped_ = Descriptor();
+  }
 
  private:
   Descriptor readEnd_;

@@ -1,8 +1,6 @@
 #include "capture/capture-run.hpp"
 
-#include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 
 #include <csignal>
 
@@ -37,12 +35,9 @@ bool startThread(void* (*body)(void*), void* data) noexcept {
 
 }  // namespace
 
-CaptureRun::CaptureRun(std::unique_ptr<Capture> capture)
-    : over_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), capture_(std::move(capture)) {}
-
 CaptureRun::Holder CaptureRun::start(std::unique_ptr<Capture> capture) {
   Holder run(new CaptureRun(std::move(capture)));
-  if (!run->pipe_.isOpen() || !run->over_.isOpen()) return {};
+  if (!run->pipe_.isOpen()) return {};
   auto own = std::make_unique<Holder>(run);
   const auto body = [](void* data) -> void* {
     const std::unique_ptr<Holder> own(static_cast<Holder*>(data));
@@ -64,9 +59,16 @@ std::uint32_t CaptureRun::overruns() const {
   return capture_ ? capture_->overruns() : overruns_;
 }
 
-bool CaptureRun::waitForEnd(std::chrono::milliseconds patience) const noexcept {
-  pollfd event{over_.fd(), POLLIN, 0};
-  return ::poll(&event, 1, static_cast<int>(patience.count())) > 0;
+void CaptureRun::stop() {
+  const std::lock_guard lock(mutex_);
+  if (!isOver_) pipe_.stop();
+}
+
+bool CaptureRun::waitForEnd(std::chrono::milliseconds patience) const {
+  std::unique_lock lock(mutex_);
+  // Any other clock would ask for a newer glibc.
+  const auto deadline = std::chrono::system_clock::now() + patience;
+  return over_.wait_until(lock, deadline, [this] { return isOver_; });
 }
 
 void CaptureRun::run() {
@@ -81,10 +83,11 @@ void CaptureRun::run() {
   }
   // To close a device may take a while.
   capture.reset();
-  const std::uint64_t one = 1;
-  static_cast<void>(!::write(over_.fd(), &one, sizeof one));
+  const std::lock_guard lock(mutex_);
+  isOver_ = true;
+  over_.notify_all();
   // Last: by then whoever reads to the end finds the rest.
-  pipe_.closeWriteEnd();
+  pipe_.close();
 }
 
 }  // namespace zerocast

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -61,23 +62,23 @@ class CaptureRun {
 
   [[nodiscard]] std::uint32_t overruns() const;
 
-  void stop() noexcept { pipe_.stop(); }
+  void stop();
 
   // Waits until the device is free. Failure: false when that took longer: it hangs.
-  [[nodiscard]] bool waitForEnd(std::chrono::milliseconds patience) const noexcept;
+  [[nodiscard]] bool waitForEnd(std::chrono::milliseconds patience) const;
 
  private:
-  explicit CaptureRun(std::unique_ptr<Capture> capture);
+  explicit CaptureRun(std::unique_ptr<Capture> capture) : capture_(std::move(capture)) {}
   ~CaptureRun() = default;
 
   void run();
 
   CapturePipe pipe_;
-  // Readable when it is over.
-  Descriptor over_;
   std::atomic<int> holders_ = 1;
   mutable std::mutex mutex_;
+  mutable std::condition_variable over_;
   // The rest is guarded by the mutex.
+  bool isOver_ = false;
   std::unique_ptr<Capture> capture_;
   std::optional<CaptureFault> fault_;
   std::uint32_t overruns_ = 0;

@@ -57,7 +57,7 @@ interface SupervisedProgram {
 }
 
 /** What a supervised program has of its stream. */
-interface ProgramContext {
+export interface ProgramContext {
   readonly log: ProgramLog;
   /** Tells what is played; nothing happens when the source was stopped meanwhile. */
   readonly tell: (properties: StreamProperties) => void;

@@ -1,10 +1,9 @@
 import { SourceError } from '../../base/errors.ts';
 import { createClipSource } from './clip-source.ts';
 import { createFileSource } from './file-source.ts';
-import { missingSourceAdvice } from './missing-sources.ts';
 import { createPipeSource } from './pipe-source.ts';
 import { createProcessSource } from './process-source.ts';
-import type { SourceContext, SourceFactory, StreamSource } from './stream-source.ts';
+import type { OpenSource, SourceContext, SourceFactory, StreamSource } from './stream-source.ts';
 import { createTcpSource } from './tcp-source.ts';
 import { createToneSource } from './tone-source.ts';
 
@@ -18,9 +17,13 @@ const factories: ReadonlyMap<string, SourceFactory> = new Map([
 ]);
 
 /** Kinds that few servers have: their code is loaded when it is first needed. */
-const loaders: ReadonlyMap<string, () => Promise<SourceFactory>> = new Map([
+const loaders: ReadonlyMap<string, () => Promise<OpenSource>> = new Map<
+  string,
+  () => Promise<OpenSource>
+>([
   ['airplay', async () => (await import('./airplay-source.ts')).createAirplaySource],
   ['jack', async () => (await import('./jack-source.ts')).createJackSource],
+  ['alsa', async () => (await import('./alsa-source.ts')).openAlsaSource],
   ['librespot', loadLibrespot],
   ['pipewire', async () => (await import('./pipewire-source.ts')).createPipeWireSource],
   ['radio', async () => (await import('./radio/radio-source.ts')).createRadioSource],
@@ -44,8 +47,6 @@ export function createSource(context: SourceContext): StreamSource {
   const { scheme } = context.uri;
   const create = factories.get(scheme);
   if (create) return create(context);
-  const advice = missingSourceAdvice(context);
-  if (advice !== undefined) throw new SourceError('source-not-supported', advice);
   throw new SourceError(
     'unknown-source',
     `Unknown stream type: ${scheme}: write one of ${[...factories.keys(), ...loaders.keys(), 'meta'].sort().join(', ')}`,

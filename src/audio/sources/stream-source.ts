@@ -148,6 +148,9 @@ export interface SourceContext
 /** Checks the address and builds the source; throws a `SourceError` that says how to fix it. */
 export type SourceFactory = (context: SourceContext) => StreamSource;
 
+/** The same where that takes a while. */
+export type OpenSource = (context: SourceContext) => StreamSource | Promise<StreamSource>;
+
 /** The parameters of the address; what is not right in them goes to the log. */
 export function parametersOf({ uri, logger }: SourceContext): StreamParameters {
   return { uri, warn: (reason) => warnOfAddress(logger, uri, reason) };

@@ -167,6 +167,8 @@ export interface AlsaSettings {
   readonly channels: number;
   /** 8, 16, 24 in four bytes, or 32. */
   readonly bits: number;
+  /** 24 bit in three bytes instead. */
+  readonly packed24: boolean;
   /** How much the device hears before it says so, and how much of it waits for us at most. */
   readonly periodUs: number;
   readonly bufferUs: number;

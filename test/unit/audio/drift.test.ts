@@ -227,3 +227,19 @@ describe('a producer that is held back', () => {
     },
   );
 });
+
+describe('a device, which writes its periods by a clock of its own', () => {
+  const periods = { capacityBytes: 65_536, writeBytes: 3840, jitterMs: 3 };
+
+  it.each([200, -200])('is told to be %d ppm off within a minute, without a gap', async (ppm) => {
+    const heard = await listen({ ...periods, ppm }, minuteUs, { groupMs: 200 });
+    expect(heard.log.lines).toEqual([]);
+    expect(heard).toMatchObject({ runs: 1, droppedMs: 0 });
+    expect(Math.abs(heard.driftPpm - ppm)).toBeLessThan(20);
+  });
+
+  it.each([200, -200])('is followed at %d ppm for a day, and its latency stays', async (ppm) => {
+    const heard = await listen({ ...periods, ppm }, dayUs, { chunkMs: 100, groupMs: 200 });
+    expectFollowed(heard, ppm, 5);
+  });
+});

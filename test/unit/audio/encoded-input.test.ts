@@ -248,7 +248,6 @@ describe('a stream that cannot start', () => {
   afterEach(tidy);
 
   it.each([
-    ['alsa:///?name=Bad', 'not supported yet'],
     ['mp3:///?name=Bad', 'Unknown stream type: mp3'],
     ['tone:///?name=Bad&codec=mp3', '"mp3" is no codec'],
     ['tone:///?name=Bad&codec=flac:99', 'write a whole number of 0 to 8'],

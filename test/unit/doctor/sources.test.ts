@@ -3,11 +3,13 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { loadNativeAddon } from '../../../src/base/native/native-addon.ts';
 import type { DoctorContext } from '../../../src/doctor/context.ts';
 import { ownUser, type ServerUser, serverUserOf } from '../../../src/doctor/server-user.ts';
 import { sourcesCheck } from '../../../src/doctor/source-check.ts';
 import { SystemFiles } from '../../../src/doctor/system-files.ts';
+import { AlsaDevices, alsaIsMissing, alsaWays } from '../../support/alsa-devices.ts';
 import {
   doctorContext,
   findingsOf,
@@ -17,7 +19,7 @@ import {
 } from '../../support/doctor-rig.ts';
 import { feedUdp } from '../../support/feeder.ts';
 import { makeFifoAt } from '../../support/fifo.ts';
-import { wavFile } from '../../support/pcm-fixtures.ts';
+import { numberedBytes, wavFile } from '../../support/pcm-fixtures.ts';
 import { isRoot, makeScratchFolder, removeScratchFolder } from '../../support/scratch-folder.ts';
 import { freePort } from '../../support/server-process.ts';
 import { until } from '../../support/waiting.ts';
@@ -81,7 +83,6 @@ describe('an address', () => {
   it.each([
     ['nonsense', /it names no scheme/],
     ['pipe:///tmp/x', /lacks a name/],
-    ['alsa:///?name=A', /are not supported yet -> write source = process:.*arecord\?name=A&/],
     ['tone:///?name=A&sampleformat=48000:20:2', /48000:20:2.* 8, 16, 24 or 32 bits/],
     ['tone:///?name=A&sampleformat=768000:16:2&codec=flac', /"A": flac frames cannot spell/],
     ['tone:///?name=A&codec=mp3', /"mp3" is no codec -> use one of flac, opus/],
@@ -483,6 +484,24 @@ describe('JACK', () => {
     const files = systemWith(folder, { '/dev/shm/jack_zerocast-test_0_0': '' });
     expect(await problemsOf(address, { files, serverUser })).toEqual([
       expect.stringMatching(/"zerocast-test" is that of root.* -> .* user = root in \[server\]/),
+    ]);
+  });
+});
+
+describe.skipIf(alsaIsMissing)('ALSA', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it.each(alsaWays)('is heard for a moment, by %s', async (_, environment) => {
+    for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+    const devices = new AlsaDevices(folder);
+    devices.hears('mic', numberedBytes(96_000));
+    vi.stubEnv('ALSA_CONFIG_PATH', devices.configuration);
+    const native = loadNativeAddon();
+    expect(await problemsOf('alsa:///?name=A&device=mic', { native })).toEqual([]);
+    expect(await problemsOf('alsa:///?name=A&device=absent', { native })).toEqual([
+      expect.stringMatching(/"A": .*No such file or directory.* -> "arecord -L"/),
     ]);
   });
 });

@@ -13,10 +13,6 @@ describe('the table of sources', () => {
     );
   });
 
-  it.each(['alsa'])('says that %s is not supported yet and what to use instead', (scheme) => {
-    expect(() => new SourceHarness(`${scheme}:///?name=n`)).toThrow(/not supported yet[;:] .*\w/);
-  });
-
   it.each(['pipe', 'file', 'process', 'clip'])('wants a path for %s', (scheme) => {
     expect(() => new SourceHarness(`${scheme}://?name=n`)).toThrow(`write three slashes`);
     expect(() => new SourceHarness(`${scheme}:///?name=n`)).toThrow(
