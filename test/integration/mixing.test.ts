@@ -246,12 +246,14 @@ describe('a mix for some of those who hear a stream', () => {
     ['pcm', 20],
     ['flac', 20],
     ['opus', 20],
+    ['ogg', 20],
     // Audio that brings several blocks at once.
     ['flac', 100],
     ['opus', 100],
   ])(
     'is heard by them alone, without a gap or a header for any, by %s, when %i ms are read at a time',
     async (codec, chunkMs) => {
+      const isLossy = ['opus', 'ogg'].includes(codec);
       await start(`${tone('one', codec)}&chunk_ms=${chunkMs}`);
       const ids = ['a', 'b', 'c', 'd'];
       const clients: ScriptedClient[] = [];
@@ -269,11 +271,16 @@ describe('a mix for some of those who hear a stream', () => {
       expect(ends.reasons).toEqual(['ended']);
       for (const [index, client] of clients.entries()) {
         const heard = await heardBy(client);
-        if (index % 2 === 1) expectMix(heard, startUs, { isLossy: codec === 'opus' });
+        // Vorbis begins its chunks elsewhere each time: where one encoder follows another they lie a bit off.
+        const seams = codec === 'ogg' && index % 2 === 1 ? heard.gaps : [];
+        expect(seams.length).toBeLessThanOrEqual(4);
+        for (const frames of seams) expect(Math.abs(frames)).toBeLessThan(1536);
+        const whole = seams.length > 0 ? { ...heard, gaps: [] } : heard;
+        if (index % 2 === 1) expectMix(whole, startUs, { isLossy });
         else {
           expect(heard).toMatchObject({ gaps: [], headers: 1 });
           expect(level(heard, 1000, startUs, 100)).toBeLessThan(0.003);
-          if (codec !== 'opus') {
+          if (!isLossy) {
             expect(
               firstChanged(heard, 0, heard.pcm.length / heard.format.frameBytes),
             ).toBeUndefined();
