@@ -35,6 +35,7 @@ export interface Places {
   readonly httpPort: number;
   readonly securePort: number;
   readonly producerPort: number;
+  readonly packetPort: number;
 }
 
 /**
@@ -63,6 +64,7 @@ export function makePlaces(
     httpPort: 1780,
     securePort: 1788,
     producerPort: 4953,
+    packetPort: 5004,
   };
   const { data, media, sandbox, noLibraries } = places;
   for (const folder of [data, media, sandbox, noLibraries]) mkdirSync(folder);

@@ -1,37 +1,62 @@
+import { createSocket } from 'node:dgram';
 import { closeSync, constants, openSync, write } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import type { Random } from '../support/random.ts';
+import { RtpSender } from '../support/rtp-packets.ts';
 import { frameBytes, Pattern } from './pattern.ts';
 import type { Places } from './places.ts';
 
 const periodMs = 50;
 
+export const producerNames = ['pipe', 'net', 'packets'] as const;
+type ProducerName = (typeof producerNames)[number];
+
+interface ProducerRates {
+  readonly pipeRateHz: number;
+  readonly netRateHz: number;
+  readonly packetRateHz: number;
+}
+
 /**
- * Programs that feed the fifo and the TCP source, and behave as badly as they are told.
+ * Programs that feed the fifo, the TCP and the RTP source, and behave as badly as they are told.
  *
  * Each writes at real time unless it vanishes; what is not taken is dropped here.
  */
 export class Producers {
   readonly #pipe: Producer;
   readonly #net: Producer;
+  readonly #packets: Producer;
+  readonly #network = new LossyNetwork();
 
   constructor(
-    { fifo, producerPort }: Places,
-    { pipeRateHz, netRateHz }: { readonly pipeRateHz: number; readonly netRateHz: number },
+    { fifo, producerPort, packetPort }: Places,
+    { pipeRateHz, netRateHz, packetRateHz }: ProducerRates,
   ) {
     this.#pipe = new Producer(pipeRateHz, () => openFifo(fifo));
     this.#net = new Producer(netRateHz, () => openSocket(producerPort));
+    this.#packets = new Producer(packetRateHz, () => this.#network.open(packetPort));
   }
 
   start(): void {
-    for (const producer of [this.#pipe, this.#net]) producer.appear();
+    for (const producer of this.#all) producer.appear();
   }
 
-  named(name: 'pipe' | 'net'): Producer {
-    return name === 'pipe' ? this.#pipe : this.#net;
+  named(name: ProducerName): Producer {
+    return { pipe: this.#pipe, net: this.#net, packets: this.#packets }[name];
+  }
+
+  /** From now on packets are lost, doubled and swapped, each with this probability; 0: none. */
+  losePackets(random: Random, share: number): void {
+    this.#network.random = random;
+    this.#network.share = share;
+  }
+
+  get #all(): readonly Producer[] {
+    return [this.#pipe, this.#net, this.#packets];
   }
 
   stop(): void {
-    for (const producer of [this.#pipe, this.#net]) producer.vanish();
+    for (const producer of this.#all) producer.vanish();
   }
 }
 
@@ -92,6 +117,43 @@ class Producer {
     const whole = Math.floor(frames);
     this.#outlet?.write(this.#pattern.piece(this.#frame, whole));
     this.#frame = this.#pattern.after(this.#frame, whole);
+  }
+}
+
+const packetFrames = 80;
+
+/** Carries RTP from a new sender each time it is opened. */
+class LossyNetwork {
+  random: Random | undefined;
+  share = 0;
+  #senders = 0;
+
+  open(port: number): Outlet {
+    const socket = createSocket('udp4');
+    // While the stream is away, packets are refused.
+    socket.on('error', () => {});
+    this.#senders += 1;
+    const sender = new RtpSender({ ssrc: this.#senders });
+    const send = (packet: Buffer) => socket.send(packet, port, '127.0.0.1');
+    let held: Buffer | undefined;
+    return {
+      write: (bytes) => {
+        for (const packet of sender.packets(bytes, packetFrames)) {
+          const before = held;
+          held = undefined;
+          if (this.#strikes()) continue;
+          if (!before && this.#strikes()) held = packet;
+          else send(packet);
+          if (this.#strikes()) send(packet);
+          if (before) send(before);
+        }
+      },
+      close: () => socket.close(),
+    };
+  }
+
+  #strikes(): boolean {
+    return this.random?.chance(this.share) ?? false;
   }
 }
 

@@ -83,6 +83,7 @@ export class World {
     this.producers = new Producers(this.places, {
       pipeRateHz: rateOf('Pipe'),
       netRateHz: rateOf('Net'),
+      packetRateHz: rateOf('Packets'),
     });
     this.producers.start();
     await this.#openFar(work);

@@ -1,8 +1,7 @@
+import { Random } from '../../support/random.ts';
 import { action } from '../action.ts';
 import { variants } from '../config-text.ts';
-import { oddBytes } from '../producers.ts';
-
-const producerNames = ['pipe', 'net'] as const;
+import { oddBytes, producerNames } from '../producers.ts';
 
 /** What befalls the machine: processes, disk, network, configuration, signals. */
 export const systemActions = {
@@ -71,6 +70,18 @@ export const systemActions = {
       frames: random.between(1000, 80_000),
     }),
     run: ({ producers }, { producer, frames }) => producers.named(producer).burst(frames),
+  }),
+  packetsAreLost: action({
+    weight: 3,
+    draw: (random) => ({
+      share: random.pick([0.01, 0.1, 0.5]),
+      seed: random.between(0, 1e6),
+      ms: random.between(500, 8000),
+    }),
+    run({ producers, later }, { share, seed, ms }) {
+      producers.losePackets(new Random(seed), share);
+      later(ms, () => producers.losePackets(new Random(seed), 0));
+    },
   }),
   badNetwork: action({
     weight: 4,
