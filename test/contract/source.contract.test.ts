@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { iterableSource } from '../../src/audio/sources/iterable-source.ts';
+import { createRadioSource } from '../../src/audio/sources/radio/radio-source.ts';
 import { createNetworkSource } from '../../src/audio/sources/rtp/network-source.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
@@ -13,6 +15,7 @@ import { AlsaDevices, alsaIsMissing, alsaWays } from '../support/alsa-devices.ts
 import { feedRtp, feedUdp } from '../support/feeder.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
+import { ffmpegIsMissing } from '../support/radio-station.ts';
 import { recordingLogger, SourceHarness } from '../support/source-harness.ts';
 import { rigKinds, type SourceRig } from '../support/source-producers.ts';
 import { until } from '../support/waiting.ts';
@@ -68,6 +71,9 @@ const sources = [
     create: () => networkHarness('udp://127.0.0.1:0', feedUdp),
     expected: () => numberedBytes(100_000),
   },
+  ...(ffmpegIsMissing
+    ? []
+    : [{ kind: 'radio', create: () => radioHarness(), expected: () => numberedBytes(100_000) }]),
   {
     kind: 'async iterable',
     create: () => harnessOf(piecesInTime()),
@@ -128,6 +134,30 @@ function networkHarness(
     },
   });
   return new SourceHarness(source, undefined, undefined, records);
+}
+
+/** Sends longer than is read, as something is held back while more may come. */
+const radio = createServer((socket) =>
+  socket
+    .on('error', () => undefined)
+    .once('data', () => {
+      socket.write('HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n');
+      socket.write(wavFile(numberedBytes(1_000_000)));
+    }),
+);
+radio.listen(0);
+afterAll(() => void radio.close());
+
+function radioHarness(): SourceHarness {
+  const { port } = radio.address() as AddressInfo;
+  const url = encodeURIComponent(`http://127.0.0.1:${port}/`);
+  const source = createRadioSource({
+    uri: parseStreamUri(`radio:///?name=R&on_demand=false&url=${url}`),
+    ...{ format: SampleFormat.parse('48000:16:2'), formatIsExplicit: false, packed24: false },
+    ...{ bufferMs: 1000, resyncToleranceMs: 250, chunkMs: 20, sendSilence: true },
+    logger: recordingLogger().logger,
+  });
+  return new SourceHarness(source);
 }
 
 function clipHarness(clipFile: string): SourceHarness {

@@ -7,9 +7,17 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { correlate } from '../support/correlation.ts';
 import { scratchFolder } from '../support/fifo.ts';
-import { encodeSound, ffmpegIsMissing, radioFormat, radioSound } from '../support/radio-station.ts';
+import {
+  encodeSound,
+  ffmpegIsMissing,
+  RadioServer,
+  radioFormat,
+  radioSound,
+  station,
+} from '../support/radio-station.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
 import { freePort } from '../support/server-process.ts';
+import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
 import { StreamRig } from '../support/stream-rig.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/waiting.ts';
@@ -81,20 +89,20 @@ describe.skipIf(ffmpegIsMissing)('a station on demand', () => {
   it('is connected while a player that is not muted is there', async () => {
     const sound = encodeSound(radioSound(60), '-f mp3 -b:a 64k');
     const connections = new Set<object>();
-    const station = createServer((request, response) => {
+    const web = createServer((request, response) => {
       connections.add(request.socket);
       request.socket.on('close', () => connections.delete(request.socket));
       response.writeHead(200, { 'Content-Type': 'audio/mpeg' }).write(sound);
     });
-    await once(station.listen(0, '127.0.0.1'), 'listening');
-    const url = `http://127.0.0.1:${(station.address() as AddressInfo).port}/`;
+    await once(web.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}/`;
     const server = await TestServer.start(
       `stream.source=radio:///?name=R&linger_ms=0&prebuffer_ms=500&url=${encodeURIComponent(url)}`,
     );
     onTestFinished(async () => {
       await server.stop();
-      station.closeAllConnections();
-      station.close();
+      web.closeAllConnections();
+      web.close();
     });
     const stream = server.application.streams.channels.get('R')!.stream;
     expect([stream.state, connections.size]).toEqual(['idle', 0]);
@@ -108,5 +116,45 @@ describe.skipIf(ffmpegIsMissing)('a station on demand', () => {
     await until(() => stream.state === 'playing' && connections.size === 1, 'it plays again');
     await player.close();
     await until(() => stream.state === 'idle' && connections.size === 0, 'it is left again');
+  });
+});
+
+describe.skipIf(ffmpegIsMissing || snapclientIsMissing)('a real client', () => {
+  it('makes the server connect to a station, and plays what that sends', async () => {
+    const sound = encodeSound(pcm, '-f mp3 -b:a 192k');
+    const radio = await RadioServer.open();
+    radio.on('/a', station({ sound, status: 'ICY 200 OK', stays: true }));
+    const url = encodeURIComponent(radio.url('/a'));
+    const server = await TestServer.start(
+      `stream.source=radio:///?name=R&codec=pcm&prebuffer_ms=500&url=${url}`,
+    );
+    const client = await Snapclient.start({ port: server.port, hostId: 'listener' });
+    onTestFinished(async () => {
+      await client.kill();
+      await server.stop();
+      radio.close();
+    });
+    await client.playedOut(radioFormat);
+    const { pcm: recorded } = await client.stop(radioFormat);
+    // What is short at the end stays in the prebuffer, as more could come.
+    const fed = pcm.subarray(0, pcm.length - radioFormat.framesIn(500) * radioFormat.frameBytes);
+    expect(correlate({ fed, recorded, format: radioFormat }).coefficient).toBeGreaterThan(0.95);
+  });
+});
+
+describe('a stream made of several', () => {
+  it('has the programs of its sources run while it is listened to', async () => {
+    const program = '/bin/sh?params=-c "head -c 2000000 /dev/urandom; sleep 60"';
+    const server = await TestServer.start(
+      `stream.source=process://${program}&name=A&on_demand=true&linger_ms=0&codec=null`,
+      'stream.source=meta:///A?name=M&codec=pcm',
+    );
+    onTestFinished(() => server.stop());
+    const stateOf = (id: string) => server.application.streams.channels.get(id)?.stream.state;
+    expect([stateOf('A'), stateOf('M')]).toEqual(['idle', 'idle']);
+    const player = await ScriptedClient.greet(server.port, 'player');
+    await until(() => stateOf('A') === 'playing' && stateOf('M') === 'playing', 'both play');
+    await player.close();
+    await until(() => stateOf('A') === 'idle', 'the program has ended');
   });
 });
