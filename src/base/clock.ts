@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * The one clock of a server, which its audio and its answers about time follow: monotonic, never
@@ -37,9 +37,11 @@ export function timelineId(): string {
   return knownId;
 }
 
+/** With the namespace, as a container may have another clock than its machine. */
 function bootId(): string | undefined {
   try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/time')}`;
   } catch {
     return undefined;
   }

@@ -10,7 +10,7 @@ import { checkConfiguration } from './configuration-check.ts';
 import type { DoctorContext, SystemContext } from './context.ts';
 import { dataFolderCheck } from './data-folder-check.ts';
 import { checkText, reportJson, totalsOf, totalsText } from './doctor-report.ts';
-import { originCheck } from './edge-check.ts';
+import { edgeCheck } from './edge-check.ts';
 import { type Check, type Finding, faultOf, note, ok } from './finding.ts';
 import { flacCheck } from './flac-check.ts';
 import { hooksCheck } from './hooks-check.ts';
@@ -99,7 +99,7 @@ function checksOf(
     { name: 'user', run: () => findings },
     accessCheck(context),
     sourcesCheck(context),
-    ...(loaded.config.edge.origin ? [originCheck(context)] : []),
+    ...(loaded.config.edge.origin ? [edgeCheck(context)] : []),
     portsCheck(context),
     webCheck(context),
     dataFolderCheck(context),

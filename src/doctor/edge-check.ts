@@ -20,7 +20,7 @@ interface OriginQuestion {
 }
 
 /** The server from which an edge has its streams and its time. */
-export function originCheck({ config: { edge } }: DoctorContext): Check {
+export function edgeCheck({ config: { edge } }: DoctorContext): Check {
   const { origin, login, streams } = edge;
   const wanted = streams.filter((name) => name !== '*');
   const setting = 'origin in [edge]';
