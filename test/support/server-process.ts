@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { whenCutShort } from './cut-short.ts';
 import { OutputLog } from './output-log.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -29,6 +30,8 @@ export interface ServerCommand {
   readonly environment?: Readonly<Record<string, string>>;
   /** How many it may have. */
   readonly descriptors?: number;
+  /** It ends together with all that it started, also when this process ends before it. */
+  readonly isGroup?: boolean;
 }
 
 export interface ServerSetup extends Partial<Omit<ServerCommand, 'command'>> {
@@ -54,23 +57,28 @@ export class ServerProcess {
   /** How it has ended; absent while it runs. */
   ending: Ending | undefined;
   readonly #child: ChildProcess;
+  readonly #isGroup: boolean;
   readonly #executedMs = performance.now();
   readonly #ended: Promise<Ending>;
 
   /** Starts any server: one to compare ours with, or ours with a configuration that is there already. */
-  constructor({ command, streamPort, environment, descriptors }: ServerCommand) {
+  constructor({ command, streamPort, environment, descriptors, isGroup = false }: ServerCommand) {
     this.streamPort = streamPort;
+    this.#isGroup = isGroup;
     const limit =
       descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}:${descriptors}`];
     const [file = '', ...args] = [...limit, ...command];
     this.#child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
+      detached: isGroup,
     });
     this.pid = this.#child.pid ?? 0;
     this.log = new OutputLog('the server', this.#child);
+    const forget = whenCutShort(() => this.#killGroup());
     this.#ended = new Promise((resolve) => {
       this.#child.once('close', (exitCode, signal) => {
+        forget();
         this.ending = { exitCode, signal };
         resolve(this.ending);
       });
@@ -143,7 +151,15 @@ export class ServerProcess {
   /** Ends the process for good, for the clean-up of a test that failed. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
+    this.#killGroup();
     await this.ended();
+  }
+
+  #killGroup(): void {
+    if (!this.#isGroup || this.pid === 0) return;
+    try {
+      process.kill(-this.pid, 'SIGKILL');
+    } catch {} // there is nothing left of it
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { whenCutShort } from './cut-short.ts';
 import { OutputLog } from './output-log.ts';
 import { until } from './waiting.ts';
 
@@ -19,8 +20,12 @@ export class SideProgram {
     const [file = '', ...args] = [...keepingTime, ...command];
     this.#child = spawn(file, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     this.log = new OutputLog(command[0] ?? '', this.#child);
+    const forget = whenCutShort(() => void this.#signal('SIGKILL'));
     this.#ended = new Promise((resolve) => {
-      this.#child.once('close', (exitCode) => resolve(exitCode));
+      this.#child.once('close', (exitCode) => {
+        forget();
+        resolve(exitCode);
+      });
     });
   }
 

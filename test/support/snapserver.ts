@@ -25,6 +25,8 @@ export class Snapserver {
     this.#process = new ServerProcess({
       command: ['snapserver', '-c', config, `--server.datadir=${this.#folder}`],
       streamPort: this.streamPort,
+      // Killed, it leaves the programs of its streams running.
+      isGroup: true,
     });
   }
 

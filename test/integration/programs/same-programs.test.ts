@@ -33,12 +33,12 @@ afterEach(async () => {
   removeScratchFolder(folder);
 });
 
-/** Plays in time, as far as a shell can, and makes its metadata pipe where there is none. */
+/** Plays until its output is closed, and makes its metadata pipe where there is none. */
 const body = `if [ -n "$pipe" ]; then
   [ -p "$pipe" ] || mkfifo "$pipe"
   cat "$D/items" > "$pipe" &
 fi
-while :; do cat "$D/audio"; done`;
+while cat "$D/audio"; do :; done`;
 
 async function startBoth(address: (player: FakePlayer) => string) {
   const players = ['theirs', 'ours'].map((name) => new FakePlayer(folder, name, body));

@@ -58,7 +58,8 @@ describe.skipIf(isMissing('shairport-sync'))('shairport-sync', () => {
   it.skipIf(namespacesAreOff || isMissing('avahi-daemon', 'avahi-browse', 'dbus-daemon'))(
     'is announced where Avahi runs, on the next port where another one runs, and says goodbye',
     async () => {
-      house = await openHouse();
+      house = spawnHouse();
+      await new OutputLog('the house with Avahi', house).waitFor(/^open$/m);
       const program = join(folder, 'shairport-sync');
       const enter = `nsenter -t ${house.pid} -m -n`;
       writeFileSync(program, `#!/bin/sh\nexec ${enter} shairport-sync "$@"\n`);
@@ -77,7 +78,7 @@ describe.skipIf(isMissing('shairport-sync'))('shairport-sync', () => {
 });
 
 /** A machine of its own with a system bus and an avahi-daemon. */
-async function openHouse(): Promise<ChildProcess> {
+function spawnHouse(): ChildProcess {
   const script = `
 set -e
 mount -t tmpfs tmpfs /run
@@ -95,11 +96,7 @@ echo open
 wait
 `;
   const unshare = ['-mn', '--propagation', 'private', '--pid', '--fork', '--kill-child'];
-  const child = spawn('unshare', [...unshare, 'sh', '-c', script], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  await new OutputLog('the house with Avahi', child).waitFor(/^open$/m);
-  return child;
+  return spawn('unshare', [...unshare, 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** Waits until these names, and no others, are announced on these ports. */
