@@ -34,3 +34,8 @@ export const noProperties: StreamProperties = {
   canPlay: false,
   canSeek: false,
 };
+
+/** The same of a stream that cannot be heard now: controllers read why in the comment. */
+export function withFault(properties: StreamProperties, fault: string): StreamProperties {
+  return { ...properties, metadata: { ...properties.metadata, comment: [fault] } };
+}

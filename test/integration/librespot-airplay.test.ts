@@ -155,6 +155,8 @@ echo "bad --access-token ${secret}" >&2; exit 1`;
     await log.close();
     expect(logText()).toContain('takes no user name and password any more');
     expect(logText()).toContain('called with');
+    // What a program said last is told to controllers.
+    expect(status).toContain('bad --access-token ***');
     expect(status).not.toContain(secret);
     for (const name of ['log', 'server.json', 'streams.json']) {
       const path = join(folder, name);

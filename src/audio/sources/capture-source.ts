@@ -121,6 +121,7 @@ class CaptureConnector implements Connector {
     const { logger, uri } = this.#context;
     const { name: device, hints } = this.#device;
     const fields = { stream: uri.query.name, device };
+    this.#intake.tellFault(fault && `${device} is not heard: ${fault}`);
     if (fault === undefined) logger.notice('device is heard again', fields);
     else
       logger.warn('device is not heard', { ...fields, reason: fault, ...hintFor([fault], hints) });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { assert, type SourceError } from '../../base/errors.ts';
 import type { ReadInto } from '../../base/net/adopt-socket.ts';
-import type { StreamProperties } from '../stream-properties.ts';
+import { noProperties, type StreamProperties, withFault } from '../stream-properties.ts';
 import type { InputQueue, SourceSink } from './stream-source.ts';
 
 /** The least that a kernel may keep of a producer, whatever the rate of its audio is. */
@@ -42,6 +42,8 @@ export class Intake {
   /** What is still to come of the present connection before its audio begins. */
   #skipBytes = 0;
   #capacityBytes = 0;
+  #played: StreamProperties = noProperties;
+  #fault: string | undefined;
   /** Why the producer of what lies in the landing ended; the present one waits until that is read. */
   #endReason: string | undefined;
 
@@ -173,7 +175,16 @@ export class Intake {
 
   /** Tells what the producer plays. */
   tell(properties: StreamProperties): void {
-    this.#sink?.properties(properties);
+    this.#played = properties;
+    const fault = this.#fault;
+    this.#sink?.properties(fault === undefined ? properties : withFault(properties, fault));
+  }
+
+  /** Tells beside it why there is no producer; `undefined` when there is one again. */
+  tellFault(fault: string | undefined): void {
+    if (fault === this.#fault) return;
+    this.#fault = fault;
+    this.tell(this.#played);
   }
 
   /** Closes and says that no producer will come any more. */

@@ -3,8 +3,10 @@ import type { GiveBack } from '../../base/children/child-places.ts';
 import type { ProcessExit } from '../../base/children/process-group.ts';
 import { monotonicClock } from '../../base/clock.ts';
 import { messageOf, type SourceError } from '../../base/errors.ts';
+import { cutText } from '../../base/foreign-text.ts';
 import type { LogFields } from '../../base/logger.ts';
 import type { ReadInto } from '../../base/net/adopt-socket.ts';
+import { withoutSecrets } from '../../base/secrets.ts';
 import { PatientTimer } from '../../base/time/patient-timer.ts';
 import { within } from '../../base/time/within.ts';
 import type { StreamProperties } from '../stream-properties.ts';
@@ -18,6 +20,8 @@ import type { SourceContext, StreamSource } from './stream-source.ts';
 const usualRestartMs = [100, 10_000] as const;
 /** A program that ran this long was well: its next restart comes soon. */
 const healthyRunMs = 10_000;
+/** Of what controllers are told of the end of a program. */
+const maxFaultLength = 500;
 /** Why a program ended stands in the last lines that it wrote; most say more than one. */
 const maxKeptLines = 20;
 
@@ -144,6 +148,7 @@ class ProgramConnector implements Connector {
     this.#log.part();
     this.#endWait();
     await this.#running;
+    this.#intake.tellFault(undefined);
     this.#log.close();
   }
 
@@ -162,7 +167,10 @@ class ProgramConnector implements Connector {
         restartMs = firstMs;
         this.#lastEnd = '';
       }
-      this.#logEnd({ ...fields, ...this.#lastWords() }, restartMs);
+      const end = { ...fields, ...this.#lastWords() };
+      this.#logEnd(end, restartMs);
+      // One that has played all that it had is well.
+      this.#intake.tellFault(fields.code === 0 ? undefined : faultText(end));
       const stopped = new Promise<void>((resolve) => {
         this.#endWait = resolve;
       });
@@ -201,6 +209,7 @@ class ProgramConnector implements Connector {
     const producer = await ProducerProcess.start({
       ...{ program, args, environment, line, takeInput },
     });
+    const recovery = setTimeout(() => this.#intake.tellFault(undefined), healthyRunMs);
     await new Promise<void>((resolve) => {
       this.#endWait = resolve;
       if (this.#isStopped) resolve();
@@ -220,6 +229,7 @@ class ProgramConnector implements Connector {
         watchdog.restart();
       }
     });
+    clearTimeout(recovery);
     watchdog?.stop();
     watchdog = undefined; // a late line must not wake it
     const reason = 'the program ended its output';
@@ -248,6 +258,13 @@ class ProgramConnector implements Connector {
     const lastLine = lines.at(-1) ?? '';
     return { lastLine, ...hintFor(lines, this.#program.hints) };
   }
+}
+
+/** Why a program ended, for controllers: its last words, or how it ended. */
+function faultText({ lastLine, hint, error, signal, code }: LogFields): string {
+  const how = signal ? `by ${signal}` : `with status ${code}`;
+  const reason = lastLine || error || `the program ended ${how}`;
+  return cutText(withoutSecrets([reason, hint].filter(Boolean).join(': ')), maxFaultLength);
 }
 
 /** The first of the hints that one of the lines matches. */

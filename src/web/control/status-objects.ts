@@ -44,6 +44,7 @@ export interface PropertiesObject {
     readonly title?: string;
     readonly artist?: readonly string[];
     readonly album?: string;
+    readonly comment?: readonly string[];
     readonly artUrl?: string;
   };
 }

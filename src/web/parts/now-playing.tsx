@@ -4,12 +4,15 @@ import type { StreamObject } from '../control/status-objects.ts';
 import { texts } from '../text/texts.ts';
 import { Icon, type IconName } from './icons.tsx';
 
-/** Title, cover and what can be done with them, as far as the source tells. */
+/** Title, cover and what can be done with them, as far as the source tells, or why there is nothing. */
 export function NowPlaying({ stream: { id, properties } }: { readonly stream: StreamObject }) {
   const { metadata, canControl, playbackStatus, canGoNext, canGoPrevious } = properties ?? {};
   const { transport } = texts.value;
   const title = metadata?.title ?? '';
-  if (title === '' && !canControl) return null;
+  const about = [metadata?.artist?.join(', '), metadata?.album].filter(Boolean).join(' – ');
+  // Servers say there, too, why a stream is not heard; what is said of a song does not belong here.
+  const fault = title === '' ? metadata?.comment?.join(' ') : undefined;
+  if (title === '' && !canControl && !fault) return null;
   const isPlaying = playbackStatus === 'playing';
   const command = (name: 'play' | 'pause' | 'next' | 'previous', icon: IconName, label: string) => (
     <button
@@ -29,9 +32,8 @@ export function NowPlaying({ stream: { id, properties } }: { readonly stream: St
       )}
       <div class="cut">
         <div class="title cut">{title}</div>
-        <div class="hint cut">
-          {[metadata?.artist?.join(', '), metadata?.album].filter(Boolean).join(' – ')}
-        </div>
+        <div class="hint cut">{about}</div>
+        {fault && <div class="hint">{fault}</div>}
       </div>
       {canControl && (
         <div class="buttons">

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ProducerProcess } from '../../../../src/audio/sources/producer-process.ts';
 import { maxLastLines, maxWindowLines } from '../../../../src/audio/sources/program-log.ts';
+import { noProperties } from '../../../../src/audio/stream-properties.ts';
 import { findProgram } from '../../../../src/base/children/find-program.ts';
 import { openDescriptors, scratchFolder } from '../../../support/fifo.ts';
 import { longWavFile, numberedBytes, riffChunk, wavFile } from '../../../support/pcm-fixtures.ts';
@@ -183,6 +184,32 @@ describe('a process source', () => {
       lastLine: 'no such device',
     });
     expect(harness.logged('program says')).toEqual([]);
+  });
+
+  it('tells controllers the words of a program that fails, until one is well', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const words = 'no card; token=abc';
+    const harness = run(
+      `test -e $D/was-bad && echo > $D/is-well && exec sleep 60; touch $D/was-bad; printf 1; echo "${words}" >&2; exit 1`,
+    );
+    harness.ask(8);
+    const comment = () => harness.told.at(-1)?.metadata?.comment;
+    while (comment() === undefined) await turn();
+    expect(comment()).toEqual(['no card; token=***']);
+    vi.advanceTimersByTime(100);
+    while (!existsSync(join(folder.path, 'is-well'))) await turn();
+    expect(comment()).toBeDefined();
+    vi.advanceTimersByTime(10_000);
+    expect(harness.told.at(-1)).toEqual(noProperties);
+  });
+
+  it('tells controllers how a program ended that said nothing, and nothing of one that is done', async () => {
+    const harness = run('test -e $D/has-failed && exit 0; touch $D/has-failed; exit 3');
+    harness.ask(8);
+    await until(() => harness.logged('program ended').length >= 2, 'it ended twice');
+    const comments = harness.told.map(({ metadata }) => metadata?.comment);
+    expect(comments).toEqual([['the program ended with status 3'], undefined]);
   });
 
   it('complains once of a program that fails again and again in the same way', async () => {
