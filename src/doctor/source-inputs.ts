@@ -63,8 +63,9 @@ function inspectClip({ uri }: StreamOptions, context: DoctorContext): readonly F
 
 /** Asks the station, and hangs up. */
 async function inspectRadio(options: StreamOptions): Promise<readonly Finding[]> {
-  const [{ radioAddressOf, faultText }, { findStation }, { AddressRules }] = await Promise.all([
+  const [{ radioAddressOf }, { faultText }, { findStation }, { AddressRules }] = await Promise.all([
     import('../audio/sources/radio/radio-address.ts'),
+    import('../audio/sources/url-access.ts'),
     import('../audio/sources/radio/station.ts'),
     import('../base/net/address-rules.ts'),
   ]);

@@ -617,6 +617,8 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     const refusal = await ask(client, 'Stream.AddStream', address('A'));
     expect(refusal).toContain('127.0.0.1 is a private address');
     expect(refusal).toContain('radio_private');
+    const described = { streamUri: 'rtp:///?name=D&sdp=http://127.0.0.1:1/' };
+    expect(await ask(client, 'Stream.AddStream', described)).toContain('radio_private');
     await rig.reload(`${tone}radio_private = true\n`);
     expect(await ask(client, 'Stream.AddStream', address('B'))).toContain('"B"');
   },

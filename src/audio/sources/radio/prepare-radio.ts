@@ -1,7 +1,8 @@
 import { SourceError } from '../../../base/errors.ts';
 import { refusePrivate, UrlError } from '../../../base/net/open-url.ts';
 import type { SourceContext } from '../stream-source.ts';
-import { addressRulesOf, faultText, radioAddressOf } from './radio-address.ts';
+import { addressRulesOf, faultText } from '../url-access.ts';
+import { radioAddressOf } from './radio-address.ts';
 
 /**
  * Looks at where the station is before anything listens, so that a controller learns that it may not be

@@ -1,7 +1,5 @@
-import { codeOf, messageOf, SourceError } from '../../../base/errors.ts';
-import { AddressRules } from '../../../base/net/address-rules.ts';
+import { messageOf, SourceError } from '../../../base/errors.ts';
 import { parseUrl } from '../../../base/net/open-url.ts';
-import { withoutSecrets } from '../../../base/secrets.ts';
 import { packageVersion } from '../../../base/version.ts';
 import { badParameter, choiceOf, numberOf, textOf } from '../../stream-parameters.ts';
 import { parametersOf, type SourceContext } from '../stream-source.ts';
@@ -47,16 +45,4 @@ export function radioAddressOf(context: SourceContext): RadioAddress {
     wantsTitles: choiceOf(uri, 'title', ['icy', 'off']) === 'icy',
     userAgent,
   };
-}
-
-/** Which hosts the stream may ask. */
-export function addressRulesOf({ allowsPrivateHosts }: SourceContext): AddressRules {
-  return new AddressRules(allowsPrivateHosts?.() === false ? [] : ['*']);
-}
-
-/** Why a station is not heard, as others may read it. */
-export function faultText(fault: unknown): string {
-  const message = withoutSecrets(messageOf(fault));
-  if (codeOf(fault) !== 'private-address') return message;
-  return `${message}: only a stream of the configuration may ask it, or radio_private in the section [stream] allows it`;
 }

@@ -8,9 +8,10 @@ import type { SampleFormat } from '../../sample-format.ts';
 import { noProperties } from '../../stream-properties.ts';
 import { Demand } from '../demand.ts';
 import type { SourceContext, SourceSink, StreamSource } from '../stream-source.ts';
+import { addressRulesOf, faultText } from '../url-access.ts';
 import { IcySplitter, type IcyTitle } from './icy-titles.ts';
 import { Prebuffer } from './prebuffer.ts';
-import { addressRulesOf, faultText, leastPrebufferMs, type RadioAddress } from './radio-address.ts';
+import { leastPrebufferMs, type RadioAddress } from './radio-address.ts';
 import { type RadioCodec, RadioDecoder } from './radio-decoder.ts';
 import {
   findStation,

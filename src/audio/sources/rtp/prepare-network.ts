@@ -2,8 +2,13 @@ import { lookup } from 'node:dns/promises';
 import { open } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { messageOf, SourceError } from '../../../base/errors.ts';
+import type { AddressRules } from '../../../base/net/address-rules.ts';
+import { ArrivingBytes } from '../../../base/net/arriving-bytes.ts';
+import { openUrl } from '../../../base/net/open-url.ts';
+import { withoutSecrets } from '../../../base/secrets.ts';
 import { textOf } from '../../stream-parameters.ts';
 import type { SourceContext } from '../stream-source.ts';
+import { addressRulesOf, faultText } from '../url-access.ts';
 import { maxDescriptionBytes, readSessionDescription } from './session-description.ts';
 
 const fetchTimeoutMs = 5000;
@@ -20,9 +25,10 @@ export async function prepareNetwork(context: SourceContext): Promise<SourceCont
   return { ...context, uri: { ...uri, hostname: address }, ...(session && { session }) };
 }
 
-async function textAt(place: string, { fileGate }: SourceContext): Promise<string> {
+async function textAt(place: string, context: SourceContext): Promise<string> {
+  const { fileGate } = context;
   try {
-    if (/^https?:\/\//i.test(place)) return await fetched(place);
+    if (/^https?:\/\//i.test(place)) return await fetched(place, addressRulesOf(context));
     const path = place.replace(/^file:\/\//, '');
     fileGate?.checkPath(path);
     const file = await open(path);
@@ -37,25 +43,29 @@ async function textAt(place: string, { fileGate }: SourceContext): Promise<strin
     if (cause instanceof SourceError) throw cause;
     throw new SourceError(
       'no-sdp',
-      `the session description ${place} cannot be read: ${messageOf(cause)}`,
+      `the session description ${withoutSecrets(place)} cannot be read: ${faultText(cause)}`,
       { cause },
     );
   }
 }
 
-async function fetched(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(fetchTimeoutMs) });
-  if (!response.ok) throw new Error(`the answer is ${response.status}`);
-  const reader = response.body?.getReader();
-  const decoder = new TextDecoder();
-  let text = '';
-  while (reader && text.length <= maxDescriptionBytes) {
-    const { done, value } = await reader.read();
-    if (done) return text;
-    text += decoder.decode(value, { stream: true });
+async function fetched(url: string, rules: AddressRules): Promise<string> {
+  const signal = AbortSignal.timeout(fetchTimeoutMs);
+  const headers = { Accept: 'application/sdp', 'Accept-Encoding': 'identity' };
+  const { response } = await openUrl(url, { rules, headers, signal, headMs: fetchTimeoutMs });
+  const body = new ArrivingBytes(response, signal);
+  try {
+    if (response.statusCode !== 200) throw new Error(`the answer is ${response.statusCode}`);
+    let data = Buffer.alloc(0);
+    while (data.length <= maxDescriptionBytes) {
+      const piece = await body.next(fetchTimeoutMs);
+      if (!piece) break;
+      data = Buffer.concat([data, piece]);
+    }
+    return data.toString();
+  } finally {
+    body.close();
   }
-  await reader?.cancel();
-  return text;
 }
 
 async function addressOf(hostname: string): Promise<string> {
