@@ -88,7 +88,11 @@ export class Hooks {
       const stream = playedStreamId(group) ?? '';
       this.#see({ kind: 'group', id, name, stream }, isPlaying(stream), gone);
     }
-    for (const key of gone) this.#becomeIdle(key, this.#subjects.get(key)!);
+    for (const key of gone) {
+      const subject = this.#subjects.get(key)!;
+      if (this.#isDone(subject)) this.#subjects.delete(key);
+      else this.#becomeIdle(key, subject);
+    }
   }
 
   #see(seen: Omit<HookEvent, 'event'>, isPlaying: boolean, gone: Set<string>): void {
@@ -140,15 +144,16 @@ export class Hooks {
     const run = this.#runAll(event).then(() => {
       subject.isRunning = false;
       this.#running.delete(run);
-      if (this.#isGone(subject)) this.#subjects.delete(key);
+      if (this.#isDone(subject)) this.#subjects.delete(key);
       this.#startNext();
     });
     this.#running.add(run);
   }
 
-  #isGone({ kind, id, told, waiting }: Subject): boolean {
+  /** It is gone, and nothing is to be told of it any more. */
+  #isDone({ kind, id, told, waiting, isRunning }: Subject): boolean {
     const { registry, streams } = this.#options;
-    if (told !== 'idle' || waiting) return false;
+    if (told !== 'idle' || waiting || isRunning) return false;
     return kind === 'stream' ? !streams.channels.has(id) : !registry.groups.has(id);
   }
 

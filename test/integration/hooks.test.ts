@@ -35,11 +35,11 @@ async function start(hooks: string, streams = radio()): Promise<ReloadRig> {
   return rig;
 }
 
-/** A program that writes down what it is told. */
+/** A program that writes down what it is told, at once, as several may run side by side. */
 function program(name: string, body = ''): string {
   const path = join(folder, name);
   const facts = '$HOOK_EVENT|$HOOK_KIND|$HOOK_ID|$HOOK_NAME|$HOOK_STREAM|$*|';
-  writeFileSync(path, `#!/bin/sh\n${body}\nprintf '%s' "${facts}" >> told\ncat >> told\n`);
+  writeFileSync(path, `#!/bin/sh\n${body}\nprintf '%s%s\\n' "${facts}" "$(cat)" >> told\n`);
   chmodSync(path, 0o755);
   return path;
 }
@@ -129,6 +129,18 @@ it('is for one stream alone where the line names it', async () => {
   expect(told().filter((line) => !line.includes('|stream|Other|'))).toEqual([]);
 });
 
+it('forgets a stream that is gone: one of its name is told of anew', async () => {
+  const { application, log } = await start(`on_idle = stream:Guest ${program('amp')}\n`);
+  const streamUri = `pipe://${folder}/guest?name=Guest&codec=pcm`;
+  for (const count of [1, 2]) {
+    await application.streams.addTrusted(streamUri);
+    await until(() => log.with('hook has run').length === count, `told of it, time ${count}`);
+    await application.request('Stream.RemoveStream', { id: 'Guest' });
+    // Until changes have been looked at, which is soon.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+});
+
 it('takes a pause shorter than idle_after for none', async () => {
   const path = program('amp');
   const server = await start(`idle_after = 3600\non_playing = ${path}\non_idle = ${path}\n`);
@@ -176,15 +188,16 @@ it('ends what runs when the server ends, and what is missing is told', async () 
   const path = program('endless', 'echo $$ > pid; sleep 600');
   const missing = join(folder, 'absent');
   const server = await start(`on_idle = ${missing}\non_idle = ${path}\n`);
-  await until(() => existsSync(join(folder, 'pid')), 'it runs');
+  const written = join(folder, 'pid');
+  const pid = () => (existsSync(written) ? Number(readFileSync(written, 'utf8')) : 0);
+  await until(() => pid() > 0, 'it runs');
   expect(server.log.with('hook has failed')[0]?.fields).toMatchObject({
     hook: missing,
     reason: expect.stringContaining(missing),
   });
   await server.close();
   rig = undefined;
-  const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
-  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  expect(() => process.kill(pid(), 0)).toThrow('ESRCH');
 });
 
 it('is refused with its line when it is none', async () => {
