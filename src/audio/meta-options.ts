@@ -81,10 +81,14 @@ export function metaCircle(
   own: string,
   namesOf: (name: string) => readonly string[] | undefined,
 ): readonly string[] | undefined {
+  // Two of them may contain a third one, and so on: each is gone into once.
+  const seen = new Set([own]);
   const wayFrom = (path: readonly string[]): readonly string[] | undefined => {
     for (const child of namesOf(path.at(-1)!) ?? []) {
       if (child === own) return [...path, child];
-      const way = path.includes(child) ? undefined : wayFrom([...path, child]);
+      if (seen.has(child)) continue;
+      seen.add(child);
+      const way = wayFrom([...path, child]);
       if (way) return way;
     }
     return undefined;

@@ -10,6 +10,8 @@ interface MetaStreamOptions {
   readonly name: string;
   readonly meta: MetaOptions;
   readonly feed: MetaFeed;
+  /** Children may come later. */
+  readonly mayWait: boolean;
   /** What controllers are to see is that of another child, or other than before. */
   readonly onProperties: (properties: StreamProperties) => void;
 }
@@ -25,6 +27,24 @@ export class MetaStream implements StreamChildren {
 
   get names(): readonly string[] {
     return this.#options.meta.names;
+  }
+
+  check(channels: Channels): void {
+    const { name, meta, mayWait } = this.#options;
+    const namesOf = (child: string) =>
+      child === name ? meta.names : channels.get(child)?.children?.names;
+    const circle = metaCircle(name, namesOf);
+    if (circle) {
+      throw new SourceError(
+        'meta-circle',
+        `Meta stream '${name}' would contain itself: ${circle.join(' → ')}`,
+      );
+    }
+    if (meta.missing === undefined ? mayWait : meta.missing === 'wait') return;
+    const [missing] = this.missing(channels);
+    if (missing !== undefined) {
+      throw new SourceError('unknown-stream', `Unknown stream: "${missing}"`);
+    }
   }
 
   link(channels: Channels): void {
@@ -79,29 +99,4 @@ function childrenOf(
       id !== own && !children && !stream.options.isAnnouncer && !names.includes(id),
   );
   return names.flatMap((name) => (name === allOthers ? others : (channels.get(name) ?? [])));
-}
-
-/**
- * Looks whether a meta stream can be made of these.
- *
- * Failure: throws a `SourceError` when it would contain itself, or when a stream is missing that may not be.
- */
-export function checkChildren(
-  { name, meta, mayWait }: { name: string; meta: MetaOptions; mayWait: boolean },
-  channels: Channels,
-): void {
-  const namesOf = (child: string) =>
-    child === name ? meta.names : channels.get(child)?.children?.names;
-  const circle = metaCircle(name, namesOf);
-  if (circle) {
-    throw new SourceError(
-      'meta-circle',
-      `Meta stream '${name}' would contain itself: ${circle.join(' → ')}`,
-    );
-  }
-  if (meta.missing === undefined ? mayWait : meta.missing === 'wait') return;
-  const missing = meta.names.find((child) => child !== allOthers && !channels.has(child));
-  if (missing !== undefined) {
-    throw new SourceError('unknown-stream', `Unknown stream: "${missing}"`);
-  }
 }

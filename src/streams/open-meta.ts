@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { loadNativeAddon } from '../base/native/native-addon.ts';
 import { openDsp } from '../dsp/dsp.ts';
-import { checkChildren, MetaStream } from './meta-stream.ts';
+import { MetaStream } from './meta-stream.ts';
 import type { StreamChannel } from './stream-channel.ts';
 
 export interface OpenedMeta {
@@ -34,12 +34,12 @@ export async function openMeta(request: OpenMetaOptions): Promise<OpenedMeta> {
   const { uri, name } = options;
   const warn = (reason: string) => warnOfAddress(logger, uri, reason);
   const meta = parseMetaOptions({ uri, warn });
-  checkChildren({ name, meta, mayWait }, channels);
   const dsp = await openDsp(loadNativeAddon());
   const feed: MetaFeed = new MetaFeed({
     ...{ stream: options, meta, pool, clock, dsp, logger },
     onActive: () => stream.showProperties(),
   });
-  const stream = new MetaStream({ name, meta, feed, onProperties });
+  const stream = new MetaStream({ name, meta, feed, mayWait, onProperties });
+  stream.check(channels);
   return { feed, stream };
 }

@@ -19,6 +19,12 @@ const maxVariants = 8;
 export interface StreamChildren {
   /** As its address says. */
   readonly names: readonly string[];
+  /**
+   * Looks whether it can be made of these.
+   *
+   * Failure: throws a `SourceError` when it would contain itself, or when one is missing that may not be.
+   */
+  check(channels: ReadonlyMap<string, StreamChannel>): void;
   /** Streams have come or gone, or have other places. */
   link(channels: ReadonlyMap<string, StreamChannel>): void;
   /** The properties of a stream are other ones. */

@@ -277,6 +277,8 @@ export class StreamDirectory {
       if (fault && !isConfigured && !renewed)
         throw isTrusted ? fault : discreetFault(fault, options.uri);
       if (this.#list.isClosed) throw new SourceError('server-stops', 'the server stops');
+      // Two that would contain each other may have been opened side by side.
+      channel.children?.check(this.#staying);
       share?.resize(channel.stream.format);
       // It led somewhere after all.
       if (!isTrusted && predecessor?.stream.state === 'playing') throw isTaken(options.name);

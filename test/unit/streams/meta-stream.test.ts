@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { metaCircle } from '../../../src/audio/meta-options.ts';
 import { DirectoryRig } from '../../support/directory-rig.ts';
 import { FifoWriter, openDescriptors, scratchFolder } from '../../support/fifo.ts';
 import { numberedBytes } from '../../support/pcm-fixtures.ts';
@@ -102,6 +103,27 @@ describe('a meta stream', () => {
     await configure(pipe('A'), 'meta:///I?name=N');
     await expect(rig.directory.add(address)).rejects.toThrow(fault);
     expect(rig.names).toEqual(['A', 'N']);
+  });
+
+  it('is refused when it is asked for beside one that would contain it', async () => {
+    const asked = [
+      rig.directory.add('meta:///N?name=M&missing=wait'),
+      rig.directory.add('meta:///M?name=N&missing=wait'),
+    ];
+    const [first, second] = await Promise.allSettled(asked);
+    expect([first!.status, second!.status].sort()).toEqual(['fulfilled', 'rejected']);
+    expect(rig.names).toHaveLength(1);
+  });
+
+  it('is found to contain itself or not, however often others contain the same ones', async () => {
+    const layers = Array.from({ length: 40 }, (_, layer) => [`${layer}a`, `${layer}b`]);
+    const below = new Map(
+      layers.flatMap((names, layer) => names.map((name) => [name, layers[layer + 1] ?? ['end']])),
+    );
+    expect(metaCircle('M', (name) => (name === 'M' ? layers[0] : below.get(name)))).toBe(undefined);
+    below.set('end', ['39a', 'M']);
+    const circle = metaCircle('M', (name) => (name === 'M' ? layers[0] : below.get(name)));
+    expect(circle).toHaveLength(43);
   });
 
   it('refuses missing children in the configuration only if it is told to', async () => {
