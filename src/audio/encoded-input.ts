@@ -138,6 +138,10 @@ export class EncodedInput implements Stream {
     return this.#source?.reception;
   }
 
+  get overruns(): number | undefined {
+    return this.#source?.overruns;
+  }
+
   get buffering(): Buffering | undefined {
     return this.#source?.buffering;
   }

@@ -39,6 +39,8 @@ export interface Stream {
   readonly backlogMs: number | undefined;
   /** Of a source that receives packets. */
   readonly reception?: Reception | undefined;
+  /** Of a device that the addon hears: how often audio was lost that was not fetched in time. */
+  readonly overruns?: number | undefined;
   /** Of a source that buffers ahead. */
   readonly buffering?: Buffering | undefined;
   /** Of a stream that is passed on: chunks that were not, by the reason. */

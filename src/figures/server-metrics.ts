@@ -319,6 +319,11 @@ function streamMetrics({ streams }: ServerMetricsOptions): Metric[] {
         backlogMs === undefined ? undefined : backlogMs / msPerSecond,
     }),
     metric('counter', {
+      name: 'zerocast_stream_overruns_total',
+      help: 'How often the device of the stream lost audio that was not fetched in time',
+      value: ({ stream }) => stream.overruns,
+    }),
+    metric('counter', {
       name: 'zerocast_stream_connections_total',
       help: 'Connections to the station of the stream, the first included',
       value: ({ stream }) => stream.buffering?.connections,

@@ -2,22 +2,29 @@ import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SampleFormat } from '../../src/audio/sample-format.ts';
 import { iterableSource } from '../../src/audio/sources/iterable-source.ts';
+import { createJackSource } from '../../src/audio/sources/jack-source.ts';
+import { createPipeWireSource } from '../../src/audio/sources/pipewire-source.ts';
 import { createRadioSource } from '../../src/audio/sources/radio/radio-source.ts';
 import { createNetworkSource } from '../../src/audio/sources/rtp/network-source.ts';
 import { createSource } from '../../src/audio/sources/sources.ts';
 import { parseStreamUri } from '../../src/audio/stream-uri.ts';
-import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
+import { loadNativeAddon, type NativeAddonResult } from '../../src/base/native/native-addon.ts';
 import { openInputQueue } from '../../src/transport/input-queue.ts';
 import { AlsaDevices, alsaIsMissing, alsaWays } from '../support/alsa-devices.ts';
 import { feedRtp, feedUdp } from '../support/feeder.ts';
 import { openDescriptors, scratchFolder } from '../support/fifo.ts';
+import { JackServer, jackIsMissing } from '../support/jack-server.ts';
+import { longestNearRun } from '../support/near-run.ts';
 import { numberedBytes, wavFile } from '../support/pcm-fixtures.ts';
+import { PipeWireSession, pipeWireIsMissing } from '../support/pipewire-session.ts';
 import { ffmpegIsMissing } from '../support/radio-station.ts';
-import { recordingLogger, SourceHarness } from '../support/source-harness.ts';
+import type { SideProgram } from '../support/side-program.ts';
+import { recordingLogger, SourceHarness, sourceContext } from '../support/source-harness.ts';
 import { rigKinds, type SourceRig } from '../support/source-producers.ts';
+import { risingTone } from '../support/test-signal.ts';
 import { until } from '../support/waiting.ts';
 
 /** More than the kernel keeps on its way, so a producer must be held back. */
@@ -399,3 +406,119 @@ describe.each(kinds)('the contract of sources: $kind, $how', ({ open, queue }) =
     expect(other.failures).toEqual([]);
   });
 });
+
+/** What is heard in real time, and the means to play to it. */
+interface DeviceRig {
+  create(): SourceHarness;
+  play(pcm: Buffer): Promise<SideProgram>;
+  close(): Promise<void>;
+}
+
+const cd = SampleFormat.parse('48000:16:2');
+const systemQueue = openInputQueue(loadNativeAddon());
+
+async function openJack(native: NativeAddonResult): Promise<DeviceRig> {
+  const server = await new JackServer().start();
+  const address = `jack:///?name=Jack&server_name=${server.name}&autoconnect=jack-play`;
+  return {
+    create: () => deviceHarness(address, (context) => createJackSource(context, native)),
+    play: async (pcm) => (await server.play(pcm, cd)).program,
+    close: () => server.close(),
+  };
+}
+
+async function openPipeWire(): Promise<DeviceRig> {
+  const session = await new PipeWireSession().start();
+  const address = `pipewire://?name=Pipe&runtime_dir=${session.folder}`;
+  return {
+    create: () => deviceHarness(address, createPipeWireSource),
+    play: async (pcm) => {
+      await session.hasNode('Pipe');
+      return session.play(pcm, { format: cd, target: 'Pipe' });
+    },
+    close: () => session.close(),
+  };
+}
+
+function deviceHarness(address: string, create: typeof createPipeWireSource): SourceHarness {
+  const { logger, records } = recordingLogger();
+  const context = sourceContext(address, logger, undefined, systemQueue);
+  return new SourceHarness(create(context), undefined, undefined, records);
+}
+
+/**
+ * Devices play on whatever their reader does: no producer is held back, and what they play before they
+ * are heard is lost. Their samples are rounded, as they are floats in between.
+ */
+const devices = [
+  {
+    kind: 'JACK by libjack',
+    ...{ isMissing: jackIsMissing, tellsOverruns: true },
+    open: () => openJack(loadNativeAddon()),
+  },
+  {
+    kind: 'JACK by jack-stdout',
+    ...{ isMissing: jackIsMissing, tellsOverruns: false },
+    open: () => openJack({ reason: 'not wanted' }),
+  },
+  {
+    kind: 'PipeWire',
+    ...{ isMissing: pipeWireIsMissing, tellsOverruns: false },
+    open: openPipeWire,
+  },
+];
+const roundingSteps = 2;
+/** On a busy machine they lose periods now and then. */
+const maxAttempts = 6;
+
+for (const { kind, isMissing, tellsOverruns, open } of devices) {
+  describe.skipIf(isMissing)(`the contract of sources: ${kind}`, () => {
+    let rig: DeviceRig;
+    beforeAll(async () => {
+      rig = await open();
+    });
+    afterAll(() => rig.close());
+
+    it('fills targets of any size with what is played, in order', async () => {
+      const harness = rig.create().start();
+      const fed = risingTone({ format: cd, seconds: 3 });
+      let frames = 0;
+      for (let attempt = 0; attempt < maxAttempts && frames < cd.rateHz / 2; attempt += 1) {
+        const player = await rig.play(fed);
+        const recorded = await readInPieces(harness, 1.5 * cd.rateHz * cd.frameBytes);
+        frames = longestNearRun({ fed, recorded, format: cd, steps: roundingSteps });
+        await player.stop();
+      }
+      expect(frames).toBeGreaterThanOrEqual(cd.rateHz / 2);
+      expect(harness.interruptions).toEqual([]);
+      await harness.source.stop();
+    });
+
+    it('releases everything when it is stopped during a read', async () => {
+      const before = openDescriptors();
+      await stopDuringRead(rig.create().start(), before);
+    });
+
+    it('can be stopped at once, before it was started, and twice', async () => {
+      const before = openDescriptors();
+      const harness = rig.create();
+      await harness.source.stop();
+      await harness.source.stop();
+      const other = rig.create().start();
+      other.ask(100);
+      await other.source.stop();
+      await until(() => openDescriptors() <= before, 'all descriptors are closed');
+      expect([...harness.failures, ...other.failures]).toEqual([]);
+    });
+
+    it.runIf(tellsOverruns)('counts what it loses while it is not read, and goes on', async () => {
+      const harness = rig.create().start();
+      await harness.read(4000);
+      expect(harness.source.overruns).toBe(0);
+      await until(() => (harness.source.overruns ?? 0) > 0, 'audio is lost');
+      await readInPieces(harness, 3 * cd.rateHz * cd.frameBytes);
+      await harness.source.stop();
+      expect(harness.source.overruns).toBeGreaterThan(0);
+    });
+  });
+}

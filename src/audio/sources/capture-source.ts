@@ -39,11 +39,18 @@ class CaptureConnector implements Connector {
   /** What was told of it last; nothing while it is heard. */
   #fault: string | undefined;
   #endWait: () => void = () => undefined;
+  #capture: NativeCapture | undefined;
+  /** Of the captures before. */
+  #formerOverruns = 0;
 
   constructor(intake: Intake, device: CapturedDevice, context: SourceContext) {
     this.#intake = intake;
     this.#device = device;
     this.#context = context;
+  }
+
+  get overruns(): number {
+    return this.#formerOverruns + (this.#capture?.overruns() ?? 0);
   }
 
   start(): void {
@@ -82,6 +89,7 @@ class CaptureConnector implements Connector {
     } catch (error) {
       return messageOf(error);
     }
+    this.#capture = capture;
     await new Promise<void>((resolve) => {
       this.#endWait = resolve;
       this.#intake.connect(
@@ -90,7 +98,10 @@ class CaptureConnector implements Connector {
       );
     });
     this.#intake.end('the device is not heard any more');
-    if (!(await capture.stop())) return 'it hangs';
+    const isFree = await capture.stop();
+    this.#formerOverruns += capture.overruns();
+    this.#capture = undefined;
+    if (!isFree) return 'it hangs';
     const fault = capture.fault();
     if (fault && !this.#isStopped && this.#device.isFinal?.(fault)) this.#fail(fault.reason);
     return fault?.reason ?? 'its audio ended';

@@ -15,6 +15,8 @@ export interface Connector {
   stop(): Promise<void>;
   /** Neither will be called again. */
   release?(): void;
+  /** As of `StreamSource`. */
+  readonly overruns?: number;
 }
 
 /** A source whose audio comes through sockets, which pipes and the output of programs are, too. */
@@ -43,6 +45,10 @@ export class SocketSource implements StreamSource {
       start: () => this.#connector.start(),
       stop: () => this.#disconnect(),
     });
+  }
+
+  get overruns(): number | undefined {
+    return this.#connector.overruns;
   }
 
   start(sink: SourceSink): void {

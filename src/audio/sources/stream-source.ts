@@ -83,6 +83,8 @@ export interface StreamSource {
   readonly buffering?: Buffering;
   /** What has come by the network; sources that receive no packets lack it. */
   readonly reception?: Reception;
+  /** How often a device lost audio that was not fetched in time; others, and programs, lack it. */
+  readonly overruns?: number | undefined;
   /** Releases everything (descriptors, children, timers); resolves when that is done. */
   stop(): Promise<void>;
 }
