@@ -5,6 +5,7 @@ import { openInputQueue } from '../../src/transport/input-queue.ts';
 import { childPrograms } from '../support/child-programs.ts';
 import { longestExactRun } from '../support/pcm-compare.ts';
 import { PipeWireSession, pipeWireIsMissing } from '../support/pipewire-session.ts';
+import { ReloadRig, sources } from '../support/reload-rig.ts';
 import { StreamRig } from '../support/stream-rig.ts';
 import { uniqueSignal } from '../support/test-signal.ts';
 import { until } from '../support/waiting.ts';
@@ -75,6 +76,26 @@ describe.skipIf(pipeWireIsMissing)('a stream of PipeWire', () => {
   it('hears what a sink plays', async () => {
     const rig = await listen('Monitor', '&capture_sink=true&target=zc_sink');
     await expectExact(rig, 'zc_sink');
+  });
+
+  it.each(['', '&target=auto'])('hears the sink that is the usual one: %j', async (target) => {
+    const rig = await listen('Usual', `&capture_sink=true${target}`);
+    await expectExact(rig, 'zc_sink');
+  });
+
+  it('finds PipeWire by the path of its socket, and by its name', async () => {
+    const socket = `${session.folder}/pipewire-0`;
+    const byPath = new StreamRig(`pipewire://?name=Path&remote=${socket}`, {}, undefined, {
+      inputQueue,
+    });
+    rigs.push(byPath);
+    await byPath.play();
+    await session.hasNode('Path');
+    await listen('Name', '&remote=pipewire-0');
+    await session.hasNode('Name');
+    const other = await listen('Other', '&remote=pipewire-9');
+    await until(() => other.log.with('program ended').length > 0, 'there is no such socket');
+    expect(String(other.log.with('program ended')[0]?.fields.hint)).toContain('runtime_dir');
   });
 
   it('hears an application', async () => {
@@ -161,5 +182,35 @@ describe.skipIf(pipeWireIsMissing)('a stream of PipeWire', () => {
     await session.start();
     await session.hasNode('Patient');
     await expectExact(rig, 'Patient');
+  });
+
+  it('is added and removed by a controller, and turned to another node by a reload', async () => {
+    const address = (name: string, parameters = '') =>
+      `pipewire://?name=${name}&runtime_dir=${session.folder}${parameters}`;
+    const server = await ReloadRig.start(sources(address('A')));
+    const isGone = async (name: string) => {
+      while ((await session.nodes()).has(name)) await new Promise((wait) => setTimeout(wait, 50));
+    };
+    try {
+      await session.hasNode('A');
+      expect((await session.nodes()).get('A')).toContain('media.class = "Audio/Sink"');
+      await session.createSink('reloaded');
+      const report = await server.reload(
+        sources(address('A', '&capture_sink=true&target=reloaded')),
+      );
+      expect(report.streams).toMatchObject({ replaced: ['A'] });
+      const isListener = async () =>
+        (await session.nodes()).get('A')?.includes('media.class = "Stream/Input/Audio"');
+      while (!(await isListener())) await new Promise((wait) => setTimeout(wait, 50));
+      const { application } = server;
+      const streamUri = address('B');
+      expect(await application.request('Stream.AddStream', { streamUri })).toEqual({ id: 'B' });
+      await session.hasNode('B');
+      await application.request('Stream.RemoveStream', { id: 'B' });
+      await isGone('B');
+    } finally {
+      await server.close();
+    }
+    await isGone('A');
   });
 });

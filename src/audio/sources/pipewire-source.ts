@@ -9,6 +9,8 @@ import { parametersOf, type SourceContext, type StreamSource } from './stream-so
 /** A server that comes back, or a node, is heard soon. */
 const restartMs = [100, 2000] as const;
 const helpTimeoutMs = 5000;
+/** The session manager chooses, and may choose again. */
+const chosenTarget = 'auto';
 /** Lines of the library, by which alone a program says what became of its node. */
 const libraryLine = /^\[[A-Z]\]\[/;
 const nodeIsGone = /-> unconnected/;
@@ -54,6 +56,7 @@ function nodeWords({ uri, sendSilence }: SourceContext, isMonitor: boolean): rea
   const { name = '' } = uri.query;
   const target = textOf(uri, 'target');
   const isSink = target === undefined && !isMonitor;
+  const isNamed = target !== undefined && target !== chosenTarget;
   const properties: Readonly<Record<string, string | boolean>> = {
     'application.name': 'Zerocast',
     'node.name': name,
@@ -62,14 +65,14 @@ function nodeWords({ uri, sendSilence }: SourceContext, isMonitor: boolean): rea
     ...(isMonitor && { 'stream.capture.sink': true }),
     ...(!isSink && { 'state.restore-props': false, 'state.restore-target': false }),
     // Else the session manager would let it hear another one, as a microphone.
-    ...(target !== undefined && { 'node.dont-reconnect': true, 'node.dont-fallback': true }),
+    ...(isNamed && { 'node.dont-reconnect': true, 'node.dont-fallback': true }),
     // A sink that nobody plays to is silent; without that it would sleep.
     ...(sendSilence && { 'node.always-process': true }),
   };
   const text = Object.entries(properties).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   return [
     `--properties={ ${text.join(' ')} }`,
-    ...(isSink ? ['--target=0'] : target === undefined ? [] : [`--target=${target}`]),
+    ...(isSink ? ['--target=0'] : isNamed ? [`--target=${target}`] : []),
   ];
 }
 
