@@ -5,7 +5,9 @@ import { loadNativeAddon } from '../../src/base/native/native-addon.ts';
 import { openInputQueue } from '../../src/transport/input-queue.ts';
 import { childPrograms } from '../support/child-programs.ts';
 import { JackServer, jackIsMissing } from '../support/jack-server.ts';
+import { readMetrics } from '../support/metrics.ts';
 import { longestNearRun } from '../support/near-run.ts';
+import { ReloadRig, sources } from '../support/reload-rig.ts';
 import { StreamRig } from '../support/stream-rig.ts';
 import { risingTone } from '../support/test-signal.ts';
 import { until } from '../support/waiting.ts';
@@ -171,5 +173,66 @@ describe.skipIf(jackIsMissing).each(ways)('a stream of JACK, $way', ({ way, nati
       await jack.stop();
       await until(() => rig.stream.state === 'idle', 'JACK is gone');
     }
+  });
+});
+
+describe.skipIf(jackIsMissing)('a server with streams of JACK', () => {
+  const [one, other] = [new JackServer(), new JackServer()];
+  let rig: ReloadRig | undefined;
+
+  beforeAll(async () => {
+    await Promise.all([one.start(), other.start()]);
+  });
+  afterAll(async () => {
+    await rig?.close();
+    await Promise.all([one.close(), other.close()]);
+  });
+
+  const addressIn = (jack: JackServer, name: string, parameters = '') =>
+    `jack:///?name=${name}&server_name=${jack.name}${parameters}`;
+  const expectClient = (jack: JackServer, client: string, isThere = true) =>
+    expect.poll(async () => (await jack.ports()).includes(`${client}:input_0`)).toBe(isThere);
+  const add = (streamUri: string) => rig?.application.request('Stream.AddStream', { streamUri });
+
+  it('turns them to another JACK when their address is another one', async () => {
+    rig = await ReloadRig.start(sources(addressIn(one, 'A')));
+    await expectClient(one, 'A');
+    const report = await rig.reload(sources(addressIn(other, 'A')));
+    expect(report.streams).toMatchObject({ replaced: ['A'] });
+    await expectClient(other, 'A');
+    await expectClient(one, 'A', false);
+  });
+
+  it('takes them from controllers, and lets them go', async () => {
+    expect(await add(addressIn(other, 'B'))).toEqual({ id: 'B' });
+    await expectClient(other, 'B');
+    await rig?.application.request('Stream.RemoveStream', { id: 'B' });
+    await expectClient(other, 'B', false);
+  });
+
+  it('hears one JACK at a time, as libjack mixes two of them up', async () => {
+    expect(await add(addressIn(one, 'Second'))).toEqual({ id: 'Second' });
+    const refused = () => rig?.log.with('device is not heard').map(({ fields }) => fields) ?? [];
+    await until(() => refused().some(({ stream }) => stream === 'Second'), 'it has to wait');
+    expect(refused().at(-1)?.reason).toContain(`hears the JACK server "${other.name}"`);
+    await rig?.application.request('Stream.RemoveStream', { id: 'A' });
+    await expectClient(one, 'Second');
+  });
+
+  it.each(['a{2}b{2}', '(ab){256}', 'a{2,32767}', 'x'.repeat(257)])(
+    'takes no expression that needs a lot of memory: %s',
+    async (pattern) => {
+      const hostile = addressIn(one, 'C', `&autoconnect=${encodeURIComponent(pattern)}`);
+      await expect(add(hostile)).rejects.toMatchObject({
+        data: expect.stringMatching(/autoconnect.*at most/),
+      });
+    },
+  );
+
+  it('tells how often audio was lost', async () => {
+    const figures = await readMetrics(rig?.application.ports.http ?? 0);
+    expect(figures.get('zerocast_stream_overruns_total{stream="Second"}')).toBeGreaterThanOrEqual(
+      0,
+    );
   });
 });

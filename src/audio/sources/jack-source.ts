@@ -1,5 +1,9 @@
 import { SourceError } from '../../base/errors.ts';
-import { loadNativeAddon, type NativeAddonResult } from '../../base/native/native-addon.ts';
+import {
+  loadNativeAddon,
+  type NativeAddonResult,
+  type NativeCapture,
+} from '../../base/native/native-addon.ts';
 import type { SampleFormat } from '../sample-format.ts';
 import { badParameter, numberOf, textOf } from '../stream-parameters.ts';
 import { captureSource } from './capture-source.ts';
@@ -12,9 +16,14 @@ const restartMs = [1000, 5000] as const;
 /** EINVAL. */
 const invalid = 22;
 const maxPatternLength = 256;
+/** Each is a copy of what is repeated. */
+const maxRepetitions = 255;
 const skipRange = { fallback: 0, min: 0, max: 10_000 };
 /** None has it: that jack-stdout cannot connect it tells by which name it is known. */
 const absentPort = 'zerocast:none';
+
+/** The memory of its server is one for all of libjack: a second server takes the place of the first. */
+const heard = { server: '', captures: 0 };
 
 export const jackHints: readonly ProgramHint[] = [
   [
@@ -22,6 +31,7 @@ export const jackHints: readonly ProgramHint[] = [
     'start JACK as the user that this server runs as; server_name has to be that of jackd -n',
   ],
   [/runs at \d+ Hz/, 'name the rate of JACK in sampleformat=RATE:BITS:CHANNELS'],
+  [/one at a time/, 'let another Zerocast hear the other JACK server'],
   [/regular expression|grep:/, 'write an extended regular expression, as grep -E takes it'],
 ];
 
@@ -58,11 +68,13 @@ export function createJackSource(
     {
       name: server ?? 'JACK',
       start: () =>
-        startJack({
-          ...{ name: uri.query.name ?? '', rateHz, bits, channels, skippedPorts },
-          ...(server !== undefined && { server }),
-          ...(pattern !== undefined && { pattern }),
-        }),
+        hearAlone(server, () =>
+          startJack({
+            ...{ name: uri.query.name ?? '', rateHz, bits, channels, skippedPorts },
+            ...(server !== undefined && { server }),
+            ...(pattern !== undefined && { pattern }),
+          }),
+        ),
       // The same would be said again.
       isFinal: ({ error }) => error === invalid,
       hints: jackHints,
@@ -70,6 +82,26 @@ export function createJackSource(
       slowestRetryMs: restartMs[1],
     },
   );
+}
+
+/** Failure: throws a `SourceError` while another JACK server is heard. */
+function hearAlone(server: string | undefined, start: () => NativeCapture): NativeCapture {
+  const name = server ?? process.env.JACK_DEFAULT_SERVER ?? 'default';
+  if (heard.captures > 0 && heard.server !== name) {
+    const reason = `libjack hears the JACK server "${heard.server}", and one at a time`;
+    throw new SourceError('other-server', reason);
+  }
+  const capture = start();
+  heard.server = name;
+  heard.captures += 1;
+  return {
+    ...capture,
+    async stop() {
+      const isFree = await capture.stop();
+      if (isFree) heard.captures -= 1;
+      return isFree;
+    },
+  };
 }
 
 function wishOf(context: SourceContext): JackWish {
@@ -87,6 +119,10 @@ function wishOf(context: SourceContext): JackWish {
   // Nested repetitions can need any amount of memory.
   if ((pattern?.match(/\{/g) ?? []).length > 1) {
     throw badParameter(uri, 'autoconnect', 'write at most one {…} in it');
+  }
+  const repetitions = (pattern?.match(/(?<=\{[\d,]*)\d+/g) ?? []).map(Number);
+  if (repetitions.some((count) => count > maxRepetitions)) {
+    throw badParameter(uri, 'autoconnect', `{…} repeats at most ${maxRepetitions} times`);
   }
   const skippedPorts = numberOf(parameters, 'autoconnect_skip', skipRange);
   return { server: textOf(uri, 'server_name'), pattern, skippedPorts };
