@@ -90,8 +90,10 @@ function givenArguments(context: SourceContext): readonly string[] {
     );
   }
   const params = splitCommandLine(uri.query.params ?? '');
-  if (params.some((word) => /^--onevent(=|$)/.test(word))) {
-    throw fault('--onevent in params would hide what is played: write onevent=PROGRAM instead');
+  if (params.some((word) => /^(?:--onevent(?:=|$)|-o)/.test(word))) {
+    throw fault(
+      '--onevent (-o) in params would hide what is played: write onevent=PROGRAM instead',
+    );
   }
   if (flagOf(parameters, 'killall', false)) {
     parameters.warn(

@@ -82,7 +82,8 @@ describe('the parameters of a librespot source', () => {
     ['username=me&password=geheim', /takes no user name and password any more.*cache=DIR/],
     ['password=geheim', /takes no user name and password any more/],
     ['bitrate=128', /bitrate=128 cannot be used: write 320 or 160 or 96/],
-    ['params=--onevent /x', /--onevent in params .*write onevent=PROGRAM/],
+    ['params=-v -o /x', /write onevent=PROGRAM/],
+    ['params=--onevent /x', /--onevent \(-o\) in params .*write onevent=PROGRAM/],
     ['params=--onevent=/x', /write onevent=PROGRAM/],
     ['params="open', /is not closed/],
   ])('refuse %s and say what to write', async (query, message) => {
