@@ -5,7 +5,7 @@ import type { Buffering } from '../../buffering.ts';
 import { arrivingFrameBytes } from '../../int24.ts';
 import { ResyncLog } from '../../resync-log.ts';
 import type { SampleFormat } from '../../sample-format.ts';
-import { noProperties } from '../../stream-properties.ts';
+import { noProperties, withFault } from '../../stream-properties.ts';
 import { Demand } from '../demand.ts';
 import type { SourceContext, SourceSink, StreamSource } from '../stream-source.ts';
 import { addressRulesOf, faultText } from '../url-access.ts';
@@ -261,7 +261,7 @@ export class RadioPlayer implements StreamSource {
 
   #tell({ title, artist }: IcyTitle, fault?: string): void {
     const { name, genre, url } = this.#about;
-    this.#sink?.properties({
+    const properties = {
       ...noProperties,
       metadata: {
         ...(title && { title }),
@@ -269,9 +269,9 @@ export class RadioPlayer implements StreamSource {
         ...(name && { album: name }),
         ...(genre && { genre: [genre] }),
         ...(url && { url }),
-        ...(fault && { comment: [fault] }),
       },
-    });
+    };
+    this.#sink?.properties(fault ? withFault(properties, fault) : properties);
   }
 
   /** As the address says, as long as that takes no more memory than there is for it. */
