@@ -53,16 +53,25 @@ async function checkSources(context: DoctorContext): Promise<readonly Finding[]>
       findings.push([faultOf(error, addressAdvice)]);
     }
   }
-  const { defaultSource } = context.config.stream;
-  if (defaultSource !== '' && !names.has(defaultSource)) {
-    const text = `default_source names "${defaultSource}", which is no source`;
-    findings.push([warning(text, 'correct default_source in [stream]')]);
-  }
-  if (findings.length === 0) return [note('there are no sources')];
-  return [
+  findings.push(checkDefault(context.config.stream.defaultSource, { names, streams }));
+  const found = [
     ...(await Promise.all(findings)).flat(),
     ...sharedFifos(streams).map((shared) => warning(shared.fault, sharedFifoAdvice)),
   ];
+  return found.length > 0 ? found : [note('there are no sources')];
+}
+
+/** Clients are sent to a stream of the configuration that has a codec. */
+function checkDefault(
+  name: string,
+  { names, streams }: { names: ReadonlySet<string>; streams: readonly StreamOptions[] },
+): readonly Finding[] {
+  if (name === '') return [];
+  const isMute = streams.some((one) => one.name === name && codecName(one.codec) === 'null');
+  if (names.has(name) && !isMute) return [];
+  const reason = isMute ? 'which no client can play, as its codec is null' : 'which is no source';
+  const text = `default_source names "${name}", ${reason}`;
+  return [warning(text, 'correct default_source in [stream]')];
 }
 
 function takenName(name: string): Finding {

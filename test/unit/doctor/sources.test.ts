@@ -146,6 +146,20 @@ describe('an address', () => {
     ]);
   });
 
+  it.each([
+    ['A', []],
+    ['', []],
+    ['B', [expect.stringMatching('names "B", which no client can play, as its codec is null')]],
+    ['C', [expect.stringMatching('names "C", which is no source -> correct default_source')]],
+  ])('is one that clients can play where default_source names it: %s', async (name, warnings) => {
+    const context = doctorContext([
+      ['stream.source', 'tone:///?name=A'],
+      ['stream.source', 'tone:///?name=B&codec=null'],
+      ['stream.default_source', name],
+    ]);
+    expect(await textsOf(sourcesCheck(context), 'warning')).toEqual(warnings);
+  });
+
   it('may not read the fifo of another', async () => {
     const fifo = join(folder, 'fifo');
     makeFifoAt(fifo);
