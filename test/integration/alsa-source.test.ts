@@ -37,15 +37,9 @@ describe.skipIf(alsaIsMissing).each(alsaWays)('a stream of ALSA, by %s', (_, env
     removeScratchFolder(folder);
   });
   afterEach(async () => {
-    for (const rig of rigs.splice(0)) await stop(rig);
+    for (const rig of rigs.splice(0)) await rig.close();
     for (const { source } of harnesses.splice(0)) await source.stop();
   });
-
-  async function stop(rig: StreamRig): Promise<void> {
-    await rig.stream.stop();
-    expect(rig.pool.isFull).toBe(true);
-    rig.pool.close();
-  }
 
   const addressOf = (device: string, parameters: string) =>
     `alsa:///?name=Line&device=${encodeURIComponent(device)}${parameters}`;

@@ -37,11 +37,7 @@ describe.skipIf(jackIsMissing).each(ways)('a stream of JACK, $way', ({ way, nati
   });
   afterAll(() => jack.close());
   afterEach(async () => {
-    for (const rig of rigs.splice(0)) {
-      await rig.stream.stop();
-      expect(rig.pool.isFull).toBe(true);
-      rig.pool.close();
-    }
+    for (const rig of rigs.splice(0)) await rig.close();
   });
 
   /** A stream that somebody listens to. */

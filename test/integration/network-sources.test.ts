@@ -39,11 +39,7 @@ afterEach(() => folder.remove());
 /** Plays a stream with one listener until the test is over. */
 async function playing(address: string): Promise<StreamRig> {
   const rig = await new StreamRig(address).play();
-  onTestFinished(async () => {
-    await rig.stream.stop();
-    expect(rig.pool.isFull).toBe(true);
-    rig.pool.close();
-  });
+  onTestFinished(() => rig.close());
   return rig;
 }
 

@@ -12,6 +12,7 @@ import type { StreamFeed } from '../../src/audio/stream-feed.ts';
 import { parseStreamOptions, type StreamDefaults } from '../../src/audio/stream-options.ts';
 import type { StreamProperties } from '../../src/audio/stream-properties.ts';
 import { type Clock, monotonicClock } from '../../src/base/clock.ts';
+import { assert } from '../../src/base/errors.ts';
 import { LogLines } from './log-lines.ts';
 import { streamDefaults } from './reader-rig.ts';
 
@@ -77,6 +78,13 @@ export class StreamRig {
     await this.stream.start();
     this.stream.activate();
     return this;
+  }
+
+  /** Ends it, and looks that no chunk is left behind. */
+  async close(): Promise<void> {
+    await this.stream.stop();
+    assert(this.pool.isFull, 'a chunk was not given back');
+    this.pool.close();
   }
 
   get audio(): Buffer {
