@@ -188,10 +188,12 @@ export class RadioPlayer implements StreamSource {
         'its pieces (HLS) are fetched by ffmpeg, which may be led to private addresses',
       );
     }
-    const decoder = await this.#startDecoder(found, { prebuffer, signal }).catch((error: unknown) => {
-      if ('body' in found) found.body.close();
-      throw error;
-    });
+    const decoder = await this.#startDecoder(found, { prebuffer, signal }).catch(
+      (error: unknown) => {
+        if ('body' in found) found.body.close();
+        throw error;
+      },
+    );
     this.#decoder = decoder;
     prebuffer.feed(true);
     try {
