@@ -592,6 +592,7 @@ export class Application {
       await this.streams.addConfigured(address);
     }
     await this.streams.restoreAdded();
+    this.streams.tellMissing();
   }
 
   async #followOrigin(edge: Edge): Promise<void> {

@@ -80,6 +80,12 @@ export class Chunk {
     return this.#slot.payloadArea;
   }
 
+  /** The whole payload area, to be read at any time. Made once. */
+  get readable(): Buffer {
+    this.#assertAlive('was read after its last release');
+    return this.#slot.payloadArea;
+  }
+
   /** The filled payload, to be read at any time. */
   get payload(): Buffer {
     this.#assertAlive('was read after its last release');

@@ -49,6 +49,8 @@ export class MetaFeed implements StreamFeed, StreamReader {
   #holdTimer: NodeJS.Timeout | undefined;
   #fade: CrossFade | undefined;
   #going: MetaChild | undefined;
+  /** What came of that before what follows it. */
+  #early: TimedPcm[] = [];
   /** How many times a child has begun to play. */
   #plays = 0;
   #isWanted = false;
@@ -256,12 +258,18 @@ export class MetaFeed implements StreamFeed, StreamReader {
   #onPcm(child: MetaChild, pcm: TimedPcm): void {
     if (child !== this.#active) {
       if (this.#fade) this.#fade.takeGoing(pcm);
-      else pcm.chunk.release();
+      else this.#keepEarly(pcm);
       return;
     }
     const placed = this.#place(pcm);
     if (!placed) return;
     this.#send(placed);
+  }
+
+  #keepEarly(pcm: TimedPcm): void {
+    this.#early.push(pcm);
+    const oldestUs = pcm.timestampUs - this.#goingMs * 1000;
+    while (this.#early[0]!.timestampUs < oldestUs) this.#early.shift()?.chunk.release();
   }
 
   #send(pcm: TimedPcm): void {
@@ -360,12 +368,14 @@ export class MetaFeed implements StreamFeed, StreamReader {
       },
       { hasGone: this.#going === undefined },
     );
+    for (const pcm of this.#early.splice(0)) this.#fade.takeGoing(pcm);
   }
 
   #endFade(): void {
     const fade = this.#fade;
     this.#fade = undefined;
     fade?.close();
+    for (const { chunk } of this.#early.splice(0)) chunk.release();
     this.#going?.leave('waiting');
     this.#going = undefined;
   }

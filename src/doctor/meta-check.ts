@@ -33,14 +33,19 @@ export function checkMeta(
     const text = `it would contain itself: ${circle.join(' → ')}`;
     findings.push(fault(text, 'take one of these out of another one'));
   }
-  return [...findings, ...missingOf(meta, [...streams.keys()])];
+  return [...findings, ...missingOf(meta, [...streams.keys()], own)];
 }
 
-function missingOf({ names, missing }: MetaOptions, known: readonly string[]): Finding[] {
+function missingOf(
+  { names, missing }: MetaOptions,
+  known: readonly string[],
+  own: string,
+): Finding[] {
+  const others = known.filter((name) => name !== own);
   return names
     .filter((name) => name !== allOthers && !known.includes(name))
     .map((name) => {
-      const likely = likelyWord(name, known);
+      const likely = others.length > 0 ? likelyWord(name, others) : undefined;
       const text = `there is no stream "${name}" in the configuration`;
       const mend = likely ? `"${likely}" may be meant` : 'correct its name, or add it';
       if (missing === 'fail') return fault(text, mend);

@@ -59,7 +59,6 @@ export class MetaStream implements StreamChildren {
     this.showProperties();
   }
 
-  /** Names of children that are not there. */
   missing(channels: Channels): readonly string[] {
     return this.names.filter((name) => name !== allOthers && !channels.has(name));
   }

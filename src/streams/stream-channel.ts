@@ -27,6 +27,8 @@ export interface StreamChildren {
   check(channels: ReadonlyMap<string, StreamChannel>): void;
   /** Streams have come or gone, or have other places. */
   link(channels: ReadonlyMap<string, StreamChannel>): void;
+  /** Names of those that are not there. */
+  missing(channels: ReadonlyMap<string, StreamChannel>): readonly string[];
   /** The properties of a stream are other ones. */
   propertiesChanged(channel: StreamChannel): void;
   /** Whom a command, or without one a property, is for. */

@@ -105,6 +105,7 @@ export class StreamDirectory {
     const { wanted, faults } = this.#optionsOf(addresses);
     const open = (options: StreamOptions) => this.#openConfigured(options);
     const report = await this.#configured.change(wanted, open);
+    this.tellMissing();
     return { ...report, warnings: [...faults, ...report.warnings] };
   }
 
@@ -178,6 +179,18 @@ export class StreamDirectory {
       } catch (error) {
         this.#logger.error('saved stream left out', { reason: reasonOf(error) });
       }
+    }
+  }
+
+  /** Tells the log for which streams others wait that are made of them. */
+  tellMissing(): void {
+    for (const { id, children } of this.channels.values()) {
+      const missing = children?.missing(this.channels) ?? [];
+      if (missing.length === 0) continue;
+      this.#logger.notice('meta stream waits for others', {
+        stream: id,
+        missing: missing.join(', '),
+      });
     }
   }
 

@@ -117,6 +117,17 @@ export class MetaRig {
     return this;
   }
 
+  /** The one child that has to be converted can be. */
+  get isReady(): boolean {
+    return this.activeChanges > 1;
+  }
+
+  /** Chunks that it has made of its own. */
+  get acquired(): number {
+    const { created, availableSlots, totalSlots } = this.#pool.statistics;
+    return created === 0 ? 0 : totalSlots - availableSlots;
+  }
+
   link(children = this.children): void {
     this.feed.setChildren(children.map(({ rig }) => rig.stream));
   }

@@ -128,7 +128,7 @@ class FlacEncoder implements Encoder {
       blocks = this.#narrowed
         ? this.#stream.process(this.#narrow(this.#narrowed, pcm, startFrame), 0, frames)
         : // Not `payload`, which would make a view each time.
-          this.#stream.process(pcm.writable, startFrame, frames);
+          this.#stream.process(pcm.readable, startFrame, frames);
       if (frames < leftFrames) next = startFrame + frames;
     } finally {
       if (next === undefined) pcm.release();

@@ -130,7 +130,7 @@ class OggEncoder implements Encoder {
       const frames = Math.min(leftFrames, this.#sliceFrames);
       if (frames === 0) return undefined;
       // Not `payload`, which would make a view each time.
-      this.#feed(pcm.writable, { startFrame, frames }, emit);
+      this.#feed(pcm.readable, { startFrame, frames }, emit);
       this.#inputFrames += frames;
       if (frames < leftFrames) next = startFrame + frames;
     } finally {

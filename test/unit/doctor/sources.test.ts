@@ -105,6 +105,14 @@ describe('an address', () => {
       /"A": it takes 960 ms .* late -> set .* at least 1011/,
     ],
     ['tone:///?name=A&sampleformat=3000:16:1&codec=flac:8', /1386 ms.*nothing.*or choose a codec/],
+    [
+      'meta:///B?name=A',
+      /"A".* no stream "B" in the configuration, so it is waited for -> correct/,
+    ],
+    ['meta:///B?name=A&missing=fail', /"A".* no stream "B" in the configuration -> correct/],
+    ['meta:///A?name=A', /"A": it would contain itself: A → A -> take one/],
+    ['meta://B/C?name=A', /"B" stands where.* -> write meta:\/\/\/B\/C\?name=A$/],
+    ['meta:///A?name=A&mode=any', /"A": mode=any cannot be used -> write priority or recent/],
     ['tone:///?name=A&controlscript=none.py', /"A": Control script .*none.py' does not exist/],
   ])('that cannot be used is a finding: %s', async (address, text) => {
     expect(await problemsOf(address)).toEqual([expect.stringMatching(text)]);

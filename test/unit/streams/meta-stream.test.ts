@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { metaCircle } from '../../../src/audio/meta-options.ts';
+import { noProperties } from '../../../src/audio/stream-properties.ts';
 import { DirectoryRig } from '../../support/directory-rig.ts';
 import { FifoWriter, openDescriptors, scratchFolder } from '../../support/fifo.ts';
 import { numberedBytes } from '../../support/pcm-fixtures.ts';
@@ -15,7 +17,7 @@ let stops: Set<() => void>;
 beforeEach(() => {
   descriptors = openDescriptors();
   folder = scratchFolder();
-  rig = new DirectoryRig({ sourceDirs: [folder.path] });
+  rig = new DirectoryRig({ sourceDirs: [folder.path], pluginDir: folder.path });
   stops = new Set();
 });
 
@@ -83,8 +85,11 @@ describe('a meta stream', () => {
     expect(stateOf('M')).toBe('idle');
     play('A');
     await until(() => stateOf('M') === 'playing', 'it follows the new one');
-    const report = await rig.directory.reconfigure(['meta:///A/B?name=M', pipe('A')]);
+    const report = await rig.directory.reconfigure(['meta:///A/B/C?name=M', pipe('A')]);
     expect(report.replaced).toEqual(['M']);
+    expect(rig.log.with('meta stream waits for others').map(({ fields }) => fields)).toEqual([
+      { stream: 'M', missing: 'B, C' },
+    ]);
     expect(channel('M')).not.toBe(before);
   });
 
@@ -174,6 +179,31 @@ describe('a meta stream', () => {
         .filter(({ stream }) => stream === 'M')
         .at(-1),
     ).toMatchObject({ to: 'B' });
+  });
+
+  it('shows what its child plays, and leads commands to the right one', async () => {
+    writeFileSync(join(folder.path, 'player.py'), '#!/bin/sh\n', { mode: 0o755 });
+    const script = '&codec=null&controlscript=player.py';
+    await configure('meta:///N/C?name=M', 'meta:///A/B?name=N', pipe('A', script));
+    await configure(pipe('B', script), pipe('C'));
+    const [a, b] = rig.scripts.map(({ request }) => request);
+    const can = { ...noProperties, canPlay: true, canPause: true, canControl: true };
+    const target = (command?: string) => channel('M').targetOf(command).id;
+    rig.announcements.length = 0;
+    a!.onProperties({ ...noProperties, metadata: { title: 'of A', artUrl: 'http://h/a.png' } });
+    expect(rig.told).toEqual(['A', 'N', 'M'].map((id) => `stream-properties ${id}`));
+    expect(channel('M').properties).toEqual(channel('A').properties);
+    expect([target('play'), target('pause'), target()]).toEqual(['A', 'A', 'A']);
+    b!.onProperties({ ...can, metadata: { title: 'of B' } });
+    // A is idle and cannot, B can.
+    expect([target('play'), target('playPause'), target('next')]).toEqual(['B', 'B', 'A']);
+    play('B');
+    await until(() => stateOf('M') === 'playing', 'B is heard');
+    expect(channel('M').properties.metadata).toEqual({ title: 'of B' });
+    expect([target('play'), target('playPause'), target('seek')]).toEqual(['B', 'B', 'B']);
+    a!.onProperties(can);
+    expect([target('play'), target('playPause'), target()]).toEqual(['A', 'B', 'B']);
+    expect(channel('M').properties.metadata).toEqual({ title: 'of B' });
   });
 
   it('may be made of meta streams, whose names may be percent-encoded', async () => {
