@@ -123,7 +123,10 @@ export class Chaos {
       world.writeConfig('plain');
       world.server.signal('SIGHUP');
     }
-    const players = world.steady.count + world.returners.count + world.realClients.length;
+    const players = [
+      ...[world.steady.count, world.returners.count],
+      ...[world.station.listeners, world.realClients.length],
+    ].reduce((sum, count) => sum + count);
     const base = this.#base;
     const levels = await this.#settled({
       sessions: exactly(players),
@@ -140,6 +143,7 @@ export class Chaos {
     this.#demand(await this.#strangeStreams());
     this.#demand(await this.#lastingAnnouncements());
     this.#demand(await world.returners.strayed());
+    this.#demand(await world.station.notHeard());
     this.#demand(await unsavedChanges(world));
     this.quietPoints.push(levels);
     this.#demand(await this.#costly.broken());
@@ -191,6 +195,7 @@ export class Chaos {
     world.isLeaving = true;
     world.steady.leave();
     world.returners.leave();
+    world.station.leave();
     for (const client of world.realClients) await client.close();
     world.realClients = [];
     await this.#settled({
@@ -199,6 +204,8 @@ export class Chaos {
       descriptors: atMost(empty.descriptors + descriptorSlack),
       usedSlots: atMost(mostSlots(this.#options)),
     });
+    this.#demand(await world.station.notLeft());
+    this.#tell(`radio: ${world.station.requests} connections, ${world.station.chunks} chunks`);
     this.#demand(brokenNow(world));
   }
 

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { decoderProgram } from '../../src/audio/sources/decoder-arguments.ts';
+import { findProgram } from '../../src/base/children/find-program.ts';
 import { configText } from './config-text.ts';
 import { Pattern } from './pattern.ts';
 import { allRatesHz, patternFile, swellingStream } from './streams.ts';
@@ -36,6 +38,7 @@ export interface Places {
   readonly securePort: number;
   readonly producerPort: number;
   readonly packetPort: number;
+  readonly stationPort: number;
 }
 
 /**
@@ -65,6 +68,7 @@ export function makePlaces(
     securePort: 1788,
     producerPort: 4953,
     packetPort: 5004,
+    stationPort: 8000,
   };
   const { data, media, sandbox, noLibraries } = places;
   for (const folder of [data, media, sandbox, noLibraries]) mkdirSync(folder);
@@ -74,6 +78,7 @@ export function makePlaces(
   cpSync(scripts, places.plugins, { recursive: true });
   writeFileSync(join(places.sandbox, 'repeat.sh'), repeat);
   chmodSync(join(places.sandbox, 'repeat.sh'), 0o755);
+  giveLibrariesTo(decoderProgram, work);
   for (const rateHz of allRatesHz) {
     writeFileSync(patternFile(places, rateHz), new Pattern(rateHz).bytes);
   }
@@ -82,6 +87,16 @@ export function makePlaces(
   makeCertificate(places);
   writeFileSync(places.configFile, configText(places));
   return places;
+}
+
+/** A program that finds, in the namespace of the run, also the libraries that are hidden from the server. */
+function giveLibrariesTo(program: string, work: string): void {
+  const wrapper = join(work, 'wrapper');
+  const own = join(work, basename(program));
+  writeFileSync(wrapper, `#!/bin/sh\nunset LD_LIBRARY_PATH\nexec ${own} "$@"\n`, { mode: 0o755 });
+  writeFileSync(own, '');
+  execFileSync('mount', ['--bind', findProgram(program), own]);
+  execFileSync('mount', ['--bind', wrapper, findProgram(program)]);
 }
 
 function makeCertificate({ certificate, certificateKey }: Places): void {

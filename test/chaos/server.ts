@@ -71,6 +71,11 @@ export class Server {
     return readResidentKiB(this.pid) / 1024;
   }
 
+  /** What the processes that it has started are called. */
+  programs(): (string | undefined)[] {
+    return this.descendants().map(nameOf);
+  }
+
   /** All processes that the server has started, directly or not, in the order of their numbers. */
   descendants(): number[] {
     const parents = readdirSync('/proc')
@@ -82,6 +87,14 @@ export class Server {
     }
     found.delete(this.pid);
     return [...found];
+  }
+}
+
+function nameOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return undefined; // ended since it was listed
   }
 }
 

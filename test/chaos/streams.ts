@@ -1,8 +1,9 @@
 // The streams of the run. Each has a sample rate of its own, by which players know it.
 
+import { stationPath } from './failing-station.ts';
 import type { Places } from './places.ts';
 
-type Kind = 'file' | 'scripted' | 'tone' | 'pipe' | 'rtp' | 'tcp' | 'process';
+type Kind = 'file' | 'scripted' | 'tone' | 'pipe' | 'rtp' | 'radio' | 'tcp' | 'process';
 
 /** A stream as the configuration or a controller adds it. */
 export interface ChaosStream {
@@ -34,13 +35,14 @@ export const harmedStreams: readonly ChaosStream[] = [
   { name: 'Pipe', rateHz: 8030, codec: 'pcm', kind: 'pipe' },
   { name: 'Net', rateHz: 8040, codec: 'flac', kind: 'tcp' },
   { name: 'Packets', rateHz: 8045, codec: 'pcm', kind: 'rtp' },
+  { name: 'Radio', rateHz: 8047, codec: 'pcm', kind: 'radio' },
   { name: 'Child', rateHz: 8050, codec: 'pcm', kind: 'process' },
   { name: 'Scripted', rateHz: 8060, codec: 'pcm', kind: 'scripted', script: 'player.mjs' },
   { name: 'Flooding', rateHz: 8070, codec: 'flac', kind: 'scripted', script: 'floods.sh' },
 ];
 
 /** Harmed streams without a pattern: sounds may be mixed over the whole of them. */
-export const unknownNames: readonly string[] = ['Pipe', 'Net', 'Packets', 'Child'];
+export const unknownNames: readonly string[] = ['Pipe', 'Net', 'Packets', 'Radio', 'Child'];
 
 /**
  * Sounds may be mixed over these: there are always others who hear them, for whom nothing may change,
@@ -90,6 +92,8 @@ const addresses: Readonly<Record<Kind, (stream: ChaosStream, places: Places) => 
   tone: () => 'tone:///?',
   pipe: (_, { fifo }) => `pipe://${fifo}?`,
   rtp: (_, { packetPort }) => `rtp://127.0.0.1:${packetPort}?jitter_ms=200&`,
+  radio: (_, { stationPort }) =>
+    `radio:///?url=${encodeURIComponent(`http://127.0.0.1:${stationPort}${stationPath}`)}&linger_ms=2000&`,
   tcp: (_, { producerPort }) => `tcp://127.0.0.1:${producerPort}?`,
   process: ({ rateHz }, places) =>
     `process://${places.sandbox}/repeat.sh?params=${patternFile(places, rateHz)}&`,

@@ -6,6 +6,7 @@ import { type ConfigVariant, configText } from './config-text.ts';
 import { Crew } from './crew.ts';
 import { Deferred } from './deferred.ts';
 import { Disk } from './disk.ts';
+import { FailingStation } from './failing-station.ts';
 import { FarCrew } from './far-crew.ts';
 import { Intruders } from './intruders.ts';
 import { Joiners } from './joiners.ts';
@@ -56,6 +57,7 @@ export class World {
   browser!: ControlClient;
   mischief!: ControlClient;
   producers!: Producers;
+  station!: FailingStation;
   // Made by `populate`.
   crew!: Crew;
   steady!: SteadyPlayers;
@@ -86,6 +88,8 @@ export class World {
       packetRateHz: rateOf('Packets'),
     });
     this.producers.start();
+    const onProblem = (text: string) => this.problem(text);
+    this.station = await FailingStation.open(this.places.stationPort, this.server, onProblem);
     await this.#openFar(work);
   }
 
@@ -105,6 +109,7 @@ export class World {
     this.steady = await SteadyPlayers.start(options.steady, common, this.controller);
     this.joiners = await Joiners.start(common, this);
     this.returners = await Returners.start(common, this);
+    await this.station.start(common, this.controller);
     this.realClients = steadyStreams
       .slice(0, options.realClients)
       .map((stream) => this.#openReal(stream));
@@ -143,6 +148,7 @@ export class World {
     this.deferred.cancel();
     this.starvation?.stop();
     this.producers?.stop();
+    this.station?.close();
     this.intruders.leave();
     this.crew?.leave();
     this.steady?.leave();

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { OutputLog } from '../support/output-log.ts';
+import { ffmpegIsMissing } from '../support/radio-station.ts';
 import { isRoot } from '../support/scratch-folder.ts';
 import { assertBuilt, mainFile } from '../support/server-process.ts';
 import { snapclientIsMissing } from '../support/snapclient.ts';
@@ -13,8 +14,8 @@ const script = join(fileURLToPath(new URL('../chaos', import.meta.url)), 'run.ts
 /** Beside the time in which harm is done: to begin, to look twice, to end. */
 const limitMs = 120_000;
 
-/** Under CI a machine without root or snapclient is a failure. */
-const cannotRun = !process.env.CI && (!isRoot || snapclientIsMissing);
+/** Under CI a machine without root, snapclient or ffmpeg is a failure. */
+const cannotRun = !process.env.CI && (!isRoot || snapclientIsMissing || ffmpegIsMissing);
 
 async function runChaos(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
   const child = spawn(

@@ -38,9 +38,10 @@ export class RadioServer {
   readonly #server: Server;
   readonly #answers = new Map<string, Answer>();
 
-  static async open(): Promise<RadioServer> {
+  /** Without `port` at one that is free. */
+  static async open(port = 0): Promise<RadioServer> {
     const radio = new RadioServer();
-    await once(radio.#server.listen(0, '127.0.0.1'), 'listening');
+    await once(radio.#server.listen(port, '127.0.0.1'), 'listening');
     return radio;
   }
 

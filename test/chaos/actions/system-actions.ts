@@ -1,6 +1,7 @@
 import { Random } from '../../support/random.ts';
 import { action } from '../action.ts';
 import { variants } from '../config-text.ts';
+import { stationFailures } from '../failing-station.ts';
 import { oddBytes, producerNames } from '../producers.ts';
 
 /** What befalls the machine: processes, disk, network, configuration, signals. */
@@ -81,6 +82,14 @@ export const systemActions = {
     run({ producers, later }, { share, seed, ms }) {
       producers.losePackets(new Random(seed), share);
       later(ms, () => producers.losePackets(new Random(seed), 0));
+    },
+  }),
+  stationFails: action({
+    weight: 2,
+    draw: (random) => ({ failure: random.pick(stationFailures), ms: random.between(500, 12_000) }),
+    run({ station, later }, { failure, ms }) {
+      station.fail(failure);
+      later(ms, () => station.mend());
     },
   }),
   badNetwork: action({
