@@ -7,7 +7,7 @@ import type { SampleFormat } from '../../sample-format.ts';
 import { decoderArguments, pcmArguments } from '../decoder-arguments.ts';
 import { ProducerProcess } from '../producer-process.ts';
 import type { Prebuffer } from './prebuffer.ts';
-import { noAudio } from './station.ts';
+import { noAudio, StationError } from './station.ts';
 
 /** What is decoded at a time, so that it is known where in the PCM it lies. */
 const sliceBytes = 4096;
@@ -152,8 +152,15 @@ export class RadioDecoder {
     await this.#process.end('SIGKILL');
   }
 
+  /** Once it has decoded something, another one may well do so, too. */
+  #endFault(): StationError {
+    const line = this.#lastLine();
+    if (this.#pcmBytes === 0) return noAudio(`ffmpeg cannot decode it: ${line}`);
+    return new StationError('decoder-ended', `ffmpeg has ended: ${line}`);
+  }
+
   async #decodeSlice(slice: Buffer): Promise<void> {
-    if (this.#isEnded) throw noAudio(`ffmpeg cannot decode it: ${this.#lastLine()}`);
+    if (this.#isEnded) throw this.#endFault();
     this.#decodedBytes += slice.length;
     if (this.#pcmBytes === 0 && this.#decodedBytes > maxSoundlessBytes) {
       throw noAudio(`there is no sound in it: ${this.#lastLine()}`);

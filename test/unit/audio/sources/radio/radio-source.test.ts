@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { childrenCalled } from '../../../../support/child-programs.ts';
 import { correlate } from '../../../../support/correlation.ts';
 import { openDescriptors } from '../../../../support/fifo.ts';
 import {
@@ -255,6 +256,18 @@ describe.skipIf(ffmpegIsMissing)('a radio stream', () => {
       await until(() => rig.log.with('connected to station').length === 2, 'it connects again');
       expect(rig.log.with('station not heard')[0]?.fields).toMatchObject({ retryMs: 1000 });
       expect(rig.states).toEqual(['playing']);
+    });
+
+    it('is asked again soon when the decoder was killed', async () => {
+      server.on('/a', station({ sound: mp3, bytesPerSecond: kilobytesPerSecond, stays: true }));
+      const rig = await radio('/a', '&prebuffer_ms=500').play();
+      await until(() => rig.published.length > 0, 'it plays');
+      for (const pid of childrenCalled('ffmpeg')) process.kill(pid, 'SIGKILL');
+      await until(() => rig.log.with('station not heard').length > 0, 'it is missed');
+      expect(rig.log.with('station not heard')[0]?.fields).toMatchObject({
+        reason: expect.stringMatching(/^ffmpeg has ended/),
+        retryMs: 1000,
+      });
     });
 
     it('is asked later and later, and complained of once', async () => {
