@@ -12,7 +12,7 @@ import { snapclientIsMissing } from '../support/snapclient.ts';
 
 const script = join(fileURLToPath(new URL('../chaos', import.meta.url)), 'run.ts');
 /** Beside the time in which harm is done: to begin, to look twice, to end. */
-const limitMs = 120_000;
+const limitMs = 170_000;
 
 /** Under CI a machine without root, snapclient or ffmpeg is a failure. */
 const cannotRun = !process.env.CI && (!isRoot || snapclientIsMissing || ffmpegIsMissing);
