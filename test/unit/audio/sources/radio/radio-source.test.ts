@@ -63,7 +63,7 @@ describe.skipIf(ffmpegIsMissing)('a radio stream', () => {
       const bytesPerSecond = sound.length / seconds;
       const pace = { burstBytes: bytesPerSecond, bytesPerSecond: 2 * bytesPerSecond };
       server.on(`/${type}`, station({ sound, type, ...pace }));
-      const rig = await radio(`/${type}`, '&prebuffer_ms=500').play();
+      const rig = await radio(`/${type}`, '&prebuffer_ms=2000').play();
       const { coefficient } = await heardOf(rig, pcm);
       expect(coefficient, type).toBeGreaterThan(0.98);
       expect(rig.log.with('the station is too slow, buffering'), type).toEqual([]);
