@@ -3,7 +3,7 @@
 import { stationPath } from './failing-station.ts';
 import type { Places } from './places.ts';
 
-type Kind = 'file' | 'scripted' | 'tone' | 'pipe' | 'rtp' | 'radio' | 'tcp' | 'process';
+type Kind = 'meta' | 'file' | 'scripted' | 'tone' | 'pipe' | 'rtp' | 'radio' | 'tcp' | 'process';
 
 /** A stream as the configuration or a controller adds it. */
 export interface ChaosStream {
@@ -39,10 +39,18 @@ export const harmedStreams: readonly ChaosStream[] = [
   { name: 'Child', rateHz: 8050, codec: 'pcm', kind: 'process' },
   { name: 'Scripted', rateHz: 8060, codec: 'pcm', kind: 'scripted', script: 'player.mjs' },
   { name: 'Flooding', rateHz: 8070, codec: 'flac', kind: 'scripted', script: 'floods.sh' },
+  { name: 'Switching', rateHz: 8090, codec: 'pcm', kind: 'meta' },
 ];
 
 /** Harmed streams without a pattern: sounds may be mixed over the whole of them. */
-export const unknownNames: readonly string[] = ['Pipe', 'Net', 'Packets', 'Radio', 'Child'];
+export const unknownNames: readonly string[] = [
+  'Pipe',
+  'Net',
+  'Packets',
+  'Radio',
+  'Child',
+  'Switching',
+];
 
 /**
  * Sounds may be mixed over these: there are always others who hear them, for whom nothing may change,
@@ -90,6 +98,8 @@ const addresses: Readonly<Record<Kind, (stream: ChaosStream, places: Places) => 
   scripted: ({ rateHz, script }, places) =>
     `file://${patternFile(places, rateHz)}?controlscript=${script}&`,
   tone: () => 'tone:///?',
+  // They come and go, and each has another rate.
+  meta: () => 'meta:///Pipe/Net/Child?',
   pipe: (_, { fifo }) => `pipe://${fifo}?`,
   rtp: (_, { packetPort }) => `rtp://127.0.0.1:${packetPort}?jitter_ms=200&`,
   radio: (_, { stationPort }) =>
