@@ -93,8 +93,9 @@ class FlacEncoder implements Encoder {
   /** Frames handed to the library at once. */
   readonly #sliceFrames: number;
   readonly #stream: FlacStream;
-  /** Samples of 24 bits of a slice; absent: what comes in is sent as it is. */
-  readonly #narrowed: Int32Array<ArrayBuffer> | undefined;
+  readonly #isWide: boolean;
+  /** Samples of 24 bits of a slice, of those that come in with more. */
+  #narrowed = new Int32Array(0);
   #hasInput = false;
   /** The number of the next frame, where the library counts from another one. */
   #number: number | undefined;
@@ -105,7 +106,7 @@ class FlacEncoder implements Encoder {
     this.blockFrames = blockFrames;
     this.#pool = pool;
     this.#sliceFrames = Math.floor(stream.maxSamples / format.channels);
-    if (isWide) this.#narrowed = new Int32Array(this.#sliceFrames * format.channels);
+    this.#isWide = isWide;
     this.header = flacHeader(format, blockFrames);
     this.#stream = stream;
     try {
@@ -125,8 +126,8 @@ class FlacEncoder implements Encoder {
       const frames = Math.min(leftFrames, this.#sliceFrames);
       if (frames === 0) return undefined;
       this.#hasInput = true;
-      blocks = this.#narrowed
-        ? this.#stream.process(this.#narrow(this.#narrowed, pcm, startFrame), 0, frames)
+      blocks = this.#isWide
+        ? this.#stream.process(this.#narrow(pcm, startFrame, frames), 0, frames)
         : // Not `payload`, which would make a view each time.
           this.#stream.process(pcm.readable, startFrame, frames);
       if (frames < leftFrames) next = startFrame + frames;
@@ -161,11 +162,14 @@ class FlacEncoder implements Encoder {
   }
 
   /** Others may still look at the PCM: it is not changed in its place. */
-  #narrow(target: Int32Array<ArrayBuffer>, { payload }: Chunk, startFrame: number): Uint8Array {
-    const samples = samplesOf(payload, this.format).subarray(startFrame * this.format.channels);
-    const count = Math.min(samples.length, target.length);
+  #narrow({ payload }: Chunk, startFrame: number, frames: number): Uint8Array {
+    const { channels } = this.format;
+    const count = frames * channels;
+    if (this.#narrowed.length < count) this.#narrowed = new Int32Array(count);
+    const target = this.#narrowed;
+    const samples = samplesOf(payload, this.format).subarray(startFrame * channels);
     for (let index = 0; index < count; index += 1) target[index] = samples[index]! >> 8;
-    return new Uint8Array(target.buffer);
+    return new Uint8Array(target.buffer, 0, 4 * count);
   }
 
   async #emitLater(work: Promise<FlacWork>, emit: Emit): EncodedElsewhere {
