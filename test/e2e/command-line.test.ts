@@ -97,7 +97,7 @@ describe('a question', () => {
   it('about a codec that does not exist ends with 1 and the known ones', () => {
     const { status, stderr } = runToEnd({ options: ['--stream.codec=mp3:?'] });
     expect(status).toBe(1);
-    expect(stderr).toMatch(/"mp3" is no codec: use one of flac, opus, pcm, null/);
+    expect(stderr).toMatch(/"mp3" is no codec: use one of flac, opus, pcm, ogg, null/);
   });
 });
 

@@ -34,7 +34,7 @@ const allowed = [
   /^dist\/(web\/)?licenses\.txt$/,
   /^dist\/web\/(index\.html|assets\/[\w-]+\.(js|css|svg))$/,
   /^dist\/prebuilt\/linux-(x64|arm64)\/zerocast\.node$/,
-  /^native\/(binding|core(\/dsp)?)\/[\w-]+\.(cpp|hpp)$/,
+  /^native\/(binding|core(\/(capture|dsp))?)\/[\w-]+\.(cpp|hpp)$/,
   /^config\/[\w-]+\.(conf|service)$/,
   /^scripts\/install-addon\.mjs$/,
 ];

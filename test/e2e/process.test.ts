@@ -111,7 +111,7 @@ describe('the server as a process', () => {
       'syncBuiltinESMExports();',
     ];
     const broken = runToEnd({
-      options: ['--stream.source=tcp://some.host?name=default'],
+      options: ['-c', '/dev/null', '--stream.source=tcp://some.host?name=default'],
       environment: {
         NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(faults.join(''))}`,
       },
