@@ -10,8 +10,8 @@ const url = `ws://${address}/streams/${encodeURIComponent(stream)}/tap?as=mel&pr
 const tap = new WebSocket(url, { headers });
 
 const nowUs = () => performance.now() * 1000;
-/** What to add to our clock for that of the server. */
-let offsetUs = 0;
+/** What to add to our clock for that of the server, once it has told its own. */
+let offsetUs;
 let format;
 
 function show(row) {
@@ -32,6 +32,7 @@ tap.on('message', (data, isBinary) => {
     if (message.lost) console.log(`${message.lost.count} rows were lost: this program is too slow`);
     return;
   }
+  if (offsetUs === undefined) return;
   const rows = data.readUInt32LE(4);
   const heardUs = data.readDoubleLE(8);
   // A copy is aligned, as float32 has to be.

@@ -132,7 +132,8 @@ function expectMix(heard: Heard, startUs: number, { isLossy = false } = {}): voi
   expect(heard).toMatchObject({ gaps: [], headers: 1 });
   expect(decibels(level(heard, 440, startUs, 100) / music)).toBeCloseTo(-15, 0.5);
   expect(level(heard, 1000, startUs, 100)).toBeCloseTo(0.25, 1.5);
-  expect(level(heard, 1000, startUs, -52)).toBeLessThan(0.003);
+  // A seam of Vorbis has a little of everything.
+  expect(level(heard, 1000, startUs, -52)).toBeLessThan(isLossy ? 0.02 : 0.003);
   if (isLossy) return;
   const first = frameOf(heard, startUs);
   const { format, pcm } = heard;
@@ -859,7 +860,7 @@ describe('a mix for those who are muted, too', () => {
         .slice(-2)
         .map(({ receivedUs }) => receivedUs + monotonicClock.nowUs() - performance.now() * 1000);
       const heardUs = startUs + streamDefaults.bufferMs * 1000;
-      expect(unmuted).toBeGreaterThanOrEqual(heardUs - 151_000);
+      expect(unmuted).toBeGreaterThanOrEqual(heardUs - 155_000);
       expect(unmuted).toBeLessThan(heardUs + 500_000);
       expect(again).toBeGreaterThanOrEqual(heardUs + 499_000);
       const first = muted.received.indexOf(muted.chunks[before]!);
