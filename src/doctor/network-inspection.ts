@@ -31,6 +31,7 @@ export async function inspectNetwork(
     const timer = setTimeout(() => finish(silence(where, input.isGroup)), patienceMs);
     const input: DatagramInput = new DatagramInput(place, {
       logger,
+      fields: {},
       onDatagram: (_, { address }) => finish(ok(`packets come from ${address} to ${where}`)),
       onFailure: ({ code, message }) =>
         finish(

@@ -47,6 +47,7 @@ async function playing(address: string): Promise<StreamRig> {
 async function portOf(rig: StreamRig): Promise<number> {
   const line = () => rig.log.with('waiting for a sender')[0];
   await until(() => line() !== undefined, 'it listens');
+  expect(line()?.fields.stream).toBe('N');
   return Number(String(line()?.fields.address).split(':').at(-1));
 }
 

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { codeOf, type SourceError } from '../../../base/errors.ts';
-import type { Logger } from '../../../base/logger.ts';
+import type { LogFields, Logger } from '../../../base/logger.ts';
 import { listenFault } from '../listen-fault.ts';
 import { addressText } from '../tcp-address.ts';
 import { isMulticast } from './session-description.ts';
@@ -19,6 +19,8 @@ export interface DatagramPlace {
 
 interface DatagramInputContext {
   readonly logger: Logger;
+  /** What every line of the log says. */
+  readonly fields: LogFields;
   readonly onDatagram: (datagram: Buffer, sender: { address: string; port: number }) => void;
   readonly onFailure: (error: SourceError) => void;
 }
@@ -72,7 +74,7 @@ export class DatagramInput {
       this.#loggedFault = '';
       const bound = socket.address();
       const at = addressText({ hostname: bound.address, port: bound.port });
-      this.#context.logger.info('waiting for a sender', { address: at });
+      this.#context.logger.info('waiting for a sender', { ...this.#context.fields, address: at });
     });
   }
 
@@ -124,7 +126,7 @@ export class DatagramInput {
       return;
     }
     if (error.message !== this.#loggedFault) {
-      const fields = { group: where, reason: error.message, retryMs };
+      const fields = { ...this.#context.fields, group: where, reason: error.message, retryMs };
       this.#context.logger.warn('the group cannot be joined yet', fields);
     }
     this.#loggedFault = error.message;

@@ -1,6 +1,6 @@
 import { monotonicClock } from '../../../base/clock.ts';
 import type { SourceError } from '../../../base/errors.ts';
-import type { Logger } from '../../../base/logger.ts';
+import type { LogFields, Logger } from '../../../base/logger.ts';
 import { LogLimiter } from '../../../base/time/log-limiter.ts';
 import type { Reception } from '../../reception.ts';
 import type { SampleFormat } from '../../sample-format.ts';
@@ -26,6 +26,7 @@ class NetworkSource implements StreamSource {
   readonly packed24: boolean;
   readonly #context: SourceContext;
   readonly #logger: Logger;
+  readonly #fields: LogFields;
   readonly #address: NetworkAddress;
   readonly #intake: PacketIntake;
   readonly #limiter = new LogLimiter();
@@ -42,12 +43,13 @@ class NetworkSource implements StreamSource {
   constructor(context: SourceContext, address: NetworkAddress) {
     this.#context = context;
     this.#logger = context.logger;
+    this.#fields = { stream: context.uri.query.name };
     this.#address = address;
     this.format = address.format;
     this.packed24 = address.packed24;
     this.#intake = new PacketIntake(address, {
       onRefused: (reason) => this.#refused(reason),
-      onSender: (from) => this.#logger.info('sender found', { from }),
+      onSender: (from) => this.#logger.info('sender found', { ...this.#fields, from }),
     });
   }
 
@@ -94,6 +96,7 @@ class NetworkSource implements StreamSource {
   #open(place: DatagramPlace): void {
     this.#input = new DatagramInput(place, {
       logger: this.#logger,
+      fields: this.#fields,
       onDatagram: (datagram, sender) => {
         this.#arrived += 1;
         this.#intake.accept(datagram, monotonicClock.nowUs(), sender);
@@ -105,10 +108,14 @@ class NetworkSource implements StreamSource {
 
   #listen(): void {
     const { sessionName, format, place } = this.#address;
-    this.#logger.info('waiting for the announcement of a session', { session: sessionName });
+    this.#logger.info('waiting for the announcement of a session', {
+      ...this.#fields,
+      session: sessionName,
+    });
     this.#listener = new SapListener({
       iface: place.iface,
       logger: this.#logger,
+      fields: this.#fields,
       isWanted: (session) => {
         if (sessionName !== undefined && session.name !== sessionName) return false;
         const misfit = misfitOf(session, format);
@@ -127,11 +134,11 @@ class NetworkSource implements StreamSource {
     this.#closing = Promise.all([this.#closing, former?.close()]);
     this.#intake.turnTo(session);
     if (!session) {
-      this.#logger.info('the session has ended', {});
+      this.#logger.info('the session has ended', this.#fields);
       return;
     }
     const { name, address, port, encoding } = session;
-    this.#logger.info('session found', { session: name, address, port, encoding });
+    this.#logger.info('session found', { ...this.#fields, session: name, address, port, encoding });
     const place = placeOf(this.#context.uri, session);
     void this.#closing.then(() => {
       if (this.#sink && !this.#input) this.#open(place);
@@ -147,6 +154,7 @@ class NetworkSource implements StreamSource {
       session: { name, address, port, payloadType, encoding, rateHz, channels },
       iface,
       logger: this.#logger,
+      fields: this.#fields,
     });
     this.#announcer.open();
   }
@@ -158,13 +166,14 @@ class NetworkSource implements StreamSource {
     if (isSilent && input) input.joinAgain();
     if (isSilent && !this.#isSilent && input) {
       const hint = input.isGroup ? { hint: 'see "zerocast doctor"' } : {};
-      this.#logger.info('no packets come', { silenceMs, ...hint });
+      this.#logger.info('no packets come', { ...this.#fields, silenceMs, ...hint });
     }
     this.#isSilent = isSilent;
   }
 
   #refused(reason: string): void {
-    if (this.#limiter.allows()) this.#logger.warn('packets are not played', { reason });
+    if (this.#limiter.allows())
+      this.#logger.warn('packets are not played', { ...this.#fields, reason });
   }
 
   #fail(error: SourceError): void {

@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { messageOf } from '../../../base/errors.ts';
-import type { Logger } from '../../../base/logger.ts';
+import type { LogFields, Logger } from '../../../base/logger.ts';
 import { lanAddresses } from '../../../base/net/lan-addresses.ts';
 import { closed, interfaceAddress } from './datagram-input.ts';
 import { sapPort, writeSapPacket } from './sap-packet.ts';
@@ -10,6 +10,8 @@ interface SapAnnouncerContext {
   readonly session: Omit<RtpSession, 'id' | 'source'>;
   readonly iface?: string | undefined;
   readonly logger: Logger;
+  /** What every line of the log says. */
+  readonly fields: LogFields;
 }
 
 const intervalMs = 30_000;
@@ -80,7 +82,10 @@ export class SapAnnouncer {
     const reason = messageOf(error);
     if (reason === this.#loggedFault) return;
     this.#loggedFault = reason;
-    this.#context.logger.warn('the session cannot be announced', { reason });
+    this.#context.logger.warn('the session cannot be announced', {
+      ...this.#context.fields,
+      reason,
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { messageOf } from '../../../base/errors.ts';
-import type { Logger } from '../../../base/logger.ts';
+import type { LogFields, Logger } from '../../../base/logger.ts';
 import { LogLimiter } from '../../../base/time/log-limiter.ts';
 import { closed, interfaceAddress } from './datagram-input.ts';
 import { readSapPacket, type SapPacket, sapGroups, sapPort } from './sap-packet.ts';
@@ -14,6 +14,8 @@ interface SapListenerContext {
   /** Name or address of the network interface; absent: that of the route. */
   readonly iface?: string | undefined;
   readonly logger: Logger;
+  /** What every line of the log says. */
+  readonly fields: LogFields;
   /** Whether this is the session that is looked for. */
   readonly isWanted: (session: RtpSession) => boolean;
   /** It was announced, is another one now, or has ended. */
@@ -79,7 +81,7 @@ export class SapListener {
     clearTimeout(this.#timer);
     void closed(socket);
     if (this.#limiter.allows()) {
-      const fields = { reason: messageOf(error), retryMs };
+      const fields = { ...this.#context.fields, reason: messageOf(error), retryMs };
       this.#context.logger.warn('announcements of sessions cannot be heard', fields);
     }
     this.#timer = setTimeout(() => this.open(), retryMs);
@@ -110,6 +112,7 @@ export class SapListener {
       session = await readSessionDescription(text);
     } catch (error) {
       this.#context.logger.debug('announcement of a session not read', {
+        ...this.#context.fields,
         reason: messageOf(error),
       });
       return;
@@ -129,7 +132,7 @@ export class SapListener {
   #name({ name, address, port }: RtpSession): void {
     if (this.#named.has(name) || this.#named.size >= maxNamed) return;
     this.#named.add(name);
-    const fields = { session: name, address, port };
+    const fields = { ...this.#context.fields, session: name, address, port };
     this.#context.logger.info('another session is announced', fields);
   }
 
