@@ -200,12 +200,15 @@ describe.skipIf(!isRoot)('in a place of its own', () => {
       shell: `unshare -m sh -c '${mount} && exec "$@"' sh "$@"; exit;`,
       options: ['-c', file, `--server.datadir=${disk}`, '--json'],
     });
-    const report = JSON.parse(run.stdout) as { checks: { findings: object[] }[] };
-    expect(report.checks.flatMap(({ findings }) => findings)).toContainEqual({
+    const report = JSON.parse(run.stdout) as { checks: { findings: { level: string }[] }[] };
+    const findings = report.checks.flatMap((check) => check.findings);
+    const full = {
       level,
       text: expect.stringMatching(/^the disk of .*\/disk has \d+ KiB left$/),
       mend: 'free some space, or set datadir in [server] to another folder',
-    });
+    };
+    expect(findings).toContainEqual(full);
+    expect(findings.filter((finding) => finding.level === 'fault')).toEqual(status ? [full] : []);
     expect(run.status).toBe(status);
   });
 

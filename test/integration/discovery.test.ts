@@ -10,7 +10,8 @@ import { type DnsMessage, type DnsRecord, encodeMessage } from '../../src/discov
 import { servicesOf } from '../../src/discovery/services.ts';
 import { option, withoutFile } from '../support/config-text.ts';
 import { type LogLine, LogLines } from '../support/log-lines.ts';
-import { freeUdpPort, loopbackAsNetwork, MdnsPeer } from '../support/mdns-peer.ts';
+import { loopbackAsNetwork, MdnsPeer } from '../support/mdns-peer.ts';
+import { freePort } from '../support/server-process.ts';
 import { until } from '../support/waiting.ts';
 
 const services = servicesOf({ streaming: 1704, control: 1705, http: 1780, https: 1788 });
@@ -30,7 +31,7 @@ class Network {
   readonly #announcers: Announcer[] = [];
 
   static async open(): Promise<Network> {
-    const port = await freeUdpPort();
+    const port = await freePort();
     return new Network(port, await MdnsPeer.open(port));
   }
 

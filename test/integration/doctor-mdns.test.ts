@@ -10,7 +10,8 @@ import {
   textsOf,
 } from '../support/doctor-rig.ts';
 import { scratchFolder } from '../support/fifo.ts';
-import { freeUdpPort, loopbackAsNetwork, MdnsPeer } from '../support/mdns-peer.ts';
+import { loopbackAsNetwork, MdnsPeer } from '../support/mdns-peer.ts';
+import { freePort } from '../support/server-process.ts';
 
 const type = '_snapcast._tcp.local';
 const here = { interfaces: () => ({ lo: [loopbackAsNetwork] }) };
@@ -26,7 +27,7 @@ function bareContext(settings: Settings = []) {
 
 /** What the doctor says where somebody announces a server of this name. */
 async function withServer(name: string, interfaceAddress = '127.0.0.1', hidden?: string) {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const peer = await MdnsPeer.open(port);
   const answer: DnsRecord = { name: type, type: 'PTR', ttl: 120, data: `${name}.${type}` };
   peer.onMessage = ({ isResponse, questions }) => {
@@ -59,7 +60,7 @@ describe('mDNS', () => {
   });
 
   it('works where the port is free or shared', async () => {
-    const check = mdnsCheck(bareContext(), { ...here, port: await freeUdpPort() });
+    const check = mdnsCheck(bareContext(), { ...here, port: await freePort() });
     expect(await textsOf(check, 'ok')).toEqual(['the server can be announced on lo']);
   });
 
@@ -94,7 +95,7 @@ describe('mDNS', () => {
 
   it('tells when a network refuses', async () => {
     const gone = { ...loopbackAsNetwork, address: '192.0.2.7' };
-    const place = { port: await freeUdpPort(), interfaces: () => ({ gone: [gone] }) };
+    const place = { port: await freePort(), interfaces: () => ({ gone: [gone] }) };
     expect(await textsOf(mdnsCheck(bareContext(), place), 'warning')).toEqual([
       expect.stringMatching(/cannot be announced on gone \(IPv4\): .* -> allow multicast/),
     ]);

@@ -20,15 +20,6 @@ export const loopbackAsNetwork: NetworkInterfaceInfo = {
   internal: false,
 };
 
-/** A port that no other program listens on. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
-
 /** Somebody else who speaks multicast DNS on the loopback interface. */
 export class MdnsPeer {
   /** All that was heard, but for what it said itself. */
