@@ -6,7 +6,7 @@ export interface Reception {
   /** Came when their time was over. */
   readonly latePackets: number;
   readonly duplicatePackets: number;
-  /** Malformed, of another sender, or of a kind that is not played. */
+  /** Malformed, of another sender, of a kind that is not played, or without room for them. */
   readonly ignoredPackets: number;
   /** How long the audio was that was put in the place of lost audio. */
   readonly concealedMs: number;

@@ -14,12 +14,14 @@ interface MetaStreamOptions {
   readonly mayWait: boolean;
   /** What controllers are to see is that of another child, or other than before. */
   readonly onProperties: (properties: StreamProperties) => void;
+  readonly warn: (reason: string) => void;
 }
 
 /** A stream made of others: finds them by their names, and leads commands to the one that is heard. */
 export class MetaStream implements StreamChildren {
   readonly #options: MetaStreamOptions;
   #children: readonly StreamChannel[] = [];
+  #leftOutCount = 0;
 
   constructor(options: MetaStreamOptions) {
     this.#options = options;
@@ -49,7 +51,9 @@ export class MetaStream implements StreamChildren {
 
   link(channels: Channels): void {
     const { name, feed } = this.#options;
-    const children = childrenOf(this.#options, channels).slice(0, maxMetaChildren);
+    const found = childrenOf(this.#options, channels);
+    const children = found.slice(0, maxMetaChildren);
+    this.#noteLeftOut(found.length - children.length);
     const isSame =
       children.length === this.#children.length &&
       children.every((channel, index) => channel === this.#children[index]);
@@ -79,6 +83,14 @@ export class MetaStream implements StreamChildren {
     const canStart = ({ stream, properties }: StreamChannel) =>
       stream.state === 'idle' && properties.canPlay;
     return this.#children.find(canStart) ?? active;
+  }
+
+  /** More than named ones can only come by `*`. */
+  #noteLeftOut(count: number): void {
+    if (count > this.#leftOutCount) {
+      this.#options.warn(`it is made of ${maxMetaChildren} streams at most, ${count} are left out`);
+    }
+    this.#leftOutCount = count;
   }
 
   get #active(): StreamChannel | undefined {

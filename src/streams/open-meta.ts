@@ -39,7 +39,7 @@ export async function openMeta(request: OpenMetaOptions): Promise<OpenedMeta> {
     ...{ stream: options, meta, pool, clock, dsp, logger },
     onActive: () => stream.showProperties(),
   });
-  const stream = new MetaStream({ name, meta, feed, mayWait, onProperties });
+  const stream = new MetaStream({ name, meta, feed, mayWait, onProperties, warn });
   stream.check(channels);
   return { feed, stream };
 }

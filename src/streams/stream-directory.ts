@@ -182,8 +182,15 @@ export class StreamDirectory {
     }
   }
 
-  /** Tells the log for which streams others wait that are made of them. */
+  /** Tells the log which streams are named by settings and others, and are not there. */
   tellMissing(): void {
+    const { defaultSource = '' } = this.#options.settings();
+    if (defaultSource !== '' && !this.channels.has(defaultSource)) {
+      this.#logger.warn('default_source names no stream that is there', {
+        default_source: defaultSource,
+        instead: this.default?.id ?? '',
+      });
+    }
     for (const { id, children } of this.channels.values()) {
       const missing = children?.missing(this.channels) ?? [];
       if (missing.length === 0) continue;

@@ -580,6 +580,10 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     expect([...rig.application.registry.groups.values()].map(({ streamId }) => streamId)).toEqual([
       'U',
     ]);
+    const told = () => rig.log.with('default_source names no stream').map(({ fields }) => fields);
+    expect(told()).toEqual([]);
+    await rig.reload(`${tone}default_source = V\n`);
+    expect(told()).toEqual([{ default_source: 'V', instead: rig.streams[0] }]);
   },
   async 'stream.plugin_dir'() {
     await start();

@@ -93,6 +93,18 @@ describe('a meta stream', () => {
     expect(channel('M')).not.toBe(before);
   });
 
+  it('says which of all others it is not made of when they are too many', async () => {
+    const tones = Array.from({ length: 66 }, (_, at) => `tone:///?name=${at}&codec=pcm`);
+    await configure('meta:///*?name=M', ...tones.slice(0, 64));
+    const told = () => rig.log.with('streams at most').map(({ fields }) => fields);
+    expect(told()).toEqual([]);
+    await configure(...tones.slice(64));
+    expect(told()).toHaveLength(2);
+    await rig.directory.remove('65');
+    await rig.directory.remove('64');
+    expect(told()).toHaveLength(2);
+  });
+
   it.each([
     ['meta:///?name=M', "Meta stream 'M' must contain at least one stream"],
     ['meta:///A/X?name=M', 'Unknown stream: "X"'],

@@ -72,6 +72,8 @@ export class RawReceiver implements DatagramReceiver {
     if (datagram.length % frameBytes !== 0) {
       onRefused(`its datagrams of ${datagram.length} bytes end within a frame of ${frameBytes}`);
     }
-    if (audio.frames > 0) this.#buffer.write(this.#buffer.endPosition, audio);
+    if (audio.frames === 0) return;
+    const placement = this.#buffer.write(this.#buffer.endPosition, audio);
+    if (placement === 'full') this.#ignoredPackets += 1;
   }
 }
