@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterEach, assert, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ChunkPool } from '../../src/audio/chunk-pool.ts';
 import type { Access } from '../../src/auth/access.ts';
 import { RpcError } from '../../src/base/errors.ts';
@@ -215,20 +215,23 @@ describe.each(implementations)('a player that is read by %s', (name, fanOut) => 
     await open();
     const client = await silent();
     const [session] = rig.server.sessions;
+    assert(session !== undefined);
+    const { connection } = session;
     client.socket.pause();
     let asked = 0;
-    // The kernel takes megabytes; requests in larger lots would be too many for one read.
-    while (session?.connection.busySinceUs === undefined) {
+    // The kernel takes megabytes; what has gathered for one read must not be too much for it.
+    while (connection.busySinceUs === undefined) {
+      const { receivedUs } = session.newestRequest;
       client.send(requests(asked, 100));
       asked += 100;
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await until(() => session.newestRequest.receivedUs > receivedUs, 'they are read');
     }
     client.socket.resume();
     client.requestTime(asked % 65_536);
     asked += 1;
     await client.untilCount(time, asked);
     expect(timesOf(client)).toEqual(idsFrom(0, asked).map((id) => id % 65_536));
-    await until(() => session?.connection.reservation.isFree === true);
+    await until(() => connection.reservation.isFree);
   }, 180_000);
 
   it('waits for its answer while something else is under way', async () => {
