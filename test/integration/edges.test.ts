@@ -280,9 +280,13 @@ describe.skipIf(snapserverIsMissing)('an edge of the original server', () => {
     expect(streamIds(edge)).toEqual(['default']);
     const direct = await join(origin.streamPort, 'a');
     const player = await join(edge.port, 'b');
-    expect(player.of(messageType.codecHeader)[0]?.body).toEqual(
-      direct.of(messageType.codecHeader)[0]?.body,
+    const [header, headerThere] = await Promise.all(
+      [player, direct].map(async (client) => {
+        await client.untilCount(messageType.codecHeader, 1);
+        return client.of(messageType.codecHeader)[0]?.body;
+      }),
     );
+    expect(header).toEqual(headerThere);
     await player.untilCount(messageType.wireChunk, 80);
     const bodies = (client: ScriptedClient) =>
       client.chunks.map(({ body }) => body.toString('base64'));
