@@ -2,9 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { messageType } from '../../src/protocol/layout.ts';
+import { makeCertificate } from '../support/certificates.ts';
 import { correlate } from '../support/correlation.ts';
 import { scratchFolder } from '../support/fifo.ts';
 import {
@@ -16,7 +19,7 @@ import {
   station,
 } from '../support/radio-station.ts';
 import { ScriptedClient } from '../support/scripted-client.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort, ServerProcess } from '../support/server-process.ts';
 import { Snapclient, snapclientIsMissing } from '../support/snapclient.ts';
 import { StreamRig } from '../support/stream-rig.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -78,6 +81,53 @@ describe.skipIf(ffmpegIsMissing)('a radio stream', () => {
     const rig = await rigFor(`http://127.0.0.1:${port}/live`);
     expect(await heardWhole(rig)).toBeGreaterThan(0.97);
     expect(rig.log.with('connected to station')[0]?.fields).toMatchObject({ type: 'audio/mpeg' });
+  });
+
+  it('is connected again when its station falls silent', async () => {
+    const radio = await RadioServer.open();
+    onTestFinished(() => radio.close());
+    const sound = encodeSound(radioSound(1), '-f mp3 -b:a 192k');
+    radio.on('/a', station({ sound, stays: true }));
+    const startMs = performance.now();
+    const rig = await rigFor(radio.url('/a'));
+    await vi.waitFor(() => expect(radio.requests.length).toBeGreaterThan(1), { timeout: 120_000 });
+    expect(performance.now() - startMs).toBeGreaterThan(19_000);
+    expect(rig.log.with('station not heard')[0]?.fields.reason).toContain('20 s');
+  });
+
+  it('plays a station by HTTPS whose certificate it can check, and no other', async () => {
+    const folder = scratchFolder();
+    const at = (file: string) => join(folder.path, file);
+    for (const name of ['known', 'unknown']) makeCertificate({ folder: folder.path, name });
+    const sound = encodeSound(radioSound(20), '-f mp3 -b:a 192k');
+    const serve = async (name: string) => {
+      const pair = { cert: readFileSync(at(`${name}.crt`)), key: readFileSync(at(`${name}.key`)) };
+      const web = createSecureServer(pair, (_request, response) => {
+        response.writeHead(200, { 'Content-Type': 'audio/mpeg' }).write(sound);
+      });
+      await once(web.listen(0, '127.0.0.1'), 'listening');
+      onTestFinished(() => {
+        web.closeAllConnections();
+        web.close();
+      });
+      return `https://127.0.0.1:${(web.address() as AddressInfo).port}/live`;
+    };
+    const source = (name: string, url: string) =>
+      `radio:///?name=${name}&on_demand=false&prebuffer_ms=500&url=${encodeURIComponent(url)}`;
+    const server = await ServerProcess.start({
+      sources: [source('Good', await serve('known')), source('Bad', await serve('unknown'))],
+      environment: { NODE_EXTRA_CA_CERTS: at('known.crt') },
+    });
+    onTestFinished(async () => {
+      await server.kill();
+      folder.remove();
+    });
+    await server.log.waitFor(/connected to station stream=Good type=audio\/mpeg/);
+    await server.log.waitFor(/station not heard stream=Bad reason=.*self-signed certificate/);
+    const player = await ScriptedClient.greet(server.streamPort, 'player');
+    await player.untilCount(messageType.wireChunk, 20);
+    await player.close();
+    expect(server.log.text).not.toContain('connected to station stream=Bad');
   });
 });
 
