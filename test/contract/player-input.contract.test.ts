@@ -54,6 +54,8 @@ describe.each(implementations)('a player that is read by %s', (name, fanOut) => 
   async function open(access?: Access): Promise<void> {
     rig = await PlayerRig.open(['tone:///?name=Tone&codec=pcm'], {
       fanOut,
+      // Some have said nothing yet, and are slow on a busy machine.
+      helloTimeoutMs: 170_000,
       ...(access && { access }),
     });
   }
