@@ -72,11 +72,14 @@ export class SoundConverter {
     return hasEnded && frame >= this.#output.frames;
   }
 
-  /** Copies from `frame` on; returns the frames given, fewer only at the end. */
-  read(frame: number, target: Float32Array): number {
+  /** Copies from `frame` on; returns the frames given, fewer than needed only at the end. */
+  read(frame: number, target: Float32Array, neededFrames: number): number {
     const end = frame + target.length / this.channels;
     while (this.#output.frames < end && !this.isEnd(this.#output.frames)) {
-      this.#convert(end - this.#output.frames);
+      const missing = frame + neededFrames - this.#output.frames;
+      // What is only read ahead must not be asked of a sound that is still arriving.
+      if (missing <= 0 && !this.#current?.hasBlock) break;
+      this.#convert(missing);
     }
     const frames = Math.min(end, this.#output.frames) - frame;
     if (frames <= 0) return 0;

@@ -53,12 +53,11 @@ class SoundInput implements MixInput {
     return this.#isClosed || this.#converter.isEnd(this.#frame);
   }
 
-  /** Fills from the start of `target`; returns the frames given, fewer only at the end. */
-  read(target: Float32Array): number {
+  read(target: Float32Array, neededFrames: number): number {
     const wanted = target.length / this.#channels;
     let given = 0;
     while (given < wanted && !this.hasEnded) {
-      const frames = this.#readSome(target.subarray(given * this.#channels));
+      const frames = this.#readSome(target.subarray(given * this.#channels), neededFrames - given);
       this.#frame += frames;
       given += frames;
       if (frames === 0) break;
@@ -70,12 +69,13 @@ class SoundInput implements MixInput {
     this.#isClosed = true;
   }
 
-  #readSome(target: Float32Array): number {
+  #readSome(target: Float32Array, neededFrames: number): number {
     const block = this.#block;
-    if (!block) return this.#converter.read(this.#frame, target);
+    if (!block) return this.#converter.read(this.#frame, target, neededFrames);
     const wanted = Math.min(blockFrames, target.length / this.#channels);
     const { channels } = this.#converter;
-    const frames = this.#converter.read(this.#frame, block.subarray(0, wanted * channels));
+    const part = block.subarray(0, wanted * channels);
+    const frames = this.#converter.read(this.#frame, part, Math.min(wanted, neededFrames));
     this.#spread(block, frames, target);
     return frames;
   }

@@ -11,10 +11,11 @@ export type MixFormat = Pick<SampleFormat, 'rateHz' | 'channels'>;
  */
 export interface MixInput {
   /**
-   * Fills from the start of `target` and returns how many frames it gave. Fewer than fit: the rest
-   * is silence now, a stall, unless `hasEnded`.
+   * Fills from the start of `target` and returns how many frames it gave. Fewer than `neededFrames`:
+   * the rest of them is silence now, a stall, unless `hasEnded`. What goes beyond is read ahead, and
+   * may be late.
    */
-  read(target: Float32Array): number;
+  read(target: Float32Array, neededFrames: number): number;
   readonly hasEnded: boolean;
   /** Is called once, when the mix is over or cannot begin. */
   close(): void;

@@ -171,14 +171,14 @@ export class MixVoice {
   }
 
   #soundSpan(): number {
-    this.#readAhead();
+    this.#readAhead(0);
     const stopping = this.#stopFade;
     const untilStop = stopping ? stopping.at + stopping.frames - this.#frame : maxSpanFrames;
     const untilEnd = this.#isInputClosed ? Math.max(1, this.#aheadFrames) : maxSpanFrames;
     return Math.max(1, Math.min(maxSpanFrames, untilStop, untilEnd));
   }
 
-  #readAhead(): void {
+  #readAhead(neededFrames: number): void {
     if (this.#isInputClosed) return;
     const { input, format } = this.#options;
     const { channels } = format;
@@ -190,7 +190,8 @@ export class MixVoice {
     }
     try {
       if (used < ahead.length && !input.hasEnded) {
-        this.#aheadFrames += input.read(ahead.subarray(used));
+        const missing = Math.max(0, neededFrames - this.#aheadFrames);
+        this.#aheadFrames += input.read(ahead.subarray(used), missing);
       }
       if (input.hasEnded) this.#closeInput();
     } catch (error) {
@@ -209,6 +210,7 @@ export class MixVoice {
 
   #sound(target: Float32Array, frames: number): void {
     const { channels } = this.#options.format;
+    if (this.#aheadFrames < frames) this.#readAhead(frames);
     const given = Math.min(frames, this.#aheadFrames);
     for (let done = 0; done < given; ) {
       const part = Math.min(given - done, this.#evenFrames());
@@ -222,7 +224,7 @@ export class MixVoice {
   }
 
   #drop(frames: number): void {
-    this.#readAhead();
+    if (this.#aheadFrames < frames) this.#readAhead(frames);
     const given = Math.min(frames, this.#aheadFrames);
     this.#take(given);
     this.#endWhenDone(frames, given);

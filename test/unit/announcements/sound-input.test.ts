@@ -4,6 +4,9 @@ import { Sound } from '../../../src/announcements/sound.ts';
 import type { Part } from '../../../src/announcements/sound-converter.ts';
 import { SoundInputs } from '../../../src/announcements/sound-input.ts';
 import type { MixFormat, MixInput } from '../../../src/audio/mix-input.ts';
+import { MixVoice } from '../../../src/audio/mix-voice.ts';
+import { SampleFormat } from '../../../src/audio/sample-format.ts';
+import { plainMix } from '../../support/mix-rig.ts';
 import { turn } from '../../support/waiting.ts';
 
 const open = (parts: readonly Part[], format: MixFormat) =>
@@ -28,7 +31,7 @@ function readAll(input: MixInput, channels: number, frames: number): Float32Arra
   const read: number[] = [];
   const target = new Float32Array(frames * channels);
   while (!input.hasEnded) {
-    const given = input.read(target);
+    const given = input.read(target, frames);
     if (given === 0 && !input.hasEnded) throw new Error('it gives nothing and does not end');
     read.push(...target.subarray(0, given * channels));
   }
@@ -128,12 +131,13 @@ describe('the input of an announcement', () => {
     const readyMs: number[] = [];
     // Longer than what is converted at the beginning.
     for (let chunk = 0; chunk < 50; chunk += 1) {
-      readyMs.push(msOf(() => inputs.every((input) => input.read(target))));
+      readyMs.push(msOf(() => inputs.every((input) => input.read(target, target.length))));
       // Some of the turns of the event loop that there are until the next one is due.
       for (let turns = 0; turns < 50; turns += 1) await turn();
     }
     const ahead = await open([{ sound, gain: 1 }], format);
-    const allAtOnceMs = msOf(() => ahead.read(new Float32Array(places.length * target.length)));
+    const long = new Float32Array(places.length * target.length);
+    const allAtOnceMs = msOf(() => ahead.read(long, long.length));
     const median = readyMs.slice(25).sort((a, b) => a - b)[12]!;
     expect(median).toBeLessThan(allAtOnceMs / 16);
   });
@@ -171,7 +175,7 @@ describe('a sound that is still arriving', () => {
       if (round === 2) sound.push(new Float32Array(50).fill(0.25));
       if (round === 3) sound.end();
       for (const [index, input] of [first!, second!].entries()) {
-        heard[index]!.push(...target.subarray(0, input.read(target)));
+        heard[index]!.push(...target.subarray(0, input.read(target, target.length)));
       }
     }
     expect(heard[0]).toEqual(heard[1]);
@@ -184,6 +188,29 @@ describe('a sound that is still arriving', () => {
     expect(heard[0]).toEqual(wanted.flatMap(([frames, value]) => Array(frames).fill(value)));
     expect(first!.hasEnded).toBe(true);
     expect(sound.stalledMs).toBeCloseTo(12.5);
+  });
+
+  it('is not late because it is read ahead', async () => {
+    const format = SampleFormat.parse('8000:16:1');
+    const sound = new Sound({ rateHz: 8000, channels: 1 });
+    const input = await open([{ sound, gain: 1 }], format);
+    const settings = { ...plainMix, attackMs: 20, fadeInMs: 0 };
+    const ends = { onSoundEnd: () => undefined, onEnd: () => undefined };
+    const voice = new MixVoice({ input, settings, format, startsIn: 160, ...ends });
+    const heard: number[] = [];
+    for (let chunk = 0; chunk <= 50; chunk += 1) {
+      if (chunk < 50) sound.push(new Float32Array(160).fill(1 + chunk));
+      const mixed = new Float32Array(160);
+      for (let done = 0; done < mixed.length; ) {
+        const part = mixed.subarray(done, done + voice.spanFrames);
+        voice.addTo(part);
+        done += part.length;
+      }
+      heard.push(...mixed);
+    }
+    const fed = Array.from({ length: 50 }, (_, chunk) => Array<number>(160).fill(1 + chunk));
+    expect(heard).toEqual([...Array<number>(160).fill(0), ...fed.flat()]);
+    expect(sound.stalledMs).toBe(0);
   });
 
   it('keeps every frame that came, in order, whatever is read when', () => {
