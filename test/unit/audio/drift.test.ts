@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ChunkPool } from '../../../src/audio/chunk-pool.ts';
 import { parseStreamOptions } from '../../../src/audio/stream-options.ts';
 import { LogLines } from '../../support/log-lines.ts';
@@ -9,6 +9,9 @@ import {
   VirtualProducer,
 } from '../../support/virtual-producer.ts';
 import { VirtualTime } from '../../support/virtual-time.ts';
+
+// A day takes long on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 const minuteUs = 60_000_000;
 const hourUs = 60 * minuteUs;
