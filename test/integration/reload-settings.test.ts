@@ -47,9 +47,12 @@ async function controller(): Promise<ControlClient> {
 
 async function ask(client: ControlClient, method: string, params: object = {}): Promise<string> {
   const seen = client.raw.length;
+  const text = () => Buffer.concat(client.raw.slice(seen)).toString();
   client.send(`${JSON.stringify({ id: 1, jsonrpc: '2.0', method, params })}\r\n`);
-  await until(() => client.raw.length > seen || hasEnded(client), `${method} is answered`);
-  return Buffer.concat(client.raw.slice(seen)).toString();
+  // Notifications may come before.
+  const isAnswered = () => /"id":1[,}]/.test(text()) || hasEnded(client);
+  await until(isAnswered, `${method} is answered`);
+  return text();
 }
 
 /** The end of the server has come; this one is half open still. */
