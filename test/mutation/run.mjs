@@ -51,6 +51,9 @@ async function main() {
     }
     const left = [...results.values()].filter(({ status }) => unnoticed.has(status));
     if (left.length === 0) break;
+    // The next tests take an hour.
+    console.log(`\nnot noticed by ${suite} tests:`);
+    for (const change of left) console.log(describe(change));
     files = [...new Set(left.map(({ fileName }) => relative(process.cwd(), fileName)))];
     chosenChanges = { keys: left.map(keyOf), seed };
   }
